@@ -1,0 +1,112 @@
+"""See live what an image classifier sees, and why: exact Grad-CAM on every frame.
+
+Three lines explain a picture::
+
+    import live_gradcam as lg
+
+    explainer = lg.Explainer(lg.load_classifier("resnet18"))
+    explanation = explainer.explain("mug.jpg")
+
+Names are loaded when they are first used, so that importing the package loads neither torch nor
+OpenCV.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from live_gradcam.capture.open import open_source
+    from live_gradcam.capture.source import LiveSource, Source
+    from live_gradcam.errors import (
+        DeviceError,
+        LiveGradcamError,
+        ModelError,
+        SinkError,
+        SourceError,
+        UsageError,
+    )
+    from live_gradcam.explain.classifier import Classifier, load_classifier
+    from live_gradcam.explain.explainer import Explainer
+    from live_gradcam.painter import Painter
+    from live_gradcam.pictures import read_image
+    from live_gradcam.pipeline import RunOptions, Summary, run_offline
+    from live_gradcam.session import run_session
+    from live_gradcam.show.open import open_sink
+    from live_gradcam.show.overlay import OverlayOptions, draw
+    from live_gradcam.show.sink import Sink
+    from live_gradcam.values import Explanation, Frame, Prediction, Region, SourceInfo
+
+_HOMES = {
+    "Classifier": "explain.classifier",
+    "DeviceError": "errors",
+    "Explainer": "explain.explainer",
+    "Explanation": "values",
+    "Frame": "values",
+    "LiveGradcamError": "errors",
+    "LiveSource": "capture.source",
+    "ModelError": "errors",
+    "OverlayOptions": "show.overlay",
+    "Painter": "painter",
+    "Prediction": "values",
+    "Region": "values",
+    "RunOptions": "pipeline",
+    "Sink": "show.sink",
+    "SinkError": "errors",
+    "Source": "capture.source",
+    "SourceError": "errors",
+    "SourceInfo": "values",
+    "Summary": "pipeline",
+    "UsageError": "errors",
+    "draw": "show.overlay",
+    "load_classifier": "explain.classifier",
+    "open_sink": "show.open",
+    "open_source": "capture.open",
+    "read_image": "pictures",
+    "run_offline": "pipeline",
+    "run_session": "session",
+}
+
+__all__ = [
+    "Classifier",
+    "DeviceError",
+    "Explainer",
+    "Explanation",
+    "Frame",
+    "LiveGradcamError",
+    "LiveSource",
+    "ModelError",
+    "OverlayOptions",
+    "Painter",
+    "Prediction",
+    "Region",
+    "RunOptions",
+    "Sink",
+    "SinkError",
+    "Source",
+    "SourceError",
+    "SourceInfo",
+    "Summary",
+    "UsageError",
+    "draw",
+    "load_classifier",
+    "open_sink",
+    "open_source",
+    "read_image",
+    "run_offline",
+    "run_session",
+]
+
+
+def __getattr__(name: str) -> object:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,94 @@
+"""The Source contract: where frames come from, whatever they come from.
+
+A source is a context manager and an iterator of `Frame`s. Its end is the end of iteration, never a
+``False`` or ``None`` in place of a frame. `close` may be called any number of times and from any
+thread, and never masks an exception that is already on its way.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Literal, TypeAlias
+
+from typing_extensions import Self
+
+from live_gradcam.values import Frame, SourceInfo
+
+LiveState: TypeAlias = Literal["connecting", "running", "stalled", "reconnecting", "ended"]
+
+
+class Source(ABC):
+    """Frames in order. Iterating a second time continues; it does not rewind."""
+
+    @property
+    @abstractmethod
+    def info(self) -> SourceInfo:
+        """What is known about the source; constant while it is open."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """One sentence for each thing the user should know (skipped frames, an odd format)."""
+        return ()
+
+    @property
+    def skipped(self) -> int:
+        """How many frames could not be decoded so far."""
+        return 0
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[Frame]:
+        """Yield every frame that is left.
+
+        Raises:
+            SourceError: The source broke; frames that were yielded before are good.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Release everything. Idempotent; never raises."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class LiveSource(Source):
+    """A source in real time: a thread keeps the newest frame, older ones are dropped and counted.
+
+    Iterating yields the newest frame each time and waits for one where there is none yet.
+    """
+
+    @abstractmethod
+    def newest(self, timeout_seconds: float) -> Frame | None:
+        """The newest frame not handed out before, or ``None`` if none came within the time.
+
+        Never hands out the same frame twice. Returns at once when the source has ended or is
+        closed from another thread.
+
+        Raises:
+            SourceError: The source gave up for good.
+        """
+
+    @property
+    @abstractmethod
+    def state(self) -> LiveState:
+        """What the connection does at the moment."""
+
+    @property
+    @abstractmethod
+    def banner(self) -> str:
+        """A sentence to show over the picture while the state is not ``running``; else empty."""
+
+    @property
+    @abstractmethod
+    def dropped(self) -> int:
+        """Frames that arrived but were replaced by a newer one before anybody took them."""

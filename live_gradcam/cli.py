@@ -1,0 +1,373 @@
+"""The command line: options in, exit code out. Heavy imports wait until a command needs them."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Sequence
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from live_gradcam import lifecycle
+from live_gradcam.console import Console
+from live_gradcam.errors import ExitCode, LiveGradcamError
+
+app = typer.Typer(
+    name="live-gradcam",
+    help="See live what an image classifier sees, and why: Grad-CAM on every frame.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class Precision(str, Enum):
+    """What the network computes in."""
+
+    auto = "auto"
+    fp32 = "fp32"
+    bf16 = "bf16"
+    fp16 = "fp16"
+
+
+class Compile(str, Enum):
+    """Whether the network is compiled."""
+
+    auto = "auto"
+    on = "on"
+    off = "off"
+
+
+class ViewChoice(str, Enum):
+    """What the network is shown."""
+
+    crop = "crop"
+    stretch = "stretch"
+    full = "full"
+
+
+MODEL = "The network"
+PICTURE = "The picture"
+CAPTURE = "Frames"
+
+Source = Annotated[
+    str,
+    typer.Argument(
+        help="Camera number or device, video file, picture, folder, quoted glob, rtsp:// or "
+        "http(s):// stream, or 'scene' for generated frames.",
+        show_default="camera 0",
+    ),
+]
+Outputs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="OUTPUT",
+        help="Where results go; may be repeated: .mp4 .mkv video, .png .jpg picture, a folder, "
+        ".jsonl .csv records, '-' for JSON lines on stdout. Without one, a window opens.",
+        show_default=False,
+    ),
+]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        help="A torchvision network, or 'scenes' for the bundled one. See 'live-gradcam models'.",
+        rich_help_panel=MODEL,
+        show_default="resnet18",
+    ),
+]
+Weights = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Your own checkpoint: .pth, .pt or .safetensors.",
+        rich_help_panel=MODEL,
+        show_default=False,
+    ),
+]
+Labels = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Class names: text, one a line, or JSON.",
+        rich_help_panel=MODEL,
+        show_default=False,
+    ),
+]
+Device = Annotated[
+    str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.", rich_help_panel=MODEL)
+]
+PrecisionOption = Annotated[
+    Precision,
+    typer.Option("--precision", help="What the network computes in.", rich_help_panel=MODEL),
+]
+CompileOption = Annotated[
+    Compile,
+    typer.Option(
+        "--compile",
+        help="auto compiles beside the running network, on waits for it, off never does.",
+        rich_help_panel=MODEL,
+    ),
+]
+ClassOption = Annotated[
+    str | None,
+    typer.Option(
+        "--class",
+        metavar="NAME|INDEX",
+        help="Explain this class.",
+        rich_help_panel=MODEL,
+        show_default="the top one",
+    ),
+]
+TopK = Annotated[
+    int, typer.Option(min=1, help="How many labels to show.", rich_help_panel=PICTURE)
+]
+ViewOption = Annotated[
+    ViewChoice,
+    typer.Option(
+        "--view",
+        help="What the network sees: the centre square, the squeezed frame, or the whole frame.",
+        rich_help_panel=MODEL,
+    ),
+]
+Colormap = Annotated[
+    str, typer.Option(metavar="NAME", help="Colours of the heatmap.", rich_help_panel=PICTURE)
+]
+Opacity = Annotated[
+    float,
+    typer.Option(min=0.0, max=1.0, help="Opacity of full heat.", rich_help_panel=PICTURE),
+]
+Mirror = Annotated[
+    bool, typer.Option("--mirror", help="Flip left and right.", rich_help_panel=PICTURE)
+]
+NoSmooth = Annotated[
+    bool,
+    typer.Option(
+        "--no-smooth", help="No smoothing of heat and labels in time.", rich_help_panel=PICTURE
+    ),
+]
+Width = Annotated[
+    int | None,
+    typer.Option(min=1, help="Width asked of a camera.", rich_help_panel=CAPTURE),
+]
+Height = Annotated[
+    int | None,
+    typer.Option(min=1, help="Height asked of a camera.", rich_help_panel=CAPTURE),
+]
+Fps = Annotated[
+    float | None,
+    typer.Option(min=0.1, help="Rate asked of a camera.", rich_help_panel=CAPTURE),
+]
+MaxFrames = Annotated[
+    int | None,
+    typer.Option(min=1, help="Stop after so many frames.", rich_help_panel=CAPTURE),
+]
+Loop = Annotated[
+    bool, typer.Option("--loop", help="Begin again at the end.", rich_help_panel=CAPTURE)
+]
+MaxOutage = Annotated[
+    float | None,
+    typer.Option(
+        min=0.0,
+        metavar="SECONDS",
+        help="Give up on a stream or camera that is away for longer.",
+        rich_help_panel=CAPTURE,
+        show_default="never",
+    ),
+]
+Strict = Annotated[
+    bool,
+    typer.Option(
+        "--strict",
+        help="A frame or picture that cannot be decoded is an error.",
+        rich_help_panel=CAPTURE,
+    ),
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")]
+NoWindow = Annotated[bool, typer.Option("--no-window", help="Never open a window.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only errors.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks and log messages.")]
+
+
+@app.command()
+def run(
+    source: Source = "0",
+    output: Outputs = None,
+    model: Model = None,
+    weights: Weights = None,
+    labels: Labels = None,
+    device: Device = "auto",
+    precision: PrecisionOption = Precision.auto,
+    compile_: CompileOption = Compile.auto,
+    class_: ClassOption = None,
+    view: ViewOption = ViewChoice.crop,
+    top_k: TopK = 3,
+    colormap: Colormap = "turbo",
+    opacity: Opacity = 0.6,
+    mirror: Mirror = False,
+    no_smooth: NoSmooth = False,
+    width: Width = None,
+    height: Height = None,
+    fps: Fps = None,
+    max_frames: MaxFrames = None,
+    loop: Loop = False,
+    max_outage: MaxOutage = None,
+    strict: Strict = False,
+    overwrite: Overwrite = False,
+    no_window: NoWindow = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Explain a camera, a stream, a video or pictures: into a window or into files."""
+    from live_gradcam.commands.run import RunRequest, execute
+
+    execute(
+        RunRequest(
+            source=source,
+            outputs=tuple(output or ()),
+            model=model,
+            weights=weights,
+            labels=labels,
+            device=device,
+            precision=precision.value,
+            compile=compile_.value,
+            class_name=class_,
+            view=view.value,
+            top_k=top_k,
+            colormap=colormap,
+            opacity=opacity,
+            mirror=mirror,
+            smooth=not no_smooth,
+            width=width,
+            height=height,
+            fps=fps,
+            max_frames=max_frames,
+            loop=loop,
+            max_outage_seconds=max_outage,
+            strict=strict,
+            overwrite=overwrite,
+            window=not no_window and not output,
+        ),
+        Console(quiet=quiet),
+    )
+
+
+@app.command()
+def demo(
+    output: Outputs = None,
+    seconds: Annotated[
+        float, typer.Option(min=0.1, help="Length of the video, where one is written.")
+    ] = 12.0,
+    seed: Annotated[int, typer.Option(help="Which scene.")] = 0,
+    overwrite: Overwrite = False,
+    no_window: NoWindow = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Show the real thing without a camera, a network or a screen: generated scenes, bundled model."""
+    from live_gradcam.commands.demo import execute
+
+    execute(
+        Console(quiet=quiet),
+        outputs=tuple(output or ()),
+        seconds=seconds,
+        seed=seed,
+        overwrite=overwrite,
+        window=not no_window,
+    )
+
+
+@app.command()
+def models(debug: Debug = False) -> None:
+    """List the networks: name, explained layer, input size, and whether the weights are here."""
+    from live_gradcam.commands.models import execute
+
+    execute(Console())
+
+
+@app.command()
+def cameras(debug: Debug = False) -> None:
+    """List the cameras by number and name."""
+    from live_gradcam.commands.cameras import execute
+
+    execute(Console())
+
+
+@app.command()
+def doctor(debug: Debug = False) -> None:
+    """Say what this machine has: everything useful in a bug report."""
+    from live_gradcam.commands.doctor import execute
+
+    execute(Console())
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        Console().out(f"live-gradcam {version('live-gradcam')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _front(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+def run_command_line(arguments: Sequence[str]) -> int:
+    """Run one command.
+
+    Args:
+        arguments: What stands behind the program's name.
+
+    Returns:
+        The exit code; errors are already printed, in one line on stderr.
+    """
+    debug = "--debug" in arguments
+    logging.basicConfig(
+        level=logging.DEBUG if debug else logging.ERROR,
+        format="%(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+    logging.captureWarnings(capture=True)
+    console = Console()
+    try:
+        code = app(list(arguments), prog_name="live-gradcam", standalone_mode=False)
+    except LiveGradcamError as error:
+        return _fail(console, str(error), error.exit_code, debug=debug)
+    except lifecycle.Interrupted:
+        raise
+    except BrokenPipeError:
+        # Whoever read our output has enough of it.
+        return ExitCode.OK
+    except Exception as error:  # the last line of defence
+        interrupted = lifecycle.interrupted_code()
+        if interrupted is not None:
+            return interrupted
+        message = getattr(error, "format_message", None)
+        if callable(message):
+            text = " ".join(str(message()).split()).rstrip(".")
+            step = "See 'live-gradcam --help'"
+            return _fail(console, f"usage: {text}. {step}.", ExitCode.USAGE, debug=debug)
+        cause = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".")
+        text = f"internal error: {cause}. This is a bug: run again with --debug and report it."
+        return _fail(console, text, ExitCode.BUG, debug=debug)
+    return code if isinstance(code, int) else ExitCode.OK
+
+
+def _fail(console: Console, text: str, code: ExitCode, *, debug: bool) -> int:
+    if debug:
+        import traceback
+
+        console.error(traceback.format_exc().rstrip())
+    console.error(f"error: {text}")
+    return code

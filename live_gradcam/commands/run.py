@@ -1,0 +1,233 @@
+"""``live-gradcam run``: one source, any number of outputs, or a window."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from live_gradcam import lifecycle
+from live_gradcam.console import Console
+from live_gradcam.errors import UsageError
+from live_gradcam.values import SourceInfo, View
+
+if TYPE_CHECKING:
+    from live_gradcam.capture.source import Source
+    from live_gradcam.explain.explainer import Explainer
+    from live_gradcam.pipeline import RunOptions, Summary
+    from live_gradcam.show.overlay import OverlayOptions
+    from live_gradcam.show.sink import Sink
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRequest:
+    """Everything the command line says about a run; the options' help says what each one means."""
+
+    source: str = "0"
+    outputs: tuple[str, ...] = ()
+    model: str | None = None
+    weights: Path | None = None
+    labels: Path | None = None
+    device: str = "auto"
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    compile: Literal["auto", "on", "off"] = "auto"
+    class_name: str | None = None
+    view: View = "crop"
+    top_k: int = 3
+    colormap: str = "turbo"
+    opacity: float = 0.6
+    mirror: bool = False
+    smooth: bool = True
+    width: int | None = None
+    height: int | None = None
+    fps: float | None = None
+    max_frames: int | None = None
+    loop: bool = False
+    max_outage_seconds: float | None = None
+    strict: bool = False
+    overwrite: bool = False
+    window: bool = True
+    seed: int = 0
+
+
+def execute(request: RunRequest, console: Console) -> None:
+    """Do the run.
+
+    The order is that of patience: what can be refused at once is refused before anything slow is
+    loaded, and no output is created before the network stands.
+
+    Raises:
+        LiveGradcamError: See the exit codes in `live_gradcam.errors`.
+        Interrupted: A signal came; files are finalised.
+    """
+    from live_gradcam.capture.open import open_source, source_files
+    from live_gradcam.show.open import validate_outputs
+    from live_gradcam.show.overlay import OverlayOptions
+
+    if not request.outputs and not request.window:
+        raise UsageError("nothing to do", "--no-window", "no output is given", "add -o OUTPUT")
+    overlay = OverlayOptions(colormap=request.colormap, opacity=request.opacity)
+    validate_outputs(request.outputs, source_files(request.source), overwrite=request.overwrite)
+    if request.window:
+        from live_gradcam.show.window import probe_display
+
+        probe_display()
+    _import_torch_early()
+    with open_source(
+        request.source,
+        loop=request.loop,
+        width=request.width,
+        height=request.height,
+        fps=request.fps,
+        max_outage_seconds=request.max_outage_seconds,
+        strict=request.strict,
+        seed=request.seed,
+        on_notice=console.note,
+    ) as source:
+        _refuse_endless(source.info, request)
+        with _open_explainer(request, console) as explainer:
+            options = _run_options(request, explainer)
+            with contextlib.ExitStack() as stack:
+                sinks = [stack.enter_context(sink) for sink in _open_sinks(request, source.info)]
+                with lifecycle.cooperative() as stop:
+                    summary = _run(
+                        request, console, source, explainer, sinks, overlay, options, stop
+                    )
+                    print_summary(console, summary)
+
+
+def _run(
+    request: RunRequest,
+    console: Console,
+    source: Source,
+    explainer: Explainer,
+    sinks: Sequence[Sink],
+    overlay: OverlayOptions,
+    options: RunOptions,
+    stop: lifecycle.StopToken,
+) -> Summary:
+    from live_gradcam.capture.source import LiveSource
+
+    if request.window or isinstance(source, LiveSource):
+        from live_gradcam.session import run_session
+
+        return run_session(
+            source,
+            explainer,
+            sinks,
+            overlay=overlay,
+            options=options,
+            window_title=f"live-gradcam - {source.info.name}" if request.window else None,
+            smooth=request.smooth,
+            stop=stop,
+            on_notice=console.note,
+        )
+    from live_gradcam.painter import Painter
+    from live_gradcam.pipeline import run_offline
+
+    painter = Painter(overlay, moving=source.info.kind != "pictures" and request.smooth)
+    with console.progress(source.info.name) as line:
+        return run_offline(
+            source,
+            explainer,
+            sinks,
+            painter=painter,
+            options=options,
+            stop=stop,
+            on_progress=lambda done: line.update(done.frames, done.total, done.per_second),
+        )
+
+
+def _import_torch_early() -> None:
+    """Load torch beside the opening of the source: both wait for the disk more than they compute."""
+
+    def load() -> None:
+        with contextlib.suppress(Exception):  # the import that needs it reports what is wrong
+            import torch  # noqa: F401
+
+    threading.Thread(target=load, name="import-torch", daemon=True).start()
+
+
+def _refuse_endless(info: SourceInfo, request: RunRequest) -> None:
+    """A file that is written from an endless source needs an end."""
+    endless = not info.live and info.frame_count is None and info.kind == "scene"
+    if (endless or request.loop) and not request.window and request.max_frames is None:
+        raise UsageError(
+            "this run would never end",
+            request.source,
+            "the source has no end and there is no window to close",
+            "add --max-frames N",
+        )
+
+
+def _open_explainer(request: RunRequest, console: Console) -> Explainer:
+    from live_gradcam.explain.classifier import load_classifier
+    from live_gradcam.explain.explainer import Explainer
+
+    classifier = load_classifier(
+        request.model, weights=request.weights, labels=request.labels, on_notice=console.note
+    )
+    if request.class_name is not None:
+        classifier.class_index(request.class_name)  # refuse an unknown name before a device is used
+    return Explainer(
+        classifier,
+        device=request.device,
+        precision=request.precision,
+        compile=request.compile,
+        top_k=request.top_k,
+        view=request.view,
+        on_notice=console.note,
+    )
+
+
+def _run_options(request: RunRequest, explainer: Explainer) -> RunOptions:
+    from live_gradcam.pipeline import RunOptions
+
+    return RunOptions(
+        classes=request.class_name,
+        max_frames=request.max_frames,
+        mirror=request.mirror,
+        batch_size=explainer.preferred_batch_size,
+    )
+
+
+def _open_sinks(request: RunRequest, info: SourceInfo) -> list[Sink]:
+    from live_gradcam.show.open import open_sink
+
+    sinks: list[Sink] = []
+    try:
+        for spec in request.outputs:
+            sinks.append(open_sink(spec, info, overwrite=request.overwrite))  # noqa: PERF401
+    except BaseException:
+        for sink in sinks:
+            sink.close()
+        raise
+    return sinks
+
+
+def print_summary(console: Console, summary: Summary) -> None:
+    """Frames, rate, stages, outputs: what was done, in a few lines."""
+    frames = "frame" if summary.frames == 1 else "frames"
+    console.note(
+        f"{summary.frames} {frames} in {summary.seconds:.1f} s, {summary.per_second:.1f} FPS"
+        + (f", {summary.skipped} skipped" if summary.skipped else "")
+        + (f", {summary.dropped} dropped" if summary.dropped else "")
+    )
+    if summary.stages:
+        stages = ", ".join(
+            f"{name} {times.p50_ms:.1f}/{times.p95_ms:.1f}"
+            for name, times in summary.stages.items()
+        )
+        console.note(f"p50/p95 in ms: {stages}")
+    if summary.latency is not None:
+        console.note(
+            f"capture to show: p50 {summary.latency.p50_ms:.0f} ms, "
+            f"p95 {summary.latency.p95_ms:.0f} ms"
+        )
+    for note in summary.notes:
+        console.note(f"note: {note}")
+    for output in summary.outputs:
+        console.note(f"wrote {output}")

@@ -1,0 +1,159 @@
+"""What a person reads on the terminal: notices, progress, summaries. All of it on stderr.
+
+Standard output belongs to results: lists that were asked for, and records with ``-o -``.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, TextIO
+
+from typing_extensions import Self
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
+    from rich.progress import TaskID
+
+_PLAIN_EVERY_SECONDS = 2.0
+
+
+class Console:
+    """Lines for a person.
+
+    Args:
+        quiet: Only errors are shown.
+        stream: Where lines go; stderr by default.
+    """
+
+    def __init__(self, *, quiet: bool = False, stream: TextIO | None = None) -> None:
+        self.quiet = quiet
+        self._stream = stream
+        self._progress: ProgressLine | None = None
+
+    @property
+    def stream(self) -> TextIO:
+        """Where lines go."""
+        return self._stream if self._stream is not None else sys.stderr
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether a person watches."""
+        return self.stream.isatty()
+
+    def note(self, text: str) -> None:
+        """One sentence the user should know."""
+        if not self.quiet:
+            self._line(text)
+
+    def error(self, text: str) -> None:
+        """An error; shown even when quiet."""
+        self._line(text)
+
+    def out(self, text: str) -> None:
+        """A result that was asked for, on stdout."""
+        sys.stdout.write(text + "\n")
+
+    def table(self, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """A table as aligned plain text on stdout, that can be piped and pasted."""
+        widths = [
+            max(len(str(row[column])) for row in (headings, *rows))
+            for column in range(len(headings))
+        ]
+        for row in (headings, ["-" * width for width in widths], *rows):
+            cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+            self.out("  ".join(cells).rstrip())
+
+    def progress(self, title: str) -> ProgressLine:
+        """A progress display; enter it, then call `ProgressLine.update`."""
+        self._progress = ProgressLine(self, title)
+        return self._progress
+
+    def _line(self, text: str) -> None:
+        if self._progress is not None and self._progress.print_above(text):
+            return
+        self.stream.write(text + "\n")
+        self.stream.flush()
+
+
+class ProgressLine:
+    """A bar on a terminal, a plain line every two seconds elsewhere.
+
+    Args:
+        console: Where it shows.
+        title: What is in progress.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(
+        self, console: Console, title: str, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._console = console
+        self._title = title
+        self._clock = clock
+        self._bar: RichProgress | None = None
+        self._task: TaskID | None = None
+        self._next_line = 0.0
+
+    def __enter__(self) -> Self:
+        if self._console.quiet:
+            return self
+        if self._console.is_terminal:
+            from rich.console import Console as RichConsole
+            from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+            self._bar = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                TextColumn("{task.fields[count]}"),
+                TimeRemainingColumn(),
+                console=RichConsole(file=self._console.stream),
+            )
+            self._bar.start()
+            self._task = self._bar.add_task(self._title, total=None, count="")
+        self._next_line = self._clock() + _PLAIN_EVERY_SECONDS
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+    def update(self, done: int, total: int | None, per_second: float | None) -> None:
+        """Show how far it is.
+
+        Args:
+            done: Frames finished.
+            total: Frames expected, where known.
+            per_second: Measured rate, where known.
+        """
+        count = f"{done}/{total}" if total is not None else f"{done}"
+        rate = f" {per_second:.1f}/s" if per_second is not None else ""
+        if self._bar is not None and self._task is not None:
+            self._bar.update(
+                self._task, completed=done, total=total, count=f"{count} frames{rate}"
+            )
+            return
+        now = self._clock()
+        if self._console.quiet or now < self._next_line:
+            return
+        self._next_line = now + _PLAIN_EVERY_SECONDS
+        left = ""
+        if total is not None and per_second:
+            left = f", {max(total - done, 0) / per_second:.0f} s left"
+        self._console.stream.write(f"{self._title}: {count} frames,{rate or ' -'}{left}\n")
+        self._console.stream.flush()
+
+    def print_above(self, text: str) -> bool:
+        """Print a line without tearing the bar; ``False`` where there is no bar."""
+        if self._bar is None:
+            return False
+        self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        return True

@@ -1,0 +1,1 @@
+"""Frames become explanations: networks, weights, Grad-CAM and the engine. Never windows or files."""

@@ -1,0 +1,133 @@
+"""Signals and the end of the program, in one place.
+
+Before frames flow, a signal ends the program by an exception. While frames flow it only sets a
+`StopToken`, so that files are finalised undisturbed. Either way a watchdog ends the process soon
+after, whatever hangs: recordings are written so that they stay playable even then.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from types import FrameType
+from typing import NoReturn
+
+from live_gradcam.errors import ExitCode
+
+GRACE_SECONDS = 1.7
+"""How long an interrupted program may take to finalise its files."""
+
+
+class Interrupted(BaseException):
+    """A signal asked the program to end while nothing needed to be finalised."""
+
+    def __init__(self, exit_code: ExitCode) -> None:
+        self.exit_code = exit_code
+        super().__init__(exit_code)
+
+
+class StopToken:
+    """Asked by signal handlers or other threads, obeyed by the loops."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+        self._exit_code = ExitCode.OK
+
+    def request(self, exit_code: ExitCode = ExitCode.OK) -> None:
+        """Ask for the end; the first exit code that is not `ExitCode.OK` stays."""
+        if self._exit_code is ExitCode.OK:
+            self._exit_code = exit_code
+        self._event.set()
+
+    @property
+    def requested(self) -> bool:
+        """Whether somebody asked."""
+        return self._event.is_set()
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """Why: `ExitCode.OK` for an ordinary end, else the signal's code."""
+        return self._exit_code
+
+    def wait(self, timeout_seconds: float) -> bool:
+        """Sleep until somebody asks, at most so long; whether somebody asked."""
+        return self._event.wait(timeout_seconds)
+
+
+class _Signals:
+    """State of the installed handlers: one per process."""
+
+    def __init__(self) -> None:
+        self.token = StopToken()
+        self.cooperative = False
+
+    def handle(self, number: int, _frame: FrameType | None) -> None:
+        code = ExitCode.SIGINT if number == signal.SIGINT else ExitCode.SIGTERM
+        again = self.token.requested and self.token.exit_code is not ExitCode.OK
+        self.token.request(code)
+        if again:
+            return
+        watchdog = threading.Timer(GRACE_SECONDS, leave, args=(code,))
+        watchdog.daemon = True
+        watchdog.start()
+        if not self.cooperative:
+            raise Interrupted(code)
+
+
+_signals: _Signals | None = None
+
+
+def install() -> StopToken:
+    """Take over SIGINT and SIGTERM; returns the token that they set."""
+    global _signals  # noqa: PLW0603 - a process has one set of signal handlers
+    _signals = _Signals()
+    signal.signal(signal.SIGINT, _signals.handle)
+    signal.signal(signal.SIGTERM, _signals.handle)
+    if hasattr(signal, "SIGXFSZ"):
+        # A full file then is an OSError that can be reported, not a death.
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    return _signals.token
+
+
+@contextlib.contextmanager
+def cooperative() -> Iterator[StopToken]:
+    """While inside, signals set the token and raise nothing.
+
+    Raises:
+        Interrupted: On leaving, if a signal came; files are finalised by then.
+    """
+    if _signals is None:
+        yield StopToken()
+        return
+    _signals.cooperative = True
+    try:
+        yield _signals.token
+    finally:
+        _signals.cooperative = False
+    if _signals.token.exit_code is not ExitCode.OK:
+        raise Interrupted(_signals.token.exit_code)
+
+
+def interrupted_code() -> ExitCode | None:
+    """The exit code of the signal that came, if one came.
+
+    A library may turn the exception of a signal handler into one of its own; the code stays true.
+    """
+    if _signals is None or _signals.token.exit_code is ExitCode.OK:
+        return None
+    return _signals.token.exit_code
+
+
+def leave(exit_code: int) -> NoReturn:
+    """End the process at once, flushing what was printed.
+
+    Interpreter shutdown can hang or crash on native threads that still wait for a network.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()
+    os._exit(exit_code)

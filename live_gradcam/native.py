@@ -1,0 +1,33 @@
+"""The one place that imports OpenCV and PyAV, in the only order that works.
+
+Importing PyAV before OpenCV makes ``cv2.imshow`` hang for ever: both bring their own copy of
+libraries that the window needs. Modules therefore write ``from live_gradcam.native import av, cv2``
+(or one of the two) instead of importing them themselves; a test holds this.
+
+The environment variables below are read by OpenCV while it is loaded and cannot be set later:
+
+* ``OPENCV_FFMPEG_IS_THREAD_SAFE``: without it one blocked network open locks every other capture.
+* ``OPENCV_LOG_LEVEL`` and ``OPENCV_FFMPEG_LOGLEVEL``: C++ noise would bury our one-line errors.
+* ``OPENCV_VIDEOIO_PRIORITY_OBSENSOR``: probing depth cameras prints errors where there are none.
+
+A user's own settings of these variables win.
+"""
+
+# ruff: noqa: I001 - the order of these imports is the point of this module
+
+from __future__ import annotations
+
+import os
+
+for _name, _value in {
+    "OPENCV_FFMPEG_IS_THREAD_SAFE": "1",
+    "OPENCV_LOG_LEVEL": "SILENT",
+    "OPENCV_FFMPEG_LOGLEVEL": "-8",
+    "OPENCV_VIDEOIO_PRIORITY_OBSENSOR": "0",
+}.items():
+    os.environ.setdefault(_name, _value)
+
+import cv2 as cv2
+import av as av
+
+__all__ = ["av", "cv2"]

@@ -1,0 +1,40 @@
+"""Draws the explained frames of one source, with the state that drawing them steadily needs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from live_gradcam.show.overlay import Hud, OverlayOptions, draw
+from live_gradcam.show.scale import HeatScale
+from live_gradcam.values import Explanation, Image
+
+
+class Painter:
+    """Explained frames to pictures, one after another.
+
+    Args:
+        options: How to draw.
+        moving: ``True`` for frames that follow each other in time: the colour scale is then a
+            smoothed maximum, so that noise is never stretched to full heat. Unrelated pictures
+            each get their own scale.
+    """
+
+    def __init__(self, options: OverlayOptions, *, moving: bool) -> None:
+        self.options = options
+        self._scale = HeatScale() if moving else None
+
+    def paint(self, image: Image, explanation: Explanation, hud: Hud | None = None) -> Image:
+        """Draw one frame; the image itself stays untouched.
+
+        Args:
+            image: ``uint8 (H, W, 3)`` BGR.
+            explanation: What to draw over it.
+            hud: Measured figures to show, if any.
+
+        Returns:
+            A new ``uint8 (H', W', 3)`` BGR picture.
+        """
+        options = self.options
+        if self._scale is not None:
+            options = replace(options, scale=self._scale.update(explanation))
+        return draw(image, explanation, options=options, hud=hud)

@@ -1,0 +1,338 @@
+"""Every frame of a source, explained, drawn and written in order.
+
+Four stages overlap, each in a thread of its own with a short queue before it: read, explain, draw,
+write. The caller's thread only watches: it stays free for signals, progress and the window. An
+exception in any stage stops all of them and is raised again in the caller.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from live_gradcam.capture.source import Source
+from live_gradcam.errors import SourceError
+from live_gradcam.explain.explainer import ClassChoice, Explainer
+from live_gradcam.lifecycle import StopToken
+from live_gradcam.painter import Painter
+from live_gradcam.show.overlay import Hud
+from live_gradcam.show.sink import Sink
+from live_gradcam.timing import RateMeter, StageClock, StageTimes
+from live_gradcam.values import Explanation, Frame, Image
+from live_gradcam.workers import Channel, ChannelAborted, WorkerGroup
+
+_QUEUE_FRAMES = 4
+_POLL_SECONDS = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is.
+
+    Attributes:
+        frames: Frames finished so far.
+        total: Frames expected, where known.
+        per_second: Rate over the last second, once known.
+    """
+
+    frames: int
+    total: int | None
+    per_second: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a run did.
+
+    Attributes:
+        frames: Frames explained and written.
+        seconds: From the first frame asked for to the last one finished.
+        stages: Time per frame of each stage.
+        skipped: Frames or pictures that could not be decoded.
+        outputs: One description for each output.
+        notes: What the user should know, one sentence each.
+        dropped: Frames of a live source that were replaced by newer ones.
+        latency: Capture-to-show of live frames, in milliseconds.
+    """
+
+    frames: int
+    seconds: float
+    stages: Mapping[str, StageTimes]
+    skipped: int = 0
+    outputs: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    dropped: int | None = None
+    latency: StageTimes | None = None
+
+    @property
+    def per_second(self) -> float:
+        """Frames per second of the whole run."""
+        return self.frames / self.seconds if self.seconds > 0 else 0.0
+
+
+@dataclass(slots=True)
+class _Item:
+    """A frame on its way through the stages."""
+
+    frame: Frame
+    explanation: Explanation | None = None
+    picture: Image | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What to do with the frames.
+
+    Attributes:
+        classes: Which classes are explained; ``None`` for the top one (see `Explainer.explain`).
+        max_frames: Stop after so many frames; ``None`` for all.
+        mirror: Flip every frame left to right before it is explained.
+        batch_size: Frames explained in one forward; they are never waited for.
+        show_rate: Draw the measured rate into the picture.
+    """
+
+    classes: ClassChoice = None
+    max_frames: int | None = None
+    mirror: bool = False
+    batch_size: int = 1
+    show_rate: bool = True
+
+    def __post_init__(self) -> None:
+        if self.max_frames is not None and self.max_frames < 1:
+            raise ValueError(f"max_frames must be at least 1, not {self.max_frames}")
+        if self.batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1, not {self.batch_size}")
+
+
+def mirrored(frame: Frame) -> Frame:
+    """The frame flipped left to right, in memory of its own."""
+    return Frame(
+        np.ascontiguousarray(frame.image[:, ::-1]),
+        frame.index,
+        frame.pts_seconds,
+        frame.source,
+        frame.captured_seconds,
+    )
+
+
+def run_offline(
+    source: Source,
+    explainer: Explainer,
+    sinks: Sequence[Sink],
+    *,
+    painter: Painter,
+    options: RunOptions | None = None,
+    stop: StopToken | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+    on_picture: Callable[[Frame, Image], bool] | None = None,
+    on_idle: Callable[[], bool] | None = None,
+) -> Summary:
+    """Explain every frame of a source, in order, and write each to every sink.
+
+    The sinks are closed, and thereby finalised, in every case; the source and the explainer stay
+    the caller's.
+
+    Args:
+        source: Where frames come from.
+        explainer: Explains them.
+        sinks: Where they go; may be empty if ``on_picture`` takes them.
+        painter: Draws them, for the sinks that want pictures.
+        options: What to do with the frames.
+        stop: Asked between two frames; when set, what was begun is finished and finalised.
+        on_progress: Told about the progress, in the caller's thread.
+        on_picture: Takes every drawn picture, in the caller's thread, in order; returns ``False``
+            to end the run.
+        on_idle: Called in the caller's thread some twenty times a second while there is nothing
+            else to do; returns ``False`` to end the run.
+
+    Returns:
+        What was done.
+
+    Raises:
+        SourceError: The source broke; everything before is written.
+        SinkError: An output failed; the other outputs are finalised.
+    """
+    run = _OfflineRun(
+        source,
+        explainer,
+        sinks,
+        painter,
+        options or RunOptions(),
+        stop or StopToken(),
+        wants_picture=on_picture is not None,
+    )
+    return run.execute(on_progress, on_picture, on_idle)
+
+
+@dataclass(slots=True)
+class _OfflineRun:
+    source: Source
+    explainer: Explainer
+    sinks: Sequence[Sink]
+    painter: Painter
+    options: RunOptions
+    stop: StopToken
+    wants_picture: bool
+    clock: StageClock = field(default_factory=StageClock)
+    rate: RateMeter = field(default_factory=RateMeter)
+    read: Channel[_Item] = field(default_factory=lambda: Channel(_QUEUE_FRAMES))
+    explained: Channel[_Item] = field(default_factory=lambda: Channel(_QUEUE_FRAMES))
+    drawn: Channel[_Item] = field(default_factory=lambda: Channel(_QUEUE_FRAMES))
+    finished: Channel[_Item] = field(default_factory=lambda: Channel(_QUEUE_FRAMES))
+    source_error: SourceError | None = None
+
+    def execute(
+        self,
+        on_progress: Callable[[Progress], None] | None,
+        on_picture: Callable[[Frame, Image], bool] | None,
+        on_idle: Callable[[], bool] | None,
+    ) -> Summary:
+        if self.options.batch_size > _QUEUE_FRAMES:
+            self.read = Channel(2 * self.options.batch_size)
+        started = time.monotonic()
+        frames = 0
+        workers = WorkerGroup("offline", self._abort)
+        try:
+            with workers:
+                workers.start("read", self._read)
+                workers.start("explain", self._explain)
+                workers.start("draw", self._draw)
+                workers.start("write", self._write)
+                while True:
+                    try:
+                        item = self.finished.get(_POLL_SECONDS)
+                    except TimeoutError:
+                        if on_idle is not None and not on_idle():
+                            self.stop.request()
+                        continue
+                    except (StopIteration, ChannelAborted):
+                        break
+                    frames += 1
+                    if (
+                        on_picture is not None
+                        and item.picture is not None
+                        and not self.stop.requested
+                        and not on_picture(item.frame, item.picture)
+                    ):
+                        self.stop.request()
+                    if on_progress is not None:
+                        on_progress(
+                            Progress(frames, self._expected_total(), self.rate.per_second)
+                        )
+            seconds = time.monotonic() - started
+            workers.reraise()
+            if self.source_error is not None:
+                raise self.source_error
+        except BaseException:
+            _close_quietly(self.sinks)
+            raise
+        _close_all(self.sinks)
+        return Summary(
+            frames=frames,
+            seconds=seconds,
+            stages=self.clock.summary(),
+            skipped=self.source.skipped,
+            outputs=tuple(sink.description for sink in self.sinks),
+            notes=self.source.notes,
+        )
+
+    def _expected_total(self) -> int | None:
+        known = self.source.info.frame_count
+        limit = self.options.max_frames
+        if known is None or limit is None:
+            return known if limit is None else limit
+        return min(known, limit)
+
+    def _abort(self) -> None:
+        for channel in (self.read, self.explained, self.drawn, self.finished):
+            channel.abort()
+
+    def _read(self) -> None:
+        """Source to queue; a broken source still lets everything before it be written."""
+        limit = self.options.max_frames
+        iterator = iter(self.source)
+        try:
+            while not self.stop.requested:
+                began = time.perf_counter()
+                try:
+                    frame = next(iterator, None)
+                except SourceError as error:
+                    self.source_error = error
+                    break
+                if frame is None:
+                    break
+                if self.options.mirror:
+                    frame = mirrored(frame)
+                self.clock.add("decode", _milliseconds_since(began))
+                self.read.put(_Item(frame))
+                if limit is not None and frame.index + 1 >= limit:
+                    break
+        finally:
+            self.read.close()
+
+    def _explain(self) -> None:
+        while items := self.read.get_ready(self.options.batch_size):
+            explanations = self.explainer.explain_batch(
+                [item.frame.image for item in items], classes=self.options.classes
+            )
+            for item, explanation in zip(items, explanations, strict=True):
+                item.explanation = explanation
+                for stage in ("preprocess", "network"):
+                    if stage in explanation.timings_ms:
+                        self.clock.add(stage, explanation.timings_ms[stage])
+                self.rate.tick(time.monotonic())
+                self.explained.put(item)
+            if self.stop.requested:
+                break  # what is read but not explained is not worth the wait
+        self.explained.close()
+        self.read.abort()
+
+    def _draw(self) -> None:
+        wanted = self.wants_picture or any(sink.needs_picture for sink in self.sinks)
+        for item in self.explained:
+            if wanted and item.explanation is not None:
+                began = time.perf_counter()
+                hud = Hud(fps=self.rate.per_second) if self.options.show_rate else None
+                item.picture = self.painter.paint(item.frame.image, item.explanation, hud)
+                self.clock.add("draw", _milliseconds_since(began))
+            self.drawn.put(item)
+        self.drawn.close()
+
+    def _write(self) -> None:
+        for item in self.drawn:
+            assert item.explanation is not None, "the explain stage fills this"
+            began = time.perf_counter()
+            for sink in self.sinks:
+                sink.write(item.frame, item.picture, item.explanation)
+            if self.sinks:
+                self.clock.add("write", _milliseconds_since(began))
+            self.finished.put(item)
+        self.finished.close()
+
+
+def _milliseconds_since(began: float) -> float:
+    return (time.perf_counter() - began) * 1000.0
+
+
+def _close_all(sinks: Sequence[Sink]) -> None:
+    """Finalise every sink, then raise the first failure."""
+    failure: Exception | None = None
+    for sink in sinks:
+        try:
+            sink.close()
+        except Exception as error:  # noqa: BLE001 - the other outputs come first
+            failure = failure or error
+    if failure is not None:
+        raise failure
+
+
+def _close_quietly(sinks: Sequence[Sink]) -> None:
+    """Finalise every sink while another exception is on its way."""
+    for sink in sinks:
+        try:
+            sink.close()
+        except Exception:  # noqa: BLE001 - the first failure is the one to report
+            continue

@@ -1,0 +1,1 @@
+"""Explanations become pictures: overlays, windows, videos, pictures and records. Never torch."""

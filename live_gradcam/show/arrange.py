@@ -1,0 +1,74 @@
+"""Where panels go: in a corner where there is room, else not at all; never over the edge."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal, TypeAlias
+
+from live_gradcam.show.panels import Panel
+from live_gradcam.values import Image
+
+Anchor: TypeAlias = Literal["top-left", "top-right", "bottom-left", "bottom-right", "bottom", "centre"]
+
+
+class Arrangement:
+    """Panels on one picture, none over another and none over the edge.
+
+    Args:
+        image: The picture to draw on, in place.
+        margin: Distance in pixels to the edge and between panels.
+    """
+
+    def __init__(self, image: Image, margin: int) -> None:
+        self._image = image
+        self._margin = margin
+        self._taken: list[tuple[int, int, int, int]] = []
+
+    def add(
+        self, panel: Panel | None, anchors: Iterable[Anchor], *, over_others: bool = False
+    ) -> bool:
+        """Put ``panel`` at the first anchor with room for it.
+
+        Returns:
+            Whether it was drawn. ``over_others`` ignores other panels, not the edge.
+        """
+        if panel is None:
+            return False
+        for anchor in anchors:
+            for x, y in self._places(panel, anchor):
+                if self._inside(panel, x, y) and (over_others or self._is_free(panel, x, y)):
+                    panel.put(self._image, x, y)
+                    self._taken.append((x, y, panel.width, panel.height))
+                    return True
+        return False
+
+    def _places(self, panel: Panel, anchor: Anchor) -> list[tuple[int, int]]:
+        height, width = self._image.shape[:2]
+        gap = self._margin
+        left, right = gap, width - gap - panel.width
+        top, bottom = gap, height - gap - panel.height
+        middle = (width - panel.width) // 2
+        if anchor == "centre":
+            return [(middle, (height - panel.height) // 2)]
+        x = {"left": left, "right": right, "bottom": middle}[anchor.rsplit("-", 1)[-1]]
+        places = [(x, top if anchor.startswith("top") else bottom)]
+        # Next to what stands there already, stacked away from the edge.
+        for _, y, _, taken_height in self._taken:
+            places.append(
+                (x, y + taken_height + gap if anchor.startswith("top") else y - gap - panel.height)
+            )
+        return places
+
+    def _inside(self, panel: Panel, x: int, y: int) -> bool:
+        height, width = self._image.shape[:2]
+        return x >= 0 and y >= 0 and x + panel.width <= width and y + panel.height <= height
+
+    def _is_free(self, panel: Panel, x: int, y: int) -> bool:
+        gap = max(1, self._margin // 2)
+        return not any(
+            x < left + width + gap
+            and left < x + panel.width + gap
+            and y < top + height + gap
+            and top < y + panel.height + gap
+            for left, top, width, height in self._taken
+        )

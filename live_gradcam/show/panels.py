@@ -1,0 +1,307 @@
+"""The pieces of type on a picture: labels, legend, rates, notices, help. Sizes follow the picture.
+
+A panel is a list of strips with places; nothing is drawn until it is put somewhere. Whatever is
+dear to render is cached by its content.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from live_gradcam.native import cv2
+from live_gradcam.show.heat import HeatTable
+from live_gradcam.show.text import (
+    LINE_HEIGHT,
+    Colour,
+    Strip,
+    fit_text,
+    make_strip,
+    paste,
+    text_strip,
+    text_width,
+)
+from live_gradcam.values import Explanation, Image, Prediction
+
+WHITE: Colour = (255, 255, 255)
+GREY: Colour = (205, 205, 205)
+DARK: Colour = (22, 18, 14)
+ACCENT: Colour = (40, 196, 255)
+RED: Colour = (60, 50, 235)
+
+_PANEL_OPACITY = 0.66
+_BAR_GROUND_OPACITY = 0.22
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Panel:
+    """A laid out piece: strips at places relative to its upper left corner."""
+
+    width: int
+    height: int
+    parts: tuple[tuple[Strip, int, int], ...]
+
+    def put(self, image: Image, x: int, y: int) -> None:
+        """Draw on ``image`` in place, the upper left corner at (x, y)."""
+        for strip, left, top in self.parts:
+            paste(image, strip, x + left, y + top)
+
+
+@lru_cache(maxsize=64)
+def rounded(width: int, height: int, radius: int, colour: Colour, opacity: float = 1.0) -> Strip:
+    """A filled rectangle with round corners, anti-aliased."""
+    return _rounded(width, height, radius, colour, opacity)
+
+
+@lru_cache(maxsize=256)
+def _bar(width: int, height: int, colour: Colour, opacity: float) -> Strip:
+    return _rounded(width, height, height // 2, colour, opacity)
+
+
+def _rounded(width: int, height: int, radius: int, colour: Colour, opacity: float) -> Strip:
+    radius = max(0, min(radius, (min(width, height) - 1) // 2))
+    # Coverage from the distance to the inner rectangle, one pixel of transition.
+    dx = np.maximum(np.abs(np.arange(width) - (width - 1) / 2) - ((width - 1) / 2 - radius), 0)
+    dy = np.maximum(np.abs(np.arange(height) - (height - 1) / 2) - ((height - 1) / 2 - radius), 0)
+    distance = np.hypot(dx[None, :], dy[:, None])
+    coverage = np.clip(radius + 0.5 - distance, 0.0, 1.0)
+    return make_strip(np.rint(coverage * 255).astype(np.uint8), colour, opacity)
+
+
+@lru_cache(maxsize=32)
+def _pointer(size: int, colour: Colour) -> Strip:
+    """A triangle that points to the right."""
+    big = np.zeros((size * 4, size * 4), np.uint8)
+    corners = np.array([[0, 0], [size * 4 - 1, size * 2], [0, size * 4 - 1]], np.int32)
+    cv2.fillPoly(big, [corners], 255)
+    small = cv2.resize(big, (size, size), interpolation=cv2.INTER_AREA)
+    return make_strip(small.astype(np.uint8, copy=False), colour)
+
+
+def _line(size: int) -> int:
+    return round(LINE_HEIGHT * size)
+
+
+def _framed(width: int, height: int, size: int, parts: Iterable[tuple[Strip, int, int]]) -> Panel:
+    ground = rounded(width, height, round(size * 0.4), DARK, _PANEL_OPACITY)
+    return Panel(width, height, ((ground, 0, 0), *parts))
+
+
+def percent(probability: float) -> str:
+    """A probability for people, e.g. ``93 %``; never ``100 %`` or ``0 %`` for what is neither."""
+    if not 0.0 <= probability <= 1.0:
+        return "?"
+    if 0.0 < probability < 0.005:
+        return "<1 %"
+    if 0.995 <= probability < 1.0:
+        return ">99 %"
+    return f"{probability * 100:.0f} %"
+
+
+def logits(value: float) -> str:
+    """A logit value for people, about three digits."""
+    size = abs(value)
+    if size >= 10:
+        return f"{value:.0f}"
+    if size >= 1:
+        return f"{value:.1f}"
+    return f"{value:.2f}" if size >= 0.01 or size == 0 else f"{value:.0e}"
+
+
+def shown_label(explanation: Explanation, position: int = 0) -> str:
+    """Label of the explained class at ``position``; its number where it has no label."""
+    if position < len(explanation.labels):
+        return explanation.labels[position]
+    index = explanation.explained[position]
+    return next(
+        (p.label for p in explanation.predictions if p.class_index == index), f"class {index}"
+    )
+
+
+def labels_panel(
+    explanation: Explanation, *, top_k: int, size: int, width: int, bars: bool
+) -> Panel | None:
+    """The best classes with their probabilities; the explained one is marked.
+
+    An explained class that is not among the best ``top_k`` gets a row of its own below them.
+    """
+    explained = explanation.explained[0] if explanation.explained else None
+    rows: list[tuple[str, float | None, bool]] = [
+        (p.label, p.probability, p.class_index == explained)
+        for p in explanation.predictions[:top_k]
+    ]
+    if explained is not None and not any(marked for _, _, marked in rows):
+        found: Prediction | None = next(
+            (p for p in explanation.predictions if p.class_index == explained), None
+        )
+        label = shown_label(explanation)
+        rows.append((label, found.probability if found else None, True))
+    if not rows:
+        return None
+    pad, mark = round(size * 0.5), max(4, round(size * 0.55))
+    bar = max(2, round(size * 0.24)) if bars else 0
+    step = _line(size) + (bar + round(size * 0.42) if bars else 0)
+    text_x = pad + mark + round(size * 0.3)
+    inner = width - text_x - pad
+    parts: list[tuple[Strip, int, int]] = []
+    y = round(size * 0.3)
+    for label, probability, marked in rows:
+        colour = WHITE if marked else GREY
+        right = 0
+        if probability is not None:
+            share = text_strip(percent(probability), size, colour)
+            parts.append((share, width - pad - share.width, y))
+            right = share.width + round(size * 0.4)
+        name = fit_text(label, size, max(0, inner - right))
+        if name:
+            parts.append((text_strip(name, size, colour), text_x, y))
+        if marked:
+            parts.append((_pointer(mark, ACCENT), pad, y + round((_line(size) - mark) * 0.52)))
+        if bars and inner > 2 * bar:
+            top = y + _line(size) + round(size * 0.02)
+            parts.append((_bar(inner, bar, WHITE, _BAR_GROUND_OPACITY), text_x, top))
+            length = 0 if probability is None else round(inner * min(max(probability, 0.0), 1.0))
+            if length:
+                fill = _bar(max(length, bar), bar, ACCENT if marked else GREY, 1.0)
+                parts.append((fill, text_x, top))
+        y += step
+    return _framed(width, y + round(size * (0.12 if bars else 0.3)), size, parts)
+
+
+@lru_cache(maxsize=32)
+def _colour_bar(table: HeatTable, width: int, height: int, signed: bool) -> Strip:
+    indices = np.rint(np.linspace(1 if signed else 0, 255, width)).astype(np.int64)
+    ink = np.repeat(table.colours[indices][None], height, axis=0)
+    mask = _rounded(width, height, height // 2, WHITE, 1.0)
+    ink = np.rint(ink * (mask.ink / 255.0)).astype(np.uint8)
+    return Strip(ink, mask.keep)
+
+
+def legend_panel(
+    title: str, table: HeatTable, scale: float, *, signed: bool, size: int, width: int
+) -> Panel:
+    """The colour bar with its ends in logits, under the name of what it measures."""
+    small = max(9, round(size * 0.8))
+    pad, bar = round(size * 0.5), max(4, round(size * 0.45))
+    inner = width - 2 * pad
+    y = round(size * 0.3)
+    parts: list[tuple[Strip, int, int]] = []
+    heading = fit_text(title, small, inner)
+    if heading:
+        parts.append((text_strip(heading, small, WHITE), pad, y))
+    y += _line(small) + round(size * 0.12)
+    parts.append((_colour_bar(table, inner, bar, signed), pad, y))
+    y += bar + round(size * 0.08)
+    if signed:
+        ends = (f"−{logits(scale)} against", f"for +{logits(scale)} logits")
+    else:
+        ends = ("0", f"+{logits(scale)} logits")
+    if sum(text_width(end, small) for end in ends) + small > inner:
+        ends = (f"−{logits(scale)}" if signed else "0", f"+{logits(scale)}")
+    left, right = (text_strip(end, small, GREY) for end in ends)
+    parts += [(left, pad, y), (right, width - pad - right.width, y)]
+    return _framed(width, y + _line(small) + round(size * 0.2), size, parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of a text panel: its words, its share of the type size, its colour."""
+
+    text: str
+    share: float = 1.0
+    colour: Colour = WHITE
+
+
+def text_panel(
+    lines: Sequence[Line], *, size: int, max_width: int, align_right: bool = False
+) -> Panel | None:
+    """Lines of type on a panel that is as wide as they need; cut at ``max_width``."""
+    pad = round(size * 0.5)
+    strips = []
+    for line in lines:
+        type_size = max(9, round(size * line.share))
+        words = fit_text(line.text, type_size, max_width - 2 * pad)
+        if words:
+            strips.append(text_strip(words, type_size, line.colour))
+    if not strips:
+        return None
+    width = max(strip.width for strip in strips) + 2 * pad
+    y = round(size * 0.25)
+    parts = []
+    for strip in strips:
+        parts.append((strip, width - pad - strip.width if align_right else pad, y))
+        y += strip.height
+    return _framed(width, y + round(size * 0.3), size, parts)
+
+
+def pill(text: str, *, size: int, max_width: int, colour: Colour, ground: Colour) -> Panel | None:
+    """One short sentence on a rounded ground of its own."""
+    pad = round(size * 0.7)
+    words = fit_text(text, size, max_width - 2 * pad)
+    if not words:
+        return None
+    strip = text_strip(words, size, colour)
+    width, height = strip.width + 2 * pad, strip.height + round(size * 0.3)
+    return Panel(
+        width,
+        height,
+        (
+            (rounded(width, height, height // 2, ground, 0.86), 0, 0),
+            (strip, pad, round(size * 0.13)),
+        ),
+    )
+
+
+def recording_panel(seconds: float, *, size: int) -> Panel:
+    """A red dot and the time recorded so far."""
+    whole = max(0, int(seconds))
+    clock = f"{whole // 60}:{whole % 60:02d}" if whole < 3600 else (
+        f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+    )
+    strip = text_strip(clock, size, WHITE)
+    pad, dot = round(size * 0.5), round(size * 0.7)
+    width = strip.width + dot + round(size * 0.4) + 2 * pad
+    height = strip.height + round(size * 0.3)
+    parts = (
+        (_bar(dot, dot, RED, 1.0), pad, (height - dot) // 2),
+        (strip, width - pad - strip.width, round(size * 0.13)),
+    )
+    return _framed(width, height, size, parts)
+
+
+def help_panel(
+    rows: Sequence[tuple[str, str]], *, size: int, max_width: int, max_height: int
+) -> Panel | None:
+    """Keys and what they do, in as many columns as fit, in the largest type that fits."""
+    if not rows:
+        return None
+    for type_size in range(size, 7, -1):
+        for columns in (1, 2, 3):
+            panel = _help_columns(rows, columns, type_size)
+            if panel.width <= max_width and panel.height <= max_height:
+                return panel
+    return None
+
+
+def _help_columns(rows: Sequence[tuple[str, str]], columns: int, size: int) -> Panel:
+    pad, gap = size, round(size * 0.8)
+    count = -(-len(rows) // columns)
+    parts: list[tuple[Strip, int, int]] = []
+    x = pad
+    for start in range(0, len(rows), count):
+        column = rows[start : start + count]
+        key_width = max(text_width(key, size) for key, _ in column)
+        for line, (key, meaning) in enumerate(column):
+            y = round(size * 0.7) + line * _line(size)
+            if key:
+                parts.append((text_strip(key, size, ACCENT), x, y))
+            if meaning:
+                parts.append((text_strip(meaning, size, WHITE), x + key_width + gap, y))
+        x += key_width + gap + max(text_width(meaning, size) for _, meaning in column) + 2 * gap
+    width = x - 2 * gap + pad
+    height = round(size * 1.4) + count * _line(size)
+    ground = rounded(width, height, round(size * 0.5), DARK, 0.84)
+    return Panel(width, height, ((ground, 0, 0), *parts))

@@ -1,0 +1,80 @@
+"""Measured rates and durations: never derived, always over a bounded number of samples."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+_KEPT_SAMPLES = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class StageTimes:
+    """How long one stage took per frame.
+
+    Attributes:
+        p50_ms: Median in milliseconds.
+        p95_ms: 95th percentile in milliseconds.
+        count: Number of frames measured.
+    """
+
+    p50_ms: float
+    p95_ms: float
+    count: int
+
+
+class StageClock:
+    """Collects durations by stage; the newest 20,000 of each count. Safe to call from threads."""
+
+    def __init__(self) -> None:
+        self._samples: dict[str, deque[float]] = {}
+        self._counts: dict[str, int] = {}
+        self._lock = threading.Lock()
+
+    def add(self, stage: str, milliseconds: float) -> None:
+        """Record one duration."""
+        with self._lock:
+            self._samples.setdefault(stage, deque(maxlen=_KEPT_SAMPLES)).append(milliseconds)
+            self._counts[stage] = self._counts.get(stage, 0) + 1
+
+    def summary(self) -> Mapping[str, StageTimes]:
+        """Percentiles of every stage, in the order in which the stages first reported."""
+        with self._lock:
+            return {
+                stage: StageTimes(
+                    p50_ms=float(np.percentile(samples, 50)),
+                    p95_ms=float(np.percentile(samples, 95)),
+                    count=self._counts[stage],
+                )
+                for stage, samples in self._samples.items()
+            }
+
+
+class RateMeter:
+    """Events per second over a sliding window: N stamps span N-1 intervals.
+
+    Args:
+        window_seconds: Length of the window.
+    """
+
+    def __init__(self, window_seconds: float = 1.0) -> None:
+        self._window = window_seconds
+        self._stamps: deque[float] = deque()
+
+    def tick(self, now_seconds: float) -> None:
+        """Record one event at a monotonic time."""
+        self._stamps.append(now_seconds)
+        while len(self._stamps) > 2 and now_seconds - self._stamps[0] > self._window:
+            self._stamps.popleft()
+
+    @property
+    def per_second(self) -> float | None:
+        """The rate; ``None`` until two events were seen."""
+        if len(self._stamps) < 2:
+            return None
+        span = self._stamps[-1] - self._stamps[0]
+        return (len(self._stamps) - 1) / span if span > 0 else None

@@ -1,0 +1,159 @@
+"""The values that flow through live-gradcam: frozen, without behaviour beyond themselves.
+
+Images are ``uint8 (H, W, 3)`` in BGR order everywhere outside ``live_gradcam.explain``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Image: TypeAlias = NDArray[np.uint8]
+"""``uint8 (H, W, 3)``, BGR, C-contiguous or a view with the same meaning."""
+
+Evidence: TypeAlias = NDArray[np.float32]
+"""``float32 (K, h, w)`` in logit units: signed, neither rectified nor normalised."""
+
+View: TypeAlias = Literal["crop", "stretch", "full"]
+"""What the network is shown: torchvision's centre crop, the squeezed frame, or the whole frame."""
+
+SourceKind: TypeAlias = Literal["camera", "stream", "video", "pictures", "scene"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One picture of a source.
+
+    Attributes:
+        image: ``uint8 (H, W, 3)``, BGR. Never modified in place by any consumer.
+        index: Position in the source, from 0, counting the frames that were delivered.
+        pts_seconds: Presentation time in the source's own clock.
+        source: The file's name where a source has several files, else the source's name.
+        captured_seconds: ``time.monotonic()`` when the picture arrived; ``None`` for files.
+    """
+
+    image: Image
+    index: int
+    pts_seconds: float
+    source: str = ""
+    captured_seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.image.dtype != np.uint8 or self.image.ndim != 3 or self.image.shape[2] != 3:
+            raise ValueError(
+                f"a frame's image must be uint8 (H, W, 3), not {self.image.dtype} {self.image.shape}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """The part of a frame that the network saw, in frame pixels."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+    def __post_init__(self) -> None:
+        if self.width <= 0 or self.height <= 0:
+            raise ValueError(f"a region needs a positive size, not {self.width}x{self.height}")
+
+    def as_list(self) -> list[int]:
+        """``[x, y, width, height]``, the form that records use."""
+        return [self.x, self.y, self.width, self.height]
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One class and how strongly the network votes for it.
+
+    Attributes:
+        class_index: Index in the network's output.
+        label: Human-readable name.
+        logit: Score before the softmax.
+        probability: Softmax over all classes, in 0..1.
+    """
+
+    class_index: int
+    label: str
+    logit: float
+    probability: float
+
+
+_NO_TIMINGS: Mapping[str, float] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Explanation:
+    """What the network says about one picture, and why.
+
+    Attributes:
+        predictions: Best first.
+        explained: Class index of each map in ``evidence``; the first is the one that is shown.
+        evidence: ``float32 (K, h, w)``, one signed map per explained class, in logit units at the
+            network's own resolution. For a closed-form head the map's sum plus the class's bias is
+            the class's logit.
+        region: The part of the frame that the maps cover.
+        labels: Label of each explained class, in the order of ``explained``.
+        method: Name of the method that made the maps.
+        completeness_residual: ``|sum(map) + bias - logit|`` of the first explained class for
+            closed-form heads (see ``live_gradcam.explain.cam``); ``None`` elsewhere.
+        finite: ``False`` where the network's output was not finite even in float32; the maps are
+            then all zero ("no evidence").
+        timings_ms: Duration of each stage in milliseconds.
+    """
+
+    predictions: tuple[Prediction, ...]
+    explained: tuple[int, ...]
+    evidence: Evidence
+    region: Region
+    labels: tuple[str, ...] = ()
+    method: str = "gradcam"
+    completeness_residual: float | None = None
+    finite: bool = True
+    timings_ms: Mapping[str, float] = field(default=_NO_TIMINGS)
+
+    def __post_init__(self) -> None:
+        if self.evidence.ndim != 3 or len(self.explained) != self.evidence.shape[0]:
+            raise ValueError(
+                f"evidence must be (K, h, w) with one map for each of the {len(self.explained)} "
+                f"explained classes, not {self.evidence.shape}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class SourceInfo:
+    """What a source knows about itself once it is open.
+
+    Attributes:
+        name: Short name for titles and records, e.g. ``clip.mp4`` or ``camera 0``.
+        kind: Which sort of source this is.
+        live: ``True`` where frames come in real time and old ones are worthless.
+        width: Width of upright frames in pixels; of the first picture for pictures.
+        height: Height of upright frames in pixels.
+        fps: Nominal rate in frames per second; ``None`` where unknown (pictures).
+        frame_count: Number of frames where known or well estimated, else ``None``.
+        time_base: Seconds per tick of the original timestamps; ``None`` where there are none.
+        path: The video file itself, from which sound can be copied; ``None`` elsewhere.
+        duration_seconds: Length where known, else ``None``.
+        several_files: ``True`` where frames come from more than one file.
+    """
+
+    name: str
+    kind: SourceKind
+    live: bool
+    width: int
+    height: int
+    fps: float | None = None
+    frame_count: int | None = None
+    time_base: Fraction | None = None
+    path: Path | None = None
+    duration_seconds: float | None = None
+    several_files: bool = False

@@ -1,0 +1,111 @@
+"""Fixtures of the whole suite: real media where there are any, and checks that nothing leaks."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from live_gradcam.values import Explanation, Image, Prediction, Region
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Real media and real weights, which stand beside the project where there are any."""
+    folder = ROOT.parent / "shared"
+    if not folder.is_dir():
+        pytest.skip("no ../shared: real media and weights are not on this machine")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _no_leaked_threads() -> Iterator[None]:
+    """Threads that a test started have ended when it ends."""
+    before = set(threading.enumerate())
+    yield
+    deadline = time.monotonic() + 3.0
+    while True:
+        left = [
+            thread
+            for thread in threading.enumerate()
+            if thread not in before and not thread.name.startswith(("pymp", "ThreadPoolExecutor"))
+        ]
+        if not left:
+            return
+        if time.monotonic() > deadline:
+            pytest.fail(f"threads left behind: {sorted(thread.name for thread in left)}")
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def make_explanation() -> Callable[..., Explanation]:
+    """Explanations of made-up networks: one warm blob where the test wants it."""
+
+    def make(
+        *,
+        evidence: np.ndarray | None = None,
+        region: Region | None = None,
+        labels: tuple[str, ...] = ("mug", "teapot", "vase"),
+        probabilities: tuple[float, ...] = (0.8, 0.1, 0.05),
+    ) -> Explanation:
+        if evidence is None:
+            evidence = np.zeros((1, 7, 7), np.float32)
+            evidence[0, 2, 4] = 3.0
+        predictions = tuple(
+            Prediction(index, label, float(np.log(probability)), probability)
+            for index, (label, probability) in enumerate(zip(labels, probabilities, strict=True))
+        )
+        return Explanation(
+            predictions=predictions,
+            explained=tuple(range(evidence.shape[0])),
+            evidence=evidence,
+            region=region or Region(0, 0, 64, 48),
+            labels=labels[: evidence.shape[0]],
+            timings_ms={"preprocess": 1.0, "network": 2.0},
+        )
+
+    return make
+
+
+@pytest.fixture
+def noise_image() -> Callable[..., Image]:
+    """Seeded noise pictures, ``uint8 (H, W, 3)`` BGR."""
+
+    def make(width: int = 64, height: int = 48, seed: int = 0) -> Image:
+        generator = np.random.default_rng(seed)
+        return generator.integers(0, 256, (height, width, 3), np.uint8)
+
+    return make
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs ``live-gradcam`` as a user does: a process of its own, in an empty folder."""
+
+    def run(
+        *arguments: object, timeout: float = 120, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        variables = {**os.environ, **environment}
+        variables.pop("DISPLAY", None) if "DISPLAY" not in environment else None
+        variables.pop("WAYLAND_DISPLAY", None)
+        return subprocess.run(
+            [sys.executable, "-m", "live_gradcam", *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            cwd=tmp_path,
+            env=variables,
+            timeout=timeout,
+            check=False,
+        )
+
+    return run

@@ -1,0 +1,37 @@
+"""Rates and durations are measured, and right."""
+
+from __future__ import annotations
+
+import pytest
+
+from live_gradcam.timing import RateMeter, StageClock
+
+
+def test_n_stamps_span_n_minus_one_intervals() -> None:
+    meter = RateMeter(window_seconds=1.0)
+    assert meter.per_second is None
+    for number in range(11):
+        meter.tick(number * 0.1)
+    assert meter.per_second == pytest.approx(10.0)
+
+
+def test_the_rate_forgets_what_is_older_than_the_window() -> None:
+    meter = RateMeter(window_seconds=1.0)
+    for number in range(11):
+        meter.tick(number * 0.1)
+    for number in range(1, 5):
+        meter.tick(1.0 + number)
+    assert meter.per_second == pytest.approx(1.0)
+
+
+def test_percentiles_of_each_stage() -> None:
+    clock = StageClock()
+    for milliseconds in range(1, 101):
+        clock.add("draw", float(milliseconds))
+    clock.add("write", 7.0)
+    summary = clock.summary()
+    assert list(summary) == ["draw", "write"]
+    assert summary["draw"].p50_ms == pytest.approx(50.5)
+    assert summary["draw"].p95_ms == pytest.approx(95.05)
+    assert summary["draw"].count == 100
+    assert summary["write"].p50_ms == 7.0

@@ -1,0 +1,70 @@
+"""Channels are bounded and can be interrupted; a group of workers fails as one."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from live_gradcam.workers import Channel, ChannelAborted, WorkerGroup
+
+
+def test_items_come_out_in_order_and_the_end_is_the_end() -> None:
+    channel: Channel[int] = Channel(8)
+    for number in range(5):
+        channel.put(number)
+    channel.close()
+    assert list(channel) == [0, 1, 2, 3, 4]
+    with pytest.raises(StopIteration):
+        channel.get()
+
+
+def test_put_waits_for_room_and_abort_wakes_it() -> None:
+    channel: Channel[int] = Channel(1)
+    channel.put(1)
+    ended = threading.Event()
+
+    def blocked() -> None:
+        with pytest.raises(ChannelAborted):
+            channel.put(2)
+        ended.set()
+
+    thread = threading.Thread(target=blocked)
+    thread.start()
+    assert not ended.wait(0.05), "a full channel takes nothing more"
+    channel.abort()
+    thread.join(2)
+    assert ended.is_set()
+
+
+def test_get_times_out_when_nothing_comes() -> None:
+    with pytest.raises(TimeoutError):
+        Channel[int](1).get(0.01)
+
+
+def test_ready_items_are_taken_together_up_to_the_limit() -> None:
+    channel: Channel[int] = Channel(8)
+    for number in range(5):
+        channel.put(number)
+    assert channel.get_ready(3) == [0, 1, 2]
+    assert channel.get_ready(3) == [3, 4]
+    channel.close()
+    assert channel.get_ready(3) == []
+
+
+def test_the_first_exception_stops_every_worker_and_comes_back() -> None:
+    channel: Channel[int] = Channel(1)
+    group = WorkerGroup("test", channel.abort)
+
+    def waits_for_ever() -> None:
+        channel.get()
+
+    def fails() -> None:
+        raise OSError("disk full")
+
+    group.start("waits", waits_for_ever)
+    group.start("fails", fails)
+    assert group.join(timeout_seconds=2.0)
+    assert group.failed
+    with pytest.raises(OSError, match="disk full"):
+        group.reraise()
