@@ -9,6 +9,7 @@ The environment variables below are read by OpenCV while it is loaded and cannot
 * ``OPENCV_FFMPEG_IS_THREAD_SAFE``: without it one blocked network open locks every other capture.
 * ``OPENCV_LOG_LEVEL`` and ``OPENCV_FFMPEG_LOGLEVEL``: C++ noise would bury our one-line errors.
 * ``OPENCV_VIDEOIO_PRIORITY_OBSENSOR``: probing depth cameras prints errors where there are none.
+* ``OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT``: seconds until a hung camera is noticed; it would be ten.
 
 A user's own settings of these variables win.
 """
@@ -24,6 +25,7 @@ for _name, _value in {
     "OPENCV_LOG_LEVEL": "SILENT",
     "OPENCV_FFMPEG_LOGLEVEL": "-8",
     "OPENCV_VIDEOIO_PRIORITY_OBSENSOR": "0",
+    "OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT": "2",
 }.items():
     os.environ.setdefault(_name, _value)
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from live_gradcam.capture.scene_shapes import FULL_TURN, pick, uniform
-from live_gradcam.capture.scene_sprites import random_colour
+from live_gradcam.capture.scene_sprites import as_image, random_colour
 from live_gradcam.native import cv2
 from live_gradcam.values import Image
 
@@ -34,21 +34,19 @@ def random_background(rng: np.random.Generator, width: int, height: int) -> Imag
         if rng.random() < 0.5:
             # Things behind the object are often out of focus.
             size = 1 + 2 * (1 + pick(rng, max(1, min(width, height) // 60)))
-            background = _image(cv2.blur(background, (size, size)))
+            background = as_image(cv2.blur(background, (size, size)))
     return background
 
 
-def _image(picture: object) -> Image:
-    return np.asarray(picture, dtype=np.uint8)
+def _field(rng: np.random.Generator, width: int, height: int, cells: int) -> NDArray[np.float32]:
+    """Smooth noise in 0..1, about ``cells`` blotches across."""
+    return _scaled(rng.random((cells, cells), dtype=np.float32), width, height)
 
 
-def _field(
-    rng: np.random.Generator, width: int, height: int, cells: int, channels: int
+def _scaled(
+    grid: NDArray[np.float32], width: int, height: int, method: int = cv2.INTER_LINEAR
 ) -> NDArray[np.float32]:
-    """Smooth noise in 0..1, about ``cells`` blotches across; ``(height, width[, channels])``."""
-    grid = rng.random((cells, cells, channels), dtype=np.float32)
-    field = cv2.resize(grid, (width, height), interpolation=cv2.INTER_LINEAR)
-    return np.asarray(field, dtype=np.float32)
+    return np.asarray(cv2.resize(grid, (width, height), interpolation=method), dtype=np.float32)
 
 
 def _mix(amount: NDArray[np.float32], rng: np.random.Generator, spread: float) -> Image:
@@ -60,12 +58,12 @@ def _mix(amount: NDArray[np.float32], rng: np.random.Generator, spread: float) -
     planes = [
         cv2.convertScaleAbs(amount, alpha=float(span[i]), beta=float(first[i])) for i in range(3)
     ]
-    return _image(cv2.merge(planes))
+    return as_image(cv2.merge(planes))
 
 
 def _gradient(rng: np.random.Generator, width: int, height: int) -> Image:
     grid = rng.random((2, 2), dtype=np.float32)
-    return _mix(cv2.resize(grid, (width, height)), rng, uniform(rng, 0.2, 1.0))
+    return _mix(_scaled(grid, width, height), rng, uniform(rng, 0.2, 1.0))
 
 
 def _blotches(rng: np.random.Generator, width: int, height: int) -> Image:
@@ -74,7 +72,7 @@ def _blotches(rng: np.random.Generator, width: int, height: int) -> Image:
     noise = rng.random((cells, cells, 3), dtype=np.float32)
     tone, strength = 255.0 * rng.random(3), uniform(rng, 60.0, 240.0)
     grid = np.clip((noise - 0.5) * strength + tone, 0.0, 255.0).astype(np.uint8)
-    return _image(cv2.resize(grid, (width, height), interpolation=cv2.INTER_CUBIC))
+    return as_image(cv2.resize(grid, (width, height), interpolation=cv2.INTER_CUBIC))
 
 
 def _cloth(rng: np.random.Generator, width: int, height: int) -> Image:
@@ -84,11 +82,11 @@ def _cloth(rng: np.random.Generator, width: int, height: int) -> Image:
     weight, total = 1.0, 0.0
     fall = uniform(rng, 0.5, 0.95)
     while cells < min(width, height) // 2:
-        amount = cv2.addWeighted(amount, 1.0, _field(rng, width, height, cells, 1), weight, 0.0)
+        amount += np.float32(weight) * _field(rng, width, height, cells)
         total += weight
         weight *= fall
         cells *= 2 + pick(rng, 2)
-    return _mix(np.asarray(amount / np.float32(total), dtype=np.float32), rng, uniform(rng, 0.3, 1))
+    return _mix(amount / np.float32(total), rng, uniform(rng, 0.3, 1.0))
 
 
 def _grain(rng: np.random.Generator, width: int, height: int) -> Image:
@@ -97,7 +95,7 @@ def _grain(rng: np.random.Generator, width: int, height: int) -> Image:
     rows, columns = (short, long) if rng.random() < 0.5 else (long, short)
     grid = rng.random((rows, columns), dtype=np.float32)
     method = cv2.INTER_LINEAR if rng.random() < 0.7 else cv2.INTER_NEAREST
-    return _mix(cv2.resize(grid, (width, height), interpolation=method), rng, uniform(rng, 0.2, 1))
+    return _mix(_scaled(grid, width, height, method), rng, uniform(rng, 0.2, 1))
 
 
 def _room(rng: np.random.Generator, width: int, height: int) -> Image:
@@ -107,7 +105,7 @@ def _room(rng: np.random.Generator, width: int, height: int) -> Image:
         _half_plane(rng, background)
     if rng.random() < 0.6:
         size = 1 + 2 * (1 + pick(rng, max(1, min(width, height) // 40)))
-        background = _image(cv2.blur(background, (size, size)))
+        background = as_image(cv2.blur(background, (size, size)))
     return background
 
 
@@ -115,8 +113,8 @@ def _paper(rng: np.random.Generator, width: int, height: int) -> Image:
     """A sheet or a whiteboard that fills the frame, unevenly lit."""
     tone = uniform(rng, 170.0, 250.0)
     grid = rng.normal(tone, 9.0, (2 + pick(rng, 2), 2 + pick(rng, 2), 1)) + rng.normal(0.0, 4.0, 3)
-    sheet = _image(np.clip(grid, 0.0, 255.0).astype(np.uint8))
-    sheet = _image(cv2.resize(sheet, (width, height), interpolation=cv2.INTER_LINEAR))
+    sheet = as_image(np.clip(grid, 0.0, 255.0).astype(np.uint8))
+    sheet = as_image(cv2.resize(sheet, (width, height), interpolation=cv2.INTER_LINEAR))
     if rng.random() < 0.25:
         spacing = min(width, height) / uniform(rng, 9.0, 22.0)
         colour = tuple(float(c) for c in rng.normal(tone - 45.0, 8.0, 3))
@@ -148,9 +146,7 @@ def _half_plane(rng: np.random.Generator, picture: Image) -> None:
     centre = np.array([x, y])
     corners = [centre - far * along, centre + far * along]
     corners += [corners[1] + far * across, corners[0] + far * across]
-    cv2.fillPoly(
-        picture, [np.asarray(corners, dtype=np.int32)], random_colour(rng), cv2.LINE_AA
-    )
+    cv2.fillPoly(picture, [np.asarray(corners, dtype=np.int32)], random_colour(rng), cv2.LINE_AA)
 
 
 def _bar(rng: np.random.Generator, picture: Image) -> None:
@@ -185,7 +181,7 @@ def _blob(rng: np.random.Generator, picture: Image) -> None:
     height, width = picture.shape[:2]
     angle = np.arange(24) * (FULL_TURN / 24)
     waves = np.cos(angle[:, None] * np.arange(1, 5) + FULL_TURN * rng.random(4))
-    radius = 1.0 + waves @ (rng.random(4) * [0.35, 0.35, 0.2, 0.12])
+    radius = 1.0 + waves @ ([0.05, 0.15, 0.06, 0.0] + rng.random(4) * [0.3, 0.25, 0.16, 0.12])
     size = min(width, height) * uniform(rng, 0.08, 0.35)
     stretch = uniform(rng, 1.4, 2.4) ** (1 if rng.random() < 0.5 else -1)
     outline = np.stack([radius * np.cos(angle) * stretch, radius * np.sin(angle)], axis=1) * size
@@ -262,12 +258,12 @@ def light_field(rng: np.random.Generator, width: int, height: int) -> Image:
         grid[::2, ::2] -= dark
         grid[1, 1] += 0.2 * dark
     grid = np.clip(grid, 90.0, 255.0).astype(np.uint8)
-    return _image(cv2.resize(grid, (width, height), interpolation=cv2.INTER_CUBIC))
+    return as_image(cv2.resize(grid, (width, height), interpolation=cv2.INTER_CUBIC))
 
 
 def apply_light(picture: Image, light: Image, gain: float = 1.0) -> Image:
     """``picture`` under ``light`` of the given strength."""
-    return _image(cv2.multiply(picture, light, scale=gain / 200.0))
+    return as_image(cv2.multiply(picture, light, scale=gain / 200.0))
 
 
 def photograph(rng: np.random.Generator, picture: Image) -> Image:
@@ -279,11 +275,11 @@ def photograph(rng: np.random.Generator, picture: Image) -> Image:
         # Less contrast about a random grey: haze, glare, a dim room.
         alpha = uniform(rng, 0.6, 1.0)
         beta = (1.0 - alpha) * uniform(rng, 20.0, 220.0)
-        picture = _image(cv2.convertScaleAbs(picture, alpha=alpha, beta=beta))
+        picture = as_image(cv2.convertScaleAbs(picture, alpha=alpha, beta=beta))
     unit = min(width, height) / 224.0
     chance = rng.random()
     if chance < 0.25:
-        picture = _image(cv2.GaussianBlur(picture, (0, 0), unit * uniform(rng, 0.4, 1.8)))
+        picture = as_image(cv2.GaussianBlur(picture, (0, 0), unit * uniform(rng, 0.4, 1.8)))
     elif chance < 0.32:
         picture = _motion_blur(rng, picture, unit * uniform(rng, 2.0, 7.0))
     if rng.random() < 0.6:
@@ -291,7 +287,7 @@ def photograph(rng: np.random.Generator, picture: Image) -> Image:
         add_noise(rng, picture, pick(rng, len(_NOISE_LEVELS)))
     if rng.random() < 0.15:
         _, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 25 + pick(rng, 60)])
-        picture = _image(cv2.imdecode(data, cv2.IMREAD_COLOR))
+        picture = as_image(cv2.imdecode(data, cv2.IMREAD_COLOR))
     return picture
 
 
@@ -301,4 +297,4 @@ def _motion_blur(rng: np.random.Generator, picture: Image, length: float) -> Ima
     angle, middle = pi * rng.random(), size // 2
     for step in np.linspace(-middle, middle, 4 * size):
         kernel[round(middle + step * sin(angle)), round(middle + step * cos(angle))] = 1.0
-    return _image(cv2.filter2D(picture, -1, kernel / kernel.sum()))
+    return as_image(cv2.filter2D(picture, -1, kernel / kernel.sum()))

@@ -100,6 +100,12 @@ class _Hand:
         """The colour of what is drawn upon the body."""
         return "second" if self.style in ("solid", "bordered") else "main"
 
+    def part(self, points: Points) -> Primitive:
+        """An area upon the body or beside it: filled where the body is, else an outline."""
+        if self.style in ("solid", "bordered"):
+            return Primitive(points, "second")
+        return Primitive(points, "main", self.width)
+
     def glyph(self, primitives: list[Primitive], *silhouette: Points) -> Glyph:
         return Glyph(tuple(primitives), silhouette, self.style == "outline")
 
@@ -155,9 +161,9 @@ def _hatching(rng: np.random.Generator, outline: Points) -> list[Primitive]:
 
 def _disc(hand: _Hand) -> Glyph:
     # An outlined disc would be a ring, so a circle is filled, and has no border of its own.
+    hand = replace(hand, style="hatched" if hand.style == "hatched" else "solid")
     outline = hand.path(_circle(), dense=True)
-    style: Style = "hatched" if hand.style == "hatched" else "solid"
-    return replace(hand, style=style).glyph(replace(hand, style=style).body(outline), outline)
+    return hand.glyph(hand.body(outline), outline)
 
 
 def _ring(hand: _Hand) -> Glyph:
@@ -247,7 +253,7 @@ def _crescent(hand: _Hand) -> Glyph:
     radius = centre + depth
     half = float(np.arctan2(tip_y, tip_x - centre))
     inner = _arc(FULL_TURN - half, half, radius, centre)
-    outline = hand.path(np.vstack([outer, inner[1:-1]]) * [1.0, 1.0], dense=True)
+    outline = hand.path(np.vstack([outer, inner[1:-1]]), dense=True)
     return hand.glyph(hand.body(outline), outline)
 
 
@@ -311,13 +317,8 @@ def _flower(hand: _Hand) -> Glyph:
     radius = 1.0 - depth + depth * np.sqrt(np.abs(np.cos(0.5 * petals * angle)))
     outline = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
     outline = hand.path(outline, dense=True)
-    heart = _circle(20, uniform(hand.rng, 0.2, 0.3))
-    primitives = hand.body(outline)
-    if hand.style in ("solid", "bordered"):
-        primitives.append(Primitive(heart, "second"))
-    else:
-        primitives.append(Primitive(heart, "main", hand.width))
-    return hand.glyph(primitives, outline)
+    middle = _circle(20, uniform(hand.rng, 0.2, 0.3))
+    return hand.glyph([*hand.body(outline), hand.part(middle)], outline)
 
 
 def _lightning(hand: _Hand) -> Glyph:
@@ -343,12 +344,7 @@ def _house(hand: _Hand) -> Glyph:
         [[door_left, 0.85], [door_left, door_top], [door_right, door_top], [door_right, 0.85]]
     )
     walls, roof = hand.path(walls), hand.path(roof)
-    primitives = hand.body(walls)
-    if hand.style in ("solid", "bordered"):
-        primitives += [Primitive(roof, "second"), Primitive(door, "second")]
-    else:
-        primitives += [Primitive(roof, "main", hand.width), Primitive(door, "main", hand.width)]
-    return hand.glyph(primitives, walls, roof)
+    return hand.glyph([*hand.body(walls), hand.part(roof), hand.part(door)], walls, roof)
 
 
 def _fish(hand: _Hand) -> Glyph:

@@ -81,6 +81,11 @@ class Finish:
     shadow_offset: tuple[float, float]
 
 
+def as_image(picture: object) -> Image:
+    """What OpenCV returned, typed: its stubs do not say that ``uint8`` stays ``uint8``."""
+    return np.asarray(picture, dtype=np.uint8)
+
+
 def random_colour(rng: np.random.Generator) -> Colour:
     """Any colour, vivid ones more often than grey ones."""
     hue, saturation = 6.0 * rng.random(), rng.random() ** 0.6
@@ -162,7 +167,7 @@ def draw_sprite(
 
     first = glyph.primitives[-1 if glyph.clear else 0].slot
     base = card.colour if card else (finish.main if first == "main" else finish.second)
-    picture = np.empty((size, size, 3), np.uint8)
+    picture: Image = np.empty((size, size, 3), np.uint8)
     picture[:] = np.clip(base, 0.0, 255.0)
     solid = np.zeros((size, size), np.uint8)
     if card:
@@ -172,9 +177,8 @@ def draw_sprite(
         if card.ruled:
             _rule(picture, card, scale)
     silhouette = np.zeros((size, size), np.uint8)
-    cv2.fillPoly(silhouette, [path(points) for points in glyph.silhouette], 255, cv2.LINE_AA, _SHIFT)
-    for points in glyph.silhouette[1:]:
-        # One call fills by the even-odd rule: what two parts share would be left out.
+    for points in glyph.silhouette:
+        # One call for all would fill by the even-odd rule and leave out what two parts share.
         cv2.fillPoly(silhouette, [path(points)], 255, cv2.LINE_AA, _SHIFT)
     shadow_of = solid
     for primitive in glyph.primitives:
@@ -191,16 +195,16 @@ def draw_sprite(
                 cv2.polylines(canvas, line, primitive.closed, value, thickness, cv2.LINE_AA, _SHIFT)
     if finish.shading is not None:
         field = cv2.resize(finish.shading, (size, size), interpolation=cv2.INTER_LINEAR)
-        picture = cv2.multiply(picture, cv2.merge([field, field, field]), dtype=cv2.CV_8U)
+        picture = as_image(cv2.multiply(picture, cv2.merge([field, field, field]), dtype=cv2.CV_8U))
     opacity = solid
     if finish.shadow > 0.0:
         if not ink and card is None:
             shadow_of = silhouette
         opacity = _with_shadow(solid, shadow_of, finish, scale)
-    picture = cv2.multiply(picture, cv2.merge([solid, solid, solid]), scale=1.0 / 255.0)
+    picture = as_image(cv2.multiply(picture, cv2.merge([solid, solid, solid]), scale=1.0 / 255.0))
     return Sprite(
-        np.asarray(cv2.merge([*cv2.split(picture), opacity]), dtype=np.uint8),
-        np.asarray(cv2.merge([silhouette, solid]), dtype=np.uint8),
+        as_image(cv2.merge([*cv2.split(picture), opacity])),
+        as_image(cv2.merge([silhouette, solid])),
         extent,
     )
 
@@ -227,7 +231,7 @@ def _with_shadow(
     )  # fmt: skip
     shadow = cv2.warpAffine(shadow, move, (size, size), flags=cv2.INTER_LINEAR)
     shadow = cv2.convertScaleAbs(shadow, alpha=finish.shadow)
-    return np.asarray(cv2.max(solid, shadow), dtype=np.uint8)
+    return as_image(cv2.max(solid, shadow))
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,9 +289,7 @@ class Placed:
     def cut(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """``picture`` of a sprite as it appears inside the bounding box."""
         size = (self.right - self.left, self.bottom - self.top)
-        return np.asarray(
-            cv2.warpPerspective(picture, self.warp, size, flags=cv2.INTER_LINEAR), dtype=np.uint8
-        )
+        return as_image(cv2.warpPerspective(picture, self.warp, size, flags=cv2.INTER_LINEAR))
 
 
 def place(sprite: Sprite, pose: Pose, width: int, height: int) -> Placed | None:

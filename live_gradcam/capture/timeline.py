@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-_BACKWARD_SECONDS = 1
+# Frames handed out in a wrong order step back by less, joined recordings by more.
+_BACKWARD_FRAMES = 5
 _FORWARD_SECONDS = 24 * 3600
 
 
@@ -19,7 +20,12 @@ class Timeline:
     """
 
     def __init__(
-        self, time_base: Fraction, rate: Fraction, *, start: int = 0, presentation_times: bool = True
+        self,
+        time_base: Fraction,
+        rate: Fraction,
+        *,
+        start: int = 0,
+        presentation_times: bool = True,
     ) -> None:
         self._time_base = time_base
         self._step = max(Fraction(1), 1 / (rate * time_base))
@@ -50,7 +56,11 @@ class Timeline:
             return self._remember(expected, anchored=False)
         tick = given + self._offset
         jump = (tick - self._last) * self._time_base
-        if self._restarted or not -_BACKWARD_SECONDS <= jump <= _FORWARD_SECONDS:
+        if (
+            self._restarted
+            or tick < self._last - _BACKWARD_FRAMES * self._step
+            or jump > _FORWARD_SECONDS
+        ):
             # Joined recordings and broken clocks: go on where we are, keep what follows in step.
             self.repaired += not self._restarted
             self._restarted = False

@@ -7,6 +7,7 @@ here, and a file that is none of these is refused with a sentence that says what
 
 from __future__ import annotations
 
+import codecs
 import os
 import stat
 from dataclasses import dataclass
@@ -80,8 +81,8 @@ _ISO_PICTURE_BRANDS = {
     b"mif1": Sniffed("other", "", "HEIF pictures are not supported"),
     b"msf1": Sniffed("other", "", "HEIF pictures are not supported"),
 }
-# First NAL unit of raw H.264 (sequence parameters, delimiter) and H.265 (parameters, delimiter).
-_H264_START = frozenset([0x67, 0x27, 0x47, 0x09])
+# First NAL unit of raw H.264 and H.265: parameters, delimiters, remarks.
+_H264_START = frozenset([0x67, 0x27, 0x47, 0x09, 0x06])
 _H265_START = frozenset([0x40, 0x42, 0x44, 0x46])
 _TEXT_CONTROL = frozenset(b"\t\n\r\f\x1b")
 _PLAYLISTS = (b"#extm3u", b"ffconcat", b"[playlist]", b"<asx", b"<smil", b"<mpd", b"[reference]")
@@ -191,9 +192,20 @@ def _sniff_text(head: bytes) -> Sniffed:
         return Sniffed("other", "", "the file is a playlist, and playlists are never followed")
     if start.startswith((b"<!doctype html", b"<html")):
         return Sniffed("other", "", "the file is a web page, not a picture or a video")
-    if all(byte >= 0x20 or byte in _TEXT_CONTROL for byte in head):
+    if _is_text(head):
         return Sniffed("other", "", "the file is text, not a picture or a video")
     return Sniffed("other", "", "the file is neither a picture nor a video of a known format")
+
+
+def _is_text(head: bytes) -> bool:
+    if any(byte < 0x20 and byte not in _TEXT_CONTROL for byte in head):
+        return False
+    try:
+        # Incremental, because the last character may be cut in two.
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def unfinished_iso(path: Path) -> str:

@@ -1,0 +1,231 @@
+"""Video files: every frame that can be decoded, in order, with its own timestamp."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from live_gradcam.capture.film import Film
+from live_gradcam.capture.pixels import letterbox, orientation_of, to_bgr
+from live_gradcam.capture.source import Source
+from live_gradcam.capture.timeline import Timeline
+from live_gradcam.errors import SourceError
+from live_gradcam.native import av
+from live_gradcam.pictures.pixels import MAX_PIXELS, turn
+from live_gradcam.pictures.sniff import sniff, unfinished_iso
+from live_gradcam.values import Frame, Image, SourceInfo
+
+# AVI stores when a frame is decoded, not when it is shown.
+_WITHOUT_PRESENTATION_TIMES = frozenset(["avi"])
+
+
+class VideoSource(Source):
+    """The frames of a video file, upright, with their original timestamps.
+
+    ``round(frame.pts_seconds / info.time_base)`` is the frame's own tick as FFmpeg presents it
+    (edit lists applied). Frames that cannot be decoded are left out and counted in `skipped`;
+    frames of another size than the first are letterboxed to it.
+
+    Args:
+        path: A video file; its content decides what it is, not its name.
+        loop: Begin again at the end; index and time go on.
+        strict: Damage is an error.
+        on_notice: Told each note when it arises; must not close the source.
+
+    Raises:
+        SourceError: The file cannot be opened, or not one frame can be decoded.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        loop: bool = False,
+        strict: bool = False,
+        on_notice: Callable[[str], None] | None = None,
+    ) -> None:
+        self._path = Path(path)
+        verdict = sniff(self._path)
+        if verdict.content != "video":
+            cause = verdict.description or "the file is a picture"
+            raise SourceError("cannot open video", str(path), cause)
+        self._format = verdict.format
+        self._loop = loop
+        self._strict = strict
+        self._on_notice = on_notice
+        self._notes: list[str] = []
+        self._noted: set[str] = set()
+        self._earlier_damage = 0
+        self._unshowable = 0
+        self._delivered = 0
+        self._size: tuple[int, int] | None = None
+        self._orientation: tuple[tuple[int, int], int] | None = None
+        self._closed = self._ended = False
+        self._lock = threading.Lock()
+        self._film = Film(self._path, self._format, exact=strict)
+        try:
+            self._frames = self._film.frames()
+            self._timeline = Timeline(
+                self._film.time_base,
+                self._film.rate,
+                start=self._film.start,
+                presentation_times=self._format not in _WITHOUT_PRESENTATION_TIMES,
+            )
+            self._waiting = self._next_frame()
+            if self._waiting is None:
+                cause = self._film.last_error or "it is empty"
+                raise SourceError(
+                    "cannot open video", str(path), f"not one frame can be decoded ({cause})"
+                )
+            self._info = self._describe(self._waiting.image)
+        except BaseException:
+            self._film.close()
+            raise
+        if self._format == "mov" and (cause := unfinished_iso(self._path)):
+            self._note("unfinished", f"{self._path.name}: {cause}")
+
+    @property
+    def info(self) -> SourceInfo:
+        """What is known about the film; width and height are those of the first upright frame."""
+        return self._info
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """One sentence for each thing the user should know."""
+        skipped = self.skipped
+        if not skipped:
+            return tuple(self._notes)
+        frames = "frame" if skipped == 1 else "frames"
+        return (*self._notes, f"{self._path.name}: {skipped} damaged {frames} left out")
+
+    @property
+    def skipped(self) -> int:
+        """How many frames could not be decoded so far."""
+        return self._earlier_damage + self._film.damaged + self._unshowable
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Yield every frame that is left.
+
+        Raises:
+            SourceError: The film is damaged and ``strict`` is set.
+        """
+        while True:
+            # The lock is not held while the consumer works, so any thread can close.
+            with self._lock:
+                if self._closed or self._ended:
+                    return
+                frame, self._waiting = self._waiting or self._next_frame(), None
+                if frame is None:
+                    self._ended = True
+                    self._tell_damage()
+                    return
+            yield frame
+
+    def close(self) -> None:
+        """Release the file. Idempotent; waits for at most one frame that is being decoded."""
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                self._waiting = None
+                self._frames.close()  # type: ignore[attr-defined]
+                self._film.close()
+
+    def _next_frame(self) -> Frame | None:
+        delivered_before_round = -1
+        while True:
+            for decoded in self._frames:
+                self._check_strict()
+                image = self._convert(decoded)
+                if image is not None:
+                    return self._make_frame(image, decoded)
+            self._check_strict()
+            # A round that gives nothing would be repeated for ever.
+            if not self._loop or self._delivered in (0, delivered_before_round):
+                return None
+            delivered_before_round = self._delivered
+            self._reopen()
+
+    def _reopen(self) -> None:
+        self._earlier_damage += self._film.damaged
+        self._film.close()
+        self._film = Film(self._path, self._format, exact=self._strict)
+        self._frames = self._film.frames()
+        self._timeline.restart()
+
+    def _make_frame(self, image: Image, decoded: av.VideoFrame) -> Frame:
+        repaired_before = self._timeline.repaired
+        tick = self._timeline.tick(decoded.pts, decoded.dts)
+        if self._timeline.repaired and not repaired_before:
+            self._note(
+                "timestamps",
+                f"{self._path.name}: timestamps go backwards or jump, they were mended",
+            )
+        index, self._delivered = self._delivered, self._delivered + 1
+        return Frame(image, index, float(tick * self._film.time_base), self._path.name)
+
+    def _convert(self, decoded: av.VideoFrame) -> Image | None:
+        coded_size = (decoded.width, decoded.height)
+        try:
+            if not 0 < decoded.width * decoded.height <= MAX_PIXELS:
+                raise ValueError(f"impossible frame size {decoded.width}x{decoded.height}")
+            if self._orientation is None or self._orientation[0] != coded_size:
+                self._orientation = (coded_size, orientation_of(decoded))
+            image = turn(to_bgr(decoded), self._orientation[1])
+        except (av.error.FFmpegError, ValueError, MemoryError) as exc:
+            self._unshowable += 1
+            if self._strict:
+                raise self._damage_error(str(exc)) from exc
+            return None
+        height, width = image.shape[:2]
+        if self._size is None:
+            self._size = (width, height)
+        elif self._size != (width, height):
+            first = f"{self._size[0]}x{self._size[1]}"
+            self._note(
+                "size",
+                f"{self._path.name}: the picture's size changes from {first} to {width}x{height}; "
+                f"it is letterboxed to {first}",
+            )
+            image = letterbox(image, *self._size)
+        return image
+
+    def _check_strict(self) -> None:
+        if self._strict and self._film.damaged:
+            raise self._damage_error(self._film.last_error)
+
+    def _damage_error(self, cause: str) -> SourceError:
+        return SourceError(
+            "cannot decode video",
+            str(self._path),
+            f"damaged behind frame {self._delivered - 1} ({cause})",
+            "Leave out --strict to step over damaged frames",
+        )
+
+    def _describe(self, image: Image) -> SourceInfo:
+        height, width = image.shape[:2]
+        rate = self._film.known_rate
+        return SourceInfo(
+            name=self._path.name,
+            kind="video",
+            live=False,
+            width=width,
+            height=height,
+            fps=float(rate) if rate is not None else None,
+            frame_count=None if self._loop else self._film.frame_count,
+            time_base=self._film.time_base,
+            path=self._path,
+            duration_seconds=None if self._loop else self._film.duration_seconds,
+        )
+
+    def _note(self, kind: str, sentence: str) -> None:
+        """Say something once, however often a broken file gives the occasion."""
+        if kind not in self._noted:
+            self._noted.add(kind)
+            self._notes.append(sentence)
+            if self._on_notice is not None:
+                self._on_notice(sentence)
+
+    def _tell_damage(self) -> None:
+        if self.skipped and self._on_notice is not None:
+            self._on_notice(self.notes[-1])

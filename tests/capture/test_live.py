@@ -1,0 +1,201 @@
+"""The engine below cameras and streams, with a clock that jumps instead of waiting."""
+
+from __future__ import annotations
+
+import threading
+from random import Random
+
+import numpy as np
+import pytest
+
+from live_gradcam.capture.live import Answer, ConnectionLost, LivePolicy, LiveReader
+from live_gradcam.capture.mailbox import Mailbox
+from live_gradcam.errors import SourceError
+from live_gradcam.values import Image
+from tests.helpers.cameras import FakeClock, Gate, noise
+
+PICTURE = noise(1)[0]
+
+
+class World:
+    """A server on a fake clock: up, mute or away, by the second.
+
+    Attributes:
+        attempts: When a full connection was tried.
+        knocks: When somebody knocked.
+    """
+
+    def __init__(self, *, drop_at: float, away_until: float, while_away: Answer) -> None:
+        self.clock = FakeClock()
+        self.begin = self.clock.now
+        self.drop_at = drop_at
+        self.away_until = away_until
+        self.while_away: Answer = while_away
+        self.attempts: list[float] = []
+        self.knocks: list[float] = []
+        self.back = Gate()
+        self.fps: float | None = 25.0
+        self.warning = ""
+
+    @property
+    def now(self) -> float:
+        return self.clock.now - self.begin
+
+    @property
+    def away(self) -> bool:
+        return self.drop_at <= self.now < self.away_until
+
+    def connect(self) -> World:
+        self.attempts.append(self.now)
+        if self.away:
+            raise ConnectionLost("connection refused")
+        return self
+
+    def knock(self) -> Answer:
+        self.knocks.append(self.now)
+        return self.while_away if self.away else "answers"
+
+    def read(self) -> Image:
+        self.clock.now += 0.04
+        if self.away:
+            raise ConnectionLost("the connection was cut")
+        if self.now > self.away_until:
+            self.back.pass_through()
+        return PICTURE
+
+    def close(self) -> None:
+        pass
+
+
+def reader(world: World, *, knocks: bool, max_outage: float | None = None) -> LiveReader:
+    return LiveReader(
+        name="test",
+        kind="stream",
+        connect=world.connect,
+        policy=LivePolicy(
+            first_picture_seconds=10,
+            hang_seconds=1,
+            stall_seconds=1,
+            max_outage_seconds=max_outage,
+        ),
+        knock=world.knock if knocks else None,
+        clock=world.clock,
+        wait=world.clock.wait,
+        random=Random(0),
+    )
+
+
+@pytest.mark.parametrize("outage", [0.1, 3.0, 61.0, 4000.0])
+@pytest.mark.parametrize("while_away", ["unreachable", "silent"])
+def test_a_server_that_returns_is_connected_to_at_once(outage: float, while_away: Answer) -> None:
+    world = World(drop_at=1, away_until=1 + outage, while_away=while_away)
+    with reader(world, knocks=True):
+        world.back.await_camera()
+        assert world.now - world.away_until < 0.6
+        # The first attempt, and one every ten seconds for servers behind a proxy at the most.
+        assert len(world.attempts) <= 3 + outage / 10
+        if while_away == "silent":
+            assert len(world.attempts) <= 3
+        world.back.open()
+
+
+def test_without_knocking_attempts_are_spaced_out() -> None:
+    world = World(drop_at=1, away_until=60, while_away="unreachable")
+    with reader(world, knocks=False):
+        world.back.await_camera()
+        gaps = np.diff(world.attempts[1:])
+        assert world.knocks == []
+        assert (gaps[:4] <= [0.61, 1.21, 2.41, 4.81]).all()
+        assert (gaps[4:] >= 4).all()
+        assert (gaps <= 6.01).all()
+        world.back.open()
+
+
+@pytest.mark.parametrize("knocks", [True, False])
+def test_patience_has_an_end(knocks: bool) -> None:
+    world = World(drop_at=1, away_until=1e9, while_away="unreachable")
+    with reader(world, knocks=knocks, max_outage=30) as source:
+        assert source.newest(5) is not None
+        with pytest.raises(SourceError, match=r"cannot read stream: test: .*(refused|cut)"):
+            list(source)
+        assert 30 <= world.now - 1 <= 36
+
+
+def test_the_first_picture_is_tried_for_a_bounded_time() -> None:
+    world = World(drop_at=0, away_until=1e9, while_away="unreachable")
+    with pytest.raises(SourceError, match="refused"):
+        reader(world, knocks=True)
+    assert 10 <= world.now <= 17
+    assert len(world.attempts) >= 4
+
+
+def test_a_refusal_is_believed_before_the_first_picture_only() -> None:
+    world = World(drop_at=0, away_until=1e9, while_away="unreachable")
+
+    def refuse() -> World:
+        world.attempts.append(world.now)
+        raise ConnectionLost("404", hopeless=True)
+
+    world.connect = refuse  # type: ignore[method-assign]
+    with pytest.raises(SourceError, match="404"):
+        reader(world, knocks=True)
+    assert len(world.attempts) == 1
+
+
+def test_the_wall_clock_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(drop_at=1, away_until=1.1, while_away="unreachable")
+    monkeypatch.setattr("time.time", lambda: 0.0)
+    with reader(world, knocks=True) as source:
+        world.back.await_camera()
+        frame = source.newest(5)
+        assert frame is not None
+        assert frame.pts_seconds > 0
+        world.back.open()
+
+
+def test_the_mailbox_keeps_the_newest_and_never_hands_out_twice() -> None:
+    mailbox = Mailbox()
+    pictures = noise(3)
+    assert mailbox.take(0) is None
+    assert not mailbox.await_first(0)
+    for number, picture in enumerate(pictures):
+        mailbox.put(picture, 10.0 + number, "x")
+    assert mailbox.await_first(0)
+    frame = mailbox.take(0)
+    assert frame is not None
+    assert frame.image is pictures[2]
+    assert (frame.index, frame.pts_seconds, frame.captured_seconds) == (0, 2.0, 12.0)
+    assert mailbox.take(0) is None
+    assert mailbox.replaced == 2
+    # Two pictures at one reading of the clock still have two times.
+    mailbox.put(pictures[0], 12.0, "x")
+    again = mailbox.take(0)
+    assert again is not None
+    assert again.pts_seconds > frame.pts_seconds
+
+
+def test_the_mailbox_hands_out_the_last_picture_before_the_failure() -> None:
+    mailbox = Mailbox()
+    mailbox.put(PICTURE, 1.0, "x")
+    mailbox.end(SourceError("gone"))
+    mailbox.put(PICTURE, 2.0, "x")
+    assert mailbox.take(1) is not None
+    for _ in range(2):
+        with pytest.raises(SourceError, match="gone"):
+            mailbox.take(1)
+    mailbox.end()
+    assert mailbox.take(1) is None
+    mailbox.end(SourceError("late"))
+    assert mailbox.take(1) is None
+
+
+def test_ending_the_mailbox_wakes_everybody() -> None:
+    mailbox = Mailbox()
+    results: list[object] = []
+    waiters = [threading.Thread(target=lambda: results.append(mailbox.take(60))) for _ in range(3)]
+    for waiter in waiters:
+        waiter.start()
+    mailbox.end()
+    for waiter in waiters:
+        waiter.join(5)
+    assert results == [None] * 3
