@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from live_gradcam.capture.open import open_source
+    from live_gradcam.capture.scene import SceneSource
     from live_gradcam.capture.source import LiveSource, Source
     from live_gradcam.errors import (
         DeviceError,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from live_gradcam.pictures import read_image
     from live_gradcam.pipeline import RunOptions, Summary, run_offline
     from live_gradcam.session import run_session
+    from live_gradcam.show.memory import MemorySink
     from live_gradcam.show.open import open_sink
     from live_gradcam.show.overlay import OverlayOptions, draw
     from live_gradcam.show.sink import Sink
@@ -46,12 +48,14 @@ _HOMES = {
     "Frame": "values",
     "LiveGradcamError": "errors",
     "LiveSource": "capture.source",
+    "MemorySink": "show.memory",
     "ModelError": "errors",
     "OverlayOptions": "show.overlay",
     "Painter": "painter",
     "Prediction": "values",
     "Region": "values",
     "RunOptions": "pipeline",
+    "SceneSource": "capture.scene",
     "Sink": "show.sink",
     "SinkError": "errors",
     "Source": "capture.source",
@@ -76,12 +80,14 @@ __all__ = [
     "Frame",
     "LiveGradcamError",
     "LiveSource",
+    "MemorySink",
     "ModelError",
     "OverlayOptions",
     "Painter",
     "Prediction",
     "Region",
     "RunOptions",
+    "SceneSource",
     "Sink",
     "SinkError",
     "Source",

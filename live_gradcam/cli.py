@@ -99,9 +99,7 @@ Labels = Annotated[
         show_default=False,
     ),
 ]
-Device = Annotated[
-    str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.", rich_help_panel=MODEL)
-]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.", rich_help_panel=MODEL)]
 PrecisionOption = Annotated[
     Precision,
     typer.Option("--precision", help="What the network computes in.", rich_help_panel=MODEL),
@@ -124,9 +122,7 @@ ClassOption = Annotated[
         show_default="the top one",
     ),
 ]
-TopK = Annotated[
-    int, typer.Option(min=1, help="How many labels to show.", rich_help_panel=PICTURE)
-]
+TopK = Annotated[int, typer.Option(min=1, help="How many labels to show.", rich_help_panel=PICTURE)]
 ViewOption = Annotated[
     ViewChoice,
     typer.Option(
@@ -269,7 +265,7 @@ def demo(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Show the real thing without a camera, a network or a screen: generated scenes, bundled model."""
+    """Show the real thing without a camera, network or screen: bundled model, generated scenes."""
     from live_gradcam.commands.demo import execute
 
     execute(
@@ -280,6 +276,83 @@ def demo(
         overwrite=overwrite,
         window=not no_window,
     )
+
+
+@app.command()
+def web(
+    host: Annotated[
+        str, typer.Option(help="What to listen on; more than this machine needs --auth.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=65535, help="Where to listen.", show_default="the first free one from 7860"
+        ),
+    ] = None,
+    auth: Annotated[
+        str | None,
+        typer.Option(
+            metavar="USER:PASSWORD",
+            help="Name and password that visitors need.",
+            envvar="LIVE_GRADCAM_AUTH",
+            show_default=False,
+        ),
+    ] = None,
+    share: Annotated[
+        bool, typer.Option("--share", help="A public address through Gradio; needs --auth.")
+    ] = False,
+    model: Model = None,
+    weights: Weights = None,
+    labels: Labels = None,
+    device: Device = "auto",
+    precision: PrecisionOption = Precision.auto,
+    compile_: CompileOption = Compile.auto,
+    open_: Annotated[
+        bool, typer.Option("--open/--no-open", help="Open the page in the browser.")
+    ] = True,
+    debug: Debug = False,
+) -> None:
+    """Serve a page: upload a picture or a video, or switch the browser's camera on."""
+    from live_gradcam.commands.web import WebRequest, execute
+
+    execute(
+        WebRequest(
+            host=host,
+            port=port,
+            auth=auth,
+            share=share,
+            model=model,
+            weights=weights,
+            labels=labels,
+            device=device,
+            precision=precision.value,
+            compile=compile_.value,
+            open_browser=open_,
+        ),
+        Console(),
+    )
+
+
+@app.command()
+def bench(
+    json_: Annotated[
+        Path | None,
+        typer.Option("--json", metavar="FILE", help="Write the results.", show_default=False),
+    ] = None,
+    peers: Annotated[
+        bool, typer.Option("--peers", help="Compare with other libraries where installed.")
+    ] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Few repetitions.")] = False,
+    compile_: Annotated[
+        bool, typer.Option("--compile/--no-compile", help="Measure the compiled network.")
+    ] = True,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Measure, in one run, what explaining costs here, and print the ratios that travel."""
+    from live_gradcam.commands.bench import execute
+
+    execute(Console(quiet=quiet), json_path=json_, peers=peers, quick=quick, compiled=compile_)
 
 
 @app.command()

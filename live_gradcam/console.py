@@ -137,9 +137,7 @@ class ProgressLine:
         count = f"{done}/{total}" if total is not None else f"{done}"
         rate = f" {per_second:.1f}/s" if per_second is not None else ""
         if self._bar is not None and self._task is not None:
-            self._bar.update(
-                self._task, completed=done, total=total, count=f"{count} frames{rate}"
-            )
+            self._bar.update(self._task, completed=done, total=total, count=f"{count} frames{rate}")
             return
         now = self._clock()
         if self._console.quiet or now < self._next_line:
@@ -148,7 +146,8 @@ class ProgressLine:
         left = ""
         if total is not None and per_second:
             left = f", {max(total - done, 0) / per_second:.0f} s left"
-        self._console.stream.write(f"{self._title}: {count} frames,{rate or ' -'}{left}\n")
+        comma = "," if rate else ""
+        self._console.stream.write(f"{self._title}: {count} frames{comma}{rate}{left}\n")
         self._console.stream.flush()
 
     def print_above(self, text: str) -> bool:

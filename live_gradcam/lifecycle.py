@@ -83,7 +83,7 @@ _signals: _Signals | None = None
 
 def install() -> StopToken:
     """Take over SIGINT and SIGTERM; returns the token that they set."""
-    global _signals  # noqa: PLW0603 - a process has one set of signal handlers
+    global _signals  # a process has one set of signal handlers
     _signals = _Signals()
     signal.signal(signal.SIGINT, _signals.handle)
     signal.signal(signal.SIGTERM, _signals.handle)

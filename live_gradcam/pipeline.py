@@ -219,9 +219,7 @@ class _OfflineRun:
                     ):
                         self.stop.request()
                     if on_progress is not None:
-                        on_progress(
-                            Progress(frames, self._expected_total(), self.rate.per_second)
-                        )
+                        on_progress(Progress(frames, self._expected_total(), self.rate.per_second))
             seconds = time.monotonic() - started
             workers.reraise()
             if self.source_error is not None:
@@ -323,7 +321,7 @@ def _close_all(sinks: Sequence[Sink]) -> None:
     for sink in sinks:
         try:
             sink.close()
-        except Exception as error:  # noqa: BLE001 - the other outputs come first
+        except Exception as error:  # the other outputs come first
             failure = failure or error
     if failure is not None:
         raise failure
@@ -334,5 +332,5 @@ def _close_quietly(sinks: Sequence[Sink]) -> None:
     for sink in sinks:
         try:
             sink.close()
-        except Exception:  # noqa: BLE001 - the first failure is the one to report
+        except Exception:  # the first failure is the one to report
             continue

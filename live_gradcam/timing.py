@@ -68,7 +68,8 @@ class RateMeter:
     def tick(self, now_seconds: float) -> None:
         """Record one event at a monotonic time."""
         self._stamps.append(now_seconds)
-        while len(self._stamps) > 2 and now_seconds - self._stamps[0] > self._window:
+        # One stamp from before the window stays, so that a burst after a pause is no infinite rate.
+        while len(self._stamps) > 2 and now_seconds - self._stamps[1] >= self._window:
             self._stamps.popleft()
 
     @property

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from types import MappingProxyType
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -48,7 +47,8 @@ class Frame:
     def __post_init__(self) -> None:
         if self.image.dtype != np.uint8 or self.image.ndim != 3 or self.image.shape[2] != 3:
             raise ValueError(
-                f"a frame's image must be uint8 (H, W, 3), not {self.image.dtype} {self.image.shape}"
+                "a frame's image must be uint8 (H, W, 3), "
+                f"not {self.image.dtype} {self.image.shape}"
             )
 
 
@@ -87,9 +87,6 @@ class Prediction:
     probability: float
 
 
-_NO_TIMINGS: Mapping[str, float] = MappingProxyType({})
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Explanation:
     """What the network says about one picture, and why.
@@ -118,7 +115,7 @@ class Explanation:
     method: str = "gradcam"
     completeness_residual: float | None = None
     finite: bool = True
-    timings_ms: Mapping[str, float] = field(default=_NO_TIMINGS)
+    timings_ms: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.evidence.ndim != 3 or len(self.explained) != self.evidence.shape[0]:

@@ -16,7 +16,7 @@ from typing_extensions import Self
 T = TypeVar("T")
 
 
-class ChannelAborted(Exception):  # noqa: N818 - a signal between threads, not an error
+class ChannelAborted(Exception):
     """The other side of a channel is gone; there is nothing left to do."""
 
 
@@ -71,7 +71,7 @@ class Channel(Generic[T]):
             return item
 
     def get_ready(self, limit: int) -> list[T]:
-        """Wait for one item, then take up to ``limit`` that are there already; ``[]`` at the end."""
+        """Wait for one item, then take up to ``limit`` that are there; ``[]`` at the end."""
         try:
             items = [self.get()]
         except StopIteration:
@@ -128,7 +128,7 @@ class WorkerGroup:
                 work()
             except ChannelAborted:
                 pass
-            except BaseException as error:  # noqa: BLE001 - carried to the owner by `join`
+            except BaseException as error:  # carried to the owner by `join`
                 with self._lock:
                     if self._error is None:
                         self._error = error

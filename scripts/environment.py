@@ -1,4 +1,4 @@
-"""Makes the project's own environment in .venv. Standard library only; used by demo.py and test.py."""
+"""Makes the project's environment in .venv, for demo.py and test.py. Standard library only."""
 
 from __future__ import annotations
 

@@ -32,9 +32,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "pipeline": WINGS | FOUNDATION | {"timing", "workers", "lifecycle", "painter"},
     "session": WINGS | FOUNDATION | {"timing", "workers", "lifecycle", "painter", "pipeline"},
     "console": set(),
+    "bench": WINGS | FOUNDATION | {"painter", "pipeline"},
+    "web": WINGS | FOUNDATION | {"timing", "workers", "lifecycle", "painter", "pipeline"},
     "commands": WINGS
     | FOUNDATION
-    | {"timing", "workers", "lifecycle", "painter", "pipeline", "session", "console"},
+    | {"timing", "workers", "lifecycle", "painter", "pipeline", "session", "console"}
+    | {"bench", "web"},
     "cli": {"commands", "console", "errors", "lifecycle"},
     "__main__": {"cli", "errors", "lifecycle"},
     "__init__": WINGS | FOUNDATION | {"painter", "pipeline", "session"},
@@ -105,7 +108,8 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
 @pytest.mark.parametrize("statement", ["import live_gradcam", "import live_gradcam.cli"])
 def test_importing_loads_nothing_heavy(statement: str) -> None:
-    code = f"{statement}; import sys; print([m for m in ('torch', 'cv2', 'av', 'numpy') if m in sys.modules])"
+    heavy = "('torch', 'cv2', 'av', 'numpy')"
+    code = f"{statement}; import sys; print([name for name in {heavy} if name in sys.modules])"
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )

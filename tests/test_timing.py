@@ -24,6 +24,14 @@ def test_the_rate_forgets_what_is_older_than_the_window() -> None:
     assert meter.per_second == pytest.approx(1.0)
 
 
+def test_a_burst_after_a_pause_is_no_burst_of_rate() -> None:
+    meter = RateMeter(window_seconds=1.0)
+    for start in (0.0, 2.0):
+        for number in range(8):
+            meter.tick(start + number * 1e-5)
+    assert meter.per_second == pytest.approx(4.0, rel=0.01)
+
+
 def test_percentiles_of_each_stage() -> None:
     clock = StageClock()
     for milliseconds in range(1, 101):

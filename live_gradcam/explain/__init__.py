@@ -1,1 +1,1 @@
-"""Frames become explanations: networks, weights, Grad-CAM and the engine. Never windows or files."""
+"""Frames become explanations: networks, weights, Grad-CAM, the engine. Never windows or files."""

@@ -1,0 +1,95 @@
+"""The child process that compiles a network; started by `live_gradcam.explain.compiled` only.
+
+Reads one request from standard input and writes one package to the path in it. Standard input stays
+open for as long as the parent lives: its end is the parent's end, and then this process and the
+compiler that it started end too, at once.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import struct
+import sys
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import nn
+
+LENGTH = struct.Struct("<Q")
+
+
+@dataclass(frozen=True, slots=True)
+class CompileRequest:
+    """What is to be compiled, for which input, and where to.
+
+    Attributes:
+        network: From pixels and selection to the engine's output.
+        batch: Pictures in one forward.
+        height: Height of the network's input.
+        width: Width of the network's input.
+        depth: Length of the selection.
+        threads: Threads that the compiled network will use.
+        niceness: How much this process yields to others.
+        output: Path of the package.
+    """
+
+    network: nn.Module
+    batch: int
+    height: int
+    width: int
+    depth: int
+    threads: int
+    niceness: int
+    output: Path
+
+
+def main() -> None:
+    """Serve one request."""
+    channel = sys.stdin.buffer
+    (length,) = LENGTH.unpack(channel.read(LENGTH.size))
+    payload = channel.read(length)
+    threading.Thread(target=_end_with_parent, name="parent-watch", daemon=True).start()
+    compile_network(pickle.loads(payload))
+
+
+def compile_network(request: CompileRequest) -> None:
+    """Compile ahead of time, with the weights folded in and laid out for the processor.
+
+    Raises:
+        Exception: Whatever the compiler raises; the parent reads it from standard error.
+    """
+    if request.niceness and hasattr(os, "nice"):
+        os.nice(request.niceness)
+    import torch
+    from torch._inductor import aoti_compile_and_package
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    # The number is written into the generated code.
+    torch.set_num_threads(request.threads)
+    shape = (request.batch, request.height, request.width, 3)
+    inputs = (
+        torch.zeros(shape, dtype=torch.uint8),
+        torch.arange(-1, -1 - request.depth, -1),
+    )
+    with torch.no_grad():
+        # Gradients through a head become plain operations first, which export can follow.
+        flat = make_fx(request.network)(*inputs)
+        program = torch.export.export(flat, inputs)
+        aoti_compile_and_package(
+            program, package_path=str(request.output), inductor_configs={"freezing": True}
+        )
+
+
+def _end_with_parent() -> None:
+    # Read below Python's buffer: a thread that holds it would abort the interpreter's shutdown.
+    while os.read(sys.stdin.fileno(), 1):
+        pass
+    if hasattr(os, "killpg"):
+        # We lead a process group of our own: this reaches the C++ compiler as well.
+        os.killpg(os.getpgid(0), signal.SIGKILL)
+    os._exit(1)

@@ -1,0 +1,123 @@
+"""One function from ``uint8`` pixels to scores and evidence: what is run, and what is compiled.
+
+Colour order, normalisation, memory layout, precision, trunk and head stand in one module, so that a
+compiler sees all of it at once. In half precision, batch norm is folded into the convolutions
+before it and pixels are channels-last. In float32 the network's own operations run, bit for bit:
+that is the reference, and what parity with other libraries is measured with (where a map nearly
+cancels out, or a unit of the head lies within rounding of zero, even the order of additions shows).
+Everything after the trunk is float32 always.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, TypeAlias
+
+import torch
+from torch import Tensor, fx, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from live_gradcam.explain.cam import Head, choose_classes
+from live_gradcam.explain.classifier import Classifier
+from live_gradcam.explain.runtime import Precision
+
+DTYPES: Mapping[Precision, torch.dtype] = {
+    "fp32": torch.float32,
+    "bf16": torch.bfloat16,
+    "fp16": torch.float16,
+}
+
+
+class Output(NamedTuple):
+    """What the network says about a batch, all float32 but the classes.
+
+    Attributes:
+        logits: ``(N, classes)``.
+        classes: int64 ``(N, K)``, the explained classes.
+        evidence: ``(N, K, h, w)``.
+        basis: What evidence of any other class can be made from, see `Head.evidence`.
+    """
+
+    logits: Tensor
+    classes: Tensor
+    evidence: Tensor
+    basis: Tensor
+
+
+Engine: TypeAlias = Callable[[Tensor, Tensor], "tuple[Tensor, Tensor, Tensor, Tensor]"]
+"""From pixels ``uint8 (N, H, W, 3)`` BGR and a selection (see `choose_classes`) to an `Output`."""
+
+
+class FusedNetwork(nn.Module):
+    """From pixels to scores and evidence in one forward.
+
+    Args:
+        classifier: What to run. In float32, its trunk is shared and not copied; its head always.
+        precision: What the trunk runs in.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, classifier: Classifier, precision: Precision) -> None:
+        super().__init__()
+        self.dtype = DTYPES[precision]
+        self.layout = torch.contiguous_format if precision == "fp32" else torch.channels_last
+        self.trunk = classifier.trunk
+        if precision != "fp32":
+            folded = fold_batch_norm(classifier.trunk).to(self.dtype)
+            self.trunk = folded.to(memory_format=self.layout)
+        self.head: Head = classifier.head
+        preprocessing = classifier.preprocessing
+        self.register_buffer("mean", torch.tensor(preprocessing.mean).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(preprocessing.std).view(1, 3, 1, 1))
+
+    def forward(self, pixels: Tensor, selection: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """See `Engine`."""
+        activations = self.activations(pixels)
+        return self.head.explain(activations, lambda logits: choose_classes(logits, selection))
+
+    def activations(self, pixels: Tensor) -> Tensor:
+        """What the explained layer puts out, float32 ``(N, C, h, w)``, for the engine's pixels."""
+        rgb = pixels.permute(0, 3, 1, 2).flip(1).float()
+        normalised = ((rgb / 255.0 - self.mean) / self.std).to(self.dtype)
+        activations: Tensor = self.trunk(normalised.contiguous(memory_format=self.layout))
+        return activations.float()
+
+
+def fold_batch_norm(trunk: nn.Module) -> nn.Module:
+    """A copy with every batch norm that follows a convolution folded into it.
+
+    ``bn(conv(x))`` is a convolution with other numbers; one pass over memory less for each.
+    """
+    try:
+        traced = fx.symbolic_trace(trunk)
+    except Exception:
+        return copy.deepcopy(trunk)
+    traced = copy.deepcopy(traced)
+    modules = dict(traced.named_modules())
+    for node in list(traced.graph.nodes):
+        before = node.args[0] if node.op == "call_module" and node.args else None
+        if not isinstance(before, fx.Node) or before.op != "call_module":
+            continue
+        norm, convolution = modules[str(node.target)], modules[str(before.target)]
+        if (
+            isinstance(norm, nn.BatchNorm2d)
+            and isinstance(convolution, nn.Conv2d)
+            and len(before.users) == 1
+            and _runs_once(traced.graph, before, node)
+        ):
+            traced.set_submodule(str(before.target), fuse_conv_bn_eval(convolution, norm))
+            modules[str(before.target)] = traced.get_submodule(str(before.target))
+            node.replace_all_uses_with(before)
+            traced.graph.erase_node(node)
+    traced.delete_all_unused_submodules()
+    traced.recompile()
+    return traced
+
+
+def _runs_once(graph: fx.Graph, *nodes: fx.Node) -> bool:
+    """Whether the modules of these nodes are called nowhere else (shared weights stay)."""
+    targets = [node.target for node in graph.nodes if node.op == "call_module"]
+    return all(targets.count(node.target) == 1 for node in nodes)

@@ -1,0 +1,280 @@
+"""Pictures in, explanations out: one or a batch, from any number of threads."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+from types import MappingProxyType, TracebackType
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+from typing_extensions import Self
+
+from live_gradcam.errors import SourceError, UsageError
+from live_gradcam.explain.cam import LinearHead
+from live_gradcam.explain.classifier import Classifier
+from live_gradcam.explain.preprocess import FramePlan, as_bgr, plan_frame, prepare_batch
+from live_gradcam.explain.runner import OutOfMemory, Runner, Selection
+from live_gradcam.explain.runtime import CompileChoice, PrecisionChoice, Runtime, choose_runtime
+from live_gradcam.values import Evidence, Explanation, Image, Prediction, View
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as PilImage
+
+ClassChoice: TypeAlias = "int | str | Sequence[int | str] | Literal['top', 'all'] | None"
+"""Which classes are explained: the top one, named ones, the ``top_k`` best, or all."""
+
+Picture: TypeAlias = "str | Path | PilImage | Image"
+"""A file, a PIL picture, or ``uint8 (H, W, 3)`` BGR."""
+
+
+class Explainer:
+    """Explains pictures with one classifier on one device. A context manager.
+
+    Keeps nothing of a call beyond it, so many threads may share one. Sets how many threads torch
+    uses in this process where it runs on the CPU.
+
+    Args:
+        classifier: What to explain.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
+        precision: What the network's trunk runs in; ``auto`` takes half precision where the
+            hardware has it. Evidence is float32 always.
+        compile: ``auto`` compiles beside the running session after some frames, ``on`` waits for
+            it at the first one, ``off`` never compiles.
+        top_k: How many classes are predicted.
+        view: What the network is shown of a picture; see `View`.
+        on_notice: Told, as one sentence, what goes on differently than was asked for.
+
+    Raises:
+        UsageError: An option has a value that does not exist.
+        DeviceError: The device is not there, or cannot compute in this precision.
+    """
+
+    def __init__(
+        self,
+        classifier: Classifier,
+        *,
+        device: str = "auto",
+        precision: PrecisionChoice = "auto",
+        compile: CompileChoice = "auto",
+        top_k: int = 3,
+        view: View = "crop",
+        on_notice: Callable[[str], None] | None = None,
+    ) -> None:
+        if top_k < 1:
+            raise UsageError("cannot predict so few classes", str(top_k), "", "Use 1 or more")
+        self._view = _checked_view(view)
+        self._classifier = classifier
+        self._top_k = min(top_k, classifier.class_count)
+        self._runner = Runner(
+            classifier,
+            choose_runtime(device, precision, compile),
+            depth=self._top_k,
+            on_notice=on_notice or _ignore,
+        )
+        self._select = lru_cache(maxsize=64)(self._find_selection)
+        head = classifier.head
+        self._bias = head.bias.numpy() if isinstance(head, LinearHead) else None
+
+    @property
+    def classifier(self) -> Classifier:
+        """What is explained."""
+        return self._classifier
+
+    @property
+    def runtime(self) -> Runtime:
+        """How the network runs at the moment, and why."""
+        return self._runner.runtime
+
+    @property
+    def compiled(self) -> bool:
+        """Whether a compiled network is in use."""
+        return self._runner.runtime.compiled
+
+    @property
+    def view(self) -> View:
+        """What the network is shown of a picture unless a call says otherwise."""
+        return self._view
+
+    @property
+    def top_k(self) -> int:
+        """How many classes are predicted."""
+        return self._top_k
+
+    @property
+    def preferred_batch_size(self) -> int:
+        """Pictures in one forward at which offline work is cheapest."""
+        return self._runner.preferred_batch
+
+    def explain(
+        self, image: Picture, *, classes: ClassChoice = None, view: View | None = None
+    ) -> Explanation:
+        """Explain one picture; see `explain_batch`."""
+        return self.explain_batch([image], classes=classes, view=view)[0]
+
+    def explain_batch(
+        self, images: Sequence[Picture], *, classes: ClassChoice = None, view: View | None = None
+    ) -> list[Explanation]:
+        """Explain pictures of any sizes, several in one forward.
+
+        Args:
+            images: Files, PIL pictures, or arrays ``uint8 (H, W, 3)`` BGR; none is modified.
+            classes: Which classes get a map: ``None`` the top one, ``"top"`` the ``top_k`` best,
+                ``"all"`` every class, else names or indices.
+            view: What the network is shown, if not the explainer's own view.
+
+        Returns:
+            One explanation for each picture, in order.
+
+        Raises:
+            UsageError: A class or a view does not exist.
+            SourceError: A file cannot be read, or an array is not a picture.
+            DeviceError: The device has too little memory even for one picture.
+        """
+        shown = self._view if view is None else _checked_view(view)
+        listed = isinstance(classes, Sequence) and not isinstance(classes, str)
+        selection = self._select(tuple(classes) if listed else classes)  # type: ignore[arg-type]
+        frames = [self._as_frame(image) for image in images]
+        preprocessing = self._classifier.preprocessing
+        plans = [plan_frame(*frame.shape[:2], preprocessing, shown) for frame in frames]
+        found: list[Explanation] = []
+        for part in self._parts(plans):
+            found += self._explain_part(frames[part], plans[part], selection)
+        return found
+
+    def close(self) -> None:
+        """End the compiler, if it runs. Idempotent; explaining goes on to work."""
+        self._runner.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _as_frame(self, image: Picture) -> Image:
+        if isinstance(image, (str, Path)):
+            from live_gradcam.pictures.read import read_image
+
+            return read_image(image)
+        if isinstance(image, np.ndarray):
+            if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
+                cause = f"it is {image.dtype} {image.shape}, not uint8 (H, W, 3)"
+                raise SourceError("cannot explain array", "", cause)
+            return image
+        return as_bgr(image)
+
+    def _find_selection(self, classes: int | str | tuple[int | str, ...] | None) -> Selection:
+        if classes is None:
+            return (-1,)
+        if classes == "top":
+            return tuple(range(-1, -1 - self._top_k, -1))
+        if classes == "all":
+            return tuple(range(self._classifier.class_count))
+        named = classes if isinstance(classes, tuple) else (classes,)
+        if not named:
+            raise UsageError("cannot explain", "", "no class was named", "Name a class")
+        return tuple(self._classifier.class_index(each) for each in named)
+
+    def _parts(self, plans: Sequence[FramePlan]) -> Iterator[slice]:
+        """Runs of neighbours with one input size, cut into forwards."""
+        start = 0
+        while start < len(plans):
+            height, width = plans[start].height, plans[start].width
+            stop = start + 1
+            while stop < len(plans) and (plans[stop].height, plans[stop].width) == (height, width):
+                stop += 1
+            for batch in self._runner.batches(stop - start, height, width):
+                yield slice(start, start + batch)
+                start += batch
+
+    def _explain_part(
+        self, frames: Sequence[Image], plans: Sequence[FramePlan], selection: Selection
+    ) -> list[Explanation]:
+        began = time.perf_counter()
+        pixels = prepare_batch(frames, plans)
+        prepared = time.perf_counter()
+        try:
+            output = self._runner.run(pixels, selection)
+        except OutOfMemory:
+            half = len(frames) // 2
+            if half == 0:
+                raise
+            first = self._explain_part(frames[:half], plans[:half], selection)
+            return first + self._explain_part(frames[half:], plans[half:], selection)
+        done = time.perf_counter()
+        share = 1000.0 / len(frames)
+        timings = MappingProxyType(
+            {
+                "preprocess": (prepared - began) * share,
+                "network": (done - prepared) * share,
+                "explain": (done - began) * share,
+            }
+        )
+        logits, classes, evidence = (part.numpy() for part in output[:3])
+        return [
+            self._explanation(logits[i], classes[i], evidence[i], plan, timings)
+            for i, plan in enumerate(plans)
+        ]
+
+    def _explanation(
+        self,
+        logits: NDArray[np.float32],
+        classes: NDArray[np.int64],
+        evidence: Evidence,
+        plan: FramePlan,
+        timings: MappingProxyType[str, float],
+    ) -> Explanation:
+        finite = bool(np.isfinite(logits).all() and np.isfinite(evidence).all())
+        if not finite:
+            logits, evidence = np.nan_to_num(logits), np.zeros_like(evidence)
+        labels = self._classifier.labels
+        explained = tuple(classes.tolist())
+        residual = None
+        if self._bias is not None and finite:
+            first = explained[0]
+            residual = abs(float(evidence[0].sum() + self._bias[first] - logits[first]))
+        return Explanation(
+            predictions=_predict(logits, labels, self._top_k, explained),
+            explained=explained,
+            evidence=evidence,
+            region=plan.region,
+            labels=tuple(labels[index] for index in explained),
+            completeness_residual=residual,
+            finite=finite,
+            timings_ms=timings,
+        )
+
+
+def _predict(
+    logits: NDArray[np.float32], labels: Sequence[str], top_k: int, explained: Sequence[int]
+) -> tuple[Prediction, ...]:
+    """The best classes with their share of the softmax, and those that were asked for by name."""
+    best = np.argpartition(logits, -top_k)[-top_k:]
+    if len(explained) < len(labels):
+        best = np.union1d(best, explained)
+    best = best[np.argsort(-logits[best], kind="stable")]
+    powers = np.exp((logits - logits[best[0]]).astype(np.float64))
+    total = powers.sum()
+    return tuple(
+        Prediction(index, labels[index], float(logits[index]), float(powers[index] / total))
+        for index in best.tolist()
+    )
+
+
+def _checked_view(view: View) -> View:
+    if view not in get_args(View):
+        raise UsageError("unknown view", str(view), "", f"Choose from {', '.join(get_args(View))}")
+    return view
+
+
+def _ignore(_: str) -> None:
+    """Nobody wants to be told."""

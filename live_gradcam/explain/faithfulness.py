@@ -1,0 +1,220 @@
+"""Is the explanation true? Take away what it calls important and see what the network says.
+
+The removal test: blur the hottest share of the picture's area and, as a control, a region of the
+same size and shape somewhere else. If the map tells the truth, the class falls with the first and
+hardly with the second. Everything here asks the network itself; nothing is derived from the map.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from live_gradcam.native import cv2
+from live_gradcam.values import Explanation, Image, Region, View
+
+HOT_SHARE = 0.2
+"""Share of the seen area that the removal test takes away."""
+
+# The blur must hide the object, not soften it: its radius is this share of the seen region.
+_BLUR_SHARE = 1 / 12
+# The blur is computed on a picture of this many pixels a side, where it costs next to nothing.
+_BLUR_SIDE = 64
+# The control lies at least this share of the side away, in one direction at least.
+_FARTHEST = 0.5
+_NEAREST = 0.25
+
+
+class BatchExplainer(Protocol):
+    """The part of `live_gradcam.explain.explainer.Explainer` that the removal test needs."""
+
+    def explain_batch(
+        self,
+        images: Sequence[Image],
+        *,
+        classes: Any = None,  # noqa: ANN401 - see `ClassChoice`
+        view: View | None = None,
+    ) -> list[Explanation]:
+        """See `Explainer.explain_batch`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """What one removal test found.
+
+    Attributes:
+        class_index: The class that was tested.
+        label: Its name.
+        before: Its probability on the untouched picture.
+        without_hot: Its probability with the hottest region blurred.
+        without_random: Its probability with a region of the same size and shape blurred elsewhere.
+        share: How much of the seen area was blurred.
+        completeness_residual: ``|sum(map) + bias - logit|`` for closed-form heads, else ``None``.
+    """
+
+    class_index: int
+    label: str
+    before: float
+    without_hot: float
+    without_random: float
+    share: float = HOT_SHARE
+    completeness_residual: float | None = None
+
+    @property
+    def drop(self) -> float:
+        """How far the probability falls without the hottest region."""
+        return self.before - self.without_hot
+
+    @property
+    def control_drop(self) -> float:
+        """How far it falls without the control region."""
+        return self.before - self.without_random
+
+    def as_record(self) -> dict[str, Any]:
+        """The numbers under their names, ready for JSON."""
+        return {
+            "class_index": self.class_index,
+            "label": self.label,
+            "before": self.before,
+            "without_hot": self.without_hot,
+            "without_random": self.without_random,
+            "drop": self.drop,
+            "control_drop": self.control_drop,
+            "share": self.share,
+            "completeness_residual": self.completeness_residual,
+        }
+
+
+def hottest(evidence: NDArray[np.float32], share: float = HOT_SHARE) -> NDArray[np.bool_]:
+    """Where the evidence is largest: exactly ``share`` of the pixels, to the rounding.
+
+    Args:
+        evidence: ``float32 (h, w)`` in any unit.
+        share: Above 0 and below 1. Of equal pixels the earlier ones are taken.
+
+    Returns:
+        ``bool (h, w)``.
+    """
+    if not 0.0 < share < 1.0:
+        raise ValueError(f"share must be above 0 and below 1, not {share}")
+    count = max(1, round(share * evidence.size))
+    order = np.argsort(-evidence, axis=None, kind="stable")
+    mask = np.zeros(evidence.size, np.bool_)
+    mask[order[:count]] = True
+    return mask.reshape(evidence.shape)
+
+
+def moved(mask: NDArray[np.bool_], generator: np.random.Generator) -> NDArray[np.bool_]:
+    """The same region somewhere else, wrapped around the edges: same size, same shape.
+
+    The place is random, at least a quarter of the side away in one direction.
+    """
+    height, width = mask.shape
+    while True:
+        down = int(generator.integers(-int(height * _FARTHEST), int(height * _FARTHEST) + 1))
+        right = int(generator.integers(-int(width * _FARTHEST), int(width * _FARTHEST) + 1))
+        if abs(down) >= height * _NEAREST or abs(right) >= width * _NEAREST:
+            return np.roll(mask, (down, right), (0, 1))
+
+
+def blurred(image: Image, region: Region, masks: Sequence[NDArray[np.bool_]]) -> list[Image]:
+    """Copies of a picture, each with a part of the region blurred beyond recognition.
+
+    Args:
+        image: ``uint8 (H, W, 3)`` BGR; not modified.
+        region: The part of it that the masks cover.
+        masks: ``bool (h, w)`` each, of any size; scaled to the region.
+    """
+    height, width = image.shape[:2]
+    left, top = max(region.x, 0), max(region.y, 0)
+    right, bottom = min(region.x + region.width, width), min(region.y + region.height, height)
+    seen = image[top:bottom, left:right]
+    rows, columns = seen.shape[:2]
+    small = cv2.resize(seen, (_BLUR_SIDE, _BLUR_SIDE), interpolation=cv2.INTER_AREA)
+    soft = cv2.GaussianBlur(small, (0, 0), _BLUR_SHARE * _BLUR_SIDE)
+    hidden = cv2.resize(soft, (columns, rows), interpolation=cv2.INTER_LINEAR)
+    copies = []
+    for mask in masks:
+        copy: Image = np.array(image, order="C")
+        where = cv2.resize(mask.astype(np.uint8), (columns, rows), interpolation=cv2.INTER_NEAREST)
+        cv2.copyTo(hidden, where, copy[top:bottom, left:right])
+        copies.append(copy)
+    return copies
+
+
+def removal_test(
+    explainer: BatchExplainer,
+    image: Image,
+    explanation: Explanation,
+    *,
+    view: View | None = None,
+    generator: np.random.Generator | None = None,
+    share: float = HOT_SHARE,
+) -> Removal | None:
+    """Blur the hottest region and a control region, and ask the network again: one batch of two.
+
+    Args:
+        explainer: What made the explanation.
+        image: ``uint8 (H, W, 3)`` BGR, the picture that was explained; not modified.
+        explanation: Its first map is tested. The class must be among its predictions.
+        view: As the picture was explained.
+        generator: For the place of the control.
+        share: How much of the seen area is blurred.
+
+    Returns:
+        What was found, or ``None`` where there is nothing to test: no positive evidence, or no
+        probability of the explained class.
+    """
+    if not explanation.explained or not (explanation.evidence[0] > 0).any():
+        return None
+    tested = explanation.explained[0]
+    before = probability_of(explanation, tested)
+    if before is None:
+        return None
+    # Fine enough for the area to be exact, and for the region's outline to be the heat's.
+    fine = cv2.resize(explanation.evidence[0], (128, 128), interpolation=cv2.INTER_CUBIC)
+    hot = hottest(np.asarray(fine, np.float32), share)
+    control = moved(hot, generator or np.random.default_rng())
+    pictures = blurred(image, explanation.region, (hot, control))
+    found = [
+        probability_of(each, tested)
+        for each in explainer.explain_batch(pictures, classes=tested, view=view)
+    ]
+    if found[0] is None or found[1] is None:
+        return None
+    label = next(p.label for p in explanation.predictions if p.class_index == tested)
+    residual = explanation.completeness_residual
+    return Removal(tested, label, before, found[0], found[1], share, residual)
+
+
+def probability_of(explanation: Explanation, class_index: int) -> float | None:
+    """The probability of a class, ``None`` where the explanation does not hold it."""
+    return next(
+        (p.probability for p in explanation.predictions if p.class_index == class_index), None
+    )
+
+
+def rank_correlation(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
+    """Spearman's rank correlation of two maps of one shape, -1..1; 0 where one is constant.
+
+    A sanity check: with other weights, the explanation must be another one
+    (Adebayo et al., arXiv 1810.03292).
+    """
+    if first.shape != second.shape:
+        raise ValueError(f"maps must have one shape, not {first.shape} and {second.shape}")
+    ranks = [_ranks(np.asarray(each, np.float64).ravel()) for each in (first, second)]
+    a, b = (each - each.mean() for each in ranks)
+    norm = float(np.sqrt((a @ a) * (b @ b)))
+    return float(a @ b) / norm if norm > 0 else 0.0
+
+
+def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Ranks from 0; equal values share the mean of theirs."""
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    means: NDArray[np.float64] = last - (counts + 1) / 2.0
+    return means[place]

@@ -1,0 +1,183 @@
+"""Which layers of a network can be explained, and the same classifier cut at another one.
+
+A network can be cut wherever all of the information flows through one value. Of these places the
+last one at each resolution is offered: from early, fine and simple to late, coarse and meaningful.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+
+from live_gradcam.errors import UsageError
+from live_gradcam.explain.classifier import Classifier
+
+_MARK = "explained_layer"
+_BORDER = "border"
+# The parts of a cut network, which are no part of a layer's name.
+_PARTS = ("trunk.", "head.", "module.")
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A place where a network can be cut.
+
+    Attributes:
+        name: Short name, unique within the network.
+        channels: Number of channels.
+        grid: Height and width of its maps for the network's usual input.
+    """
+
+    name: str
+    channels: int
+    grid: tuple[int, int]
+
+
+class _Whole(nn.Module):
+    """The uncut network."""
+
+    def __init__(self, classifier: Classifier) -> None:
+        super().__init__()
+        self.trunk = classifier.trunk
+        self.border = nn.Identity()
+        self.head = classifier.head
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        logits: Tensor = self.head(self.border(self.trunk(pixels)))
+        return logits
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    node: fx.Node
+    shape: tuple[int, ...]
+    is_own: bool
+
+
+def list_layers(classifier: Classifier) -> tuple[Layer, ...]:
+    """The layers that can be explained, from early to late; the classifier's own is among them.
+
+    Traces the network: no other thread may run one meanwhile.
+    """
+    whole = fx.symbolic_trace(_Whole(classifier))
+    places = _places(whole, classifier)
+    names = _names(places, classifier)
+    return tuple(
+        Layer(name, place.shape[1], (place.shape[2], place.shape[3]))
+        for name, place in zip(names, places, strict=True)
+    )
+
+
+def at_layer(classifier: Classifier, name: str) -> Classifier:
+    """The same classifier, explained at another layer.
+
+    Traces the network: no other thread may run one meanwhile.
+
+    Args:
+        classifier: Not modified.
+        name: One of the names that `list_layers` gives.
+
+    Raises:
+        UsageError: There is no such layer.
+    """
+    if name == classifier.layer:
+        return classifier
+    whole = fx.symbolic_trace(_Whole(classifier))
+    places = _places(whole, classifier)
+    names = _names(places, classifier)
+    if name not in names:
+        raise UsageError("unknown layer", name, "", f"Choose from {', '.join(names)}")
+    node = places[names.index(name)].node
+    whole.add_submodule(_MARK, nn.Identity())
+    with whole.graph.inserting_after(node):
+        marked = whole.graph.call_module(_MARK, (node,))
+    node.replace_all_uses_with(marked, delete_user_cb=lambda user: user is not marked)
+    whole.recompile()
+    cut = Classifier.from_module(
+        whole,
+        layer=_MARK,
+        labels=classifier.labels,
+        preprocessing=classifier.preprocessing,
+        name=classifier.name,
+    )
+    return replace(
+        cut, layer=name, weights_origin=classifier.weights_origin, notes=classifier.notes
+    )
+
+
+class _Shapes(fx.Interpreter):
+    """Runs a graph and remembers the shape of every value."""
+
+    def __init__(self, module: fx.GraphModule) -> None:
+        super().__init__(module)
+        self.shapes: dict[fx.Node, tuple[int, ...]] = {}
+
+    def run_node(self, n: fx.Node) -> Any:  # noqa: ANN401 - whatever the network computes
+        value = super().run_node(n)
+        if isinstance(value, Tensor):
+            self.shapes[n] = tuple(value.shape)
+        return value
+
+
+@torch.no_grad()
+def _places(whole: fx.GraphModule, classifier: Classifier) -> list[_Place]:
+    side = classifier.preprocessing.crop_size
+    interpreter = _Shapes(whole)
+    interpreter.run(torch.zeros(1, 3, side, side))
+    last: dict[tuple[int, ...], _Place] = {}
+    for node in _bottlenecks(whole.graph):
+        shape = interpreter.shapes.get(node, ())
+        # A square picture has square maps; what is not square has its channels elsewhere.
+        if len(shape) != 4 or shape[2] != shape[3] or shape[2] < 2:
+            continue
+        taken = last.get(shape[2:])
+        if taken is None or not taken.is_own:
+            last[shape[2:]] = _Place(node, shape, node.target == _BORDER)
+    return list(last.values())
+
+
+def _bottlenecks(graph: fx.Graph) -> list[fx.Node]:
+    """The values that everything flows through, in order: no other value is needed behind them."""
+    order = {node: place for place, node in enumerate(graph.nodes)}
+    found = []
+    farthest = 0
+    for node in graph.nodes:
+        if node.op in ("get_attr", "output"):
+            continue
+        here = order[node]
+        if node.op != "placeholder" and farthest <= here:
+            found.append(node)
+        uses = [order[user] for user in node.users]
+        farthest = max([farthest, *uses])
+    return found
+
+
+def _names(places: list[_Place], classifier: Classifier) -> list[str]:
+    paths = [_path(place.node) for place in places]
+    names = []
+    for place, path in zip(places, paths, strict=True):
+        parts = path.split(".")
+        others = [other for other in paths if other != path]
+        depth = next(
+            (
+                depth
+                for depth in range(1, len(parts) + 1)
+                if not any(other.split(".")[:depth] == parts[:depth] for other in others)
+            ),
+            len(parts),
+        )
+        names.append(classifier.layer if place.is_own else ".".join(parts[:depth]))
+    return names
+
+
+def _path(node: fx.Node) -> str:
+    """The module that a value comes from, named as in the uncut network."""
+    while node.op != "call_module" or str(node.target).endswith((_BORDER, _MARK)):
+        node = node.prev
+    path = str(node.target)
+    while path.startswith(_PARTS):
+        path = path.partition(".")[2]
+    return path

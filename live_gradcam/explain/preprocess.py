@@ -1,0 +1,255 @@
+"""Frames become the network's pixels: torchvision's own evaluation transform, only cheaper.
+
+torchvision resizes the whole picture so that its short side fits and then keeps the centre. Here
+the same filter computes the centre only: the resized grid is cut where it meets the pixel grid of
+the frame, so that every pixel that is kept has the neighbours, the weights and the position that
+it has in the full resize. The result agrees with torchvision's on PIL pictures to one grey level,
+and costs a third of a millisecond from 1280x720 instead of six.
+
+Everything stays ``uint8`` BGR; colour order and normalisation are part of the network's graph.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from live_gradcam.errors import ModelError
+from live_gradcam.values import Image, Region, View
+
+Interpolation: TypeAlias = Literal["bilinear", "bicubic"]
+
+_RESIZERS: Mapping[str, tuple[Callable[..., Tensor], float]] = {
+    # The filter, and how many pixels of the coarser grid it reaches to each side.
+    "bilinear": (torch.ops.aten._upsample_bilinear2d_aa, 1.0),
+    "bicubic": (torch.ops.aten._upsample_bicubic2d_aa, 2.0),
+}
+# How far, in pixels of the finer grid, a cut may lie beside the frame's pixel grid.
+_OFF_GRID = 0.02
+# The whole-frame view keeps the frame's shape up to this ratio; slivers are squeezed.
+_LONGEST_RATIO = 4
+_GRID = 32  # common stride of the networks; whole-frame inputs are rounded to it
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocessing:
+    """How the network wants its pictures: torchvision's evaluation transform as numbers.
+
+    Attributes:
+        resize_size: Length in pixels that the short side is resized to.
+        crop_size: Side in pixels of the square that is cut from the centre.
+        mean: Subtracted per channel, RGB, in 0..1.
+        std: Divided by per channel, RGB, in 0..1.
+        interpolation: Filter of the resize.
+        antialias: Whether the filter is widened when shrinking; always so for PIL pictures.
+    """
+
+    resize_size: int = 256
+    crop_size: int = 224
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    interpolation: Interpolation = "bilinear"
+    antialias: bool = True
+
+    def __post_init__(self) -> None:
+        problems = {
+            "crop_size": not 1 <= self.crop_size <= 4096,
+            "resize_size": not self.crop_size <= self.resize_size <= 8192,
+            "mean": len(self.mean) != 3 or not all(map(math.isfinite, self.mean)),
+            "std": len(self.std) != 3 or not all(0 < value < math.inf for value in self.std),
+            "interpolation": self.interpolation not in _RESIZERS,
+            "antialias": self.antialias is not True,
+        }
+        for name, wrong in problems.items():
+            if wrong:
+                value = f"{name}={getattr(self, name)!r}"
+                raise ModelError("cannot use this preprocessing", value, "it is not supported")
+
+    @classmethod
+    def from_transform(cls, transform: Any) -> Preprocessing:  # noqa: ANN401 - torchvision is untyped
+        """The numbers of ``weights.transforms()``."""
+        return cls(
+            resize_size=int(transform.resize_size[0]),
+            crop_size=int(transform.crop_size[0]),
+            mean=_triple(transform.mean),
+            std=_triple(transform.std),
+            interpolation=transform.interpolation.value,
+            antialias=bool(transform.antialias),
+        )
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Preprocessing:
+        """The numbers of a model card's ``preprocessing`` entry."""
+        return cls(
+            resize_size=int(record["resize_size"]),
+            crop_size=int(record["crop_size"]),
+            mean=_triple(record["mean"]),
+            std=_triple(record["std"]),
+            interpolation=record.get("interpolation", "bilinear"),
+            antialias=bool(record.get("antialias", True)),
+        )
+
+
+def _triple(values: Sequence[float]) -> tuple[float, float, float]:
+    red, green, blue = (float(value) for value in values)
+    return red, green, blue
+
+
+@dataclass(frozen=True, slots=True)
+class _Axis:
+    """One axis of a resize that computes a part of the resized grid.
+
+    Attributes:
+        source: First and last + 1 source pixel that are read.
+        size: How many output pixels are computed.
+        skip: How many of them, at the start, only serve to meet the grid.
+        scale: Output pixels per source pixel.
+    """
+
+    source: tuple[int, int]
+    size: int
+    skip: int
+    scale: float
+
+    @classmethod
+    def whole(cls, length: int, target: int) -> _Axis:
+        return cls((0, length), target, 0, target / length)
+
+    @classmethod
+    def part(cls, length: int, target: int, start: int, stop: int, reach: float) -> _Axis:
+        """Outputs ``start``..``stop`` of resizing ``length`` pixels to ``target``."""
+        step = length / target
+        margin = math.ceil(reach * max(1.0, 1.0 / step)) + 1
+        tolerance = _OFF_GRID * min(1.0, step)
+        first = max(0, start - margin)
+        while first > 0 and abs(first * step - round(first * step)) > tolerance:
+            first -= 1
+        last = math.ceil(stop * step + reach * max(1.0, step)) + 1
+        return cls((round(first * step), min(length, last)), stop - first, start - first, 1 / step)
+
+
+@dataclass(frozen=True, slots=True)
+class FramePlan:
+    """How frames of one size become the network's pixels; made once for each size.
+
+    Attributes:
+        height: Height of the network's input.
+        width: Width of the network's input.
+        region: The part of the frame that the network sees.
+    """
+
+    height: int
+    width: int
+    region: Region
+    _rows: _Axis
+    _columns: _Axis
+    _resize: Callable[..., Tensor]
+
+    def apply(self, image: Image, out: Tensor) -> None:
+        """Write the network's pixels of a frame.
+
+        Args:
+            image: ``uint8 (H, W, 3)``, BGR; not modified.
+            out: ``uint8 (height, width, 3)``, BGR.
+        """
+        rows, columns = self._rows, self._columns
+        part = image[slice(*rows.source), slice(*columns.source)]
+        if min(part.strides) < 0 or not part.flags.writeable:  # torch can look at neither
+            part = part.copy()
+        planes = torch.from_numpy(part).permute(2, 0, 1).unsqueeze(0)
+        size = [rows.size, columns.size]
+        resized = self._resize(planes, size, False, rows.scale, columns.scale)[0]
+        out.copy_(resized[:, rows.skip :, columns.skip :].permute(1, 2, 0))
+
+
+@lru_cache(maxsize=64)
+def plan_frame(height: int, width: int, preprocessing: Preprocessing, view: View) -> FramePlan:
+    """Decide how frames of a size are shown to the network.
+
+    Args:
+        height: Height of the frames in pixels.
+        width: Width of the frames in pixels.
+        preprocessing: What the network wants.
+        view: ``crop`` is torchvision's evaluation transform; ``stretch`` squeezes the whole frame
+            into the square; ``full`` keeps the frame's shape, for networks that take any size.
+    """
+    resize, reach = _RESIZERS[preprocessing.interpolation]
+    crop = preprocessing.crop_size
+    if view == "crop":
+        rows, top, tall = _centre(height, min(height, width), preprocessing, reach)
+        columns, left, wide = _centre(width, min(height, width), preprocessing, reach)
+        return FramePlan(crop, crop, Region(left, top, wide, tall), rows, columns, resize)
+    if view == "stretch":
+        target_height = target_width = crop
+    else:
+        short = min(height, width)
+        target_height, target_width = (
+            _on_grid(crop * side / short, crop) for side in (height, width)
+        )
+    return FramePlan(
+        target_height,
+        target_width,
+        Region(0, 0, width, height),
+        _Axis.whole(height, target_height),
+        _Axis.whole(width, target_width),
+        resize,
+    )
+
+
+def _centre(
+    length: int, short: int, preprocessing: Preprocessing, reach: float
+) -> tuple[_Axis, int, int]:
+    """The axis of a centre crop, and which source pixels it shows (start, length)."""
+    crop = preprocessing.crop_size
+    # The same roundings as torchvision's Resize and CenterCrop.
+    target = int(preprocessing.resize_size * length / short)
+    start = round((target - crop) / 2.0)
+    axis = _Axis.part(length, target, start, start + crop, reach)
+    first = min(length - 1, round(start * length / target))
+    last = max(first + 1, min(length, round((start + crop) * length / target)))
+    return axis, first, last - first
+
+
+def _on_grid(length: float, crop: int) -> int:
+    return max(_GRID, round(min(length, _LONGEST_RATIO * crop) / _GRID) * _GRID)
+
+
+def prepare_batch(images: Sequence[Image], plans: Sequence[FramePlan]) -> Tensor:
+    """The network's pixels of frames that share one input size.
+
+    Args:
+        images: ``uint8 (H, W, 3)``, BGR; sizes may differ.
+        plans: One for each image, all with the same ``height`` and ``width``.
+
+    Returns:
+        ``uint8 (N, height, width, 3)``, BGR.
+    """
+    pixels = torch.empty((len(images), plans[0].height, plans[0].width, 3), dtype=torch.uint8)
+    for image, plan, out in zip(images, plans, pixels, strict=True):
+        plan.apply(image, out)
+    return pixels
+
+
+def as_bgr(picture: Any) -> Image:  # noqa: ANN401 - PIL is only needed by those who pass it
+    """A PIL picture as ``uint8 (H, W, 3)`` BGR: upright, on white where it is transparent."""
+    from PIL import ImageOps
+
+    upright = ImageOps.exif_transpose(picture)
+    if upright.mode.startswith("I;16"):  # PIL would clip everything above 255 to white
+        grey = (np.asarray(upright) >> 8).astype(np.uint8)
+        return np.repeat(grey[:, :, None], 3, axis=2)
+    if upright.has_transparency_data:
+        from PIL import Image as PilImage
+
+        layer = upright.convert("RGBA")
+        upright = PilImage.new("RGBA", layer.size, "white")
+        upright.alpha_composite(layer)
+    rgb = np.asarray(upright.convert("RGB"))
+    return np.ascontiguousarray(rgb[:, :, ::-1])

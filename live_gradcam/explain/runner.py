@@ -1,0 +1,268 @@
+"""Runs batches of pixels through the best engine there is at the moment.
+
+Eager at first; compiled as soon as that is ready; once more in float32 where half precision gave
+something that is not finite.
+"""
+
+from __future__ import annotations
+
+import copy
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import lru_cache
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+
+from live_gradcam.errors import DeviceError, UsageError
+from live_gradcam.explain.classifier import Classifier
+from live_gradcam.explain.compiled import BackgroundCompiler, Shape
+from live_gradcam.explain.engine import Engine, FusedNetwork, Output
+from live_gradcam.explain.runtime import CompileState, Runtime
+
+Selection: TypeAlias = "tuple[int, ...]"
+"""Classes to explain: an index, or -1, -2, ... for the best, the second best, ..."""
+
+# A compiled network from the cache is looked for after this many forwards of one shape, and made
+# after this many forwards or seconds; what only explains a few pictures never pays for it.
+_LOOK_AFTER = 3
+_COMPILE_AFTER = 30
+_COMPILE_AFTER_SECONDS = 2.0
+# Beyond this many parameters compiling takes gigabytes and gains little.
+_COMPILE_UP_TO = 100_000_000
+# Maps that need a backward pass each are made in groups of this many.
+_GROUP = 16
+_PREFERRED_BATCH = {"cpu": 4, "cuda": 16, "mps": 8}
+
+
+class OutOfMemory(DeviceError):
+    """The device has too little memory for this batch."""
+
+
+class Runner:
+    """Runs one classifier on one device, from any number of threads.
+
+    Args:
+        classifier: What to run.
+        runtime: Where and how.
+        depth: How many maps one forward makes; more are made from what it leaves.
+        on_notice: Told in one sentence if nothing will be compiled.
+    """
+
+    def __init__(
+        self,
+        classifier: Classifier,
+        runtime: Runtime,
+        *,
+        depth: int,
+        on_notice: Callable[[str], None],
+    ) -> None:
+        self._classifier = classifier
+        self._depth = depth
+        self._on_notice = on_notice
+        self._device = torch.device(runtime.device)
+        if runtime.device == "cpu":
+            torch.set_num_threads(runtime.threads)
+        with self._memory_errors():
+            network = FusedNetwork(classifier, runtime.precision).requires_grad_(False).eval()
+            if self._device.type != "cpu":  # what is shared with the classifier stays here
+                network = copy.deepcopy(network).to(self._device)
+            self._network = network
+        # A thread that finds an engine here uses it; swapping is one assignment.
+        self._engines: dict[Shape, Engine] = {}
+        self._lock = threading.Lock()
+        self._use: dict[Shape, tuple[int, float]] = {}
+        self._reference: FusedNetwork | None = None
+        self._tensor = lru_cache(maxsize=64)(self._to_tensor)
+        self._runtime = self._with_compiler(runtime)
+        self._failed = False
+        self._compiler = BackgroundCompiler(
+            self._network,
+            depth=depth,
+            threads=runtime.threads,
+            on_ready=self._engines.__setitem__,
+            on_failure=self._give_up_compiling,
+        )
+
+    @property
+    def runtime(self) -> Runtime:
+        """How the network runs at the moment, and why."""
+        return replace(self._runtime, state=self._state())
+
+    @property
+    def preferred_batch(self) -> int:
+        """Pictures in one forward at which they are cheapest."""
+        return _PREFERRED_BATCH[self._device.type]
+
+    def batches(self, count: int, height: int, width: int) -> Iterator[int]:
+        """Sizes of the forwards that pictures of one size are best explained in."""
+        while count:
+            batch = min(count, self.preferred_batch)
+            # A rest goes through the compiled network one by one rather than uncompiled at once.
+            if (batch, height, width) not in self._engines and (1, height, width) in self._engines:
+                batch = 1
+            yield batch
+            count -= batch
+
+    def run(self, pixels: Tensor, selection: Selection) -> Output:
+        """Scores and evidence of a batch, on the CPU.
+
+        Not finite where the network's output is not, even in float32.
+
+        Args:
+            pixels: ``uint8 (N, H, W, 3)``, BGR.
+            selection: Which classes to explain.
+
+        Raises:
+            OutOfMemory: The device has too little memory for this batch.
+            UsageError: The network does not take pictures of this size.
+        """
+        shape: Shape = (pixels.shape[0], pixels.shape[1], pixels.shape[2])
+        self._consider_compiling(shape)
+        with torch.no_grad(), self._memory_errors(), self._size_errors(shape):
+            output = self._forward(shape, pixels.to(self._device), selection)
+            output = Output(*(part.cpu() for part in output))
+            # Anything that is not finite makes the sum not finite.
+            if bool((output.logits.sum() + output.evidence.sum()).isfinite()):
+                return output
+            return self._again(pixels, selection, output)
+
+    def close(self) -> None:
+        """End the compiler, if it runs. Idempotent; running goes on to work."""
+        self._compiler.close()
+
+    def _forward(self, shape: Shape, pixels: Tensor, selection: Selection) -> Output:
+        engine = self._engines.get(shape)
+        count = len(selection)
+        if engine is None:
+            output = Output(*self._network(pixels, self._tensor(selection[: self._depth])))
+        else:  # a compiled network always makes the same number of maps
+            padded = (selection + selection[-1:] * self._depth)[: self._depth]
+            output = Output(*engine(pixels, self._tensor(padded)))
+        if count > self._depth:
+            return _all_maps(self._network, output, self._tensor(selection))
+        return output._replace(
+            classes=output.classes[:, :count], evidence=output.evidence[:, :count]
+        )
+
+    def _again(self, pixels: Tensor, selection: Selection, output: Output) -> Output:
+        """The pictures whose output is not finite once more in float32, on the CPU."""
+        with self._lock:
+            if self._reference is None:
+                self._reference = FusedNetwork(self._classifier, "fp32").eval()
+        finite = output.logits.isfinite().all(1) & output.evidence.isfinite().flatten(1).all(1)
+        rows = (~finite).nonzero().squeeze(1)
+        chosen = torch.tensor(selection)
+        fresh = Output(*self._reference(pixels[rows], chosen[: self._depth]))
+        if len(selection) > self._depth:
+            fresh = _all_maps(self._reference, fresh, chosen)
+        patched = (old.index_copy(0, rows, new) for old, new in zip(output, fresh, strict=True))
+        return Output(*patched)
+
+    def _to_tensor(self, selection: Selection) -> Tensor:
+        return torch.tensor(selection, device=self._device)
+
+    # Compiling
+
+    def _with_compiler(self, runtime: Runtime) -> Runtime:
+        """The runtime with what was decided about compiling, and why."""
+        choice, reason = runtime.compile, "it is compiled beside the running session"
+        parameters = sum(p.numel() for p in self._network.state_dict().values())
+        if choice == "off":
+            reason = "compiling is switched off"
+        elif self._device.type != "cpu":
+            choice, reason = "off", f"it is not compiled for {self._device.type}"
+        elif choice == "auto" and parameters > _COMPILE_UP_TO:
+            choice = "off"
+            reason = f"it is not compiled, because it has {parameters // 1_000_000} M parameters"
+        elif choice == "on":
+            reason = "the first picture waits for the compiler"
+        if runtime.compile == "on" and choice == "off":
+            self._on_notice(f"the network runs uncompiled: {reason}")
+        state: CompileState = "off" if choice == "off" else "eager"
+        return replace(runtime, compile=choice, reasons=(*runtime.reasons, reason), state=state)
+
+    def _consider_compiling(self, shape: Shape) -> None:
+        if self._runtime.compile == "off" or self._failed or shape in self._engines:
+            return
+        if shape[0] not in (1, self.preferred_batch):  # a rest, which will not come again
+            return
+        if self._runtime.compile == "on":
+            self._compiler.request(shape, may_compile=True).wait()
+            return
+        now = time.monotonic()
+        with self._lock:
+            count, began = self._use.get(shape, (0, now))
+            self._use[shape] = (count + 1, began)
+        late = count * shape[0] >= _COMPILE_AFTER or now - began > _COMPILE_AFTER_SECONDS
+        if count == _LOOK_AFTER or (late and count > _LOOK_AFTER):
+            if late:
+                with self._lock:
+                    self._use[shape] = (-1, float("inf"))
+            self._compiler.request(shape, may_compile=late)
+
+    def _give_up_compiling(self, sentence: str) -> None:
+        self._failed = True
+        self._on_notice(sentence)
+
+    def _state(self) -> CompileState:
+        if self._engines:
+            return "compiled"
+        if self._failed:
+            return "failed"
+        return "compiling" if self._compiler.busy else self._runtime.state
+
+    # Errors
+
+    @contextmanager
+    def _memory_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (MemoryError, torch.OutOfMemoryError) as exc:
+            raise self._out_of_memory() from exc
+        except RuntimeError as exc:
+            if "allocate memory" not in str(exc) and "not enough memory" not in str(exc):
+                raise
+            raise self._out_of_memory() from exc
+
+    def _out_of_memory(self) -> OutOfMemory:
+        return OutOfMemory(
+            "out of memory",
+            str(self._device),
+            "the network does not fit",
+            "Use a smaller network or another --device",
+        )
+
+    @contextmanager
+    def _size_errors(self, shape: Shape) -> Iterator[None]:
+        try:
+            yield
+        except RuntimeError as exc:
+            crop = self._classifier.preprocessing.crop_size
+            if isinstance(exc, torch.OutOfMemoryError) or shape[1:] == (crop, crop):
+                raise
+            raise UsageError(
+                "the network does not take pictures of this size",
+                f"{shape[2]}x{shape[1]}",
+                str(exc).partition("\n")[0],
+                "Use --view crop or --view stretch",
+            ) from exc
+
+
+def _all_maps(network: FusedNetwork, output: Output, selection: Tensor) -> Output:
+    """Maps of more classes than one forward makes, from what it left."""
+    head = network.head
+    classes = selection.expand(output.logits.shape[0], -1)
+    ranks = output.logits.shape[1]
+    if bool((selection < 0).any()):
+        ranked = output.logits.argsort(dim=1, descending=True)
+        classes = torch.where(
+            classes >= 0, classes, ranked.gather(1, (-1 - classes).clamp(0, ranks - 1))
+        )
+    group = classes.shape[1] if head.closed_form else _GROUP
+    maps = [head.evidence(output.basis, part) for part in torch.split(classes, group, dim=1)]
+    return output._replace(classes=classes, evidence=torch.cat(maps, dim=1))

@@ -1,0 +1,191 @@
+"""Where and how the network runs: device, precision, threads. Decided once, with the reasons."""
+
+from __future__ import annotations
+
+import functools
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias, get_args
+
+import torch
+
+from live_gradcam.errors import DeviceError, UsageError
+
+Precision: TypeAlias = Literal["fp32", "bf16", "fp16"]
+PrecisionChoice: TypeAlias = Literal["auto", "fp32", "bf16", "fp16"]
+CompileChoice: TypeAlias = Literal["auto", "on", "off"]
+CompileState: TypeAlias = Literal["off", "eager", "compiling", "compiled", "failed"]
+
+# What makes bf16 fast on a CPU; without one of these it is emulated, many times slower than fp32.
+_BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16", "bf16", "svebf16"})
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """How the network runs, and why.
+
+    Attributes:
+        device: ``cpu``, ``cuda:0``, ``mps``, ...
+        precision: What the trunk runs in; everything after it is float32.
+        compile: When the network is compiled.
+        threads: Threads that torch uses for one operation on the CPU.
+        reasons: One sentence for each decision.
+        state: What the compiler does or did.
+    """
+
+    device: str
+    precision: Precision
+    compile: CompileChoice
+    threads: int
+    reasons: tuple[str, ...] = ()
+    state: CompileState = "off"
+
+    @property
+    def compiled(self) -> bool:
+        """Whether the compiled network is in use."""
+        return self.state == "compiled"
+
+
+def choose_runtime(
+    device: str = "auto",
+    precision: PrecisionChoice = "auto",
+    compile: CompileChoice = "auto",
+) -> Runtime:
+    """Decide where and how the network runs.
+
+    Args:
+        device: ``auto`` takes CUDA, then Apple's GPU, then the CPU; or ``cpu``, ``cuda``,
+            ``cuda:N``, ``mps``.
+        precision: ``auto`` takes half precision where the hardware has it.
+        compile: ``auto`` compiles beside the running session, ``on`` waits for it, ``off`` never.
+
+    Raises:
+        UsageError: A value is none of those above.
+        DeviceError: The device is not there, or cannot compute in this precision.
+    """
+    _require_choice("precision", precision, get_args(PrecisionChoice))
+    _require_choice("compile", compile, get_args(CompileChoice))
+    name, why_device = _choose_device(device)
+    chosen, why_precision = _choose_precision(name, precision)
+    threads, why_threads = choose_threads()
+    reasons = (why_device, why_precision, why_threads)
+    return Runtime(name, chosen, compile, threads, reasons, "off" if compile == "off" else "eager")
+
+
+def _require_choice(option: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise UsageError(f"unknown {option}", str(value), "", f"Choose from {', '.join(allowed)}")
+
+
+def _choose_device(device: str) -> tuple[str, str]:
+    if device == "auto":
+        if torch.cuda.is_available():
+            return "cuda:0", f"{torch.cuda.get_device_name(0)} was found"
+        if torch.backends.mps.is_available():
+            return "mps", "Apple's GPU was found"
+        return "cpu", "no GPU that torch can use was found"
+    kind, _, number = device.partition(":")
+    if kind == "cpu" and not number:
+        return "cpu", "the CPU was asked for"
+    if kind == "mps" and not number:
+        if torch.backends.mps.is_available():
+            return "mps", "Apple's GPU was asked for"
+        raise _no_device(device, "this machine or this torch has no Apple GPU")
+    if kind == "cuda" and (not number or number.isdecimal()):
+        index = int(number or 0)
+        if not torch.cuda.is_available():
+            built = torch.version.cuda is not None
+            cause = "no CUDA GPU was found" if built else "this torch is built without CUDA"
+            raise _no_device(device, cause)
+        if index >= torch.cuda.device_count():
+            raise _no_device(device, f"there are only {torch.cuda.device_count()} CUDA GPUs")
+        return f"cuda:{index}", f"{torch.cuda.get_device_name(index)} was asked for"
+    raise UsageError("unknown device", device, "", "Choose from auto, cpu, cuda, cuda:N, mps")
+
+
+def _no_device(device: str, cause: str) -> DeviceError:
+    return DeviceError("cannot use device", device, cause, "Use --device cpu or --device auto")
+
+
+def _choose_precision(device: str, precision: PrecisionChoice) -> tuple[Precision, str]:
+    if device == "cpu":
+        native = native_bf16()
+        if precision == "auto":
+            if native:
+                return "bf16", f"bf16, because the CPU computes it natively ({native})"
+            return "fp32", "fp32, because the CPU has no native bf16"
+        if precision == "fp16":
+            cause = "the CPU cannot compute a network in it"
+            raise DeviceError("cannot use precision", "fp16", cause, "Use bf16 or fp32")
+        slow = precision == "bf16" and not native
+        return precision, f"{precision} was asked for" + (", emulated and slow" if slow else "")
+    if precision == "auto":
+        return "fp16", "fp16, because GPUs compute it at twice the rate of fp32 or more"
+    return precision, f"{precision} was asked for"
+
+
+@functools.cache
+def native_bf16() -> str:
+    """The instruction set that computes bf16 on this CPU, or nothing."""
+    return next(iter(sorted(_BF16_FLAGS & cpu_flags())), "")
+
+
+def cpu_flags() -> frozenset[str]:
+    """What the processor can do, as far as the system says."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        # Apple's processors have it from the M2 on; torch knows the x86 ones.
+        names: Mapping[str, str] = {
+            "_is_avx512_bf16_supported": "avx512_bf16",
+            "_is_amx_tile_supported": "amx_bf16",
+        }
+        asked = {flag for name, flag in names.items() if getattr(torch.cpu, name, bool)()}
+        return frozenset(asked)
+    lines = (line.partition(":") for line in text.splitlines())
+    flags = (value for key, _, value in lines if key.strip() in ("flags", "Features"))
+    return frozenset(next(flags, "").split())
+
+
+@functools.cache
+def choose_threads() -> tuple[int, str]:
+    """How many threads one operation uses, and why: the one place that decides it.
+
+    Hyper-threads share one arithmetic unit, so physical cores count; only those that this process
+    may use, and no more than the container's share of time.
+    """
+    asked = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
+    if asked.isdecimal() and int(asked) > 0:
+        return int(asked), f"{asked} threads, as OMP_NUM_THREADS asks for"
+    try:
+        usable = os.sched_getaffinity(0)
+    except AttributeError:  # macOS and Windows have no affinity; torch counts physical cores there
+        count = torch.get_num_threads()
+        return count, f"{count} threads, one for each core"
+    cores = {_core_of(cpu) for cpu in usable}
+    quota = _container_quota()
+    if quota is not None and quota < len(cores):
+        count = max(1, int(quota))
+        return count, f"{count} threads, the container's share of {len(cores)} cores"
+    return len(cores), f"{len(cores)} threads, one for each physical core of {platform.machine()}"
+
+
+def _core_of(cpu: int) -> str:
+    """A name that the hyper-threads of one core share."""
+    try:
+        place = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
+        return place.read_text(encoding="ascii").strip()
+    except OSError:
+        return str(cpu)
+
+
+def _container_quota() -> float | None:
+    """How many cores' worth of time the container may use; ``None`` where it is not limited."""
+    try:
+        limit, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
+        return None if limit == "max" else int(limit) / int(period)
+    except (OSError, ValueError):
+        return None

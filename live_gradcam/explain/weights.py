@@ -1,0 +1,197 @@
+"""Published weights: downloaded once, found in torch's own cache afterwards, always verified.
+
+The place and the names are torchvision's (`torch.hub`): ``$TORCH_HOME/hub/checkpoints``, each file
+named after the beginning of its SHA-256. What torch's own downloader lacks is added here: silence
+ends in an error instead of waiting for ever, a file from the cache is verified before it is used,
+and an interrupted download leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import os
+import queue
+import re
+import tempfile
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path, PurePosixPath
+from typing import TypeAlias
+from urllib.parse import urlsplit
+
+import torch
+
+from live_gradcam.errors import ModelError
+
+Progress: TypeAlias = Callable[[int, "int | None"], None]
+"""Called with the bytes received so far and, where known, the bytes in all."""
+
+SILENCE_SECONDS = 9.0
+"""How long a server may say nothing before the download is given up."""
+
+_CHUNK = 1 << 18
+_HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,64})\.")
+
+
+def cached_path(url: str) -> Path:
+    """Where torch's cache keeps the file of an address."""
+    return Path(torch.hub.get_dir()) / "checkpoints" / PurePosixPath(urlsplit(url).path).name
+
+
+def fetch_weights(url: str, *, name: str, progress: Progress | None = None) -> Path:
+    """The verified file of published weights, downloaded unless the cache has it.
+
+    Args:
+        url: Its address; the file's name carries the beginning of its SHA-256.
+        name: The network, for messages.
+        progress: Told about the download; ``None`` shows a bar on stderr.
+
+    Raises:
+        ModelError: The cached file is not what its name says, or the download failed.
+    """
+    path = cached_path(url)
+    if path.is_file():
+        wrong = _wrong_hash(path, path.name)
+        if wrong:
+            step = "Delete it and start again"
+            raise ModelError("cannot use cached weights", str(path), wrong, step)
+        return path
+    if progress is not None:
+        _download(url, path, name, progress)
+    else:
+        with _bar(path.name) as shown:
+            _download(url, path, name, shown)
+    return path
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file, hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _wrong_hash(path: Path, name: str) -> str:
+    """What is wrong with the hash of a file that is to carry a name, or nothing."""
+    promised = _HASH_IN_NAME.search(name)
+    if promised is None:
+        return ""
+    found = file_sha256(path)
+    if found.startswith(promised[1]):
+        return ""
+    shown = found[: len(promised[1])]
+    return f"its SHA-256 begins with {shown}, its name says {promised[1]}"
+
+
+def _download(url: str, path: Path, name: str, progress: Progress) -> None:
+    partial: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, partial_name = tempfile.mkstemp(prefix=".download-", dir=path.parent)
+        partial = Path(partial_name)
+        with os.fdopen(handle, "wb") as file:
+            received, total = 0, None
+            for chunk, total in _receive(url):
+                file.write(chunk)
+                received += len(chunk)
+                progress(received, total)
+        if total is not None and received != total:
+            raise ConnectionError(f"interrupted after {received} of {total} bytes")
+        wrong = _wrong_hash(partial, path.name)
+        if wrong:
+            raise ConnectionError(f"what was received is not the file: {wrong}")
+        partial.replace(path)
+    except (OSError, http.client.HTTPException, ValueError) as exc:
+        raise ModelError(
+            f"cannot download the weights of {name}",
+            url,
+            _reason(exc),
+            f"Give a file with --weights FILE, or put it at {path}, "
+            "or use the bundled network with --model scenes",
+        ) from exc
+    finally:
+        if partial is not None:
+            partial.unlink(missing_ok=True)
+
+
+def _reason(exc: Exception) -> str:
+    if isinstance(exc, urllib.error.HTTPError):
+        return f"the server answered {exc.code} {exc.reason}"
+    if isinstance(exc, urllib.error.URLError):
+        reason = exc.reason
+        text = getattr(reason, "strerror", None) or str(reason)
+        return f"the server cannot be reached ({text})"
+    if isinstance(exc, TimeoutError):
+        return f"the server said nothing for {SILENCE_SECONDS:.0f} s"
+    if isinstance(exc, http.client.IncompleteRead):
+        return f"interrupted after {len(exc.partial)} bytes"
+    return (isinstance(exc, OSError) and exc.strerror) or str(exc) or type(exc).__name__
+
+
+def _receive(url: str) -> Iterator[tuple[bytes, int | None]]:
+    """Chunks of a file and its full length.
+
+    A thread of its own reads, because looking up a name can hang longer than any timeout allows.
+    """
+    chunks: queue.Queue[tuple[bytes, int | None] | Exception | None] = queue.Queue(maxsize=16)
+    gone = threading.Event()
+
+    def put(item: tuple[bytes, int | None] | Exception | None) -> None:
+        while not gone.is_set():
+            with suppress(queue.Full):
+                chunks.put(item, timeout=0.2)
+                return
+
+    def read() -> None:
+        try:
+            request = urllib.request.Request(url, headers={"User-Agent": "live-gradcam"})
+            with urllib.request.urlopen(request, timeout=SILENCE_SECONDS) as answer:
+                length = answer.headers.get("Content-Length")
+                total = int(length) if length else None
+                while chunk := answer.read1(_CHUNK):
+                    put((chunk, total))
+                    if gone.is_set():
+                        return
+            put(None)
+        except Exception as exc:
+            put(exc)
+
+    threading.Thread(target=read, name="weights-download", daemon=True).start()
+    try:
+        while True:
+            try:
+                item = chunks.get(timeout=SILENCE_SECONDS + 0.5)
+            except queue.Empty:
+                raise TimeoutError from None
+            if item is None:
+                return
+            if isinstance(item, Exception):
+                raise item
+            yield item
+    finally:
+        gone.set()
+
+
+@contextmanager
+def _bar(name: str) -> Iterator[Progress]:
+    from rich import progress
+    from rich.console import Console
+
+    columns = (
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        progress.DownloadColumn(),
+        progress.TimeRemainingColumn(),
+    )
+    with progress.Progress(*columns, console=Console(stderr=True)) as bar:
+        # Shown from the first byte on: where no server answers, the error stands alone.
+        task = bar.add_task(f"downloading {name}", total=None, visible=False)
+        yield lambda received, total: bar.update(
+            task, completed=received, total=total, visible=received > 0
+        )
