@@ -8,7 +8,9 @@ from typing import Literal, TypeAlias
 from live_gradcam.show.panels import Panel
 from live_gradcam.values import Image
 
-Anchor: TypeAlias = Literal["top-left", "top-right", "bottom-left", "bottom-right", "bottom", "centre"]
+Anchor: TypeAlias = Literal[
+    "top-left", "top-right", "bottom-left", "bottom-right", "bottom", "centre"
+]
 
 
 class Arrangement:
@@ -57,7 +59,8 @@ class Arrangement:
             places.append(
                 (x, y + taken_height + gap if anchor.startswith("top") else y - gap - panel.height)
             )
-        return places
+        # The nearest free place to the edge, whatever came first.
+        return sorted(places, key=lambda place: place[1], reverse=not anchor.startswith("top"))
 
     def _inside(self, panel: Panel, x: int, y: int) -> bool:
         height, width = self._image.shape[:2]

@@ -1,16 +1,32 @@
-"""Outputs by their form: ``out.mp4``, ``out.jsonl``, a folder, a picture, ``-``."""
+"""`open_sink`: one string says where explained frames go."""
 
 from __future__ import annotations
 
+import errno
+import os
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 
+from live_gradcam.errors import UsageError
+from live_gradcam.show.failures import cannot_write
+from live_gradcam.show.images import (
+    PICTURE_OPTIONS,
+    FolderSink,
+    PictureSink,
+    already_exists,
+    picture_name,
+)
+from live_gradcam.show.recorder import FORMATS, VideoSink
+from live_gradcam.show.records import RECORD_FORMATS, RecordSink
 from live_gradcam.show.sink import Sink
 from live_gradcam.values import SourceInfo
 
+_SUFFIXES = (*FORMATS, *PICTURE_OPTIONS, *RECORD_FORMATS)
+
 
 def open_sink(
-    spec: str,
+    spec: str | Path,
     info: SourceInfo,
     *,
     overwrite: bool = False,
@@ -18,12 +34,161 @@ def open_sink(
     max_frames: int | None = None,
     threads: int | None = None,
 ) -> Sink:
-    """Open one output for the frames of one source."""
-    raise NotImplementedError
+    """Open one output for the frames of one source.
+
+    ==========================  ==================================================================
+    ``out.mp4``, ``out.mkv``    H.264 with the source's times and sound
+    ``out.png``, ``out.jpg``    the picture of a source with a single frame
+    ``out/``, a folder          a picture for each frame
+    ``out.jsonl``, ``out.csv``  a record for each frame
+    ``-``                       JSON lines on standard output
+    ==========================  ==================================================================
+
+    Args:
+        spec: One of the forms above. A ``Path`` is always a file or a folder.
+        info: Where the frames come from.
+        overwrite: Whether an existing output is replaced.
+        fps: Nominal rate of a recording; the source's own by default.
+        max_frames: How many frames there will be at most, where that is known.
+        threads: Threads of the video encoder; one by default.
+
+    Raises:
+        UsageError: The form is unknown, the output exists, or a single picture cannot hold it.
+        SinkError: The output cannot be created.
+    """
+    validate_outputs([spec], overwrite=overwrite)
+    if spec == "-":
+        return RecordSink(None)
+    path = Path(spec)
+    suffix = path.suffix.lower()
+    if _is_folder(spec):
+        return FolderSink(path, info, overwrite=overwrite)
+    if suffix in FORMATS:
+        return VideoSink(path, info, fps=fps, threads=threads)
+    if suffix in PICTURE_OPTIONS:
+        if info.frame_count != 1 and max_frames != 1:
+            raise UsageError(
+                "one picture cannot hold the output",
+                str(spec),
+                f"{info.name} has more than one frame",
+                f"Give a folder such as {path.with_suffix('')}/, a video such as "
+                f"{path.with_suffix('.mp4')}, or add --max-frames 1",
+            )
+        return PictureSink(path)
+    return RecordSink(path, format=RECORD_FORMATS.get(suffix, "jsonl"))
 
 
 def validate_outputs(
-    specs: Sequence[str], source_paths: Sequence[Path] = (), *, overwrite: bool = False
+    specs: Sequence[str | Path],
+    source_paths: Sequence[Path] = (),
+    *,
+    overwrite: bool = False,
 ) -> None:
-    """Refuse outputs that cannot be right, before anything is opened."""
-    raise NotImplementedError
+    """Refuse outputs that cannot be right, before anything is opened or created.
+
+    Args:
+        specs: The outputs, each in one of the forms of `open_sink`.
+        source_paths: The files that are read.
+        overwrite: Whether existing outputs may be replaced.
+
+    Raises:
+        UsageError: An output has an unknown form, is read at the same time, exists, or is named
+            twice.
+        SinkError: The folder of an output does not exist.
+    """
+    seen: dict[str, str] = {}
+    for spec in specs:
+        _check_form(spec)
+        identity = _identity(spec)
+        if identity in seen:
+            raise UsageError(
+                "two outputs are the same",
+                str(spec),
+                f"it is {seen[identity]} again",
+                "Name it once",
+            )
+        seen[identity] = str(spec)
+        if spec == "-":
+            continue
+        path = Path(spec)
+        try:
+            _check_sources(path, source_paths)
+            _check_place(path)
+            if not overwrite:
+                _check_absent(path, source_paths)
+        except OSError as exc:  # a name that is too long, a folder that must not be looked into
+            raise cannot_write("cannot create output", path, exc) from exc
+
+
+def _identity(spec: str | Path) -> str:
+    """The same for two specs exactly if they name the same output."""
+    try:
+        return "-" if spec == "-" else os.path.normcase(Path(spec).resolve())
+    except (OSError, RuntimeError) as exc:  # links in a circle, a working folder that is gone
+        error = exc if isinstance(exc, OSError) else OSError(errno.ELOOP, "links go in a circle")
+        raise cannot_write("cannot create output", spec, error) from exc
+
+
+def _is_folder(spec: str | Path) -> bool:
+    path = Path(spec)
+    if path.is_dir():
+        return True
+    if path.exists():
+        return False
+    return str(spec).endswith(("/", os.sep)) or not path.suffix
+
+
+def _is_device(path: Path) -> bool:
+    """Whether nothing would be lost by writing there: a device or a pipe."""
+    return path.exists() and not stat.S_ISREG(path.stat().st_mode) and not path.is_dir()
+
+
+def _check_form(spec: str | Path) -> None:
+    path = Path(spec)
+    allowed = ", ".join(_SUFFIXES)
+    step = f"Use {allowed}, a folder, or - for JSON lines on standard output"
+    if not str(spec).strip() or "\0" in str(spec):
+        raise UsageError("unknown output", str(spec), "it has no name", step)
+    if spec == "-" or path.suffix.lower() in _SUFFIXES:
+        return
+    try:
+        if _is_folder(spec) or _is_device(path):
+            return
+    except OSError:
+        return  # _check_place says what is wrong with it
+    cause = (
+        f"its ending {path.suffix} is not known" if path.suffix else "it is a file without ending"
+    )
+    raise UsageError("unknown output", str(spec), cause, step)
+
+
+def _check_sources(path: Path, source_paths: Sequence[Path]) -> None:
+    for source in source_paths:
+        same_file = path.exists() and source.exists() and path.samefile(source)
+        beside = path.is_dir() and source.exists() and path.samefile(source.resolve().parent)
+        # In a folder, pictures keep their names: next to their originals means over them.
+        if same_file or (beside and picture_name(source.name, 0) == source.name):
+            raise UsageError(
+                "output equals input",
+                str(path),
+                f"it would replace {source}" if beside else "it is read at the same time",
+                "Choose another name",
+            )
+
+
+def _check_place(path: Path) -> None:
+    parent = path.resolve().parent
+    if not parent.is_dir():
+        problem = errno.ENOTDIR if parent.exists() else errno.ENOENT
+        raise cannot_write("cannot create output", path, OSError(problem, os.strerror(problem)))
+
+
+def _check_absent(path: Path, source_paths: Sequence[Path]) -> None:
+    if path.is_dir():
+        pictures = [s for s in source_paths if s.suffix.lower() in PICTURE_OPTIONS]
+        names = {picture_name(source.name, 0) for source in pictures}
+        for name in sorted(names | {picture_name("", 0)}):
+            if (path / name).exists():
+                raise already_exists(path / name)
+    elif path.exists() and not _is_device(path):
+        raise already_exists(path)

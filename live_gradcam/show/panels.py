@@ -15,6 +15,7 @@ import numpy as np
 from live_gradcam.native import cv2
 from live_gradcam.show.heat import HeatTable
 from live_gradcam.show.text import (
+    BASELINE,
     LINE_HEIGHT,
     Colour,
     Strip,
@@ -32,6 +33,7 @@ DARK: Colour = (22, 18, 14)
 ACCENT: Colour = (40, 196, 255)
 RED: Colour = (60, 50, 235)
 
+_MINUS = "\N{MINUS SIGN}"
 _PANEL_OPACITY = 0.66
 _BAR_GROUND_OPACITY = 0.22
 
@@ -50,13 +52,13 @@ class Panel:
             paste(image, strip, x + left, y + top)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=16)
 def rounded(width: int, height: int, radius: int, colour: Colour, opacity: float = 1.0) -> Strip:
     """A filled rectangle with round corners, anti-aliased."""
     return _rounded(width, height, radius, colour, opacity)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=128)
 def _bar(width: int, height: int, colour: Colour, opacity: float) -> Strip:
     return _rounded(width, height, height // 2, colour, opacity)
 
@@ -79,6 +81,16 @@ def _pointer(size: int, colour: Colour) -> Strip:
     cv2.fillPoly(big, [corners], 255)
     small = cv2.resize(big, (size, size), interpolation=cv2.INTER_AREA)
     return make_strip(small.astype(np.uint8, copy=False), colour)
+
+
+def _fitting_size(texts: Iterable[str], size: int, max_width: int) -> int:
+    """The largest size, within reason, in which none of ``texts`` has to be cut off."""
+    texts = tuple(texts)
+    for share in (1.0, 0.86, 0.74):
+        smaller = max(9, round(size * share))
+        if all(text_width(text, smaller) <= max_width for text in texts):
+            break
+    return smaller
 
 
 def _line(size: int) -> int:
@@ -146,6 +158,8 @@ def labels_panel(
     step = _line(size) + (bar + round(size * 0.42) if bars else 0)
     text_x = pad + mark + round(size * 0.3)
     inner = width - text_x - pad
+    share_width = text_width("88 %", size) + round(size * 0.4)
+    names = _fitting_size((label for label, _, _ in rows), size, inner - share_width)
     parts: list[tuple[Strip, int, int]] = []
     y = round(size * 0.3)
     for label, probability, marked in rows:
@@ -155,9 +169,10 @@ def labels_panel(
             share = text_strip(percent(probability), size, colour)
             parts.append((share, width - pad - share.width, y))
             right = share.width + round(size * 0.4)
-        name = fit_text(label, size, max(0, inner - right))
+        name = fit_text(label, names, max(0, inner - right))
         if name:
-            parts.append((text_strip(name, size, colour), text_x, y))
+            strip = text_strip(name, names, colour)
+            parts.append((strip, text_x, y + round(BASELINE * (size - names))))
         if marked:
             parts.append((_pointer(mark, ACCENT), pad, y + round((_line(size) - mark) * 0.52)))
         if bars and inner > 2 * bar:
@@ -182,25 +197,32 @@ def _colour_bar(table: HeatTable, width: int, height: int, signed: bool) -> Stri
 
 def legend_panel(
     title: str, table: HeatTable, scale: float, *, signed: bool, size: int, width: int
-) -> Panel:
-    """The colour bar with its ends in logits, under the name of what it measures."""
+) -> Panel | None:
+    """The colour bar with its ends in logits, under the name of what it measures.
+
+    ``None`` where it would be too narrow to be read.
+    """
     small = max(9, round(size * 0.8))
     pad, bar = round(size * 0.5), max(4, round(size * 0.45))
     inner = width - 2 * pad
+    if inner < 4 * size:
+        return None
     y = round(size * 0.3)
     parts: list[tuple[Strip, int, int]] = []
-    heading = fit_text(title, small, inner)
+    type_size = _fitting_size((title,), small, inner)
+    heading = fit_text(title, type_size, inner)
     if heading:
-        parts.append((text_strip(heading, small, WHITE), pad, y))
+        strip = text_strip(heading, type_size, WHITE)
+        parts.append((strip, pad, y + round(BASELINE * (small - type_size))))
     y += _line(small) + round(size * 0.12)
     parts.append((_colour_bar(table, inner, bar, signed), pad, y))
     y += bar + round(size * 0.08)
     if signed:
-        ends = (f"−{logits(scale)} against", f"for +{logits(scale)} logits")
+        ends = (f"{_MINUS}{logits(scale)} against", f"for +{logits(scale)} logits")
     else:
         ends = ("0", f"+{logits(scale)} logits")
     if sum(text_width(end, small) for end in ends) + small > inner:
-        ends = (f"−{logits(scale)}" if signed else "0", f"+{logits(scale)}")
+        ends = ("against", f"for +{logits(scale)}") if signed else ("0", f"+{logits(scale)}")
     left, right = (text_strip(end, small, GREY) for end in ends)
     parts += [(left, pad, y), (right, width - pad - right.width, y)]
     return _framed(width, y + _line(small) + round(size * 0.2), size, parts)
@@ -228,7 +250,9 @@ def text_panel(
             strips.append(text_strip(words, type_size, line.colour))
     if not strips:
         return None
-    width = max(strip.width for strip in strips) + 2 * pad
+    # In steps, so that a panel does not tremble with every number on it.
+    needed = max(strip.width for strip in strips) + 2 * pad
+    width = min(-(-needed // size) * size, max(max_width, needed))
     y = round(size * 0.25)
     parts = []
     for strip in strips:
@@ -258,8 +282,10 @@ def pill(text: str, *, size: int, max_width: int, colour: Colour, ground: Colour
 def recording_panel(seconds: float, *, size: int) -> Panel:
     """A red dot and the time recorded so far."""
     whole = max(0, int(seconds))
-    clock = f"{whole // 60}:{whole % 60:02d}" if whole < 3600 else (
-        f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+    clock = (
+        f"{whole // 60}:{whole % 60:02d}"
+        if whole < 3600
+        else (f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}")
     )
     strip = text_strip(clock, size, WHITE)
     pad, dot = round(size * 0.5), round(size * 0.7)
@@ -272,12 +298,11 @@ def recording_panel(seconds: float, *, size: int) -> Panel:
     return _framed(width, height, size, parts)
 
 
-def help_panel(
-    rows: Sequence[tuple[str, str]], *, size: int, max_width: int, max_height: int
-) -> Panel | None:
-    """Keys and what they do, in as many columns as fit, in the largest type that fits."""
-    if not rows:
+def help_panel(lines: Sequence[str], *, size: int, max_width: int, max_height: int) -> Panel | None:
+    """Lines ``keys: meaning``, in as many columns as fit, in the largest type that fits."""
+    if not lines:
         return None
+    rows = [(key, meaning) for key, _, meaning in (line.partition(": ") for line in lines)]
     for type_size in range(size, 7, -1):
         for columns in (1, 2, 3):
             panel = _help_columns(rows, columns, type_size)

@@ -53,6 +53,11 @@ class Sink(ABC):
         """The file or folder that is written; ``None`` for standard output."""
         return None
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """One sentence for each thing the user should know (no sound, moved frames)."""
+        return ()
+
     def __enter__(self) -> Self:
         return self
 
@@ -68,5 +73,5 @@ class Sink(ABC):
         # A failure to finalise must not hide why we are leaving.
         try:
             self.close()
-        except Exception:  # noqa: BLE001
+        except Exception:
             return

@@ -35,7 +35,9 @@ Colour: TypeAlias = tuple[int, int, int]
 LINE_HEIGHT = 1.3
 """Height of a line of type in multiples of its size: room for accents and descenders."""
 
-_BASELINE = 0.98
+BASELINE = 0.98
+"""Distance from the top of a line to the baseline in multiples of the type size."""
+
 _ELLIPSIS = "…"
 _PROBE_SIZE = 24
 _MAX_FONT_FILES = 200
@@ -123,7 +125,9 @@ def paste(image: Image, strip: Strip, x: int, y: int) -> None:
     cv2.add(spot, strip.ink[rows, columns], spot)
 
 
-@lru_cache(maxsize=1024)
+# At 4K a strip takes a third of a megabyte: few enough to stay small, enough for one picture's
+# labels and the numbers that come again.
+@lru_cache(maxsize=192)
 def text_strip(text: str, size: int, colour: Colour) -> Strip:
     """``text`` on one line of ``LINE_HEIGHT * size`` pixels, rendered once for each argument."""
     runs = _runs(clean(text))
@@ -132,7 +136,7 @@ def text_strip(text: str, size: int, colour: Colour) -> Strip:
     pen = ImageDraw.Draw(canvas)
     x = 0.0
     for run, face in runs:
-        pen.text((x, _BASELINE * size), run, fill=255, font=_font(face, size), anchor="ls")
+        pen.text((x, BASELINE * size), run, fill=255, font=_font(face, size), anchor="ls")
         x += _length(run, face, size)
     return make_strip(np.asarray(canvas), colour)
 
@@ -168,7 +172,9 @@ def clean(text: str) -> str:
     """``text`` on one line: control characters and line breaks become single spaces."""
     if text.isascii() and text.isprintable():
         return text
-    kept = (" " if unicodedata.category(char) in ("Cc", "Zl", "Zp", "Cs") else char for char in text)
+    kept = (
+        " " if unicodedata.category(char) in ("Cc", "Zl", "Zp", "Cs") else char for char in text
+    )
     return " ".join("".join(kept).split())
 
 

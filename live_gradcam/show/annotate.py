@@ -1,0 +1,153 @@
+"""What is written on a picture, most important first, as far as there is room."""
+
+from __future__ import annotations
+
+from live_gradcam.show import panels
+from live_gradcam.show.arrange import Arrangement
+from live_gradcam.show.heat import heat_table
+from live_gradcam.show.options import LOW_CONFIDENCE, Hud, OverlayOptions
+from live_gradcam.show.panels import ACCENT, DARK, GREY, WHITE, Line
+from live_gradcam.show.tiles import spot
+from live_gradcam.values import Explanation, Image, Region
+
+_TYPE_SHARE = 0.042
+_SMALLEST_TYPE = 10
+
+
+def annotate(
+    picture: Image,
+    explanation: Explanation,
+    options: OverlayOptions,
+    hud: Hud | None,
+    scale: float,
+    *,
+    title: str = "",
+) -> None:
+    """Write labels, rates, notices and the legend on ``picture`` in place.
+
+    Args:
+        picture: The picture with its heat.
+        explanation: What is drawn there.
+        options: What is wanted.
+        hud: What the run has to say.
+        scale: The evidence in logits that has the full colour.
+        title: Over the legend; the explained class by default.
+    """
+    height, width = picture.shape[:2]
+    size = _type_size(picture)
+    margin = max(2, round(size * 0.5))
+    room = width - 2 * margin
+    column = _column_width(explanation.region, width, size, margin)
+    at = Arrangement(picture, margin)
+
+    if options.show_labels and options.top_k:
+        for rows, bars, share in (
+            (options.top_k, True, 0.34),
+            (options.top_k, False, 0.34),
+            (1, True, 0.34),
+            (1, False, 1.0),
+        ):
+            panel = panels.labels_panel(explanation, top_k=rows, size=size, width=column, bars=bars)
+            if panel and panel.width * panel.height > share * width * height:
+                continue
+            if at.add(panel, ("top-left",)):
+                break
+    if hud and hud.recording_seconds is not None:
+        at.add(
+            panels.recording_panel(hud.recording_seconds, size=size),
+            ("top-right", "bottom-right", "bottom-left"),
+        )
+    if hud and options.show_hud:
+        for lines in _rate_lines(hud):
+            panel = panels.text_panel(lines, size=size, max_width=room, align_right=True)
+            small = panel is not None and panel.width * panel.height <= 0.2 * width * height
+            if small and at.add(panel, ("top-right", "bottom-right")):
+                break
+    if hud and hud.banner:
+        at.add(
+            panels.pill(hud.banner, size=size, max_width=room, colour=DARK, ground=ACCENT),
+            ("bottom", "centre"),
+            over_others=True,
+        )
+    for notice in _notices(explanation, options, scale):
+        at.add(
+            panels.pill(notice, size=size, max_width=room, colour=WHITE, ground=DARK),
+            ("bottom", "centre"),
+        )
+    if hud and options.show_hud and hud.notes:
+        lines = [Line(note, 0.8) for note in hud.notes]
+        at.add(panels.text_panel(lines, size=size, max_width=room), ("bottom-right", "bottom-left"))
+    if options.show_legend and options.layout != "plain" and explanation.explained and scale > 0:
+        table = heat_table(options.colormap, options.opacity, options.signed)
+        legend = panels.legend_panel(
+            title or f"evidence for {panels.shown_label(explanation)}",
+            table,
+            scale,
+            signed=options.signed,
+            size=size,
+            width=column,
+        )
+        if legend is not None and legend.height <= 0.22 * height:
+            at.add(legend, ("bottom-left",))
+    if hud and hud.help_lines:
+        at.add(
+            panels.help_panel(
+                hud.help_lines, size=size, max_width=room, max_height=height - 2 * margin
+            ),
+            ("centre",),
+            over_others=True,
+        )
+
+
+def _rate_lines(hud: Hud) -> list[list[Line]]:
+    """The rates in three lengths, longest first."""
+    rates = []
+    if hud.fps is not None:
+        rates.append(Line(f"{hud.fps:.1f} FPS" if hud.fps < 99.95 else f"{hud.fps:.0f} FPS"))
+    if hud.latency_ms is not None:
+        rates.append(Line(f"{hud.latency_ms:.0f} ms", 0.8 if rates else 1.0))
+    engine = [hud.model, hud.precision, {True: "compiled", False: "eager", None: ""}[hud.compiled]]
+    details = [" · ".join(word for word in engine if word)]
+    if hud.dropped:
+        details.append(f"{hud.dropped} dropped")
+    full = rates + [Line(text, 0.66, GREY) for text in details if text]
+    short = [Line("  ".join(line.text for line in rates))]
+    return [lines for lines in (full, rates, short, rates[:1]) if lines and lines[0].text]
+
+
+def _notices(explanation: Explanation, options: OverlayOptions, scale: float) -> list[str]:
+    notices = []
+    if not explanation.finite:
+        notices.append("no evidence: the network's numbers overflowed")
+    elif explanation.explained and options.layout != "plain":
+        shown = explanation.evidence[0]
+        if not (shown > 0).any() and not (options.signed and (shown < 0).any()):
+            notices.append(f"no evidence for {panels.shown_label(explanation)}")
+    if explanation.predictions and explanation.predictions[0].probability < LOW_CONFIDENCE:
+        notices.append("low confidence")
+    return notices
+
+
+def caption(picture: Image, place: Region, explanation: Explanation, position: int) -> None:
+    """Write what one of the maps is evidence for on its tile, in place."""
+    index = explanation.explained[position]
+    found = next((p for p in explanation.predictions if p.class_index == index), None)
+    label = panels.shown_label(explanation, position)
+    lines = [Line(f"{label}  {panels.percent(found.probability)}" if found else label)]
+    if not (explanation.evidence[position] > 0).any():
+        lines.append(Line("no evidence", 0.8, GREY))
+    size = _type_size(picture)
+    panel = panels.text_panel(lines, size=size, max_width=place.width - size)
+    Arrangement(spot(picture, place), max(2, size // 3)).add(panel, ("top-left",))
+
+
+def _column_width(region: Region, width: int, size: int, margin: int) -> int:
+    """Width of the label panel: beside the region where that is wide enough, else in em."""
+    beside = region.x - 2 * margin
+    if 11 * size <= beside <= 14 * size:
+        return beside
+    return max(1, min(12 * size, width - 2 * margin))
+
+
+def _type_size(picture: Image) -> int:
+    return max(_SMALLEST_TYPE, round(_TYPE_SHARE * float(min(picture.shape[:2]))))

@@ -1,0 +1,162 @@
+"""Whether a window can be opened here. Asking the toolkit would end the process if it cannot."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+import socket
+import struct
+import sys
+from pathlib import Path
+
+from live_gradcam.errors import DeviceError
+from live_gradcam.native import cv2
+
+_TIMEOUT_SECONDS = 3.0
+_WAY_OUT = "Run it in a desktop session, or give an output such as -o out.mp4 and --no-window"
+_DISPLAY = re.compile(r"(?P<host>.*):(?P<number>\d+)(?:\.\d+)?")
+_COOKIE = b"MIT-MAGIC-COOKIE-1"
+
+
+def probe_display() -> None:
+    """Return if a window can be opened; take at most a few seconds and open nothing.
+
+    Raises:
+        DeviceError: There is no display, it does not answer, it refuses us, or OpenCV was built
+            without windows.
+    """
+    gui = re.search(r"^\s*GUI:\s*(\S+)", cv2.getBuildInformation(), re.MULTILINE)
+    if gui is not None and gui[1].upper() == "NONE":
+        raise DeviceError(
+            "cannot open a window",
+            "OpenCV",
+            "this build of OpenCV has no windows",
+            "Run pip uninstall opencv-python-headless and pip install --force-reinstall "
+            "opencv-python, or give an output such as -o out.mp4 and --no-window",
+        )
+    if not sys.platform.startswith("linux"):
+        return
+    display = os.environ.get("DISPLAY", "")
+    if not display:
+        wayland = "WAYLAND_DISPLAY" in os.environ
+        cause = "there is a Wayland but no X display" if wayland else "there is no display"
+        step = f"Start XWayland. {_WAY_OUT}" if wayland else _WAY_OUT
+        raise DeviceError("cannot open a window", "", cause, step)
+    try:
+        refusal = _shake_hands(display)
+    except (OSError, ValueError) as exc:
+        cause = f"the display does not answer ({exc})"
+        raise DeviceError("cannot open a window", f"DISPLAY={display}", cause, _WAY_OUT) from exc
+    if refusal:
+        cause = f"the display refuses the connection ({refusal})"
+        raise DeviceError("cannot open a window", f"DISPLAY={display}", cause, _WAY_OUT)
+    _load_platform_plugin()
+
+
+def prepare_toolkit() -> None:
+    """Set what Qt reads from the environment when the first window opens.
+
+    Its log would appear between our lines, and a desktop's wish for another platform plugin than
+    the one that OpenCV brings would end the process.
+    """
+    os.environ.setdefault("QT_LOGGING_RULES", "*.debug=false;*.info=false;*.warning=false")
+    wished = os.environ.get("QT_QPA_PLATFORM", "")
+    if sys.platform.startswith("linux") and wished:
+        brought = {plugin.stem.removeprefix("libq") for plugin in _platform_plugins()}
+        names = {name.partition(":")[0] for name in wished.split(";")}
+        if brought and not names & brought:
+            del os.environ["QT_QPA_PLATFORM"]
+
+
+def _platform_plugins() -> list[Path]:
+    folder = os.environ.get("QT_QPA_PLATFORM_PLUGIN_PATH")
+    return sorted(Path(folder).glob("platforms/libq*.so")) if folder else []
+
+
+def _load_platform_plugin() -> None:
+    """Load what Qt would load, because Qt ends the process where a library is missing."""
+    for plugin in _platform_plugins():
+        if plugin.stem == "libqxcb":
+            try:
+                ctypes.CDLL(str(plugin))
+            except OSError as exc:
+                raise DeviceError(
+                    "cannot open a window",
+                    "Qt",
+                    f"a system library is missing ({exc})",
+                    f"Install it. {_WAY_OUT}",
+                ) from exc
+
+
+def _shake_hands(display: str) -> str:
+    """Begin an X11 session and end it at once.
+
+    Returns:
+        The server's reason for refusing us; empty if it does not.
+    """
+    parts = _DISPLAY.fullmatch(display)
+    if parts is None:
+        raise ValueError("its name is not HOST:NUMBER")
+    number = parts["number"]
+    cookie = _cookie(number)
+    name = _COOKIE if cookie else b""
+    # "Connection Setup" of the X Window System Protocol, version 11.
+    hello = struct.pack("<BxHHHHxx", ord("l"), 11, 0, len(name), len(cookie))
+    hello += name + bytes(-len(name) % 4) + cookie + bytes(-len(cookie) % 4)
+    with _connect(parts["host"], int(number)) as connection:
+        connection.sendall(hello)
+        head = connection.recv(8)
+        if not head:
+            raise ConnectionError("it hung up")
+        if head[0] == 1:
+            return ""
+        reason = connection.recv(head[1] if len(head) > 1 else 0)
+        return reason.decode("ascii", "replace").strip() or "authentication needed"
+
+
+def _connect(host: str, number: int) -> socket.socket:
+    if host not in ("", "unix") and not host.startswith("/"):
+        address = (host.strip("[]"), 6000 + number)
+        return socket.create_connection(address, timeout=_TIMEOUT_SECONDS)
+    path = f"{host}:{number}" if host.startswith("/") else f"/tmp/.X11-unix/X{number}"
+    failure: OSError | None = None
+    for place in (path, f"\0{path}"):
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(_TIMEOUT_SECONDS)
+        try:
+            connection.connect(place)
+        except OSError as exc:
+            connection.close()
+            failure = failure or exc
+        else:
+            return connection
+    raise failure or OSError("no address")
+
+
+def _cookie(number: str) -> bytes:
+    """The password for a display from the user's authority file, or nothing."""
+    path = Path(os.environ.get("XAUTHORITY") or Path.home() / ".Xauthority")
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return b""
+    here = socket.gethostname().encode()
+    best = b""
+    position = 2
+    try:
+        while position < len(data):
+            fields = []
+            for _ in range(4):
+                (length,) = struct.unpack_from(">H", data, position)
+                fields.append(data[position + 2 : position + 2 + length])
+                position += 2 + length
+            position += 2
+            address, entry, name, secret = fields
+            if name == _COOKIE and entry in (number.encode(), b""):
+                if address == here:
+                    return secret
+                best = best or secret
+    except struct.error:
+        return best
+    return best

@@ -1,0 +1,217 @@
+"""Pictures as files: one, or one for each frame."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from pathlib import Path
+
+from live_gradcam.errors import SinkError, UsageError
+from live_gradcam.native import cv2
+from live_gradcam.show.failures import cannot_write
+from live_gradcam.show.sink import Sink
+from live_gradcam.values import Explanation, Frame, Image, SourceInfo
+
+PICTURE_OPTIONS: dict[str, list[int]] = {
+    ".png": [cv2.IMWRITE_PNG_COMPRESSION, 3],
+    ".jpg": [cv2.IMWRITE_JPEG_QUALITY, 95],
+    ".jpeg": [cv2.IMWRITE_JPEG_QUALITY, 95],
+    ".webp": [cv2.IMWRITE_WEBP_QUALITY, 95],
+    ".bmp": [],
+}
+"""File suffixes of pictures, with what OpenCV's encoder is told."""
+
+
+def write_picture(path: Path, picture: Image) -> None:
+    """Write one picture; an existing file is replaced by the complete new one or not at all.
+
+    Args:
+        path: The file; its suffix, one of `PICTURE_OPTIONS`, chooses the format.
+        picture: ``uint8 (H, W, 3)`` BGR.
+
+    Raises:
+        SinkError: The file cannot be written.
+    """
+    try:
+        done, encoded = cv2.imencode(path.suffix, picture, PICTURE_OPTIONS[path.suffix.lower()])
+    except cv2.error as exc:
+        raise SinkError("cannot write picture", str(path), _encoder_says(exc)) from exc
+    if not done:
+        raise SinkError("cannot write picture", str(path), "the encoder refused it")
+    try:
+        _replace(path, encoded.tobytes())
+    except OSError as exc:
+        raise cannot_write("cannot write picture", path, exc) from exc
+
+
+def _encoder_says(exc: cv2.error) -> str:
+    return str(getattr(exc, "err", "") or exc)
+
+
+def _replace(path: Path, data: bytes) -> None:
+    # Through links, and never in place of a device.
+    target = path.resolve()
+    if target.exists() and not stat.S_ISREG(target.stat().st_mode):
+        with target.open("wb", buffering=0) as device:
+            device.write(data)
+        return
+    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        with beside.open("wb", buffering=0) as file:
+            rest = memoryview(data)
+            while rest:
+                rest = rest[file.write(rest) :]
+        beside.replace(target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            beside.unlink()
+        raise
+
+
+def check_writable(folder: Path) -> None:
+    """Raise the system's `OSError` now if no file can be made in ``folder``."""
+    probe = folder / f".{os.getpid()}.part"
+    try:
+        probe.open("wb").close()
+    finally:
+        with contextlib.suppress(OSError):
+            probe.unlink()
+
+
+class PictureSink(Sink):
+    """The drawn picture of a source with a single frame.
+
+    Args:
+        path: The file; replaced if it exists.
+
+    Raises:
+        SinkError: No file can be made there.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._written = False
+        try:
+            if path.exists() and not os.access(path, os.W_OK):
+                raise PermissionError(13, os.strerror(13), str(path))
+            if not path.exists() or stat.S_ISREG(path.stat().st_mode):
+                check_writable(path.resolve().parent)
+        except OSError as exc:
+            raise cannot_write("cannot create picture", path, exc) from exc
+
+    @property
+    def path(self) -> Path:
+        """The picture file."""
+        return self._path
+
+    @property
+    def description(self) -> str:
+        """The file."""
+        return str(self._path) if self._written else f"{self._path} (nothing: there was no frame)"
+
+    def write(self, frame: Frame, picture: Image | None, explanation: Explanation) -> None:
+        """Write the picture.
+
+        Raises:
+            SinkError: It cannot be written, or it is the second one.
+        """
+        if picture is None:
+            raise ValueError("a picture file needs the drawn picture")
+        if self._written:
+            raise SinkError(
+                "cannot write picture",
+                str(self._path),
+                "the source has more than one frame",
+                f"Give a folder, e.g. -o {self._path.stem}/, or --max-frames 1",
+            )
+        write_picture(self._path, picture)
+        self._written = True
+
+    def close(self) -> None:
+        """Nothing is left to do."""
+
+
+class FolderSink(Sink):
+    """One picture for each frame, in a folder that is made where it does not exist.
+
+    Pictures keep their names; frames of anything else are ``frame_000000.png`` and so on.
+
+    Args:
+        folder: The folder.
+        info: Where the frames come from.
+        overwrite: Whether files of these names that stood there before are replaced.
+
+    Raises:
+        SinkError: The folder cannot be made or written.
+    """
+
+    def __init__(self, folder: Path, info: SourceInfo, *, overwrite: bool = False) -> None:
+        self._folder = folder
+        self._named = info.kind == "pictures"
+        self._overwrite = overwrite
+        self._used: set[str] = set()
+        try:
+            self._made = not folder.exists()
+            folder.mkdir(exist_ok=True)
+            check_writable(folder)
+        except OSError as exc:
+            raise cannot_write("cannot write folder", folder, exc) from exc
+
+    @property
+    def path(self) -> Path:
+        """The folder."""
+        return self._folder
+
+    @property
+    def description(self) -> str:
+        """Folder and number of pictures."""
+        count = len(self._used)
+        return f"{self._folder} ({count} {'picture' if count == 1 else 'pictures'})"
+
+    def write(self, frame: Frame, picture: Image | None, explanation: Explanation) -> None:
+        """Write one picture.
+
+        Raises:
+            SinkError: It cannot be written.
+            UsageError: A file of its name stood there before and must not be replaced.
+        """
+        if picture is None:
+            raise ValueError("a picture file needs the drawn picture")
+        path = self._folder / self._name(frame)
+        if not self._overwrite and path.exists():
+            raise already_exists(path)
+        write_picture(path, picture)
+
+    def close(self) -> None:
+        """Leave the pictures; remove the folder if it was made for nothing."""
+        if self._made and not self._used:
+            with contextlib.suppress(OSError):
+                self._folder.rmdir()
+
+    def _name(self, frame: Frame) -> str:
+        wanted = Path(picture_name(frame.source if self._named else "", frame.index))
+        name, number = wanted.name, 1
+        while name.lower() in self._used:
+            number += 1
+            name = f"{wanted.stem}-{number}{wanted.suffix}"
+        self._used.add(name.lower())
+        return name
+
+
+def picture_name(source: str, index: int) -> str:
+    """The name of a frame's file in a folder: its own, in a format that can be written."""
+    if not source:
+        return f"frame_{index:06d}.png"
+    own = Path(Path(source).name)
+    return own.name if own.suffix.lower() in PICTURE_OPTIONS else f"{own.stem}.png"
+
+
+def already_exists(path: Path) -> UsageError:
+    """The refusal to replace a file that nobody said may be replaced."""
+    return UsageError(
+        "output exists",
+        str(path),
+        "it is not overwritten",
+        "Add --overwrite or choose another name",
+    )

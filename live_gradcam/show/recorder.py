@@ -1,0 +1,373 @@
+"""Video files that survive a crash: H.264 that browsers play, with the source's times and sound."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import NoReturn
+
+import numpy as np
+
+from live_gradcam.errors import SinkError
+from live_gradcam.native import av, cv2
+from live_gradcam.show.failures import cannot_write
+from live_gradcam.show.sink import Sink
+from live_gradcam.show.sound import SoundCopy
+from live_gradcam.show.staged import StagedFile
+from live_gradcam.values import Explanation, Frame, Image, SourceInfo
+
+FORMATS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
+"""File suffixes of recordings and FFmpeg's names of their containers."""
+
+_PRESET = "ultrafast"  # at the same size it costs a third of veryfast and, above 45 dB, looks alike
+_CRF = "21"
+_KEYFRAME_SECONDS = 1.0
+_PIECE_SECONDS = 0.2
+_ANY_TIME_BASE = Fraction(1, 90_000)
+_SMALLEST_SIDE = 16
+# A step back in time of less than this is a stumble, more is a new beginning.
+_RESTART_SECONDS = 1.0
+# Packets of one stream wait so long for the other's at most.
+_INTERLEAVE_SECONDS = 0.5
+
+# A fragmented file is readable while it grows, and is made an ordinary file when it is closed. The
+# header waits for the first packets because only then it can say that sound begins before 0.
+_MOV_FLAGS = "hybrid_fragmented+frag_keyframe+default_base_moof+delay_moov"
+
+_BT601, _BT709, _LIMITED_RANGE = 6, 1, 1  # codes of ITU-T H.273
+
+
+class VideoSink(Sink):
+    """Writes drawn frames to an ``.mp4``, ``.mov`` or ``.mkv`` file.
+
+    The file can be played up to the last fifth of a second at every moment, whatever becomes of
+    the process. Every frame keeps its own time: to the source's tick in MP4, to the millisecond in
+    Matroska. Odd sizes are padded to even ones by repeating the edge.
+
+    Args:
+        path: The file; its suffix chooses the container.
+        info: Where the frames come from.
+        fps: Nominal rate in frames per second; the source's own by default.
+        threads: Threads of the encoder; one by default, because other stages run beside it.
+        audio_from: A file whose sound is copied; the source's own by default.
+
+    Raises:
+        SinkError: The file cannot be created.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        info: SourceInfo,
+        *,
+        fps: float | None = None,
+        threads: int | None = None,
+        audio_from: Path | None = None,
+    ) -> None:
+        self._path = path
+        self._live = info.live
+        self._rate = fps or info.fps
+        self._time_base = _time_base(info.time_base)
+        self._threads = threads or 1
+        self._film_path = info.path
+        self._sound_path = audio_from or info.path
+        self._notes: list[str] = []
+        self._frames = 0
+        self._size: tuple[int, int] | None = None
+        self._container: av.container.OutputContainer | None = None
+        self._stream: av.video.stream.VideoStream | None = None
+        self._sound: SoundCopy | None = None
+        self._first_tick: int | None = None
+        self._last_tick: int | None = None
+        self._step = max(1, round(1 / ((self._rate or 25.0) * float(self._time_base))))
+        self._offset = 0
+        self._moved = 0
+        self._last_keyframe: int | None = None
+        self._closed = False
+        try:
+            self._file = StagedFile(path)
+        except OSError as exc:
+            raise cannot_write("cannot create video", path, exc) from exc
+
+    @property
+    def path(self) -> Path:
+        """The video file."""
+        return self._path
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know about the recording."""
+        notes = list(self._notes)
+        if self._moved:
+            frames = "frame" if self._moved == 1 else "frames"
+            notes.append(
+                f"{self._path.name}: {self._moved} {frames} moved in time to stay in order"
+            )
+        if self._sound is not None:
+            notes += [f"{self._path.name}: {note}" for note in self._sound.notes]
+        return tuple(notes)
+
+    @property
+    def description(self) -> str:
+        """File, frames and length."""
+        if not self._frames:
+            return f"{self._path} (nothing: there were no frames)"
+        frames = "frame" if self._frames == 1 else "frames"
+        return f"{self._path} ({self._frames} {frames}, {self.seconds:.1f} s)"
+
+    @property
+    def seconds(self) -> float:
+        """Length of the recording so far."""
+        if self._first_tick is None or self._last_tick is None:
+            return 0.0
+        return float((self._last_tick + self._step - self._first_tick) * self._time_base)
+
+    def write(self, frame: Frame, picture: Image | None, explanation: Explanation) -> None:
+        """Encode one drawn frame at its own time.
+
+        Raises:
+            SinkError: The file cannot take it. What was recorded before is finalised.
+        """
+        if picture is None:
+            raise ValueError("a recording needs the drawn picture")
+        if self._closed:
+            raise SinkError("cannot write video", str(self._path), "the recording is closed")
+        with self._failing_cleanly("cannot write video"):
+            container, stream = self._opened(frame, picture)
+            tick = self._tick(frame.pts_seconds)
+            encoded = self._to_yuv(picture)
+            encoded.pts = tick
+            encoded.time_base = self._time_base
+            if self._wants_keyframe(tick):
+                encoded.pict_type = 1  # AV_PICTURE_TYPE_I
+                self._last_keyframe = tick
+            if self._sound is not None:
+                self._sound.copy_until(container, float((tick + self._step) * self._time_base))
+            for packet in stream.encode(encoded):
+                container.mux_one(packet)
+            self._file.commit()
+            self._frames += 1
+
+    def close(self) -> None:
+        """Finish the file. A recording without frames leaves no file.
+
+        Raises:
+            SinkError: The end could not be written; the message says what can be played.
+        """
+        if self._closed:
+            return
+        with self._failing_cleanly("cannot finish video"):
+            if self._container is not None and self._stream is not None:
+                for packet in self._stream.encode(None):
+                    self._container.mux_one(packet)
+                if self._sound is not None:
+                    self._sound.copy_until(self._container, self._sound_end())
+                self._container.close()
+                self._file.commit()
+        self._release()
+
+    def _opened(
+        self, frame: Frame, picture: Image
+    ) -> tuple[av.container.OutputContainer, av.video.stream.VideoStream]:
+        """The container, opened with the first picture because only that knows its size."""
+        if self._container is not None and self._stream is not None:
+            return self._container, self._stream
+        height, width = picture.shape[:2]
+        self._size = (max(_even(width), _SMALLEST_SIDE), max(_even(height), _SMALLEST_SIDE))
+        name = FORMATS[self._path.suffix.lower()]
+        container = av.open(
+            self._file, "w", format=name, container_options=_container_options(name)
+        )
+        self._container = container
+        stream = container.add_stream(
+            "libx264", options={"preset": _PRESET, "crf": _CRF, "forced-idr": "1", "bf": "0"}
+        )
+        stream.width, stream.height = self._size
+        stream.pix_fmt = "yuv420p"
+        stream.time_base = self._time_base
+        context = stream.codec_context
+        context.time_base = self._time_base
+        context.framerate = Fraction(self._rate or 25.0).limit_denominator(1001)
+        context.thread_count = self._threads
+        context.colorspace, context.color_range = _BT601, _LIMITED_RANGE
+        context.color_primaries = context.color_trc = _BT709
+        self._stream = stream
+        if self._live or frame.index > 0:
+            # Begun midway: nobody wants to wait for the first picture as long as the source ran.
+            self._offset = -round(Fraction(frame.pts_seconds) / self._time_base)
+        elif self._sound_path is not None:
+            self._add_sound(container, self._sound_path)
+        return container, stream
+
+    def _add_sound(self, container: av.container.OutputContainer, path: Path) -> None:
+        try:
+            # Matroska knows no time before 0, where AAC begins with a packet that is not heard:
+            # to keep it would be to move all pictures.
+            earliest = 0.0 if container.format.name == "matroska" else None
+            self._sound = SoundCopy(path, not_before=earliest)
+            self._sound.add_tracks(container)
+        except (av.error.FFmpegError, OSError, ValueError) as exc:
+            # A recording without its sound is better than none, if it says so.
+            self._notes.append(f"{self._path.name}: no sound: {exc}")
+            self._close_sound()
+            self._sound = None
+
+    def _tick(self, pts_seconds: float) -> int:
+        """The frame's time in ticks, later than that of the frame before."""
+        tick = round(Fraction(pts_seconds) / self._time_base) + self._offset
+        last = self._last_tick
+        if last is None:
+            self._first_tick = tick
+        elif tick <= last:
+            self._moved += 1
+            if (last - tick) * self._time_base >= _RESTART_SECONDS:
+                self._offset += last + self._step - tick
+                tick = last + self._step
+            else:
+                tick = last + 1
+        else:
+            self._step = tick - last
+        self._last_tick = tick
+        return tick
+
+    def _wants_keyframe(self, tick: int) -> bool:
+        if self._last_keyframe is None:
+            return True
+        # Now, if waiting for the next frame would make it too late.
+        return (
+            float((tick + self._step - self._last_keyframe) * self._time_base) > _KEYFRAME_SECONDS
+        )
+
+    def _to_yuv(self, picture: Image) -> av.VideoFrame:
+        assert self._size is not None, "the container is open"
+        width, height = self._size
+        if picture.shape[1::-1] != self._size:
+            picture = self._fitted(picture)
+        # BT.601 in limited range, three times faster than swscale and exact to a grey level.
+        planes = np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2YUV_I420), np.uint8)
+        assert planes.shape == (height * 3 // 2, width), "4:2:0 of an even size"
+        return av.VideoFrame.from_ndarray(planes, format="yuv420p")
+
+    def _fitted(self, picture: Image) -> Image:
+        assert self._size is not None, "the container is open"
+        width, height = self._size
+        if (max(_even(picture.shape[1]), _SMALLEST_SIDE) != width) or (
+            max(_even(picture.shape[0]), _SMALLEST_SIDE) != height
+        ):
+            note = f"{self._path.name}: pictures of another size are fitted into {width}x{height}"
+            if note not in self._notes:
+                self._notes.append(note)
+            return _letterboxed(picture, width, height)
+        right, bottom = width - picture.shape[1], height - picture.shape[0]
+        padded = cv2.copyMakeBorder(picture, 0, bottom, 0, right, cv2.BORDER_REPLICATE)
+        return np.asarray(padded, np.uint8)
+
+    def _sound_end(self) -> float | None:
+        """Where the sound ends: with the pictures if they were cut short, else with itself."""
+        assert self._last_tick is not None, "frames were written"
+        if self._sound_path is None or self._sound_path != self._film_path:
+            return None
+        last = float(self._last_tick * self._time_base)
+        with contextlib.suppress(av.error.FFmpegError, OSError, ValueError):
+            if _goes_on_behind(self._film_path, last):
+                return last + float(self._step * self._time_base)
+        return None
+
+    @contextlib.contextmanager
+    def _failing_cleanly(self, what: str) -> Iterator[None]:
+        """Turn a failure of the file into a `SinkError` that says what is left of it."""
+        try:
+            yield
+        except (av.error.FFmpegError, OSError) as exc:
+            self._give_up(what, exc)
+
+    def _give_up(self, what: str, exc: OSError | av.error.FFmpegError) -> NoReturn:
+        self._release()
+        left = _playable(self._path)
+        error = cannot_write(what, self._path, exc)
+        if left is None:
+            kept = "nothing of it can be played"
+            self._file.remove()
+        else:
+            frames, seconds = left
+            kept = f"its first {frames} frames ({seconds:.1f} s) are kept and can be played"
+        raise SinkError(what, error.where, f"{error.cause}; {kept}", error.next_step) from exc
+
+    def _release(self) -> None:
+        """Let go of everything; what is not committed is lost."""
+        self._closed = True
+        self._file.forget()
+        for release in (self._close_container, self._close_sound, self._file.close):
+            with contextlib.suppress(av.error.FFmpegError, OSError):
+                release()
+
+    def _close_container(self) -> None:
+        if self._container is not None:
+            self._container.close()
+            self._container = self._stream = None
+
+    def _close_sound(self) -> None:
+        if self._sound is not None:
+            self._sound.close()
+
+
+def _container_options(name: str) -> dict[str, str]:
+    options = {
+        "flush_packets": "1",
+        "max_interleave_delta": str(round(_INTERLEAVE_SECONDS * 1e6)),
+    }
+    if name == "matroska":
+        return {**options, "cluster_time_limit": str(round(_PIECE_SECONDS * 1e3))}
+    return {**options, "movflags": _MOV_FLAGS, "frag_duration": str(round(_PIECE_SECONDS * 1e6))}
+
+
+def _time_base(original: Fraction | None) -> Fraction:
+    """The source's own ticks where a file can hold them."""
+    if original is None or not 0 < original <= 1 or original.denominator >= 2**31:
+        return _ANY_TIME_BASE
+    return original
+
+
+def _even(size: int) -> int:
+    return size + size % 2
+
+
+def _letterboxed(picture: Image, width: int, height: int) -> Image:
+    zoom = min(width / picture.shape[1], height / picture.shape[0])
+    size = (max(1, int(picture.shape[1] * zoom)), max(1, int(picture.shape[0] * zoom)))
+    way = cv2.INTER_AREA if zoom < 1 else cv2.INTER_LINEAR
+    canvas = np.zeros((height, width, 3), np.uint8)
+    left, top = (width - size[0]) // 2, (height - size[1]) // 2
+    canvas[top : top + size[1], left : left + size[0]] = cv2.resize(
+        picture, size, interpolation=way
+    )
+    return canvas
+
+
+def _goes_on_behind(path: Path, seconds: float) -> bool:
+    """Whether a film has pictures later than that in its own clock."""
+    with av.open(f"file:{path.absolute()}", metadata_errors="replace") as film:
+        stream = film.streams.video[0]
+        assert stream.time_base is not None, "video streams have a clock"
+        film.seek(int(seconds / stream.time_base), stream=stream, backward=True)
+        for packet in film.demux(stream):
+            stamp = packet.pts if packet.pts is not None else packet.dts
+            # Half a millisecond: containers round.
+            if stamp is not None and float(stamp * stream.time_base) > seconds + 0.0005:
+                return True
+    return False
+
+
+def _playable(path: Path) -> tuple[int, float] | None:
+    """How many frames, and how many seconds of them, a broken off recording holds."""
+    try:
+        if not path.is_file() or not path.stat().st_size:
+            return None
+        with av.open(f"file:{path.absolute()}") as film:
+            stream = film.streams.video[0]
+            stamps = [p.pts * p.time_base for p in film.demux(stream) if p.pts is not None]
+    except (av.error.FFmpegError, OSError, IndexError):
+        return None
+    return (len(stamps), float(max(stamps) - min(stamps))) if stamps else None

@@ -1,0 +1,142 @@
+"""What one spot of the picture says: which classes it votes for and against, in logits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from live_gradcam.native import cv2
+from live_gradcam.show.panels import ACCENT, GREY, Line, logits, text_panel
+from live_gradcam.values import Explanation, Image, Region
+
+_TYPE_SHARE = 0.038
+_SMALLEST_TYPE = 10
+_WIDTH_SHARE = 0.45
+_FOR = (90, 190, 255)
+_AGAINST = (255, 200, 110)
+_MINUS = "\N{MINUS SIGN}"
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """What a spot contributes to one class.
+
+    Attributes:
+        class_index: The class.
+        label: Its name.
+        logits: The contribution to its score; negative where the spot speaks against it.
+    """
+
+    class_index: int
+    label: str
+    logits: float
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """One cell of the evidence and its votes.
+
+    Attributes:
+        row: Of the evidence.
+        column: Of the evidence.
+        cell: The part of the frame that the cell stands for, in frame pixels.
+        votes_for: Classes that it speaks for, strongest first.
+        votes_against: Classes that it speaks against, strongest first.
+        asked: How many classes were asked; the others have no maps.
+    """
+
+    row: int
+    column: int
+    cell: Region
+    votes_for: tuple[Vote, ...]
+    votes_against: tuple[Vote, ...]
+    asked: int
+
+
+def spot_at(explanation: Explanation, x: int, y: int, *, most: int = 3) -> Spot | None:
+    """The votes of the spot at pixel (x, y) of the frame.
+
+    Args:
+        explanation: All of its maps are asked; ask for all classes to hear all of them.
+        x: Column in the frame.
+        y: Row in the frame.
+        most: How many votes of each kind are listed.
+
+    Returns:
+        ``None`` where the network saw nothing.
+    """
+    region = explanation.region
+    _, rows, columns = explanation.evidence.shape
+    column = (x - region.x) * columns // region.width
+    row = (y - region.y) * rows // region.height
+    if not (0 <= row < rows and 0 <= column < columns) or not explanation.explained:
+        return None
+    values = explanation.evidence[:, row, column]
+    order = np.argsort(-values, kind="stable")
+    votes = [
+        Vote(explanation.explained[i], _label(explanation, i), float(values[i]))
+        for i in (*order[:most], *order[::-1][:most])
+    ]
+    count = min(most, len(order))
+    left, right = (region.x + c * region.width // columns for c in (column, column + 1))
+    top, bottom = (region.y + r * region.height // rows for r in (row, row + 1))
+    return Spot(
+        row,
+        column,
+        Region(left, top, max(1, right - left), max(1, bottom - top)),
+        tuple(vote for vote in votes[:count] if vote.logits > 0),
+        tuple(vote for vote in votes[count:] if vote.logits < 0),
+        len(order),
+    )
+
+
+def add_spot(picture: Image, spot: Spot, x: int, y: int, *, outline: Region | None = None) -> None:
+    """Draw a spot's votes beside pixel (x, y) of a drawn picture, in place.
+
+    Args:
+        picture: ``uint8 (H, W, 3)`` BGR, changed.
+        spot: The votes.
+        x: Where the mouse points to.
+        y: Where the mouse points to.
+        outline: The cell in pixels of the picture, where its place there is known.
+    """
+    height, width = picture.shape[:2]
+    size = max(_SMALLEST_TYPE, round(_TYPE_SHARE * min(height, width)))
+    thick = max(1, round(size / 12))
+    if outline is not None:
+        _outline(picture, outline, thick)
+    else:
+        cv2.circle(picture, (x, y), size // 2, ACCENT, thick, cv2.LINE_AA)
+    lines = [Line("this spot says, in logits", 0.66, GREY)]
+    lines += [Line(f"+{logits(vote.logits)}  {vote.label}", 0.9, _FOR) for vote in spot.votes_for]
+    lines += [
+        Line(f"{_MINUS}{logits(-vote.logits)}  {vote.label}", 0.9, _AGAINST)
+        for vote in spot.votes_against
+    ]
+    if len(lines) == 1:
+        lines.append(Line("nothing", 0.9))
+    panel = text_panel(lines, size=size, max_width=max(4 * size, round(_WIDTH_SHARE * width)))
+    if panel is None:
+        return
+    gap = max(size, (outline.width // 2 + size // 2) if outline is not None else 0)
+    left = x + gap if x + gap + panel.width <= width else x - gap - panel.width
+    top = y + gap if y + gap + panel.height <= height else y - gap - panel.height
+    panel.put(
+        picture,
+        max(0, min(left, width - panel.width)),
+        max(0, min(top, height - panel.height)),
+    )
+
+
+def _outline(picture: Image, cell: Region, thick: int) -> None:
+    first = (cell.x, cell.y)
+    last = (cell.x + cell.width - 1, cell.y + cell.height - 1)
+    cv2.rectangle(picture, first, last, (0, 0, 0), 3 * thick)
+    cv2.rectangle(picture, first, last, ACCENT, thick)
+
+
+def _label(explanation: Explanation, position: int) -> str:
+    if position < len(explanation.labels):
+        return explanation.labels[position]
+    return f"class {explanation.explained[position]}"

@@ -1,0 +1,270 @@
+"""A window with a picture, and what the person in front of it does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType, TracebackType
+from typing import TypeAlias
+
+import numpy as np
+from typing_extensions import Self
+
+from live_gradcam.errors import DeviceError
+from live_gradcam.native import cv2
+from live_gradcam.show.display import prepare_toolkit, probe_display
+from live_gradcam.values import Image
+
+__all__ = ["Closed", "Event", "KeyPressed", "MouseMoved", "Window", "probe_display"]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPressed:
+    """A key.
+
+    Attributes:
+        key: The character in lower case (the toolkit cannot tell upper from lower), or one of
+            ``esc enter space tab backspace delete left right up down``.
+    """
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class MouseMoved:
+    """The mouse points at pixel (x, y) of the picture."""
+
+    x: int
+    y: int
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The window was closed with the mouse or by the desktop; it does not come back."""
+
+
+Event: TypeAlias = KeyPressed | MouseMoved | Closed
+
+_NAMED_KEYS: Mapping[int, str] = MappingProxyType(
+    {
+        8: "backspace",
+        9: "tab",
+        10: "enter",
+        13: "enter",
+        27: "esc",
+        32: "space",
+        # X11
+        65361: "left",
+        65362: "up",
+        65363: "right",
+        65364: "down",
+        65535: "delete",
+        # Windows
+        2424832: "left",
+        2490368: "up",
+        2555904: "right",
+        2621440: "down",
+        3014656: "delete",
+        # macOS
+        63232: "up",
+        63233: "down",
+        63234: "left",
+        63235: "right",
+        63272: "delete",
+    }
+)
+_MODIFIERS = 0xFF0000  # GTK mixes Shift, NumLock and so on into the code
+_MOST_KEYS = 16
+# A change to full screen that had no effect is asked for again after so many pictures, some times.
+_SETTLING_STEP = 30
+_SETTLING_PICTURES = 4 * _SETTLING_STEP
+_FIRST_SIZE = (1280, 800)
+_SMALLEST_WIDTH = 480
+
+
+def key_name(code: int) -> str | None:
+    """The name of a key code of ``cv2.waitKeyEx``; ``None`` for unknown ones."""
+    if code in _NAMED_KEYS:
+        return _NAMED_KEYS[code]
+    if code > 0xFFFF:
+        code &= ~_MODIFIERS
+        if code in _NAMED_KEYS:
+            return _NAMED_KEYS[code]
+    return chr(code).lower() if 32 < code < 127 else None
+
+
+class Window:
+    """A resizable window for pictures, with black bars where their shape is not its own.
+
+    Belongs to the thread that makes it, which must be the main thread.
+
+    Args:
+        title: Shown in the title bar.
+        width: Width of the pictures, for the first size.
+        height: Height of the pictures, for the first size.
+        fullscreen: Whether it fills the screen from the beginning.
+
+    Raises:
+        DeviceError: There is no display.
+    """
+
+    def __init__(self, title: str, *, width: int, height: int, fullscreen: bool = False) -> None:
+        probe_display()
+        prepare_toolkit()
+        self._title = title
+        self._open = True
+        self._told = False
+        self._fullscreen = False
+        self._size_before = (0, 0)
+        self._patience = 0
+        self._mouse: tuple[int, int] | None = None
+        self._place = (0, 0, width, height)
+        self._picture_size = (width, height)
+        kind = cv2.WINDOW_NORMAL | cv2.WINDOW_FREERATIO | cv2.WINDOW_GUI_NORMAL
+        try:
+            cv2.namedWindow(title, kind)
+            cv2.resizeWindow(title, *first_size(width, height))
+            cv2.setMouseCallback(title, self._on_mouse)
+        except cv2.error as exc:
+            cause = str(getattr(exc, "err", "") or exc)
+            raise DeviceError("cannot open a window", title, cause) from exc
+        if fullscreen:
+            self.fullscreen = True
+
+    @property
+    def is_open(self) -> bool:
+        """Whether pictures can be shown."""
+        return self._open
+
+    @property
+    def fullscreen(self) -> bool:
+        """Whether the window fills the screen; can be set."""
+        return self._fullscreen
+
+    @fullscreen.setter
+    def fullscreen(self, wanted: bool) -> None:
+        if self._open and wanted != self._fullscreen:
+            self._size_before = self._size()
+            self._patience = _SETTLING_PICTURES
+            self._ask_for_fullscreen(wanted)
+            self._fullscreen = wanted
+
+    def show(self, picture: Image) -> None:
+        """Show a picture, ``uint8 (H, W, 3)`` BGR. Does nothing once the window is closed."""
+        if not self._open or not self._is_visible():
+            return
+        width, height = self._size()
+        self._settle((width, height))
+        self._picture_size = (picture.shape[1], picture.shape[0])
+        canvas, self._place = fitted(picture, width, height)
+        cv2.imshow(self._title, canvas)
+
+    def poll(self, wait_ms: int = 1) -> list[Event]:
+        """Let the window live for at least a millisecond, and tell what happened.
+
+        OpenCV's Qt window remembers one key: of several that were pressed since the last call only
+        the newest is certain to arrive. Call it often.
+
+        Args:
+            wait_ms: How long to wait for the first key.
+        """
+        events: list[Event] = []
+        if self._open:
+            code = cv2.waitKeyEx(max(1, wait_ms))
+            while code != -1 and len(events) < _MOST_KEYS:
+                name = key_name(code)
+                if name is not None:
+                    events.append(KeyPressed(name))
+                code = cv2.pollKey()
+            spot, self._mouse = self._mouse, None
+            if spot is not None and (pixel := self._to_picture(*spot)) is not None:
+                events.append(MouseMoved(*pixel))
+            self._open = self._is_visible()
+        if not self._open and not self._told:
+            self._told = True
+            events.append(Closed())
+        return events
+
+    def close(self) -> None:
+        """Close the window. Idempotent; never raises."""
+        self._told = True
+        if self._open:
+            self._open = False
+            try:
+                cv2.destroyWindow(self._title)
+                cv2.waitKey(1)  # the toolkit needs a turn to take it off the screen
+            except cv2.error:
+                return
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _size(self) -> tuple[int, int]:
+        _, _, width, height = cv2.getWindowImageRect(self._title)
+        return width, height
+
+    def _ask_for_fullscreen(self, wanted: bool) -> None:
+        mode = cv2.WINDOW_FULLSCREEN if wanted else cv2.WINDOW_NORMAL
+        cv2.setWindowProperty(self._title, cv2.WND_PROP_FULLSCREEN, mode)
+
+    def _settle(self, size: tuple[int, int]) -> None:
+        """Ask again where a change to or from full screen got lost.
+
+        Now and then Qt misses what the window manager answers and keeps painting the old size.
+        """
+        if self._patience == 0:
+            return
+        self._patience -= 1
+        if size != self._size_before:
+            self._patience = 0
+        elif self._patience % _SETTLING_STEP == 0:
+            self._ask_for_fullscreen(not self._fullscreen)
+            self._ask_for_fullscreen(self._fullscreen)
+
+    def _is_visible(self) -> bool:
+        try:
+            return cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) >= 1
+        except cv2.error:
+            return False
+
+    def _on_mouse(self, event: int, x: int, y: int, flags: int, data: object) -> None:
+        if event == cv2.EVENT_MOUSEMOVE:
+            self._mouse = (x, y)
+
+    def _to_picture(self, x: int, y: int) -> tuple[int, int] | None:
+        left, top, width, height = self._place
+        if not (left <= x < left + width and top <= y < top + height):
+            return None
+        across, down = self._picture_size
+        return (x - left) * across // width, (y - top) * down // height
+
+
+def first_size(width: int, height: int) -> tuple[int, int]:
+    """The window's first size for pictures of a size: theirs, unless too large or too small."""
+    zoom = min(1.0, _FIRST_SIZE[0] / width, _FIRST_SIZE[1] / height)
+    if width * zoom < _SMALLEST_WIDTH:
+        zoom = min(_SMALLEST_WIDTH / width, _FIRST_SIZE[1] / height)
+    return max(1, round(width * zoom)), max(1, round(height * zoom))
+
+
+def fitted(picture: Image, width: int, height: int) -> tuple[Image, tuple[int, int, int, int]]:
+    """``picture`` on a black canvas of a size, and its place there as (x, y, width, height)."""
+    across, down = picture.shape[1], picture.shape[0]
+    if width <= 0 or height <= 0 or (width, height) == (across, down):
+        return picture, (0, 0, across, down)
+    zoom = min(width / across, height / down)
+    size = (max(1, min(width, round(across * zoom))), max(1, min(height, round(down * zoom))))
+    left, top = (width - size[0]) // 2, (height - size[1]) // 2
+    way = cv2.INTER_AREA if zoom < 1 else cv2.INTER_LINEAR
+    scaled = picture if size == (across, down) else cv2.resize(picture, size, interpolation=way)
+    canvas = np.zeros((height, width, 3), np.uint8)
+    canvas[top : top + size[1], left : left + size[0]] = scaled
+    return canvas, (left, top, *size)

@@ -1,0 +1,404 @@
+"""What is drawn where, and in which colour."""
+
+from __future__ import annotations
+
+import dataclasses
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from live_gradcam.native import cv2
+from live_gradcam.show.heat import heat_table, normalise, upsample
+from live_gradcam.show.overlay import (
+    COLORMAPS,
+    LAYOUTS,
+    Hud,
+    OverlayOptions,
+    draw,
+    draw_mosaic,
+    locate,
+    tile_places,
+)
+from live_gradcam.show.panels import ACCENT
+from live_gradcam.show.text import text_strip
+from live_gradcam.values import Explanation, Prediction, Region
+
+BARE = OverlayOptions(show_labels=False, show_legend=False, show_hud=False)
+REGION = Region(120, 40, 280, 280)
+
+
+def gray(width=520, height=360, level=120):
+    return np.full((height, width, 3), level, np.uint8)
+
+
+def explanation(evidence=None, *, region=REGION, labels=("mug", "teapot", "vase"), top=0.8):
+    if evidence is None:
+        evidence = np.zeros((1, 7, 7), np.float32)
+        evidence[0, 2, 4] = 3.0
+    evidence = np.asarray(evidence, np.float32)
+    shares = (top, top / 4, top / 8)
+    predictions = tuple(
+        Prediction(10 + n, label, 5.0 - n, share)
+        for n, (label, share) in enumerate(zip(labels, shares, strict=True))
+    )
+    count = len(evidence)
+    return Explanation(
+        predictions, tuple(range(10, 10 + count)), evidence, region, labels=labels[:count]
+    )
+
+
+def inside(picture, region=REGION):
+    return picture[region.y : region.y + region.height, region.x : region.x + region.width]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_gives_a_new_picture_of_the_same_size_and_leaves_the_frame_alone(layout):
+    frame = gray()
+    before = frame.copy()
+    frame.flags.writeable = False
+    picture = draw(frame, explanation(), options=OverlayOptions(layout=layout), hud=Hud(fps=5.0))
+    assert picture.shape == frame.shape
+    assert picture.dtype == np.uint8
+    assert not np.shares_memory(picture, frame)
+    np.testing.assert_array_equal(frame, before)
+
+
+def test_a_view_of_a_larger_array_is_drawn_like_its_copy():
+    wide = np.random.default_rng(0).integers(0, 256, (360, 1040, 3), np.uint8)
+    view = wide[:, ::-2]
+    np.testing.assert_array_equal(draw(view, explanation()), draw(view.copy(), explanation()))
+
+
+def test_what_the_network_did_not_see_is_dimmed():
+    picture = draw(gray(), explanation(), options=BARE)
+    assert np.all(picture[:, : REGION.x - 2] == round(120 * 0.42))
+    assert np.all(picture[: REGION.y - 2] == round(120 * 0.42))
+    assert np.all(picture[REGION.y + REGION.height + 2 :] == round(120 * 0.42))
+    assert np.all(picture[:, REGION.x + REGION.width + 2 :] == round(120 * 0.42))
+
+
+def test_a_light_frame_stands_around_the_region_on_any_ground():
+    for level in (0, 120, 255):
+        picture = draw(gray(level=level), explanation(np.zeros((1, 7, 7))), options=BARE).astype(
+            int
+        )
+        edge, around = picture[200, REGION.x].mean(), picture[200, REGION.x - 1].mean()
+        assert edge - around > 200
+
+
+def test_no_frame_where_the_network_saw_everything():
+    frame = gray()
+    seen = Region(0, 0, 520, 360)
+    picture = draw(frame, explanation(np.full((1, 7, 7), -1.0), region=seen), options=BARE)
+    np.testing.assert_array_equal(picture[:250], frame[:250])
+
+
+def test_the_hottest_spot_lies_in_the_middle_of_the_hottest_cell():
+    for row, column in ((0, 0), (2, 4), (3, 3), (6, 6)):
+        evidence = np.zeros((1, 7, 7), np.float32)
+        evidence[0, row, column] = 3.0
+        picture = draw(gray(), explanation(evidence), options=BARE)
+        change = np.abs(inside(picture).astype(int) - 120).sum(axis=2)
+        change[:2] = change[-2:] = 0
+        change[:, :2] = change[:, -2:] = 0
+        hottest = change > 0.97 * change.max()
+        y, x = (float(axis.mean()) for axis in np.nonzero(hottest))
+        stride = REGION.width / 7
+        # At the rim the hot plateau reaches to the edge: still inside the cell.
+        assert row * stride <= y <= (row + 1) * stride
+        assert column * stride <= x <= (column + 1) * stride
+        if 0 < row < 6:
+            assert y == pytest.approx((row + 0.5) * stride, abs=2.0)
+            assert x == pytest.approx((column + 0.5) * stride, abs=2.0)
+
+
+def test_full_heat_is_opacity_times_the_last_colour_of_the_map():
+    for name in COLORMAPS:
+        options = dataclasses.replace(BARE, colormap=name, opacity=0.5)
+        picture = draw(gray(), explanation(np.ones((1, 7, 7))), options=options)
+        colour = heat_table(name, 0.5, False).colours[255].astype(float)
+        np.testing.assert_allclose(inside(picture)[140, 140], 0.5 * 120 + 0.5 * colour, atol=1.5)
+
+
+def test_opacity_zero_shows_the_picture_alone():
+    options = dataclasses.replace(BARE, opacity=0.0)
+    picture = draw(gray(), explanation(), options=options)
+    np.testing.assert_array_equal(inside(picture)[2:-2, 2:-2], 120)
+
+
+def test_cold_cells_keep_the_untouched_picture():
+    frame = np.random.default_rng(1).integers(0, 256, (360, 520, 3), np.uint8)
+    evidence = np.full((1, 7, 7), -0.5, np.float32)
+    evidence[0, 5, 5] = 2.0
+    picture = draw(frame, explanation(evidence), options=BARE)
+    np.testing.assert_array_equal(inside(picture)[2:100, 2:100], inside(frame)[2:100, 2:100])
+
+
+@pytest.mark.parametrize("evidence", [np.zeros((1, 7, 7)), np.full((1, 7, 7), -2.0)])
+def test_a_map_without_positive_evidence_is_blank_and_says_so(evidence):
+    frame = np.random.default_rng(2).integers(0, 256, (360, 520, 3), np.uint8)
+    picture = draw(frame, explanation(evidence), options=BARE)
+    np.testing.assert_array_equal(inside(picture)[2:-2, 2:-2], inside(frame)[2:-2, 2:-2])
+    warm = draw(frame, explanation(), options=BARE)
+    below = REGION.y + REGION.height + 2
+    assert np.any(picture[below:] != warm[below:]), "a sentence stands below it"
+
+
+def test_low_confidence_is_said():
+    sure = draw(gray(), explanation(top=0.21), options=BARE)
+    unsure = draw(gray(), explanation(top=0.19), options=BARE)
+    assert np.any(sure[300:] != unsure[300:])
+    np.testing.assert_array_equal(sure[:300], unsure[:300])
+
+
+def test_numbers_that_are_not_finite_never_reach_the_picture():
+    evidence = np.zeros((1, 7, 7), np.float32)
+    evidence[0, 0, :3] = [np.nan, np.inf, -np.inf]
+    evidence[0, 3, 3] = 1.0
+    clean = np.nan_to_num(evidence, nan=0.0, posinf=0.0, neginf=0.0)
+    np.testing.assert_array_equal(
+        draw(gray(), explanation(evidence)), draw(gray(), explanation(clean))
+    )
+
+
+def test_a_given_scale_makes_weak_evidence_look_weak():
+    evidence = np.full((1, 7, 7), 0.3, np.float32)
+    alone = draw(gray(), explanation(evidence), options=BARE)
+    steady = draw(gray(), explanation(evidence), options=dataclasses.replace(BARE, scale=3.0))
+    change = [np.abs(inside(p)[140, 140].astype(int) - 120).max() for p in (alone, steady)]
+    assert change[1] < 0.4 * change[0]
+
+
+def test_signed_evidence_is_warm_where_for_and_cool_where_against():
+    evidence = np.zeros((1, 7, 7), np.float32)
+    evidence[0, :, :3], evidence[0, :, 4:] = 2.0, -2.0
+    picture = draw(gray(), explanation(evidence), options=dataclasses.replace(BARE, signed=True))
+    blue, _, red = inside(picture)[140, 60].astype(int)
+    assert red - blue > 80
+    blue, _, red = inside(picture)[140, 220].astype(int)
+    assert blue - red > 80
+    np.testing.assert_allclose(inside(picture)[140, 139:141].astype(int), 120, atol=4)
+
+
+def test_unsigned_heat_ignores_evidence_against():
+    evidence = np.full((1, 7, 7), -5.0, np.float32)
+    evidence[0, 3, 3] = 1.0
+    zero = np.maximum(evidence, 0)
+    np.testing.assert_array_equal(
+        draw(gray(), explanation(evidence), options=BARE),
+        draw(gray(), explanation(zero), options=BARE),
+    )
+
+
+def test_upsampling_agrees_with_smooth_interpolation_of_the_whole_map():
+    heat = normalise(np.random.default_rng(3).normal(size=(7, 7)).astype(np.float32), 2.0)
+    direct = np.clip(cv2.resize(heat, (280, 200), interpolation=cv2.INTER_CUBIC), 0, 1) * 255
+    assert np.abs(upsample(heat, 280, 200).astype(float) - direct).max() < 12
+    assert np.abs(upsample(heat, 280, 200).astype(float) - direct).mean() < 1.5
+
+
+def test_the_explained_class_is_marked_and_only_that_one():
+    def marks(explained):
+        one = dataclasses.replace(explanation(), explained=(explained,), labels=("x",))
+        options = dataclasses.replace(BARE, show_labels=True)
+        picture = draw(gray(), one, options=options).astype(int)
+        accent = np.abs(picture - ACCENT).max(axis=2) < 12
+        return np.nonzero(accent.any(axis=1))[0]
+
+    first, second, other = marks(10), marks(11), marks(99)
+    assert first.size
+    assert first.max() < second.min(), "the mark moves down to the second row"
+    assert second.max() < other.min(), "and to a row of its own for another class"
+
+
+def test_a_larger_probability_has_a_longer_bar():
+    def length(top):
+        options = dataclasses.replace(BARE, show_labels=True)
+        picture = draw(gray(), explanation(top=top), options=options).astype(int)
+        return (np.abs(picture - ACCENT).max(axis=2) < 12).sum(axis=1).max()
+
+    assert length(0.9) > 1.5 * length(0.5) > 2 * length(0.2)
+
+
+@pytest.mark.parametrize("level", [0, 120, 255])
+@pytest.mark.parametrize("size", [(160, 120), (640, 480), (1280, 720), (3840, 2160), (360, 640)])
+def test_labels_are_legible_on_any_ground_at_any_size(level, size):
+    frame = gray(*size, level)
+    options = dataclasses.replace(BARE, show_labels=True)
+    with_labels = draw(frame, explanation(np.zeros((1, 7, 7)), region=Region(0, 0, *size)))
+    changed = np.any(with_labels != frame, axis=2)
+    assert changed[: size[1] // 2, : size[0]].any(), "there is room for labels"
+    text = draw(frame, explanation(region=Region(0, 0, *size)), options=options)
+    corner = text[: max(30, size[1] // 12), : size[0] // 2].astype(int).mean(axis=2)
+    assert corner.max() - np.percentile(corner, 20) > 100
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ("日本語のラベル", "Ærøskøbing", "Жук"),
+        ("😀 smile", "x" * 400, ""),
+        ("two\nlines\tand\x00more", "\u202eright to left", "e\u0301\u0302"),
+    ],
+)
+def test_any_label_can_be_drawn(layout, labels):
+    one = explanation(labels=labels)
+    picture = draw(gray(), one, options=OverlayOptions(layout=layout), hud=Hud(fps=1.0))
+    assert picture.shape == (360, 520, 3)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    width=st.integers(1, 700),
+    height=st.integers(1, 500),
+    rows=st.integers(1, 15),
+    columns=st.integers(1, 15),
+    count=st.integers(0, 4),
+    place=st.tuples(
+        st.integers(-20, 60), st.integers(-20, 60), st.integers(1, 800), st.integers(1, 600)
+    ),
+    layout=st.sampled_from(LAYOUTS),
+    signed=st.booleans(),
+)
+def test_every_size_every_region_and_every_map_can_be_drawn(
+    width, height, rows, columns, count, place, layout, signed
+):
+    evidence = np.random.default_rng(4).normal(size=(count, rows, columns)).astype(np.float32)
+    one = Explanation(
+        tuple(Prediction(n, f"class {n}", 1.0, 0.1) for n in range(5)),
+        tuple(range(count)),
+        evidence,
+        Region(*place),
+    )
+    frame = gray(width, height)
+    hud = Hud(fps=12.3, latency_ms=45, dropped=6, model="resnet18", banner="lost", notes=("a",),
+              recording_seconds=3725, help_lines=("q: quit", "space: freeze"))  # fmt: skip
+    options = OverlayOptions(layout=layout, signed=signed)
+    assert draw(frame, one, options=options, hud=hud).shape == frame.shape
+    assert draw_mosaic(frame, one, options=options, hud=hud).shape == frame.shape
+    assert np.all(frame == 120)
+
+
+def test_hud_shows_what_it_is_given_and_nothing_else():
+    plain = draw(gray(), explanation(), options=OverlayOptions(), hud=None)
+    np.testing.assert_array_equal(plain, draw(gray(), explanation(), hud=Hud()))
+    for hud in (
+        Hud(fps=24.0),
+        Hud(latency_ms=41.0),
+        Hud(dropped=3),
+        Hud(model="resnet18"),
+        Hud(banner="connection lost"),
+        Hud(recording_seconds=12.0),
+        Hud(notes=("93 % -> 12 %",)),
+        Hud(help_lines=("q: quit",)),
+    ):
+        assert np.any(draw(gray(), explanation(), hud=hud) != plain), hud
+
+
+def test_a_hidden_hud_still_shows_a_banner():
+    options = OverlayOptions(show_hud=False)
+    plain = draw(gray(), explanation(), options=options)
+    hidden = draw(gray(), explanation(), options=options, hud=Hud(fps=24.0, notes=("a",)))
+    np.testing.assert_array_equal(hidden, plain)
+    assert np.any(draw(gray(), explanation(), options=options, hud=Hud(banner="lost")) != plain)
+
+
+def test_plain_layout_without_labels_is_the_frame():
+    frame = np.random.default_rng(5).integers(0, 256, (360, 520, 3), np.uint8)
+    options = dataclasses.replace(BARE, layout="plain")
+    np.testing.assert_array_equal(draw(frame, explanation(), options=options), frame)
+
+
+def test_side_by_side_shows_the_untouched_picture_beside_the_heat():
+    frame = cv2.GaussianBlur(
+        np.random.default_rng(6).integers(0, 256, (360, 520, 3), np.uint8), (0, 0), 3
+    )
+    picture = draw(frame, explanation(), options=dataclasses.replace(BARE, layout="side-by-side"))
+    left, right = tile_places(2, 520, 360, (REGION.width, REGION.height))
+    expected = cv2.resize(inside(frame), (left.width, left.height), interpolation=cv2.INTER_AREA)
+    np.testing.assert_array_equal(inside(picture, left), expected)
+    heat = np.abs(inside(picture, right).astype(int) - expected).sum(axis=2)
+    y, x = np.unravel_index(heat.argmax(), heat.shape)
+    assert 2 / 7 <= y / right.height <= 3 / 7
+    assert 4 / 7 <= x / right.width <= 5 / 7
+
+
+def test_mosaic_has_a_tile_for_each_map_on_one_scale():
+    evidence = np.zeros((3, 7, 7), np.float32)
+    for position, (row, column, value) in enumerate(((1, 1, 4.0), (3, 3, 2.0), (5, 5, 0.4))):
+        evidence[position, row, column] = value
+    picture = draw_mosaic(gray(), explanation(evidence), options=BARE)
+    peaks = []
+    for place, (row, column) in zip(
+        tile_places(3, 520, 360, (280, 280)), ((1, 1), (3, 3), (5, 5)), strict=True
+    ):
+        change = np.abs(inside(picture, place).astype(int) - 120).sum(axis=2)
+        y, x = (int((at + 0.5) / 7 * place.height) for at in (row, column))
+        peaks.append(change[y, x])
+    assert peaks[0] > peaks[1] > 3 * peaks[2]
+
+
+@pytest.mark.parametrize("count", range(1, 10))
+@pytest.mark.parametrize("size", [(1280, 720), (720, 1280), (160, 120)])
+def test_tiles_have_one_shape_do_not_overlap_and_stay_inside(count, size):
+    places = tile_places(count, *size, (4, 3))
+    taken = np.zeros(size[::-1], int)
+    for place in places:
+        assert place.width / place.height == pytest.approx(4 / 3, rel=0.1)
+        inside(taken, place)[...] += 1
+    assert taken.max() == 1
+    assert taken.sum() == sum(place.width * place.height for place in places)
+
+
+def test_locate_finds_the_frame_pixel_under_the_mouse():
+    one = explanation(np.zeros((2, 7, 7)))
+    assert locate(300, 50, (520, 360), one) == (300, 50)
+    assert locate(520, 50, (520, 360), one) is None
+    options = OverlayOptions(layout="side-by-side")
+    for place in tile_places(2, 520, 360, (280, 280)):
+        middle = (place.x + place.width // 2, place.y + place.height // 2)
+        for found in (
+            locate(*middle, (520, 360), one, options=options),
+            locate(*middle, (520, 360), one, mosaic=True),
+        ):
+            assert found == pytest.approx((REGION.x + 140, REGION.y + 140), abs=2)
+    assert locate(260, 5, (520, 360), one, options=options) is None
+
+
+def test_options_refuse_what_does_not_exist():
+    with pytest.raises(ValueError, match=r"turbo, viridis.*not rainbow"):
+        OverlayOptions(colormap="rainbow")
+    with pytest.raises(ValueError, match=r"0 to 1, not 1\.5"):
+        OverlayOptions(opacity=1.5)
+    with pytest.raises(ValueError, match="side-by-side"):
+        OverlayOptions(layout="stereo")
+
+
+def test_many_threads_may_draw_at_once():
+    frames = [gray(level=40 * n) for n in range(6)]
+    cases = [explanation(labels=(f"mug {n}", "日本", "é" * n + "x")) for n in range(6)]
+    hud = Hud(fps=23.4, model="resnet18")
+    alone = [draw(f, e, hud=hud) for f, e in zip(frames, cases, strict=True)]
+    text_strip.cache_clear()
+    with ThreadPoolExecutor(6) as pool:
+        for _ in range(10):
+            together = pool.map(lambda f, e: draw(f, e, hud=hud), frames, cases)
+            for one, other in zip(alone, together, strict=True):
+                np.testing.assert_array_equal(one, other)
+
+
+def test_drawing_changing_numbers_for_ever_takes_no_more_memory():
+    process = pytest.importorskip("psutil").Process()
+    frame = gray(640, 480)
+    one = explanation()
+    sizes = []
+    for number in range(1200):
+        hud = Hud(fps=number / 7, latency_ms=number * 1.3, dropped=number, notes=(f"n {number}",))
+        draw(frame, one, hud=hud)
+        if number in (400, 1199):
+            sizes.append(process.memory_info().rss)
+    assert sizes[1] - sizes[0] < 8e6

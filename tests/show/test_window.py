@@ -1,0 +1,483 @@
+"""A window that really opens: keys, mouse, closing; and the refusal where none can."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import ImageGrab
+
+from live_gradcam.errors import DeviceError
+from live_gradcam.show import display
+from live_gradcam.show.window import first_size, fitted, key_name, probe_display
+
+TITLE = "live-gradcam test"
+
+needs_screen = pytest.mark.skipif(
+    not all(map(shutil.which, ("Xvfb", "xdotool", "openbox"))),
+    reason="needs Xvfb, xdotool and openbox",
+)
+
+_SHOW = f"""
+import json, sys
+import numpy as np
+from live_gradcam.errors import DeviceError
+from live_gradcam.show.window import Closed, KeyPressed, MouseMoved, Window
+
+def say(**what):
+    print(json.dumps(what), flush=True)
+
+try:
+    window = Window({TITLE!r}, width=640, height=360)
+except DeviceError as error:
+    say(refused=str(error))
+    sys.exit(6)
+picture = np.zeros((360, 640, 3), np.uint8)
+picture[:, :320] = (0, 0, 255)
+picture[:, 320:] = (255, 0, 0)
+with window:
+    window.show(picture)
+    say(ready=True)
+    over = False
+    while not over:
+        window.show(picture)
+        for event in window.poll(5):
+            match event:
+                case KeyPressed(key):
+                    say(key=key)
+                    if key == "f":
+                        window.fullscreen = not window.fullscreen
+                    over = key == "q"
+                case MouseMoved(x, y):
+                    say(mouse=[x, y])
+                case Closed():
+                    say(closed=True)
+                    over = True
+    window.show(picture)
+    say(events_after=len(window.poll(5)), is_open=window.is_open)
+"""
+
+
+class Screen:
+    """A virtual screen with a window manager."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.environment = {
+            **{k: v for k, v in os.environ.items() if k not in ("WAYLAND_DISPLAY", "XAUTHORITY")},
+            "DISPLAY": name,
+        }
+
+    def xdotool(self, *arguments: object) -> str:
+        return subprocess.run(
+            ["xdotool", *map(str, arguments)],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=20,
+        ).stdout
+
+    def picture(self) -> np.ndarray:
+        """A screenshot, BGR."""
+        return np.asarray(ImageGrab.grab(xdisplay=self.name).convert("RGB"))[..., ::-1]
+
+
+class Shown:
+    """A window in a process of its own, and what it says."""
+
+    def __init__(self, screen: Screen, **environment: str) -> None:
+        self.screen = screen
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", _SHOW],
+            env={**screen.environment, **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        # Whatever goes wrong, the test ends.
+        self._watch = threading.Timer(60, self.process.kill)
+        self._watch.start()
+
+    def wait_for(self, **what: object) -> None:
+        """Read on until it says this."""
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            if json.loads(line) == what:
+                return
+        pytest.fail(f"it never said {what}: {self.end()}")
+
+    def next(self) -> dict[str, object]:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            pytest.fail(f"the window's process ended: {self.end()}")
+        return json.loads(line)
+
+    def find(self) -> str:
+        """The window's number."""
+        return self.screen.xdotool("search", "--sync", "--name", TITLE).split()[0]
+
+    def click(self) -> None:
+        """Click into the middle, so that keys go there."""
+        left, top, right, bottom = _picture_on_screen(self.screen)
+        self.screen.xdotool("mousemove", (left + right) // 2, (top + bottom) // 2, "click", 1)
+
+    def end(self) -> tuple[int, str]:
+        """Wait for its end: exit code and everything on standard error."""
+        _, noise = self.process.communicate(timeout=20)
+        return self.process.returncode, noise
+
+    def close(self) -> None:
+        self._watch.cancel()
+        self._watch.join()
+        self.process.kill()
+        self.process.communicate()
+
+
+@pytest.fixture(scope="module")
+def screen() -> Iterator[Screen]:
+    with contextlib.ExitStack() as stack:
+        reading, writing = os.pipe()
+        server = subprocess.Popen(
+            ["Xvfb", "-displayfd", str(writing), "-screen", "0", "1280x800x24", "-nolisten", "tcp"],
+            pass_fds=[writing],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        stack.callback(_stop, server)
+        os.close(writing)
+        with os.fdopen(reading) as pipe:
+            screen = Screen(f":{int(pipe.readline())}")
+        manager = subprocess.Popen(
+            ["openbox"],
+            env=screen.environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        stack.callback(_stop, manager)
+        yield screen
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    process.wait(timeout=10)
+
+
+@pytest.fixture
+def shown(screen: Screen) -> Iterator[Shown]:
+    window = Shown(screen)
+    try:
+        window.wait_for(ready=True)
+        yield window
+    finally:
+        window.close()
+
+
+@needs_screen
+def test_keys_arrive_by_name_and_unknown_ones_do_not(shown):
+    shown.click()
+    names = {
+        "a": "a", "Z": "z", "1": "1", "0": "0", "space": "space", "Escape": "esc",
+        "question": "?", "period": ".", "bracketleft": "[", "bracketright": "]",
+        "Return": "enter", "Left": "left", "Right": "right", "Up": "up", "Down": "down",
+        "F7": None, "eacute": None, "Shift_L": None, "Tab": "tab", "BackSpace": "backspace",
+    }  # fmt: skip
+    names["q"] = "q"
+    arrived = []
+    for key, name in names.items():
+        shown.screen.xdotool("key", key)
+        # One at a time: the toolkit remembers only the newest. What is unknown is never told, so
+        # there is nothing to wait for; it would be found before the next known one.
+        while name is not None and len(arrived) < _known_until(names, key):
+            said = shown.next()
+            if "key" in said:
+                arrived.append(said["key"])
+    assert arrived == [name for name in names.values() if name]
+    shown.wait_for(events_after=0, is_open=True)
+    assert shown.end() == (0, ""), "and nothing disturbs the terminal"
+
+
+def _known_until(names: dict[str, str | None], key: str) -> int:
+    """How many keys up to and with this one have a name."""
+    keys = list(names)
+    return sum(names[each] is not None for each in keys[: keys.index(key) + 1])
+
+
+@needs_screen
+def test_the_mouse_is_told_in_pixels_of_the_picture_at_any_size(shown):
+    window = shown.find()
+    for size in ((640, 360), (1000, 400), (500, 700)):
+        shown.screen.xdotool("windowsize", "--sync", window, *size)
+        left, top, right, bottom = _picture_on_screen(shown.screen)
+        assert (right - left) / (bottom - top) == pytest.approx(640 / 360, rel=0.02), "its shape"
+        for share_x, share_y in ((0.25, 0.5), (0.9, 0.1)):
+            x = left + share_x * (right - left)
+            y = top + share_y * (bottom - top)
+            # From somewhere else, so that there is a movement.
+            shown.screen.xdotool("mousemove", 5, 5)
+            shown.screen.xdotool("mousemove", round(x), round(y))
+            said = shown.next()
+            while "mouse" not in said:
+                said = shown.next()
+            assert said["mouse"] == pytest.approx([share_x * 640, share_y * 360], abs=4)
+
+
+def _picture_on_screen(screen: Screen) -> tuple[int, int, int, int]:
+    """Where red and blue are seen: left, top, right, bottom; waits for the window to settle."""
+    before, deadline = None, time.monotonic() + 10
+    while time.monotonic() < deadline:
+        shot = screen.picture().astype(int)
+        red = (shot[..., 2] > 200) & (shot[..., :2].max(axis=2) < 40)
+        blue = (shot[..., 0] > 200) & (shot[..., 1:].max(axis=2) < 40)
+        rows, columns = np.nonzero(red | blue)
+        now = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1) if rows.size else None
+        if now is not None and now == before:
+            return now
+        before = now
+        time.sleep(0.1)
+    pytest.fail("the picture never settled on the screen")
+
+
+@needs_screen
+def test_beside_the_picture_the_window_is_black(shown):
+    window = shown.find()
+    shown.screen.xdotool("windowsize", "--sync", window, 1000, 400)
+    left, top, right, bottom = _picture_on_screen(shown.screen)
+    shot = shown.screen.picture()
+    assert right - left == pytest.approx(400 * 640 / 360, abs=2)
+    assert shot[(top + bottom) // 2, left - 40 : left - 1].max() == 0
+    assert shot[(top + bottom) // 2, right + 1 : right + 40].max() == 0
+
+
+@needs_screen
+def test_full_screen_and_back(shown):
+    shown.click()
+    small = _picture_on_screen(shown.screen)
+    shown.screen.xdotool("key", "f")
+    shown.wait_for(key="f")
+    deadline = time.monotonic() + 10
+    while _picture_on_screen(shown.screen) != (0, 40, 1280, 760):
+        assert time.monotonic() < deadline, _picture_on_screen(shown.screen)
+    shown.screen.xdotool("key", "f")
+    shown.wait_for(key="f")
+    deadline = time.monotonic() + 10
+    while (big := _picture_on_screen(shown.screen))[2] - big[0] != small[2] - small[0]:
+        assert time.monotonic() < deadline
+
+
+@needs_screen
+def test_closing_with_the_mouse_is_one_event_and_final(shown):
+    _, top, right, _ = _picture_on_screen(shown.screen)
+    shown.screen.xdotool("mousemove", right - 11, top - 10, "click", 1)
+    shown.wait_for(closed=True)
+    shown.wait_for(events_after=0, is_open=False)
+    assert shown.end() == (0, "")
+    search = subprocess.run(
+        ["xdotool", "search", "--name", TITLE], env=shown.screen.environment, capture_output=True
+    )
+    assert search.stdout == b"", "it is not opened again"
+
+
+@needs_screen
+def test_a_wish_for_another_platform_does_not_end_the_process(screen):
+    window = Shown(screen, QT_QPA_PLATFORM="wayland", XDG_SESSION_TYPE="wayland")
+    try:
+        window.wait_for(ready=True)
+        window.click()
+        screen.xdotool("key", "q")
+        window.wait_for(key="q")
+        assert window.end() == (0, "")
+    finally:
+        window.close()
+
+
+@needs_screen
+def test_a_living_display_is_found_without_opening_anything(screen, monkeypatch):
+    monkeypatch.setenv("DISPLAY", screen.name)
+    monkeypatch.delenv("XAUTHORITY", raising=False)
+    probe_display()
+    monkeypatch.setenv("DISPLAY", f"{screen.name}.0")
+    probe_display()
+
+
+linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="X11 displays")
+
+
+@linux
+@pytest.mark.parametrize(
+    ("display_name", "words"),
+    [
+        (None, "there is no display"),
+        ("", "there is no display"),
+        (":987", "does not answer"),
+        ("127.0.0.1:988", "does not answer"),
+        ("nonsense", "HOST:NUMBER"),
+    ],
+)
+def test_without_a_display_the_refusal_comes_before_any_window(monkeypatch, display_name, words):
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    monkeypatch.delenv("DISPLAY", raising=False)
+    if display_name is not None:
+        monkeypatch.setenv("DISPLAY", display_name)
+    with pytest.raises(DeviceError, match=words) as caught:
+        probe_display()
+    assert caught.value.exit_code == 6
+    assert "--no-window" in str(caught.value)
+
+
+@linux
+def test_wayland_without_x_says_what_is_missing(monkeypatch):
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.setenv("WAYLAND_DISPLAY", "wayland-0")
+    with pytest.raises(DeviceError, match="XWayland"):
+        probe_display()
+
+
+@linux
+def test_a_window_in_a_process_without_display_is_an_error_and_no_abort():
+    environment = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY")}
+    done = subprocess.run(
+        [sys.executable, "-c", _SHOW], env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 6, done.stderr
+    assert "there is no display" in json.loads(done.stdout)["refused"]
+    assert done.stderr == ""
+
+
+@contextlib.contextmanager
+def _display_server(answer: bytes) -> Iterator[tuple[str, list[bytes]]]:
+    """Something that listens where a display would, and answers once."""
+    heard: list[bytes] = []
+    with socket.socket() as listener:
+        for number in range(400, 500):
+            with contextlib.suppress(OSError):
+                listener.bind(("127.0.0.1", 6000 + number))
+                break
+        listener.listen()
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                heard.append(connection.recv(1024))
+                connection.sendall(answer)
+
+        server = threading.Thread(target=serve)
+        server.start()
+        try:
+            yield f"127.0.0.1:{number}", heard
+        finally:
+            server.join()
+
+
+@linux
+def test_a_display_that_refuses_is_told_with_its_reason(monkeypatch, tmp_path):
+    reason = b"No protocol specified\n"
+    answer = bytes([0, len(reason), 11, 0, 0, 0, 6, 0]) + reason + b"\0\0"
+    monkeypatch.setenv("XAUTHORITY", str(tmp_path / "none"))
+    with _display_server(answer) as (name, _):
+        monkeypatch.setenv("DISPLAY", name)
+        with pytest.raises(DeviceError, match=r"refuses .*No protocol specified"):
+            probe_display()
+
+
+@linux
+def test_the_display_is_given_its_password(monkeypatch, tmp_path):
+    secret = bytes(range(16))
+
+    def field(data: bytes) -> bytes:
+        return len(data).to_bytes(2, "big") + data
+
+    def entry(host: bytes, number: bytes, data: bytes) -> bytes:
+        name = field(b"MIT-MAGIC-COOKIE-1")
+        return (256).to_bytes(2, "big") + field(host) + field(number) + name + field(data)
+
+    here = socket.gethostname().encode()
+    with _display_server(bytes([1, 0, 11, 0, 0, 0, 0, 0])) as (name, heard):
+        number = name.rsplit(":", 1)[1].encode()
+        authority = tmp_path / "authority"
+        authority.write_bytes(
+            entry(b"elsewhere", number, b"x" * 16)
+            + entry(here, b"77", b"y" * 16)
+            + entry(here, number, secret)
+        )
+        monkeypatch.setenv("XAUTHORITY", str(authority))
+        monkeypatch.setenv("DISPLAY", name)
+        probe_display()
+    assert heard[0][:2] == b"l\0"
+    assert heard[0].endswith(secret)
+
+
+@linux
+def test_a_missing_system_library_is_an_error_and_no_abort(monkeypatch, tmp_path):
+    (tmp_path / "platforms").mkdir()
+    (tmp_path / "platforms" / "libqxcb.so").write_bytes(b"not a library")
+    monkeypatch.setenv("QT_QPA_PLATFORM_PLUGIN_PATH", str(tmp_path))
+    monkeypatch.setenv("XAUTHORITY", str(tmp_path / "none"))
+    with _display_server(bytes([1, 0, 11, 0, 0, 0, 0, 0])) as (name, _):
+        monkeypatch.setenv("DISPLAY", name)
+        with pytest.raises(DeviceError, match="system library"):
+            probe_display()
+
+
+def test_a_build_of_opencv_without_windows_names_the_remedy(monkeypatch):
+    monkeypatch.setattr(display.cv2, "getBuildInformation", lambda: "  GUI:   NONE\n")
+    with pytest.raises(DeviceError, match="opencv-python-headless"):
+        probe_display()
+
+
+@pytest.mark.parametrize(
+    ("code", "name"),
+    [
+        (ord("q"), "q"), (ord("Q"), "q"), (27, "esc"), (32, "space"), (13, "enter"), (10, "enter"),
+        (65361, "left"), (2424832, "left"), (63234, "left"), (0x100000 | ord("h"), "h"),
+        (-55, None), (0, None), (65505, None), (233, None), (127, None),
+    ],
+)  # fmt: skip
+def test_key_codes_of_every_toolkit(code, name):
+    assert key_name(code) == name
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        ((640, 480), (640, 480)),
+        ((3840, 2160), (1280, 720)),
+        ((1080, 1920), (450, 800)),
+        ((160, 120), (480, 360)),
+    ],
+)
+def test_the_first_size_suits_a_screen(size, expected):
+    assert first_size(*size) == expected
+
+
+def test_pictures_are_fitted_with_black_bars():
+    picture = np.full((90, 160, 3), 255, np.uint8)
+    canvas, place = fitted(picture, 320, 320)
+    assert canvas.shape == (320, 320, 3)
+    assert place == (0, 70, 320, 180)
+    assert canvas[:70].max() == canvas[250:].max() == 0
+    assert canvas[70:250].min() == 255
+    same, place = fitted(picture, 160, 90)
+    assert same is picture
+    assert place == (0, 0, 160, 90)
+    assert fitted(picture, 0, 0)[0] is picture
+
+
+def test_nothing_of_the_repository_is_needed_to_import_the_window():
+    code = "import sys, live_gradcam.show.window; print('torch' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=Path("/")
+    )
+    assert done.stdout.strip() == "False"
