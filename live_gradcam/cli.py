@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
@@ -13,7 +12,7 @@ import typer
 
 from live_gradcam import lifecycle
 from live_gradcam.console import Console
-from live_gradcam.errors import ExitCode, LiveGradcamError
+from live_gradcam.errors import ExitCode, LiveGradcamError, describe_bug
 
 app = typer.Typer(
     name="live-gradcam",
@@ -185,6 +184,15 @@ Strict = Annotated[
     ),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")]
+Kiosk = Annotated[
+    bool,
+    typer.Option(
+        "--kiosk",
+        help="Full screen without a quit key: only Ctrl-C or Alt-F4 end it. The source is opened "
+        "again for ever.",
+        rich_help_panel=PICTURE,
+    ),
+]
 NoWindow = Annotated[bool, typer.Option("--no-window", help="Never open a window.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only errors.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks and log messages.")]
@@ -215,6 +223,7 @@ def run(
     max_outage: MaxOutage = None,
     strict: Strict = False,
     overwrite: Overwrite = False,
+    kiosk: Kiosk = False,
     no_window: NoWindow = False,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -247,6 +256,7 @@ def run(
             max_outage_seconds=max_outage,
             strict=strict,
             overwrite=overwrite,
+            kiosk=kiosk,
             window=not no_window and not output,
         ),
         Console(quiet=quiet),
@@ -406,12 +416,7 @@ def run_command_line(arguments: Sequence[str]) -> int:
         The exit code; errors are already printed, in one line on stderr.
     """
     debug = "--debug" in arguments
-    logging.basicConfig(
-        level=logging.DEBUG if debug else logging.ERROR,
-        format="%(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
-    logging.captureWarnings(capture=True)
+    _set_up_logging(debug=debug)
     console = Console()
     try:
         code = app(list(arguments), prog_name="live-gradcam", standalone_mode=False)
@@ -431,10 +436,25 @@ def run_command_line(arguments: Sequence[str]) -> int:
             text = " ".join(str(message()).split()).rstrip(".")
             step = "See 'live-gradcam --help'"
             return _fail(console, f"usage: {text}. {step}.", ExitCode.USAGE, debug=debug)
-        cause = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".")
-        text = f"internal error: {cause}. This is a bug: run again with --debug and report it."
-        return _fail(console, text, ExitCode.BUG, debug=debug)
+        return _fail(console, describe_bug(error), ExitCode.BUG, debug=debug)
     return code if isinstance(code, int) else ExitCode.OK
+
+
+class _OneLine(logging.Formatter):
+    """A message without its traceback."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return " ".join(f"{record.levelname} {record.name}: {record.getMessage()}".split())
+
+
+def _set_up_logging(*, debug: bool) -> None:
+    handler = logging.StreamHandler()
+    plain = logging.Formatter("%(levelname)s %(name)s: %(message)s")
+    handler.setFormatter(plain if debug else _OneLine())
+    logging.basicConfig(level=logging.DEBUG if debug else logging.ERROR, handlers=[handler])
+    logging.captureWarnings(capture=True)
+    # A message that cannot be written is no reason for a traceback either.
+    logging.raiseExceptions = debug
 
 
 def _fail(console: Console, text: str, code: ExitCode, *, debug: bool) -> int:

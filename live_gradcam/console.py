@@ -5,6 +5,9 @@ Standard output belongs to results: lists that were asked for, and records with 
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import io
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -12,6 +15,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 
 from typing_extensions import Self
+
+from live_gradcam.errors import SinkError
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -36,7 +41,9 @@ class Console:
     @property
     def stream(self) -> TextIO:
         """Where lines go."""
-        return self._stream if self._stream is not None else sys.stderr
+        stream = self._stream or sys.stderr
+        # A program may be started without a stderr; what it says is then lost, but not its work.
+        return stream if stream is not None else io.StringIO()
 
     @property
     def is_terminal(self) -> bool:
@@ -53,8 +60,22 @@ class Console:
         self._line(text)
 
     def out(self, text: str) -> None:
-        """A result that was asked for, on stdout."""
-        sys.stdout.write(text + "\n")
+        """A result that was asked for, on stdout.
+
+        Raises:
+            SinkError: It cannot be written.
+            BrokenPipeError: Nobody reads it any more.
+        """
+        try:
+            if sys.stdout is None:
+                raise OSError(errno.EBADF, "there is none")
+            sys.stdout.write(text + "\n")
+            sys.stdout.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as exc:
+            cause = (exc.strerror or str(exc)).lower()
+            raise SinkError("cannot write", "standard output", cause) from exc
 
     def table(self, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """A table as aligned plain text on stdout, that can be piped and pasted."""
@@ -74,8 +95,14 @@ class Console:
     def _line(self, text: str) -> None:
         if self._progress is not None and self._progress.print_above(text):
             return
-        self.stream.write(text + "\n")
-        self.stream.flush()
+        self.write(text + "\n")
+
+    def write(self, text: str) -> None:
+        """Text as it is; lost where nobody can read it."""
+        stream = self.stream
+        with contextlib.suppress(OSError):
+            stream.write(text)
+            stream.flush()
 
 
 class ProgressLine:
@@ -147,8 +174,7 @@ class ProgressLine:
         if total is not None and per_second:
             left = f", {max(total - done, 0) / per_second:.0f} s left"
         comma = "," if rate else ""
-        self._console.stream.write(f"{self._title}: {count} frames{comma}{rate}{left}\n")
-        self._console.stream.flush()
+        self._console.write(f"{self._title}: {count} frames{comma}{rate}{left}\n")
 
     def print_above(self, text: str) -> bool:
         """Print a line without tearing the bar; ``False`` where there is no bar."""

@@ -60,6 +60,14 @@ class LiveGradcamError(Exception):
         return f"{text}. {step}." if step else f"{text}."
 
 
+def describe_bug(error: BaseException) -> str:
+    """One line about an exception that nobody expected."""
+    cause = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".: ")
+    if isinstance(error, ImportError):
+        return f"cannot load a library: {cause}. Install live-gradcam again, with all it needs."
+    return f"internal error: {cause}. This is a bug: run again with --debug and report it."
+
+
 class UsageError(LiveGradcamError):
     """The request contradicts itself or names something that does not exist."""
 

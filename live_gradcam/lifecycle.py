@@ -7,16 +7,19 @@ after, whatever hangs: recordings are written so that they stay playable even th
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import os
 import signal
 import sys
 import threading
+import time
+import traceback
 from collections.abc import Iterator
 from types import FrameType
 from typing import NoReturn
 
-from live_gradcam.errors import ExitCode
+from live_gradcam.errors import ExitCode, describe_bug
 
 GRACE_SECONDS = 1.7
 """How long an interrupted program may take to finalise its files."""
@@ -34,19 +37,24 @@ class StopToken:
     """Asked by signal handlers or other threads, obeyed by the loops."""
 
     def __init__(self) -> None:
-        self._event = threading.Event()
+        # Not an event: its own lock may be held by the very code that a signal handler interrupts.
+        self._gate = _thread.allocate_lock()
+        self._gate.acquire()
+        self._requested = False
         self._exit_code = ExitCode.OK
 
     def request(self, exit_code: ExitCode = ExitCode.OK) -> None:
         """Ask for the end; the first exit code that is not `ExitCode.OK` stays."""
         if self._exit_code is ExitCode.OK:
             self._exit_code = exit_code
-        self._event.set()
+        self._requested = True
+        with contextlib.suppress(RuntimeError):  # it stands open already
+            self._gate.release()
 
     @property
     def requested(self) -> bool:
         """Whether somebody asked."""
-        return self._event.is_set()
+        return self._requested
 
     @property
     def exit_code(self) -> ExitCode:
@@ -55,7 +63,9 @@ class StopToken:
 
     def wait(self, timeout_seconds: float) -> bool:
         """Sleep until somebody asks, at most so long; whether somebody asked."""
-        return self._event.wait(timeout_seconds)
+        if self._gate.acquire(timeout=timeout_seconds):
+            self._gate.release()
+        return self._requested
 
 
 class _Signals:
@@ -68,14 +78,18 @@ class _Signals:
     def handle(self, number: int, _frame: FrameType | None) -> None:
         code = ExitCode.SIGINT if number == signal.SIGINT else ExitCode.SIGTERM
         again = self.token.requested and self.token.exit_code is not ExitCode.OK
+        if not again:
+            # Of the low-level kind, which takes no lock that the interrupted code may hold.
+            _thread.start_new_thread(_end_late, (code,))
         self.token.request(code)
-        if again:
-            return
-        watchdog = threading.Timer(GRACE_SECONDS, leave, args=(code,))
-        watchdog.daemon = True
-        watchdog.start()
-        if not self.cooperative:
+        if not again and not self.cooperative:
             raise Interrupted(code)
+
+
+def _end_late(exit_code: ExitCode) -> None:
+    time.sleep(GRACE_SECONDS)
+    # Nothing is flushed: what hangs may be just that.
+    os._exit(exit_code)
 
 
 _signals: _Signals | None = None
@@ -127,7 +141,35 @@ def leave(exit_code: int) -> NoReturn:
 
     Interpreter shutdown can hang or crash on native threads that still wait for a network.
     """
+    if _signals is not None:
+        _signals.cooperative = True  # it is too late to raise anything
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):
             stream.flush()
     os._exit(exit_code)
+
+
+def report_bug(error: BaseException, *, debug: bool) -> ExitCode:
+    """Say in one line, or with a traceback, what nobody expected; returns the exit code for it."""
+    with contextlib.suppress(Exception):
+        if debug:
+            traceback.print_exception(error)
+        sys.stderr.write(f"error: {describe_bug(error)}\n")
+    return ExitCode.BUG
+
+
+def silence_tracebacks() -> None:
+    """Let nothing that is raised anywhere print a traceback by itself."""
+
+    def end(_kind: type[BaseException], error: BaseException, _trace: object) -> NoReturn:
+        code = interrupted_code()
+        leave(report_bug(error, debug=False) if code is None else code)
+
+    def tell(failed: threading.ExceptHookArgs) -> None:
+        if failed.exc_value is not None and interrupted_code() is None:
+            report_bug(failed.exc_value, debug=False)
+
+    sys.excepthook = end
+    threading.excepthook = tell
+    # Raised where nobody can catch it, by a destructor for instance: it changes nothing.
+    sys.unraisablehook = lambda _failed: None

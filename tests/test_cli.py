@@ -136,7 +136,8 @@ def test_an_existing_output_needs_overwrite(command: Command, photo: Path, tmp_p
     done = command("run", photo, "-o", "out.png", "--model", "scenes")
     assert_one_line_error(done, 2, "out.png", "--overwrite")
     assert (tmp_path / "out.png").read_bytes() == b"precious"
-    assert command("run", photo, "-o", "out.png", "--model", "scenes", "--overwrite").returncode == 0
+    done = command("run", photo, "-o", "out.png", "--model", "scenes", "--overwrite")
+    assert done.returncode == 0
     assert PIL.Image.open(tmp_path / "out.png").size == (160, 120)
 
 
@@ -235,9 +236,9 @@ def test_doctor_reports_and_ends_with_0(command: Command) -> None:
 
 
 def test_a_closed_pipe_is_no_error(tmp_path: Path) -> None:
+    arguments = ["run", "scene", "--max-frames", "400", "-o", "-", "--model", "scenes", "--quiet"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "live_gradcam"]
-        + "run scene --max-frames 400 -o - --model scenes --quiet".split(),
+        [sys.executable, "-m", "live_gradcam", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         cwd=tmp_path,
@@ -249,4 +250,4 @@ def test_a_closed_pipe_is_no_error(tmp_path: Path) -> None:
     assert process.stderr is not None
     assert process.stderr.read() == b""
     process.stderr.close()
-    assert process.wait(30) in (0, 4)
+    assert process.wait(30) == 0

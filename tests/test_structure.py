@@ -31,7 +31,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "painter": {"show"} | FOUNDATION,
     "pipeline": WINGS | FOUNDATION | {"timing", "workers", "lifecycle", "painter"},
     "session": WINGS | FOUNDATION | {"timing", "workers", "lifecycle", "painter", "pipeline"},
-    "console": set(),
+    "console": {"errors"},
     "bench": WINGS | FOUNDATION | {"painter", "pipeline"},
     "web": WINGS | FOUNDATION | {"timing", "workers", "lifecycle", "painter", "pipeline"},
     "commands": WINGS

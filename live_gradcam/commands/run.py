@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from live_gradcam import lifecycle
 from live_gradcam.console import Console
-from live_gradcam.errors import UsageError
+from live_gradcam.errors import SinkError, UsageError
 from live_gradcam.values import SourceInfo, View
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ class RunRequest:
     strict: bool = False
     overwrite: bool = False
     window: bool = True
+    kiosk: bool = False
     seed: int = 0
 
 
@@ -63,12 +64,14 @@ def execute(request: RunRequest, console: Console) -> None:
         LiveGradcamError: See the exit codes in `live_gradcam.errors`.
         Interrupted: A signal came; files are finalised.
     """
-    from live_gradcam.capture.open import open_source, source_files
+    from live_gradcam.capture.open import source_files
     from live_gradcam.show.open import validate_outputs
     from live_gradcam.show.overlay import OverlayOptions
 
     if not request.outputs and not request.window:
         raise UsageError("nothing to do", "--no-window", "no output is given", "add -o OUTPUT")
+    if request.kiosk and not request.window:
+        raise UsageError("--kiosk needs the window", "", "", "Leave out -o and --no-window")
     overlay = OverlayOptions(colormap=request.colormap, opacity=request.opacity)
     validate_outputs(request.outputs, source_files(request.source), overwrite=request.overwrite)
     if request.window:
@@ -76,26 +79,26 @@ def execute(request: RunRequest, console: Console) -> None:
 
         probe_display()
     _import_torch_early()
-    with open_source(
-        request.source,
-        loop=request.loop,
-        width=request.width,
-        height=request.height,
-        fps=request.fps,
-        max_outage_seconds=request.max_outage_seconds,
-        strict=request.strict,
-        seed=request.seed,
-        on_notice=console.note,
-    ) as source:
+    if request.kiosk:
+        _run_kiosk(request, console, overlay)
+        return
+    with _open_source(request, console) as source:
         _refuse_endless(source.info, request)
         with _open_explainer(request, console) as explainer:
             options = _run_options(request, explainer)
             with contextlib.ExitStack() as stack:
                 sinks = [stack.enter_context(sink) for sink in _open_sinks(request, source.info)]
                 with lifecycle.cooperative() as stop:
-                    summary = _run(
-                        request, console, source, explainer, sinks, overlay, options, stop
-                    )
+                    try:
+                        summary = _run(
+                            request, console, source, explainer, sinks, overlay, options, stop
+                        )
+                    except SinkError as error:
+                        if request.outputs == ("-",) and isinstance(
+                            error.__cause__, BrokenPipeError
+                        ):
+                            return  # whoever read our records has enough of them
+                        raise
                     print_summary(console, summary)
 
 
@@ -112,8 +115,12 @@ def _run(
     from live_gradcam.capture.source import LiveSource
 
     if request.window or isinstance(source, LiveSource):
-        from live_gradcam.session import run_session
+        from live_gradcam.session import CameraRing, run_session
 
+        def open_camera(index: int) -> Source:
+            return _open_source(replace(request, source=str(index)), console)
+
+        is_camera = source.info.kind == "camera"
         return run_session(
             source,
             explainer,
@@ -122,6 +129,7 @@ def _run(
             options=options,
             window_title=f"live-gradcam - {source.info.name}" if request.window else None,
             smooth=request.smooth,
+            next_source=CameraRing(request.source, open_camera) if is_camera else None,
             stop=stop,
             on_notice=console.note,
         )
@@ -141,8 +149,45 @@ def _run(
         )
 
 
+def _run_kiosk(request: RunRequest, console: Console, overlay: OverlayOptions) -> None:
+    """Show the source full screen until somebody ends the program; open it again and again."""
+    from live_gradcam.session import run_session
+
+    with _open_explainer(request, console) as explainer, lifecycle.cooperative() as stop:
+        summary = run_session(
+            None,
+            explainer,
+            (),
+            overlay=overlay,
+            options=_run_options(request, explainer),
+            window_title="live-gradcam",
+            smooth=request.smooth,
+            kiosk=True,
+            reopen=lambda: _open_source(request, console),
+            stop=stop,
+            on_notice=console.note,
+        )
+        print_summary(console, summary)
+
+
+def _open_source(request: RunRequest, console: Console) -> Source:
+    from live_gradcam.capture.open import open_source
+
+    return open_source(
+        request.source,
+        loop=request.loop,
+        width=request.width,
+        height=request.height,
+        fps=request.fps,
+        max_outage_seconds=request.max_outage_seconds,
+        strict=request.strict,
+        seed=request.seed,
+        on_notice=console.note,
+    )
+
+
 def _import_torch_early() -> None:
-    """Load torch beside the opening of the source: both wait for the disk more than they compute."""
+    """Load torch beside the opening of the source: both wait for the disk more than compute."""
 
     def load() -> None:
         with contextlib.suppress(Exception):  # the import that needs it reports what is wrong
@@ -168,7 +213,10 @@ def _open_explainer(request: RunRequest, console: Console) -> Explainer:
     from live_gradcam.explain.explainer import Explainer
 
     classifier = load_classifier(
-        request.model, weights=request.weights, labels=request.labels, on_notice=console.note
+        request.model or "resnet18",
+        weights=request.weights,
+        labels=request.labels,
+        on_notice=console.note,
     )
     if request.class_name is not None:
         classifier.class_index(request.class_name)  # refuse an unknown name before a device is used
@@ -200,7 +248,8 @@ def _open_sinks(request: RunRequest, info: SourceInfo) -> list[Sink]:
     sinks: list[Sink] = []
     try:
         for spec in request.outputs:
-            sinks.append(open_sink(spec, info, overwrite=request.overwrite))  # noqa: PERF401
+            sink = open_sink(spec, info, overwrite=request.overwrite, max_frames=request.max_frames)
+            sinks.append(sink)
     except BaseException:
         for sink in sinks:
             sink.close()

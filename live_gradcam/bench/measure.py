@@ -1,0 +1,58 @@
+"""Alternating repetitions and their medians: on a busy machine only ratios of one run mean much."""
+
+from __future__ import annotations
+
+import gc
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One thing to measure.
+
+    Attributes:
+        name: Key in the results.
+        title: What it is, for the table.
+        run: Does it once.
+        per: How many frames one call handles; the results are per frame.
+        once: Whether a call is long enough to be timed alone.
+    """
+
+    name: str
+    title: str
+    run: Callable[[], object]
+    per: int = 1
+    once: bool = False
+
+
+def measure(
+    cases: list[Case], *, rounds: int, on_round: Callable[[int, int], None] | None = None
+) -> Mapping[str, float]:
+    """Run all cases in turn, again and again.
+
+    Args:
+        cases: What to measure; each is warmed up first.
+        rounds: How often each is timed.
+        on_round: Told the number of rounds done and in all.
+
+    Returns:
+        Median of milliseconds per frame, by the case's name.
+    """
+    samples: dict[str, list[float]] = {case.name: [] for case in cases}
+    for case in cases:
+        for _ in range(1 if case.once else 3):
+            case.run()
+    for done in range(rounds):
+        for case in cases:
+            gc.collect()
+            repeats = 1 if case.once else 3
+            for _ in range(repeats):
+                began = time.perf_counter()
+                case.run()
+                samples[case.name].append((time.perf_counter() - began) * 1000.0 / case.per)
+        if on_round is not None:
+            on_round(done + 1, rounds)
+    return {name: statistics.median(values) for name, values in samples.items()}

@@ -1,0 +1,128 @@
+"""The network's part: a plain forward, our forward, and explanations of one to all classes."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from live_gradcam.bench.measure import Case
+from live_gradcam.explain.classifier import Classifier
+from live_gradcam.explain.compile_worker import CompileRequest, compile_network
+from live_gradcam.explain.engine import FusedNetwork
+from live_gradcam.explain.explainer import Explainer
+from live_gradcam.explain.preprocess import Preprocessing
+from live_gradcam.values import Image
+
+SIZE = 224
+CLASSES = 1000
+
+
+class BareNetwork(nn.Module):
+    """Our forward without any evidence: from pixels to logits, everything else the same."""
+
+    def __init__(self, network: FusedNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, pixels: Tensor, selection: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits; the selection passes through, so that the signature stays the engine's."""
+        network = self.network
+        activations = network.activations(pixels)
+        return network.head(activations), selection + 0
+
+
+def plain_network() -> nn.Module:
+    """Torchvision's ResNet-18 with seeded random weights: the numbers do not change the time."""
+    from torchvision.models import resnet18
+
+    torch.manual_seed(0)
+    network: nn.Module = resnet18(weights=None, num_classes=CLASSES)
+    return network.eval()
+
+
+def classifier_of(network: nn.Module) -> Classifier:
+    """The plain network as a classifier of ours."""
+    return Classifier.from_module(
+        network,
+        layer="layer4",
+        labels=[f"class {index}" for index in range(CLASSES)],
+        preprocessing=Preprocessing(),
+        name="resnet18",
+    )
+
+
+def random_image(width: int, height: int, seed: int = 0) -> Image:
+    """Seeded smooth noise, ``uint8 (height, width, 3)``."""
+    generator = np.random.default_rng(seed)
+    return generator.integers(0, 256, (height, width, 3), np.uint8)
+
+
+def network_cases(network: nn.Module, explainer: Explainer, classifier: Classifier) -> list[Case]:
+    """Cases of batch 1, 8 and 32; the explainer's engines are warm when this returns."""
+    small = random_image(SIZE, SIZE)
+    large = random_image(1280, 720)
+    x = torch.randn(1, 3, SIZE, SIZE)
+
+    def plain() -> None:
+        with torch.inference_mode():
+            network(x)
+
+    cases = [Case("plain_fp32", "plain eager fp32 forward", plain)]
+    cases += [_bare_case(explainer, classifier)]
+    for name, classes, title in (
+        ("explain_top1", None, "explain the top class"),
+        ("explain_top3", "top", "explain the top 3"),
+        ("explain_all", "all", f"explain all {CLASSES} classes"),
+    ):
+        cases.append(
+            Case(
+                name,
+                title,
+                lambda classes=classes: explainer.explain(small, classes=classes, view="stretch"),  # type: ignore[misc]
+            )
+        )
+    cases.append(
+        Case(
+            "explain_top3_720p",
+            "explain the top 3 of a 1280x720 frame",
+            lambda: explainer.explain(large, classes="top"),
+        )
+    )
+    for batch in (8, 32):
+        images = [random_image(1280, 720, seed) for seed in range(4)] * (batch // 4)
+        cases.append(
+            Case(
+                f"explain_batch{batch}_720p",
+                f"the same in a batch of {batch}, per frame",
+                lambda images=images: explainer.explain_batch(images, classes="top"),  # type: ignore[misc]
+                per=batch,
+            )
+        )
+    return cases
+
+
+def _bare_case(explainer: Explainer, classifier: Classifier) -> Case:
+    runtime = explainer.runtime
+    bare = BareNetwork(FusedNetwork(classifier, runtime.precision)).requires_grad_(False).eval()
+    pixels = torch.from_numpy(random_image(SIZE, SIZE)[None])
+    selection = torch.tensor([-1])
+    if runtime.device != "cpu":
+        bare, pixels = bare.to(runtime.device), pixels.to(runtime.device)
+        selection = selection.to(runtime.device)
+    call: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] = bare
+    if runtime.compiled:
+        folder = Path(tempfile.mkdtemp(prefix="live-gradcam-bench-"))
+        package = folder / "bare.pt2"
+        compile_network(CompileRequest(bare, 1, SIZE, SIZE, 1, runtime.threads, 0, package))
+        call = torch._inductor.aoti_load_package(str(package))
+
+    def run() -> None:
+        with torch.no_grad():
+            call(pixels, selection)[0].cpu()
+
+    return Case("bare", "our forward without evidence", run)

@@ -1,0 +1,150 @@
+"""The whole offline way at 1280x720: its three floors alone, the pipeline, and the usual loop."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from live_gradcam.bench.measure import Case
+from live_gradcam.bench.network import SIZE
+from live_gradcam.capture.scene import SceneSource
+from live_gradcam.capture.video import VideoSource
+from live_gradcam.explain.explainer import Explainer
+from live_gradcam.native import cv2
+from live_gradcam.painter import Painter
+from live_gradcam.pipeline import RunOptions, run_offline
+from live_gradcam.show.open import open_sink
+from live_gradcam.show.overlay import OverlayOptions
+from live_gradcam.values import Explanation, Frame, Image
+
+WIDTH, HEIGHT = 1280, 720
+FRAMES = 90
+NAIVE_FRAMES = 12
+
+
+def make_clip(folder: Path) -> Path:
+    """A generated clip at 1280x720 as H.264."""
+    path = folder / "clip.mp4"
+    blank: Explanation | None = None
+    with SceneSource(seed=3, width=WIDTH, height=HEIGHT, max_frames=FRAMES) as source:
+        sink = open_sink(str(path), source.info)
+        for frame in source:
+            if blank is None:
+                blank = _nothing(frame)
+            sink.write(frame, frame.image, blank)
+        sink.close()
+    return path
+
+
+def offline_cases(clip: Path, explainer: Explainer, folder: Path) -> list[Case]:
+    """Decode, explain, draw and encode alone, and all of it together."""
+    with VideoSource(clip) as source:
+        frames = list(source)
+        info = source.info
+    batch = explainer.preferred_batch_size
+    explanations = [
+        explanation
+        for start in range(0, len(frames), batch)
+        for explanation in explainer.explain_batch(
+            [frame.image for frame in frames[start : start + batch]]
+        )
+    ]
+    names = (folder / f"out{number}.mp4" for number in itertools.count())
+
+    def decode() -> None:
+        with VideoSource(clip) as opened:
+            for _ in opened:
+                pass
+
+    def explain() -> None:
+        for start in range(0, len(frames), batch):
+            explainer.explain_batch([frame.image for frame in frames[start : start + batch]])
+
+    def draw() -> list[Image]:
+        painter = Painter(OverlayOptions(), moving=True)
+        return [
+            painter.paint(frame.image, explanation)
+            for frame, explanation in zip(frames, explanations, strict=True)
+        ]
+
+    pictures = draw()
+
+    def encode() -> None:
+        path = next(names)
+        with open_sink(str(path), info) as sink:
+            for frame, picture, explanation in zip(frames, pictures, explanations, strict=True):
+                sink.write(frame, picture, explanation)
+        path.unlink()
+
+    def offline() -> None:
+        path = next(names)
+        with VideoSource(clip) as opened:
+            run_offline(
+                opened,
+                explainer,
+                [open_sink(str(path), info)],
+                painter=Painter(OverlayOptions(), moving=True),
+                options=RunOptions(batch_size=batch),
+            )
+        path.unlink()
+
+    count = len(frames)
+    return [
+        Case("decode", "decode alone", decode, per=count, once=True),
+        Case("explain", "explain alone", explain, per=count, once=True),
+        Case("draw", "draw alone", draw, per=count, once=True),
+        Case("encode", "encode alone", encode, per=count, once=True),
+        Case("offline", "the whole offline pipeline", offline, per=count, once=True),
+    ]
+
+
+def naive_case(clip: Path, network: nn.Module, folder: Path) -> Case:
+    """The loop that people write today: OpenCV in and out, pytorch-grad-cam in between.
+
+    Raises:
+        ImportError: pytorch-grad-cam is not installed.
+    """
+    return Case("naive_loop", "the usual loop", _naive(clip, network, folder), NAIVE_FRAMES, True)
+
+
+def _naive(clip: Path, network: nn.Module, folder: Path) -> Callable[[], None]:
+    from pytorch_grad_cam import GradCAM
+    from pytorch_grad_cam.utils.image import preprocess_image, show_cam_on_image
+
+    cam = GradCAM(model=network, target_layers=[network.layer4[-1]])  # type: ignore[index]
+
+    def run() -> None:
+        capture = cv2.VideoCapture(str(clip))
+        fourcc = cv2.VideoWriter.fourcc(*"mp4v")
+        writer = cv2.VideoWriter(str(folder / "naive.mp4"), fourcc, 30.0, (WIDTH, HEIGHT))
+        for _ in range(NAIVE_FRAMES):
+            _, image = capture.read()
+            rgb = cv2.resize(image, (SIZE, SIZE))[:, :, ::-1].astype("float32") / 255.0
+            x = preprocess_image(rgb, mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225])
+            heat = cv2.resize(cam(input_tensor=x, targets=None)[0], (WIDTH, HEIGHT))
+            whole = image[:, :, ::-1].astype("float32") / 255.0
+            picture = show_cam_on_image(whole, heat, use_rgb=True)
+            with torch.no_grad():
+                label = int(network(x).argmax())
+            picture = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+            cv2.putText(picture, str(label), (20, 60), 0, 1.5, (255, 255, 255), 2)
+            writer.write(picture)
+        writer.release()
+        capture.release()
+
+    return run
+
+
+def _nothing(frame: Frame) -> Explanation:
+    """What a sink that only wants the picture is given."""
+    import numpy as np
+
+    from live_gradcam.values import Region
+
+    height, width = frame.image.shape[:2]
+    evidence = np.zeros((0, 1, 1), np.float32)
+    return Explanation((), (), evidence, Region(0, 0, width, height))

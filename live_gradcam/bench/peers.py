@@ -1,0 +1,83 @@
+"""The same work by the libraries of the field, where they are installed."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+
+from live_gradcam.bench.measure import Case
+from live_gradcam.bench.network import SIZE
+
+
+def peer_cases(network: nn.Module, on_missing: Callable[[str], None]) -> list[Case]:
+    """One case for each peer that can be imported; the others are named."""
+    cases = []
+    for name, title, make in (
+        ("pytorch_grad_cam", "pytorch-grad-cam, Grad-CAM", _pytorch_grad_cam),
+        ("captum", "captum, LayerGradCam", _captum),
+        ("torchcam", "torchcam, GradCAM", _torchcam),
+        ("openvino_bare_bf16", "OpenVINO, bare bf16 forward", _openvino),
+    ):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                cases.append(Case(name, title, make(network)))
+        except ImportError:
+            on_missing(name)
+    return cases
+
+
+def _input() -> torch.Tensor:
+    return torch.randn(1, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
+
+
+def _pytorch_grad_cam(network: nn.Module) -> Callable[[], object]:
+    from pytorch_grad_cam import GradCAM
+
+    cam = GradCAM(model=network, target_layers=[network.layer4[-1]])  # type: ignore[index]
+    x = _input()
+    return lambda: cam(input_tensor=x, targets=None)
+
+
+def _captum(network: nn.Module) -> Callable[[], object]:
+    from captum.attr import LayerGradCam
+
+    cam = LayerGradCam(network, network.layer4)
+    x = _input()
+
+    def run() -> object:
+        with torch.no_grad():
+            best = int(network(x).argmax())
+        return cam.attribute(x, target=best)
+
+    return run
+
+
+def _torchcam(network: nn.Module) -> Callable[[], object]:
+    from torchcam.methods import GradCAM
+
+    x = _input()
+
+    def run() -> object:
+        with GradCAM(network, "layer4") as cam:
+            scores = network(x)
+            return cam(int(scores.argmax()), scores)
+
+    return run
+
+
+def _openvino(network: nn.Module) -> Callable[[], object]:
+    import openvino
+
+    model: Any = openvino.convert_model(network, example_input=_input())
+    model.reshape([1, 3, SIZE, SIZE])
+    compiled: Any = openvino.Core().compile_model(
+        model, "CPU", {"INFERENCE_PRECISION_HINT": "bf16", "PERFORMANCE_HINT": "LATENCY"}
+    )
+    request = compiled.create_infer_request()
+    x = _input().numpy()
+    return lambda: request.infer({0: x})

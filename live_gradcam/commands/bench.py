@@ -1,0 +1,85 @@
+"""``live-gradcam bench``: one table, made in one run."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from live_gradcam.console import Console
+
+_ROUNDS, _QUICK_ROUNDS = 15, 3
+_OFFLINE_ROUNDS, _QUICK_OFFLINE_ROUNDS = 5, 1
+
+
+def execute(
+    console: Console, *, json_path: Path | None, peers: bool, quick: bool, compiled: bool
+) -> None:
+    """Measure, print the table and the ratios, and write them where asked.
+
+    Raises:
+        SinkError: The JSON file cannot be written.
+    """
+    from live_gradcam.bench.measure import measure
+    from live_gradcam.bench.network import classifier_of, network_cases, plain_network
+    from live_gradcam.bench.offline import make_clip, naive_case, offline_cases
+    from live_gradcam.bench.peers import peer_cases
+    from live_gradcam.bench.report import machine, ratio_title, ratios_of, write_json
+    from live_gradcam.explain.explainer import Explainer
+
+    network = plain_network()
+    classifier = classifier_of(network)
+    missing: list[str] = []
+    if compiled:
+        console.note("Compiling; without a warm cache this takes a minute or two ...")
+    with (
+        Explainer(classifier, compile="on" if compiled else "off") as explainer,
+        tempfile.TemporaryDirectory(prefix="live-gradcam-bench-") as name,
+    ):
+        folder = Path(name)
+        clip = make_clip(folder)
+        _warm(explainer)
+        cases = network_cases(network, explainer, classifier)
+        if peers:
+            cases += peer_cases(network, missing.append)
+        longer = offline_cases(clip, explainer, folder)
+        if peers and "pytorch_grad_cam" not in missing:
+            longer.append(naive_case(clip, network, folder))
+        with console.progress("measuring") as line:
+            rounds = _QUICK_ROUNDS if quick else _ROUNDS
+            medians = dict(
+                measure(cases, rounds=rounds, on_round=lambda n, of: line.update(n, of, None))
+            )
+            rounds = _QUICK_OFFLINE_ROUNDS if quick else _OFFLINE_ROUNDS
+            medians.update(
+                measure(longer, rounds=rounds, on_round=lambda n, of: line.update(n, of, None))
+            )
+        runtime = explainer.runtime
+    ratios = ratios_of(medians)
+    described = f"{runtime.device}, {runtime.precision}, {runtime.state}, {runtime.threads} threads"
+    console.out(f"{machine()}; ours: {described}\n")
+    titles = {case.name: case.title for case in (*cases, *longer)}
+    console.table(
+        ("ms per frame", "median"),
+        [(titles[name], f"{value:.2f}") for name, value in medians.items()],
+    )
+    console.out("")
+    console.table(
+        ("ratio", "value"),
+        [(ratio_title(name), f"{value:.2f}") for name, value in ratios.items()],
+    )
+    for peer in missing:
+        console.note(f"{peer} is not installed: python scripts/install_peers.py --openvino")
+    if json_path is not None:
+        write_json(json_path, medians_ms=medians, ratios=ratios, runtime=described)
+        console.note(f"wrote {json_path}")
+
+
+def _warm(explainer: object) -> None:
+    """Have every engine that will be measured ready before anything is measured."""
+    from live_gradcam.bench.network import SIZE, random_image
+    from live_gradcam.explain.explainer import Explainer
+
+    assert isinstance(explainer, Explainer), "made by execute"
+    image = random_image(SIZE, SIZE)
+    for count in (1, explainer.preferred_batch_size):
+        explainer.explain_batch([image] * count)

@@ -1,0 +1,127 @@
+"""``live-gradcam web``: the page, until somebody ends it."""
+
+from __future__ import annotations
+
+import importlib.util
+import webbrowser
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from live_gradcam import lifecycle
+from live_gradcam.console import Console
+from live_gradcam.errors import UsageError
+
+if TYPE_CHECKING:
+    from live_gradcam.explain.classifier import Classifier
+    from live_gradcam.explain.explainer import Explainer
+
+_WAIT_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebRequest:
+    """Everything the command line says about the page; the options' help says what it means."""
+
+    host: str = "127.0.0.1"
+    port: int | None = None
+    auth: str | None = None
+    share: bool = False
+    model: str | None = None
+    weights: Path | None = None
+    labels: Path | None = None
+    device: str = "auto"
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    compile: Literal["auto", "on", "off"] = "auto"
+    open_browser: bool = True
+
+
+def execute(request: WebRequest, console: Console) -> None:
+    """Serve the page.
+
+    Raises:
+        UsageError: Gradio is not installed, others could use the page without a password, or
+            nothing can listen there.
+        LiveGradcamError: The network cannot be loaded or run.
+        Interrupted: A signal came; the page is closed.
+    """
+    require_gradio()
+    from live_gradcam.web.security import parse_auth
+
+    auth = parse_auth(request.auth, host=request.host, share=request.share)
+    from live_gradcam.explain.classifier import load_classifier
+
+    classifier = load_classifier(
+        request.model or "resnet18",
+        weights=request.weights,
+        labels=request.labels,
+        on_notice=console.note,
+    )
+    with _explainer(request, classifier, console) as explainer:
+        _serve(request, console, classifier, explainer, auth)
+
+
+def require_gradio() -> None:
+    """Refuse in one line where the page's libraries are not installed.
+
+    Raises:
+        UsageError: They are not.
+    """
+    if importlib.util.find_spec("gradio") is None:
+        step = 'Install it with: pip install "live-gradcam[web]", in a clone pip install ".[web]"'
+        raise UsageError("the page needs Gradio", "", "it is not installed", step)
+
+
+def _explainer(request: WebRequest, classifier: Classifier, console: Console) -> Explainer:
+    from live_gradcam.explain.explainer import Explainer
+
+    return Explainer(
+        classifier,
+        device=request.device,
+        precision=request.precision,
+        compile=request.compile,
+        on_notice=console.note,
+    )
+
+
+def _serve(
+    request: WebRequest,
+    console: Console,
+    classifier: Classifier,
+    explainer: Explainer,
+    auth: tuple[str, str] | None,
+) -> None:
+    from live_gradcam.web.app import open_desks
+    from live_gradcam.web.server import serving
+
+    with (
+        open_desks(classifier, explainer) as desks,
+        lifecycle.cooperative() as stop,
+        serving(
+            desks, host=request.host, port=request.port, auth=auth, share=request.share
+        ) as address,
+    ):
+        console.out(f"The page is at {address.local}")
+        if address.shared is not None:
+            console.out(f"For everybody who has the password: {address.shared}")
+        elif request.share:
+            console.note("no public address: the tunnel could not be opened")
+        console.note("Ctrl-C ends it.")
+        if request.open_browser and not open_browser(address.local):
+            console.note("no browser was found to open it in")
+        while not stop.wait(_WAIT_SECONDS):
+            pass
+
+
+def open_browser(address: str) -> bool:
+    """Open the page in the user's browser where there is one with a window; whether it worked."""
+    try:
+        browser = webbrowser.get()
+    except webbrowser.Error:
+        return False
+    # A browser in the terminal would take the terminal over.
+    if isinstance(browser, webbrowser.GenericBrowser) and not isinstance(
+        browser, webbrowser.BackgroundBrowser
+    ):
+        return False
+    return browser.open(address)

@@ -1,0 +1,275 @@
+"""Every key, once: the window, the help overlay, the README and the tests read this table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import TypeAlias, TypeVar, get_args
+
+from live_gradcam.session.state import MOSAIC_TILES, Mode, SessionState, Situation
+from live_gradcam.show.overlay import COLORMAPS, LAYOUTS, Layout
+from live_gradcam.values import View
+
+_T = TypeVar("_T")
+
+Change: TypeAlias = Callable[[SessionState, Situation, str], SessionState]
+"""The new state from the old one, the situation and the key."""
+
+OPACITY_STEP = 0.1
+"""How much one key press changes the opacity."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyBinding:
+    """One row of the table.
+
+    Attributes:
+        keys: Names of the keys, as `KeyPressed` gives them.
+        shown: The keys as people read them.
+        help: What it does, in a few words.
+        change: What it does.
+        ends: It ends the session; a session that nobody may end has no such key.
+    """
+
+    keys: tuple[str, ...]
+    shown: str
+    help: str
+    change: Change
+    ends: bool = False
+
+
+_VIEWS: tuple[View, ...] = get_args(View)
+_VIEW_WORDS: dict[View, str] = {
+    "crop": "crop: the network sees the middle",
+    "stretch": "stretch: the network sees the squeezed frame",
+    "full": "full: the network sees the whole frame",
+}
+_LAYOUT_WORDS: dict[Layout, str] = {
+    "heatmap": "heat on the picture",
+    "side-by-side": "side by side",
+    "plain": "the plain picture",
+}
+
+
+def _quit(state: SessionState, _situation: Situation, _key: str) -> SessionState:
+    return replace(state, quit=True)
+
+
+def _help(state: SessionState, _situation: Situation, _key: str) -> SessionState:
+    return replace(state, show_help=not state.show_help)
+
+
+def _freeze(state: SessionState, situation: Situation, key: str) -> SessionState:
+    if situation.by_hand:
+        return _advance(state, situation, key)
+    frozen = not state.frozen
+    return replace(state, frozen=frozen, message="frozen" if frozen else "running")
+
+
+def _step(state: SessionState, situation: Situation, key: str) -> SessionState:
+    if situation.by_hand:
+        return _advance(state, situation, key)
+    return replace(state, frozen=True, steps=state.steps + 1, message="one frame on")
+
+
+def _snapshot(state: SessionState, _situation: Situation, _key: str) -> SessionState:
+    return replace(state, snapshots=state.snapshots + 1)
+
+
+def _record(state: SessionState, _situation: Situation, _key: str) -> SessionState:
+    return replace(state, recording=not state.recording)
+
+
+def _hold(state: SessionState, situation: Situation, key: str) -> SessionState:
+    place = int(key)
+    if place > len(situation.predictions):
+        count = len(situation.predictions)
+        return replace(state, message=f"there are only {count} labels (--top-k shows more)")
+    chosen = situation.predictions[place - 1]
+    return replace(state, held=chosen.class_index, message=f"holding {chosen.label}")
+
+
+def _follow(state: SessionState, _situation: Situation, _key: str) -> SessionState:
+    return replace(state, held=None, kept=None, message="following the top class")
+
+
+def _mode(mode: Mode, words: str) -> Change:
+    def change(state: SessionState, situation: Situation, _key: str) -> SessionState:
+        if state.mode == mode:
+            return replace(state, mode="single", message="one map")
+        if len(situation.predictions) < 2:
+            return replace(state, message="that needs two labels (--top-k 2 or more)")
+        return replace(state, mode=mode, message=words)
+
+    return change
+
+
+def _signed(state: SessionState, _situation: Situation, _key: str) -> SessionState:
+    signed = not state.overlay.signed
+    message = "evidence for (warm) and against (cool)" if signed else "evidence for"
+    return replace(state, overlay=replace(state.overlay, signed=signed), message=message)
+
+
+def _layer(step: int) -> Change:
+    def change(state: SessionState, situation: Situation, _key: str) -> SessionState:
+        names = situation.layers()
+        if len(names) < 2 or state.layer not in names:
+            return replace(state, message="this network has no other layer to explain")
+        wanted = names.index(state.layer) + step
+        if not 0 <= wanted < len(names):
+            which = "first" if step < 0 else "last"
+            return replace(state, message=f"{state.layer} is the {which} layer")
+        return replace(
+            state,
+            layer=names[wanted],
+            message=f"{names[wanted]}: layer {wanted + 1} of {len(names)}",
+        )
+
+    return change
+
+
+def _method(state: SessionState, situation: Situation, _key: str) -> SessionState:
+    if len(situation.methods) < 2:
+        return replace(state, message=f"{state.method} is the only method")
+    following = _after(situation.methods, state.method)
+    return replace(state, method=following, message=f"method {following}")
+
+
+def _view(state: SessionState, _situation: Situation, _key: str) -> SessionState:
+    following = _after(_VIEWS, state.view)
+    return replace(state, view=following, message=_VIEW_WORDS[following])
+
+
+def _layout(state: SessionState, _situation: Situation, _key: str) -> SessionState:
+    following = _after(LAYOUTS, state.overlay.layout)
+    overlay = replace(state.overlay, layout=following)
+    return replace(state, mode="single", overlay=overlay, message=_LAYOUT_WORDS[following])
+
+
+def _colormap(state: SessionState, _situation: Situation, _key: str) -> SessionState:
+    following = _after(tuple(COLORMAPS), state.overlay.colormap)
+    overlay = replace(state.overlay, colormap=following)
+    words = " (evidence for and against has its own)" if overlay.signed else ""
+    return replace(state, overlay=overlay, message=f"colours: {following}{words}")
+
+
+def _opacity(step: float) -> Change:
+    def change(state: SessionState, _situation: Situation, _key: str) -> SessionState:
+        opacity = min(1.0, max(0.0, round(state.overlay.opacity + step, 2)))
+        overlay = replace(state.overlay, opacity=opacity)
+        return replace(state, overlay=overlay, message=f"opacity {opacity * 100:.0f} %")
+
+    return change
+
+
+def _mirror(state: SessionState, _situation: Situation, _key: str) -> SessionState:
+    mirror = not state.mirror
+    return replace(state, mirror=mirror, message="mirrored" if mirror else "not mirrored")
+
+
+def _fullscreen(state: SessionState, _situation: Situation, _key: str) -> SessionState:
+    return replace(state, fullscreen=not state.fullscreen)
+
+
+def _hud(state: SessionState, _situation: Situation, _key: str) -> SessionState:
+    return replace(state, show_hud=not state.show_hud)
+
+
+def _advance(state: SessionState, situation: Situation, _key: str) -> SessionState:
+    if situation.advance is None:
+        return replace(state, message="there is no next camera")
+    message = "opening the next camera" if situation.advance == "camera" else ""
+    return replace(state, advances=state.advances + 1, message=message)
+
+
+def _truth(state: SessionState, _situation: Situation, _key: str) -> SessionState:
+    truth = not state.truth
+    return replace(state, truth=truth, message="" if truth else "truth meter off")
+
+
+def _scramble(state: SessionState, situation: Situation, _key: str) -> SessionState:
+    if state.scrambled:
+        return replace(state, scrambled=False, kept=None, message="the trained weights are back")
+    # The same class goes on to be explained: the question stays, the network is another.
+    return replace(
+        state,
+        scrambled=True,
+        kept=situation.explained,
+        message="random weights: the explanation must fall apart",
+    )
+
+
+KEYS: tuple[KeyBinding, ...] = (
+    KeyBinding(("q", "esc"), "q, Esc", "quit", _quit, ends=True),
+    KeyBinding(("h", "?"), "h, ?", "this help", _help),
+    KeyBinding(("space",), "space", "freeze, go on", _freeze),
+    KeyBinding((".",), ".", "one frame on", _step),
+    KeyBinding(("s",), "s", "snapshot: picture and record", _snapshot),
+    KeyBinding(("r",), "r", "record on, off", _record),
+    KeyBinding(tuple("123456789"), "1-9", "explain that label, hold it", _hold),
+    KeyBinding(("0",), "0", "follow the top label", _follow),
+    KeyBinding(
+        ("a",),
+        "a",
+        f"the top {MOSAIC_TILES} maps side by side",
+        _mode("mosaic", f"the top {MOSAIC_TILES} maps"),
+    ),
+    KeyBinding(
+        ("d",),
+        "d",
+        "why the first, not the second",
+        _mode("contrast", "what speaks for the first rather than the second"),
+    ),
+    KeyBinding(("e",), "e", "evidence for and against", _signed),
+    KeyBinding(("j",), "j", "previous layer", _layer(-1)),
+    KeyBinding(("l",), "l", "next layer", _layer(+1)),
+    KeyBinding(("k",), "k", "next method", _method),
+    KeyBinding(("v",), "v", "crop, stretch, full view", _view),
+    KeyBinding(("b",), "b", "heat, side by side, plain", _layout),
+    KeyBinding(("c",), "c", "colour map", _colormap),
+    KeyBinding(("[",), "[", "less heat", _opacity(-OPACITY_STEP)),
+    KeyBinding(("]",), "]", "more heat", _opacity(+OPACITY_STEP)),
+    KeyBinding(("m",), "m", "mirror", _mirror),
+    KeyBinding(("f",), "f", "full screen", _fullscreen),
+    KeyBinding(("i",), "i", "figures", _hud),
+    KeyBinding(("n", "right"), "n", "next camera, next picture", _advance),
+    KeyBinding(("t",), "t", "truth meter", _truth),
+    KeyBinding(("x",), "x", "scramble the weights, restore", _scramble),
+)
+"""Every key. The toolkit cannot tell upper from lower case, so there are lower-case keys only."""
+
+_BY_KEY = MappingProxyType({key: binding for binding in KEYS for key in binding.keys})
+
+
+def press(state: SessionState, key: str, situation: Situation) -> SessionState:
+    """The state after a key; the very same state for keys that mean nothing.
+
+    Args:
+        state: Before.
+        key: Name of a key, as `KeyPressed` gives it.
+        situation: What is shown, and what there is to choose from.
+    """
+    binding = _BY_KEY.get(key)
+    if binding is None or (binding.ends and not situation.may_quit):
+        return state
+    return binding.change(replace(state, message=""), situation, key)
+
+
+def help_lines(*, may_quit: bool = True) -> tuple[str, ...]:
+    """The table for the help overlay: ``keys: meaning``, one line each."""
+    shown = (binding for binding in KEYS if may_quit or not binding.ends)
+    return tuple(f"{binding.shown}: {binding.help}" for binding in shown)
+
+
+def keys_markdown() -> str:
+    """The table for the README."""
+    rows = ["| key | what it does |", "|---|---|"]
+    for binding in KEYS:
+        keys = ", ".join(f"`{key}`" for key in binding.shown.split(", "))
+        rows.append(f"| {keys} | {binding.help} |")
+    return "\n".join(rows) + "\n"
+
+
+def _after(choices: tuple[_T, ...], current: _T) -> _T:
+    return choices[(choices.index(current) + 1) % len(choices)]

@@ -1,0 +1,462 @@
+"""The loop of a session: what was explained is shown, what was pressed is obeyed."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from live_gradcam.capture.source import Source
+from live_gradcam.errors import LiveGradcamError
+from live_gradcam.explain.explainer import Explainer
+from live_gradcam.lifecycle import StopToken
+from live_gradcam.pipeline import RunOptions, Summary
+from live_gradcam.session.analyst import Analyst, Finding, Order, Reading
+from live_gradcam.session.backstage import Backstage, NextSource
+from live_gradcam.session.director import Director
+from live_gradcam.session.feeds import Feed, make_endless_feed, make_feed
+from live_gradcam.session.keys import help_lines
+from live_gradcam.session.outputs import Writer, failure_words
+from live_gradcam.session.presenter import Presenter, empty_picture, truth_lines
+from live_gradcam.session.state import SessionState, Situation
+from live_gradcam.session.studio import Studio
+from live_gradcam.show.overlay import Hud, OverlayOptions
+from live_gradcam.show.sink import Sink
+from live_gradcam.show.window import Closed, KeyPressed, MouseMoved, Window
+from live_gradcam.timing import RateMeter, StageClock
+from live_gradcam.values import Image
+
+_logger = logging.getLogger(__name__)
+
+_WAIT_SECONDS = 0.01
+_BANNER_EVERY_SECONDS = 0.25
+_STOP_SECONDS = 0.7
+_BEGIN_AGAIN_SECONDS = 1.0
+_EMPTY_SIZE = (1280, 720)
+
+
+def run_session(
+    source: Source | None,
+    explainer: Explainer,
+    sinks: Sequence[Sink],
+    *,
+    overlay: OverlayOptions,
+    options: RunOptions,
+    window_title: str | None,
+    smooth: bool = True,
+    kiosk: bool = False,
+    reopen: Callable[[], Source] | None = None,
+    next_source: NextSource | None = None,
+    folder: Path | None = None,
+    stop: StopToken | None = None,
+    on_notice: Callable[[str], None] | None = None,
+    on_state: Callable[[SessionState], None] | None = None,
+) -> Summary:
+    """Explain the newest frame again and again until somebody ends it.
+
+    The caller's thread, which must be the main thread where there is a window, owns the window and
+    never waits for the network. Live sources give their newest frame; files are played in order and
+    at their own pace.
+
+    Args:
+        source: Where frames come from; stays the caller's. ``None`` only together with ``reopen``.
+        explainer: Explains the frames; stays the caller's.
+        sinks: Outputs beside the window; closed, and thereby finalised, in every case.
+        overlay: How pictures are drawn at first.
+        options: Explained class, mirror, limit of frames.
+        window_title: Title of the window; ``None`` for no window.
+        smooth: Keep labels, maps and the colour scale steady in time.
+        kiosk: Full screen, and no key ends the session. What fails is said on the screen and tried
+            again.
+        reopen: Opens the source; where it is given, a source that ends or fails is opened again.
+        next_source: Opens the next camera.
+        folder: Where snapshots and recordings go; the current folder if ``None``.
+        stop: Ends the session from outside.
+        on_notice: Told, in one sentence, what the user should know.
+        on_state: Told every new state that a key has made.
+
+    Returns:
+        What was done.
+
+    Raises:
+        SourceError: The source gave up.
+        SinkError: An output failed; the other outputs are finalised.
+        DeviceError: The window cannot be opened.
+    """
+    if source is None and reopen is None:
+        raise ValueError("a session needs a source, or a way to open one")
+    still = source is not None and source.info.kind == "pictures"
+    setting = _Setting(
+        source=source,
+        explainer=explainer,
+        options=options,
+        smooth=smooth and not still,
+        kiosk=kiosk,
+        reopen=reopen,
+        may_switch=next_source is not None,
+        stop=stop or StopToken(),
+        on_notice=on_notice or _ignore,
+    )
+    state = SessionState(
+        overlay=overlay,
+        layer=explainer.classifier.layer,
+        view=explainer.view,
+        mirror=options.mirror,
+        held=_held_class(explainer, options),
+        fullscreen=kiosk,
+    )
+    backstage = Backstage(folder or Path.cwd(), next_source, setting.on_notice)
+    session = _Session(setting, state, backstage, on_state or _ignore)
+    return session.run(sinks, window_title)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Setting:
+    """What stays the same for the whole session; see `run_session`."""
+
+    source: Source | None
+    explainer: Explainer
+    options: RunOptions
+    smooth: bool
+    kiosk: bool
+    reopen: Callable[[], Source] | None
+    may_switch: bool
+    stop: StopToken
+    on_notice: Callable[[str], None]
+
+
+class _Session:
+    def __init__(
+        self,
+        setting: _Setting,
+        state: SessionState,
+        backstage: Backstage,
+        on_state: Callable[[SessionState], None],
+    ) -> None:
+        self._setting = setting
+        self._backstage = backstage
+        self._studio = Studio(setting.explainer)
+        self._director = Director(state, self._studio, on_state=on_state)
+        self._presenter = Presenter(smooth=setting.smooth)
+        self._feed = self._first_feed()
+        self._own_source: Source | None = None
+        self._analyst = self._hire(
+            Order(explainer=setting.explainer, trained=setting.explainer, layer=state.layer)
+        )
+        self._clock = StageClock()
+        self._latency = StageClock()
+        self._rate = RateMeter()
+        self._latency_ms: float | None = None
+        self._frames = 0
+        self._closed = False
+        self._finding: Finding | None = None
+        self._reading: Reading | None = None
+        self._picture: Image | None = None
+        self._banner = ""
+        self._banner_due = 0.0
+
+    def run(self, sinks: Sequence[Sink], window_title: str | None) -> Summary:
+        writer = Writer(sinks, self._clock)
+        window: Window | None = None
+        started = time.monotonic()
+        failed = True
+        try:
+            if window_title is not None:
+                info = self._feed.info
+                width, height = (info.width, info.height) if info else _EMPTY_SIZE
+                full = self._director.state.fullscreen
+                window = Window(window_title, width=width, height=height, fullscreen=full)
+            while not self._over():
+                self._turn(window, writer)
+            failed = False
+        finally:
+            self._analyst.stop(_STOP_SECONDS)
+            self._feed.close()
+            if window is not None:
+                window.close()
+            self._backstage.close()
+            self._studio.close()
+            if self._own_source is not None:
+                self._own_source.close()
+            if failed:
+                writer.close_quietly()
+        writer.close()
+        return Summary(
+            frames=self._frames,
+            seconds=time.monotonic() - started,
+            stages=self._clock.summary(),
+            skipped=self._feed.skipped,
+            outputs=tuple(sink.description for sink in sinks),
+            notes=self._feed.notes,
+            dropped=self._feed.dropped,
+            latency=self._latency.summary().get("latency"),
+        )
+
+    def _over(self) -> bool:
+        limit = self._setting.options.max_frames
+        if self._setting.stop.requested or self._director.state.quit or self._closed:
+            return True
+        if limit is not None and self._frames >= limit:
+            return True
+        # The last picture of a folder stays until somebody closes the window.
+        return self._analyst.finished and not self._feed.by_hand
+
+    def _turn(self, window: Window | None, writer: Writer) -> None:
+        """One round: at most one finding, then whatever else happened."""
+        item = self._next_item()
+        new: Finding | None = None
+        if isinstance(item, Finding):
+            new = item if item.is_new else None
+            self._finding = item
+            for stage in ("preprocess", "network"):
+                self._clock.add(stage, item.raw.timings_ms.get(stage, 0.0))
+            self._presenter.take(item, self._director.state)
+        elif isinstance(item, Reading):
+            self._reading = item
+        if self._look_around() or item is not None:
+            self._paint(window, writer)
+        if window is not None and self._obey(window.poll(1), window):
+            self._paint(window, writer)
+        if new is not None:
+            self._count(new, writer)
+
+    def _next_item(self) -> Finding | Reading | None:
+        try:
+            return self._analyst.take(_WAIT_SECONDS)
+        except Exception as error:
+            if not self._setting.kiosk:
+                raise
+            self._begin_again(error)
+            return None
+
+    def _count(self, finding: Finding, writer: Writer) -> None:
+        """A new frame has been shown: measure it and write it."""
+        now = time.monotonic()
+        self._rate.tick(now)
+        self._frames += 1
+        if finding.frame.captured_seconds is not None:
+            self._latency_ms = (now - finding.frame.captured_seconds) * 1000.0
+            self._latency.add("latency", self._latency_ms)
+        writer.write(finding.frame, self._picture, finding.told, self._extra())
+        if self._picture is not None:
+            self._backstage.record(finding, self._picture)
+
+    def _paint(self, window: Window | None, writer: Writer) -> None:
+        if window is None and not writer.needs_picture:
+            return
+        began = time.perf_counter()
+        hud, finding = self._hud(), self._finding
+        if finding is not None:
+            director = self._director
+            self._picture = self._presenter.paint(finding, director.state, hud, director.pointer)
+        elif hud.banner or hud.help_lines:
+            info = self._feed.info
+            size = (info.width, info.height) if info else _EMPTY_SIZE
+            self._picture = empty_picture(*size, hud)
+        else:
+            return
+        drawn = time.perf_counter()
+        self._clock.add("draw", (drawn - began) * 1000.0)
+        if window is not None:
+            window.show(self._picture)
+            self._clock.add("show", (time.perf_counter() - drawn) * 1000.0)
+
+    # What the person does
+
+    def _obey(self, events: Sequence[object], window: Window) -> bool:
+        """Do what was pressed and pointed at; whether the picture has to be drawn again."""
+        again = False
+        for event in events:
+            if isinstance(event, Closed):
+                self._closed = True
+            elif isinstance(event, MouseMoved):
+                self._director.point(event.x, event.y)
+                again = True
+            elif isinstance(event, KeyPressed):
+                again = self._press(event.key) or again
+        state = self._director.state
+        window.fullscreen = state.fullscreen
+        if again:
+            self._give_order()
+        return again and not self._closed and not state.quit
+
+    def _press(self, key: str) -> bool:
+        situation = self._situation()
+        before = self._director.press(key, situation)
+        state = self._director.state
+        if state is before:
+            return False
+        if state.snapshots != before.snapshots:
+            self._snapshot()
+        if state.recording != before.recording:
+            self._record(begin=state.recording)
+        if state.advances != before.advances and situation.advance == "camera":
+            self._backstage.open_next_source()
+        if (state.truth, state.scrambled) != (before.truth, before.scrambled):
+            self._reading = None
+        self._director.told()
+        return True
+
+    def _situation(self) -> Situation:
+        shown = self._finding.shown if self._finding is not None else None
+        by_hand = self._feed.by_hand
+        return Situation(
+            predictions=shown.predictions if shown else (),
+            explained=shown.explained[0] if shown and shown.explained else None,
+            layers=self._studio.layers,
+            advance="picture" if by_hand else "camera" if self._setting.may_switch else None,
+            by_hand=by_hand,
+            may_quit=not self._setting.kiosk,
+        )
+
+    def _snapshot(self) -> None:
+        if self._finding is None or self._picture is None:
+            self._director.say("there is no picture yet")
+        else:
+            self._backstage.snapshot(self._finding, self._picture, self._extra())
+
+    def _record(self, *, begin: bool) -> None:
+        if not begin:
+            self._backstage.end_recording()
+            return
+        info = self._feed.info
+        if info is None:
+            self._director.say("there is no picture yet", recording=False)
+            return
+        try:
+            self._director.say(self._backstage.begin_recording(info))
+        except LiveGradcamError as error:
+            self._director.say(failure_words(error), recording=False)
+
+    # What happens by itself
+
+    def _look_around(self) -> bool:
+        """Pick up what was made beside the loop; whether the picture has to be drawn again."""
+        again = self._director.tick()
+        if self._backstage.recording_failed:
+            self._backstage.end_recording()
+            self._director.say("", recording=False)
+        news = self._backstage.news()
+        if news:
+            self._director.say(news)
+            again = True
+        again = self._switch_source() or again
+        if again or self._director.is_pending(self._analyst.order):
+            self._give_order()
+        now = time.monotonic()
+        if now >= self._banner_due:
+            self._banner_due = now + _BANNER_EVERY_SECONDS
+            banner = self._feed.banner
+            again = again or bool(banner) or banner != self._banner
+            self._banner = banner
+        return again
+
+    def _switch_source(self) -> bool:
+        try:
+            source = self._backstage.next_source()
+        except LiveGradcamError as error:
+            self._director.say(failure_words(error))
+            self._setting.on_notice(str(error))
+            return True
+        if source is None:
+            return False
+        previous, self._own_source = self._own_source, source
+        self._feed.close()
+        self._feed = self._analyst.feed = make_feed(source)
+        if previous is not None:
+            previous.close()
+        self._director.say(source.info.name)
+        return True
+
+    def _give_order(self) -> None:
+        self._analyst.order = self._director.order(self._analyst.order)
+
+    def _begin_again(self, error: Exception) -> None:
+        """A kiosk goes on, whatever happened."""
+        _logger.warning("the session begins again", exc_info=error)
+        words = failure_words(error)
+        self._setting.on_notice(f"{words}; beginning again")
+        self._director.say(words)
+        order = self._analyst.order
+        self._analyst.stop(_STOP_SECONDS)
+        self._feed.close()
+        self._setting.stop.wait(_BEGIN_AGAIN_SECONDS)
+        self._feed = self._first_feed()
+        self._analyst = self._hire(order)
+
+    def _first_feed(self) -> Feed:
+        setting = self._setting
+        if setting.reopen is not None:
+            return make_endless_feed(setting.reopen, setting.source)
+        assert setting.source is not None, "checked at the beginning"
+        return make_feed(setting.source)
+
+    def _hire(self, order: Order) -> Analyst:
+        return Analyst(
+            self._feed,
+            self._director.order(order),
+            smooth=self._setting.smooth,
+            between=self._studio.work,
+        )
+
+    # What is known
+
+    def _extra(self) -> Mapping[str, Any]:
+        """What records say beyond the explanation."""
+        order = self._analyst.order
+        extra: dict[str, Any] = {"layer": order.layer, "scrambled": order.scrambled}
+        if self._director.state.truth:
+            reading = self._reading
+            removal = reading.removal if reading is not None else None
+            extra["truth"] = {
+                "measured_on": reading.frame_index if reading is not None else None,
+                **(removal.as_record() if removal is not None else {}),
+            }
+        return extra
+
+    def _hud(self) -> Hud:
+        state, order = self._director.state, self._analyst.order
+        notes = [state.message] if state.message else []
+        if self._director.is_pending(order):
+            notes.append("preparing the network")
+        if state.truth or state.scrambled:
+            notes += truth_lines(self._reading, scrambled=state.scrambled)
+        hud = Hud(
+            banner=self._feed.banner,
+            notes=tuple(notes),
+            recording_seconds=self._backstage.recording_seconds,
+            help_lines=help_lines(may_quit=not self._setting.kiosk) if state.show_help else (),
+        )
+        if not state.show_hud or order.mode == "mosaic":  # the tiles need the room
+            return hud
+        info = self._feed.info
+        moving = info is not None and info.kind != "pictures" and not state.frozen
+        name = order.explainer.classifier.name
+        return replace(
+            hud,
+            fps=self._rate.per_second if moving else None,
+            latency_ms=self._latency_ms if moving else None,
+            dropped=self._feed.dropped,
+            model=name if order.layer == self._studio.layer else f"{name} {order.layer}",
+            precision=order.explainer.runtime.precision,
+            compiled=order.explainer.compiled,
+        )
+
+
+def _held_class(explainer: Explainer, options: RunOptions) -> int | None:
+    """The one class that the options name, if they name one."""
+    classes = options.classes
+    if classes is None or classes in ("top", "all"):
+        return None
+    if not isinstance(classes, (int, str)):
+        if len(classes) != 1:
+            return None
+        (classes,) = classes
+    return explainer.classifier.class_index(classes)
+
+
+def _ignore(_value: object) -> None:
+    """Nobody wants to be told."""

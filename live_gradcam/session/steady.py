@@ -1,0 +1,165 @@
+"""Steady pictures: a top label that does not flicker, maps without the shimmer of sensor noise.
+
+Noise is smoothed, news is not: what clearly changes is shown at once or one frame later.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Hashable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from live_gradcam.values import Evidence, Prediction
+
+# Of all three-frame filters that delay by one frame, the one that lets the least of white noise
+# through as change between frames: a tenth of its power, or 1/3.2 of its amplitude.
+TAPS = (0.3, 0.4, 0.3)
+"""Weights of the newest map, of the one before, and of the one before that."""
+
+# A map that differs from the last ones by more than this share of their strength is news.
+_NEWS = 0.6
+
+# Leads below this are noise, however small the numbers.
+_SMALLEST_LEAD = 0.02
+
+
+class SteadyLabels:
+    """The labels in an order that does not flicker.
+
+    A class takes another's place at once when it clearly leads, and after some frames when it
+    leads by little, but leads all the time.
+
+    Args:
+        margin: Lead in smoothed probability that is clear, as a share of the leader's, 0..1.
+        patience: Frames of a small lead after which it counts.
+        rate: Weight of the newest frame in the smoothed probability, above 0 and at most 1.
+    """
+
+    def __init__(self, *, margin: float = 0.35, patience: int = 8, rate: float = 0.5) -> None:
+        if not 0 < rate <= 1:
+            raise ValueError(f"rate must be above 0 and at most 1, not {rate}")
+        self._margin = margin
+        self._patience = patience
+        self._rate = rate
+        self._smoothed: dict[int, float] = {}
+        self._order: list[int] = []
+        self._leads: dict[tuple[int, int], int] = {}
+
+    @property
+    def top(self) -> int | None:
+        """The class that is called the best one; ``None`` before the first frame."""
+        return self._order[0] if self._order else None
+
+    @property
+    def order(self) -> tuple[int, ...]:
+        """The classes of the last frame, in their steady order."""
+        return tuple(self._order)
+
+    def update(self, predictions: Sequence[Prediction]) -> tuple[Prediction, ...]:
+        """Take the next frame's predictions and return them in their steady order.
+
+        The numbers are those of this frame; only their order is smoothed.
+        """
+        now = {prediction.class_index: prediction.probability for prediction in predictions}
+        fresh = not self._smoothed
+        for index in {*self._smoothed, *now}:
+            before = self._smoothed.get(index, 0.0)
+            rate = 1.0 if fresh else self._rate
+            self._smoothed[index] = before + rate * (now.get(index, 0.0) - before)
+        order = [index for index in self._order if index in now]
+        order += [each.class_index for each in predictions if each.class_index not in order]
+        self._order = self._settle(order)
+        # What has not been seen for long is forgotten.
+        self._smoothed = {
+            index: value for index, value in self._smoothed.items() if index in now or value > 0.01
+        }
+        by_class = {prediction.class_index: prediction for prediction in predictions}
+        return tuple(by_class[index] for index in self._order)
+
+    def reset(self) -> None:
+        """Forget everything, e.g. when another network speaks."""
+        self._smoothed.clear()
+        self._order.clear()
+        self._leads.clear()
+
+    def _settle(self, order: list[int]) -> list[int]:
+        """Let classes rise past the one above them where they have earned it."""
+        leads: dict[tuple[int, int], int] = {}
+        for _ in order:
+            for place in range(len(order) - 1):
+                above, below = order[place], order[place + 1]
+                lead = self._smoothed[below] - self._smoothed[above]
+                if lead <= 0:
+                    continue
+                pair = (below, above)
+                leads[pair] = self._leads.get(pair, 0) + 1
+                clear = lead >= max(self._margin * self._smoothed[below], _SMALLEST_LEAD)
+                if clear or leads[pair] > self._patience:
+                    order[place], order[place + 1] = below, above
+        self._leads = leads
+        return order
+
+
+class SteadyMaps:
+    """Maps smoothed over three frames, which delays them by exactly one frame.
+
+    A map that has little in common with the ones before is news (a cut, another object): it is
+    shown as it is, and smoothing begins anew.
+    """
+
+    def __init__(self) -> None:
+        self._history: deque[dict[int, NDArray[np.float32]]] = deque(maxlen=len(TAPS))
+        self._context: Hashable = None
+
+    def update(
+        self, explained: Sequence[int], evidence: Evidence, context: Hashable = None
+    ) -> Evidence:
+        """Take the next frame's maps and return them smoothed.
+
+        Args:
+            explained: Class of each map.
+            evidence: ``float32 (K, h, w)`` in logits.
+            context: What the maps mean (layer, view, network); another one begins anew.
+        """
+        if context != self._context:
+            self.reset()
+            self._context = context
+        newest = dict(zip(explained, evidence, strict=True))
+        if self._history and _is_news(newest, self._history[0]):
+            self._history.clear()
+        self._history.appendleft(newest)
+        smoothed = [self._smooth(index) for index in explained]
+        return np.stack(smoothed) if smoothed else evidence
+
+    def reset(self) -> None:
+        """Forget the frames before."""
+        self._history.clear()
+
+    def _smooth(self, index: int) -> NDArray[np.float32]:
+        total = np.zeros_like(self._history[0][index])
+        weight = 0.0
+        for tap, maps in zip(TAPS, self._history, strict=False):
+            if index not in maps:
+                break
+            total += np.float32(tap) * maps[index]
+            weight += tap
+        smooth: NDArray[np.float32] = total / np.float32(weight)
+        return smooth
+
+
+def _is_news(
+    newest: Mapping[int, NDArray[np.float32]], before: Mapping[int, NDArray[np.float32]]
+) -> bool:
+    """Whether the maps that both frames have differ more than noise makes them."""
+    change = strength = 0.0
+    for index, after in newest.items():
+        past = before.get(index)
+        if past is None:
+            continue
+        if past.shape != after.shape:
+            return True
+        change += float(np.abs(after - past).sum())
+        strength += max(float(np.abs(after).sum()), float(np.abs(past).sum()))
+    return change > _NEWS * strength
