@@ -38,7 +38,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     | FOUNDATION
     | {"timing", "workers", "lifecycle", "painter", "pipeline", "session", "console"}
     | {"bench", "web"},
-    "cli": {"commands", "console", "errors", "lifecycle"},
+    "options": set(),
+    "cli": {"commands", "console", "errors", "lifecycle", "options"},
     "__main__": {"cli", "errors", "lifecycle"},
     "__init__": WINGS | FOUNDATION | {"painter", "pipeline", "session"},
 }

@@ -187,11 +187,11 @@ def _open_source(request: RunRequest, console: Console) -> Source:
 
 
 def _import_torch_early() -> None:
-    """Load torch beside the opening of the source: both wait for the disk more than compute."""
+    """Load torch and torchvision beside the opening of the source, which mostly waits."""
 
     def load() -> None:
         with contextlib.suppress(Exception):  # the import that needs it reports what is wrong
-            import torch  # noqa: F401
+            import torchvision.models  # noqa: F401 - brings torch
 
     threading.Thread(target=load, name="import-torch", daemon=True).start()
 

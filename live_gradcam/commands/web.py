@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import socket
 import webbrowser
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +50,7 @@ def execute(request: WebRequest, console: Console) -> None:
     from live_gradcam.web.security import parse_auth
 
     auth = parse_auth(request.auth, host=request.host, share=request.share)
+    require_port(request.host, request.port)
     from live_gradcam.explain.classifier import load_classifier
 
     classifier = load_classifier(
@@ -70,6 +72,27 @@ def require_gradio() -> None:
     if importlib.util.find_spec("gradio") is None:
         step = 'Install it with: pip install "live-gradcam[web]", in a clone pip install ".[web]"'
         raise UsageError("the page needs Gradio", "", "it is not installed", step)
+
+
+def require_port(host: str, port: int | None) -> None:
+    """Refuse a place where nothing can listen, before anything slow is loaded.
+
+    Raises:
+        UsageError: The address is not this machine's, or the port is taken or not permitted.
+    """
+    try:
+        family, kind, protocol, _, place = socket.getaddrinfo(
+            host.strip("[]"), port or 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, kind, protocol) as listener:
+            # As the server does: what was closed a moment ago may be taken again.
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(place)
+    except OSError as exc:
+        where = host if port is None else f"{host}:{port}"
+        cause = (exc.strerror or str(exc)).lower()
+        step = "Choose another --host or --port"
+        raise UsageError("cannot open the page", where, cause, step) from exc
 
 
 def _explainer(request: WebRequest, classifier: Classifier, console: Console) -> Explainer:

@@ -1,0 +1,183 @@
+"""The options that commands share: their names, types, defaults and help."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Precision(str, Enum):
+    """What the network computes in."""
+
+    auto = "auto"
+    fp32 = "fp32"
+    bf16 = "bf16"
+    fp16 = "fp16"
+
+
+class Compile(str, Enum):
+    """Whether the network is compiled."""
+
+    auto = "auto"
+    on = "on"
+    off = "off"
+
+
+class ViewChoice(str, Enum):
+    """What the network is shown."""
+
+    crop = "crop"
+    stretch = "stretch"
+    full = "full"
+
+
+MODEL = "The network"
+PICTURE = "The picture"
+CAPTURE = "Frames"
+
+Source = Annotated[
+    str,
+    typer.Argument(
+        help="Camera number or device, video file, picture, folder, quoted glob, rtsp:// or "
+        "http(s):// stream, or 'scene' for generated frames.",
+        show_default="camera 0",
+    ),
+]
+Outputs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="OUTPUT",
+        help="Where results go; may be repeated: .mp4 .mkv video, .png .jpg picture, a folder, "
+        ".jsonl .csv records, '-' for JSON lines on stdout. Without one, a window opens.",
+        show_default=False,
+    ),
+]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        help="A torchvision network, or 'scenes' for the bundled one. See 'live-gradcam models'.",
+        rich_help_panel=MODEL,
+        show_default="resnet18",
+    ),
+]
+Weights = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Your own checkpoint: .pth, .pt or .safetensors.",
+        rich_help_panel=MODEL,
+        show_default=False,
+    ),
+]
+Labels = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Class names: text, one a line, or JSON.",
+        rich_help_panel=MODEL,
+        show_default=False,
+    ),
+]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.", rich_help_panel=MODEL)]
+PrecisionOption = Annotated[
+    Precision,
+    typer.Option("--precision", help="What the network computes in.", rich_help_panel=MODEL),
+]
+CompileOption = Annotated[
+    Compile,
+    typer.Option(
+        "--compile",
+        help="auto compiles beside the running network, on waits for it, off never does.",
+        rich_help_panel=MODEL,
+    ),
+]
+ClassOption = Annotated[
+    str | None,
+    typer.Option(
+        "--class",
+        metavar="NAME|INDEX",
+        help="Explain this class.",
+        rich_help_panel=MODEL,
+        show_default="the top one",
+    ),
+]
+TopK = Annotated[int, typer.Option(min=1, help="How many labels to show.", rich_help_panel=PICTURE)]
+ViewOption = Annotated[
+    ViewChoice,
+    typer.Option(
+        "--view",
+        help="What the network sees: the centre square, the squeezed frame, or the whole frame.",
+        rich_help_panel=MODEL,
+    ),
+]
+Colormap = Annotated[
+    str, typer.Option(metavar="NAME", help="Colours of the heatmap.", rich_help_panel=PICTURE)
+]
+Opacity = Annotated[
+    float,
+    typer.Option(min=0.0, max=1.0, help="Opacity of full heat.", rich_help_panel=PICTURE),
+]
+Mirror = Annotated[
+    bool, typer.Option("--mirror", help="Flip left and right.", rich_help_panel=PICTURE)
+]
+NoSmooth = Annotated[
+    bool,
+    typer.Option(
+        "--no-smooth", help="No smoothing of heat and labels in time.", rich_help_panel=PICTURE
+    ),
+]
+Width = Annotated[
+    int | None,
+    typer.Option(min=1, help="Width asked of a camera.", rich_help_panel=CAPTURE),
+]
+Height = Annotated[
+    int | None,
+    typer.Option(min=1, help="Height asked of a camera.", rich_help_panel=CAPTURE),
+]
+Fps = Annotated[
+    float | None,
+    typer.Option(min=0.1, help="Rate asked of a camera.", rich_help_panel=CAPTURE),
+]
+MaxFrames = Annotated[
+    int | None,
+    typer.Option(min=1, help="Stop after so many frames.", rich_help_panel=CAPTURE),
+]
+Loop = Annotated[
+    bool, typer.Option("--loop", help="Begin again at the end.", rich_help_panel=CAPTURE)
+]
+MaxOutage = Annotated[
+    float | None,
+    typer.Option(
+        min=0.0,
+        metavar="SECONDS",
+        help="Give up on a stream or camera that is away for longer.",
+        rich_help_panel=CAPTURE,
+        show_default="never",
+    ),
+]
+Strict = Annotated[
+    bool,
+    typer.Option(
+        "--strict",
+        help="A frame or picture that cannot be decoded is an error.",
+        rich_help_panel=CAPTURE,
+    ),
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")]
+Kiosk = Annotated[
+    bool,
+    typer.Option(
+        "--kiosk",
+        help="Full screen without a quit key: only Ctrl-C or Alt-F4 end it. The source is opened "
+        "again for ever.",
+        rich_help_panel=PICTURE,
+    ),
+]
+NoWindow = Annotated[bool, typer.Option("--no-window", help="Never open a window.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only errors.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks and log messages.")]
