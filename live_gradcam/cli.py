@@ -281,8 +281,10 @@ def run_command_line(arguments: Sequence[str]) -> int:
         return _fail(console, str(error), error.exit_code, debug=debug)
     except lifecycle.Interrupted:
         raise
-    except (BrokenPipeError, SystemExit):
+    except (BrokenPipeError, SystemExit) as leaving:
         # Whoever read our output has enough of it; typer turns that into an exit of its own.
+        if isinstance(leaving, SystemExit) and not isinstance(leaving.__context__, OSError):
+            return _fail(console, describe_bug(leaving), ExitCode.BUG, debug=debug)
         return ExitCode.OK
     except Exception as error:  # the last line of defence
         interrupted = lifecycle.interrupted_code()

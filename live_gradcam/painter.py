@@ -36,5 +36,5 @@ class Painter:
         """
         options = self.options
         if self._scale is not None:
-            options = replace(options, scale=self._scale.update(explanation))
+            options = replace(options, scale=self._scale.update(explanation, signed=options.signed))
         return draw(image, explanation, options=options, hud=hud)

@@ -234,7 +234,7 @@ class _OfflineRun:
             stages=self.clock.summary(),
             skipped=self.source.skipped,
             outputs=tuple(sink.description for sink in self.sinks),
-            notes=self.source.notes,
+            notes=(*self.source.notes, *(note for sink in self.sinks for note in sink.notes)),
         )
 
     def _expected_total(self) -> int | None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 _KEPT_SAMPLES = 20_000
+_SHORTEST_SPAN_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +75,9 @@ class RateMeter:
 
     @property
     def per_second(self) -> float | None:
-        """The rate; ``None`` until two events were seen."""
+        """The rate; ``None`` until it was watched for a fifth of a second."""
         if len(self._stamps) < 2:
             return None
         span = self._stamps[-1] - self._stamps[0]
-        return (len(self._stamps) - 1) / span if span > 0 else None
+        # A first batch arrives all at once: that is no rate yet.
+        return (len(self._stamps) - 1) / span if span >= _SHORTEST_SPAN_SECONDS else None

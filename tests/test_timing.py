@@ -24,6 +24,13 @@ def test_the_rate_forgets_what_is_older_than_the_window() -> None:
     assert meter.per_second == pytest.approx(1.0)
 
 
+def test_a_first_batch_all_at_once_is_no_rate_yet() -> None:
+    meter = RateMeter(window_seconds=1.0)
+    for number in range(4):
+        meter.tick(number * 1e-5)
+    assert meter.per_second is None
+
+
 def test_a_burst_after_a_pause_is_no_burst_of_rate() -> None:
     meter = RateMeter(window_seconds=1.0)
     for start in (0.0, 2.0):

@@ -85,7 +85,8 @@ def execute(request: RunRequest, console: Console) -> None:
     with _open_source(request, console) as source:
         _refuse_endless(source.info, request)
         with _open_explainer(request, console) as explainer:
-            options = _run_options(request, explainer)
+            moving = source.info.kind != "pictures"
+            options = _run_options(request, explainer, show_rate=moving)
             with contextlib.ExitStack() as stack:
                 sinks = [stack.enter_context(sink) for sink in _open_sinks(request, source.info)]
                 with lifecycle.cooperative() as stop:
@@ -231,7 +232,9 @@ def _open_explainer(request: RunRequest, console: Console) -> Explainer:
     )
 
 
-def _run_options(request: RunRequest, explainer: Explainer) -> RunOptions:
+def _run_options(
+    request: RunRequest, explainer: Explainer, *, show_rate: bool = True
+) -> RunOptions:
     from live_gradcam.pipeline import RunOptions
 
     return RunOptions(
@@ -239,6 +242,7 @@ def _run_options(request: RunRequest, explainer: Explainer) -> RunOptions:
         max_frames=request.max_frames,
         mirror=request.mirror,
         batch_size=explainer.preferred_batch_size,
+        show_rate=show_rate,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import socket
+import sys
 import webbrowser
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,6 +130,7 @@ def _serve(
             console.out(f"For everybody who has the password: {address.shared}")
         elif request.share:
             console.note("no public address: the tunnel could not be opened")
+        sys.stdout.flush()  # whoever started the page through a pipe waits for its address
         console.note("Ctrl-C ends it.")
         if request.open_browser and not open_browser(address.local):
             console.note("no browser was found to open it in")

@@ -116,7 +116,8 @@ class LinearHead(Head):
     @override
     def evidence(self, basis: Tensor, classes: Tensor) -> Tensor:
         count, channels, height, width = basis.shape
-        maps = torch.bmm(self.weight[classes], basis.reshape(count, channels, height * width))
+        chosen = self.weight.index_select(0, classes.reshape(-1)).reshape(count, -1, channels)
+        maps = torch.bmm(chosen, basis.reshape(count, channels, height * width))
         return maps.reshape(count, -1, height, width) / (height * width)
 
 

@@ -363,7 +363,7 @@ def _assemble(
         shape = tuple(getattr(logits, "shape", ()))
         cause = f"its output {shape} is not (N, classes)"
         raise ModelError("cannot use the network", name, cause)
-    if network is not None and not torch.allclose(logits, network(pixels), rtol=1e-4, atol=1e-4):
+    if network is not None and not torch.allclose(logits, network(pixels), 1e-4, 1e-4, True):
         cause = "the part after the layer does not reproduce the network"
         raise ModelError("cannot explain layer", layer, cause, "Name another layer")
     return Classifier(

@@ -46,7 +46,8 @@ Shape: TypeAlias = "tuple[int, int, int]"
 """Batch, height and width of the network's input."""
 
 TIMEOUT_SECONDS = 600.0
-_NICENESS = 10
+# How much a compiler beside a running session yields to it.
+NICENESS = 10
 _KEEP_PACKAGES = 12
 _KEEP_BYTES = 3 << 30
 _STALE_SECONDS = 24 * 3600.0
@@ -58,6 +59,9 @@ _START = (
     "import sys; sys.path[:] = [p for p in sys.path if p];"  # never code from the working directory
     "from live_gradcam.explain.compile_worker import main; main()"
 )
+
+
+_ROOT = str(Path(__file__).resolve().parents[2])
 
 
 class CompileError(Exception):
@@ -78,6 +82,7 @@ class BackgroundCompiler:
         network: The eager network, which compiled ones must equal.
         depth: Length of the selection that compiled networks take.
         threads: Threads that they use.
+        niceness: How much the child process yields to others, as in `os.nice`.
         on_ready: Told each shape and its engine, from the compiler's thread.
         on_failure: Told once why nothing (more) will be compiled, as a sentence.
         timeout_seconds: How long one compilation may take.
@@ -89,6 +94,7 @@ class BackgroundCompiler:
         *,
         depth: int,
         threads: int,
+        niceness: int = NICENESS,
         on_ready: Callable[[Shape, Engine], None],
         on_failure: Callable[[str], None],
         timeout_seconds: float = TIMEOUT_SECONDS,
@@ -96,6 +102,7 @@ class BackgroundCompiler:
         self._network = network
         self._depth = depth
         self._threads = threads
+        self._niceness = niceness
         self._on_ready = on_ready
         self._on_failure = on_failure
         self._timeout_seconds = timeout_seconds
@@ -193,7 +200,7 @@ class BackgroundCompiler:
         try:
             output = work / "network.pt2"
             request = CompileRequest(
-                self._network, *shape, self._depth, self._threads, _NICENESS, output
+                self._network, *shape, self._depth, self._threads, self._niceness, output
             )
             self._run_child(pickle.dumps(request), work)
             if not self._closing.is_set():
@@ -206,6 +213,8 @@ class BackgroundCompiler:
             **os.environ,
             "TORCHINDUCTOR_CACHE_DIR": str(work),
             "TORCHINDUCTOR_COMPILE_THREADS": "1",
+            # Where this package is, which need not be installed.
+            "PYTHONPATH": os.pathsep.join(filter(None, (_ROOT, os.environ.get("PYTHONPATH")))),
         }
         log = work / "log.txt"
         with log.open("wb") as log_file:

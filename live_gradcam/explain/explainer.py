@@ -203,7 +203,7 @@ class Explainer:
         pixels = prepare_batch(frames, plans)
         prepared = time.perf_counter()
         try:
-            output = self._runner.run(pixels, selection)
+            found = self._runner.run(pixels, selection)
         except OutOfMemory:
             half = len(frames) // 2
             if half == 0:
@@ -219,7 +219,7 @@ class Explainer:
                 "explain": (done - began) * share,
             }
         )
-        logits, classes, evidence = (part.numpy() for part in output[:3])
+        logits, classes, evidence = (part.numpy() for part in found)
         return [
             self._explanation(logits[i], classes[i], evidence[i], plan, timings)
             for i, plan in enumerate(plans)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import operator
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -106,8 +107,8 @@ def find_class(labels: Sequence[str], wanted: str | int) -> int:
     Raises:
         UsageError: No class or several classes match.
     """
-    if isinstance(wanted, int):
-        return _checked_index(labels, wanted, str(wanted))
+    if not isinstance(wanted, str):
+        return _checked_index(labels, operator.index(wanted), str(wanted))
     name = _folded(wanted)
     folded = [_folded(label) for label in labels]
     if name not in folded and name.lstrip("-").isdecimal():

@@ -108,28 +108,27 @@ def at_layer(classifier: Classifier, name: str) -> Classifier:
     )
 
 
-class _Shapes(fx.Interpreter):
-    """Runs a graph and remembers the shape of every value."""
-
-    def __init__(self, module: fx.GraphModule) -> None:
-        super().__init__(module)
-        self.shapes: dict[fx.Node, tuple[int, ...]] = {}
-
-    def run_node(self, n: fx.Node) -> Any:  # noqa: ANN401 - whatever the network computes
-        value = super().run_node(n)
+def _shapes(whole: fx.GraphModule, pixels: Tensor) -> dict[fx.Node, tuple[int, ...]]:
+    """Run the network step by step and note the shape of every value."""
+    # Not `Interpreter.run`: it starts a progress bar's thread that never ends.
+    steps = fx.Interpreter(whole)
+    steps.args_iter = iter((pixels,))
+    shapes = {}
+    for node in whole.graph.nodes:
+        value: Any = steps.run_node(node)
+        steps.env[node] = value
         if isinstance(value, Tensor):
-            self.shapes[n] = tuple(value.shape)
-        return value
+            shapes[node] = tuple(value.shape)
+    return shapes
 
 
 @torch.no_grad()
 def _places(whole: fx.GraphModule, classifier: Classifier) -> list[_Place]:
     side = classifier.preprocessing.crop_size
-    interpreter = _Shapes(whole)
-    interpreter.run(torch.zeros(1, 3, side, side))
+    shapes = _shapes(whole, torch.zeros(1, 3, side, side))
     last: dict[tuple[int, ...], _Place] = {}
     for node in _bottlenecks(whole.graph):
-        shape = interpreter.shapes.get(node, ())
+        shape = shapes.get(node, ())
         # A square picture has square maps; what is not square has its channels elsewhere.
         if len(shape) != 4 or shape[2] != shape[3] or shape[2] < 2:
             continue

@@ -13,14 +13,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
 
 from live_gradcam.errors import DeviceError, UsageError
 from live_gradcam.explain.classifier import Classifier
-from live_gradcam.explain.compiled import BackgroundCompiler, Shape
+from live_gradcam.explain.compiled import NICENESS, BackgroundCompiler, Shape
 from live_gradcam.explain.engine import Engine, FusedNetwork, Output
 from live_gradcam.explain.runtime import CompileState, Runtime
 
@@ -41,6 +41,20 @@ _PREFERRED_BATCH = {"cpu": 4, "cuda": 16, "mps": 8}
 
 class OutOfMemory(DeviceError):
     """The device has too little memory for this batch."""
+
+
+class Found(NamedTuple):
+    """What a batch gave, on the CPU.
+
+    Attributes:
+        logits: float32 ``(N, classes)``.
+        classes: int64 ``(N, K)``, the explained classes.
+        evidence: float32 ``(N, K, h, w)``.
+    """
+
+    logits: Tensor
+    classes: Tensor
+    evidence: Tensor
 
 
 class Runner:
@@ -76,6 +90,7 @@ class Runner:
         self._engines: dict[Shape, Engine] = {}
         self._lock = threading.Lock()
         self._use: dict[Shape, tuple[int, float]] = {}
+        self._asked: dict[Shape, bool] = {}
         self._reference: FusedNetwork | None = None
         self._tensor = lru_cache(maxsize=64)(self._to_tensor)
         self._runtime = self._with_compiler(runtime)
@@ -84,6 +99,7 @@ class Runner:
             self._network,
             depth=depth,
             threads=runtime.threads,
+            niceness=0 if runtime.compile == "on" else NICENESS,
             on_ready=self._engines.__setitem__,
             on_failure=self._give_up_compiling,
         )
@@ -108,8 +124,8 @@ class Runner:
             yield batch
             count -= batch
 
-    def run(self, pixels: Tensor, selection: Selection) -> Output:
-        """Scores and evidence of a batch, on the CPU.
+    def run(self, pixels: Tensor, selection: Selection) -> Found:
+        """Scores and evidence of a batch.
 
         Not finite where the network's output is not, even in float32.
 
@@ -125,11 +141,11 @@ class Runner:
         self._consider_compiling(shape)
         with torch.no_grad(), self._memory_errors(), self._size_errors(shape):
             output = self._forward(shape, pixels.to(self._device), selection)
-            output = Output(*(part.cpu() for part in output))
+            found = Found(output.logits.cpu(), output.classes.cpu(), output.evidence.cpu())
             # Anything that is not finite makes the sum not finite.
-            if bool((output.logits.sum() + output.evidence.sum()).isfinite()):
-                return output
-            return self._again(pixels, selection, output)
+            if bool((found.logits.sum() + found.evidence.sum()).isfinite()):
+                return found
+            return self._again(pixels, selection, found)
 
     def close(self) -> None:
         """End the compiler, if it runs. Idempotent; running goes on to work."""
@@ -149,19 +165,19 @@ class Runner:
             classes=output.classes[:, :count], evidence=output.evidence[:, :count]
         )
 
-    def _again(self, pixels: Tensor, selection: Selection, output: Output) -> Output:
+    def _again(self, pixels: Tensor, selection: Selection, found: Found) -> Found:
         """The pictures whose output is not finite once more in float32, on the CPU."""
         with self._lock:
             if self._reference is None:
                 self._reference = FusedNetwork(self._classifier, "fp32").eval()
-        finite = output.logits.isfinite().all(1) & output.evidence.isfinite().flatten(1).all(1)
+        finite = found.logits.isfinite().all(1) & found.evidence.isfinite().flatten(1).all(1)
         rows = (~finite).nonzero().squeeze(1)
         chosen = torch.tensor(selection)
         fresh = Output(*self._reference(pixels[rows], chosen[: self._depth]))
         if len(selection) > self._depth:
             fresh = _all_maps(self._reference, fresh, chosen)
-        patched = (old.index_copy(0, rows, new) for old, new in zip(output, fresh, strict=True))
-        return Output(*patched)
+        pairs = zip(found, fresh[:3], strict=True)
+        return Found(*(old.index_copy(0, rows, new) for old, new in pairs))
 
     def _to_tensor(self, selection: Selection) -> Tensor:
         return torch.tensor(selection, device=self._device)
@@ -198,12 +214,12 @@ class Runner:
         with self._lock:
             count, began = self._use.get(shape, (0, now))
             self._use[shape] = (count + 1, began)
-        late = count * shape[0] >= _COMPILE_AFTER or now - began > _COMPILE_AFTER_SECONDS
-        if count == _LOOK_AFTER or (late and count > _LOOK_AFTER):
-            if late:
-                with self._lock:
-                    self._use[shape] = (-1, float("inf"))
-            self._compiler.request(shape, may_compile=late)
+            late = count * shape[0] >= _COMPILE_AFTER or now - began > _COMPILE_AFTER_SECONDS
+            # Asked for twice at most: to look for it, and to make it.
+            if count < _LOOK_AFTER or self._asked.get(shape, not late) == late:
+                return
+            self._asked[shape] = late
+        self._compiler.request(shape, may_compile=late)
 
     def _give_up_compiling(self, sentence: str) -> None:
         self._failed = True
@@ -254,15 +270,9 @@ class Runner:
 
 
 def _all_maps(network: FusedNetwork, output: Output, selection: Tensor) -> Output:
-    """Maps of more classes than one forward makes, from what it left."""
+    """Maps of more classes (never ranks) than one forward makes, from what it left."""
     head = network.head
     classes = selection.expand(output.logits.shape[0], -1)
-    ranks = output.logits.shape[1]
-    if bool((selection < 0).any()):
-        ranked = output.logits.argsort(dim=1, descending=True)
-        classes = torch.where(
-            classes >= 0, classes, ranked.gather(1, (-1 - classes).clamp(0, ranks - 1))
-        )
     group = classes.shape[1] if head.closed_form else _GROUP
     maps = [head.evidence(output.basis, part) for part in torch.split(classes, group, dim=1)]
     return output._replace(classes=classes, evidence=torch.cat(maps, dim=1))

@@ -18,7 +18,7 @@ from live_gradcam.explain.classifier import Classifier
 _WEIGHTED = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d, nn.Linear)
 
 
-def scramble(classifier: Classifier, *, seed: int = 0) -> Classifier:
+def scramble(classifier: Classifier, *, seed: int = 4) -> Classifier:
     """A copy of a classifier with all of its weights drawn at random, from the first to the last.
 
     Args:

@@ -117,10 +117,11 @@ class _PlayerFeed(Feed):
         self._source = source
         self._frames: Channel[Frame] = Channel(_READ_AHEAD_FRAMES)
         self._workers = WorkerGroup("player", self._frames.abort)
-        self._workers.start("read", self._read)
         self._waiting: Frame | None = None
         self._offset_seconds: float | None = None
         self._ended = False
+        self._failure: Exception | None = None
+        self._workers.start("read", self._read)
 
     @property
     def by_hand(self) -> bool:
@@ -150,7 +151,8 @@ class _PlayerFeed(Feed):
                 return None
             except (StopIteration, ChannelAborted):
                 self._ended = True
-                self._workers.reraise()
+                if self._failure is not None:
+                    raise self._failure from None
                 return None
         if not self.by_hand:
             early = self._early(self._waiting)
@@ -179,6 +181,10 @@ class _PlayerFeed(Feed):
         try:
             for frame in self._source:
                 self._frames.put(frame)
+        except Exception as error:
+            # The frames before it are shown first.
+            if not isinstance(error, ChannelAborted):
+                self._failure = error
         finally:
             self._frames.close()
 

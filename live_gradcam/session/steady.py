@@ -18,6 +18,19 @@ from live_gradcam.values import Evidence, Prediction
 TAPS = (0.3, 0.4, 0.3)
 """Weights of the newest map, of the one before, and of the one before that."""
 
+# Changes of this many standard deviations of the noise are noise ...
+_NOISE_BAND = 3.0
+# ... as long as they are smaller than this share of the map's maximum, which nobody can see.
+LARGEST_BAND = 0.03
+"""How far a shown map may be from the true one of a frame before, as a share of its maximum."""
+# Share of a change within the band that is followed in one frame.
+_CREEP = 0.1
+# The estimate of the noise follows less noise at once and more noise by this factor a frame: motion
+# looks like noise, but does not last.
+_NOISE_GROWTH = 1.1
+# Standard deviation of one map from the median of the differences of two, for normal noise.
+_DEVIATIONS = 1.0 / (0.6745 * np.sqrt(2.0))
+
 # A map that differs from the last ones by more than this share of their strength is news.
 _NEWS = 0.6
 
@@ -103,14 +116,17 @@ class SteadyLabels:
 
 
 class SteadyMaps:
-    """Maps smoothed over three frames, which delays them by exactly one frame.
+    """Maps without shimmer, one frame late.
 
-    A map that has little in common with the ones before is news (a cut, another object): it is
-    shown as it is, and smoothing begins anew.
+    Three frames are averaged, which delays by exactly one frame. What then still changes by no more
+    than noise does, and by less than can be seen, is followed slowly only. A map that has little in
+    common with the ones before is news (a cut, another object): it is shown as it is, at once.
     """
 
     def __init__(self) -> None:
         self._history: deque[dict[int, NDArray[np.float32]]] = deque(maxlen=len(TAPS))
+        self._calm: dict[int, NDArray[np.float32]] = {}
+        self._noise: float | None = None
         self._context: Hashable = None
 
     def update(
@@ -129,15 +145,46 @@ class SteadyMaps:
         newest = dict(zip(explained, evidence, strict=True))
         if self._history and _is_news(newest, self._history[0]):
             self._history.clear()
+            self._calm.clear()
+        if self._history:
+            self._listen(newest, self._history[0])
         self._history.appendleft(newest)
-        smoothed = [self._smooth(index) for index in explained]
-        return np.stack(smoothed) if smoothed else evidence
+        self._calm = {index: self._settle(index) for index in explained}
+        return np.stack([self._calm[index] for index in explained]) if explained else evidence
 
     def reset(self) -> None:
         """Forget the frames before."""
         self._history.clear()
+        self._calm.clear()
+        self._noise = None
 
-    def _smooth(self, index: int) -> NDArray[np.float32]:
+    def _listen(
+        self, newest: Mapping[int, NDArray[np.float32]], before: Mapping[int, NDArray[np.float32]]
+    ) -> None:
+        """Estimate how much the maps change where nothing happens."""
+        changes = [np.abs(each - before[i]).ravel() for i, each in newest.items() if i in before]
+        if not changes:
+            return
+        heard = float(np.median(np.concatenate(changes)) * _DEVIATIONS)
+        if self._noise is None or heard < self._noise:
+            self._noise = heard
+        else:
+            self._noise = min(heard, self._noise * _NOISE_GROWTH + 1e-12)
+
+    def _settle(self, index: int) -> NDArray[np.float32]:
+        averaged = self._average(index)
+        before = self._calm.get(index)
+        if before is None or self._noise is None:
+            return averaged
+        band = min(
+            _NOISE_BAND * self._noise * float(np.linalg.norm(TAPS)),
+            LARGEST_BAND * float(np.abs(averaged).max()),
+        )
+        held_back = np.clip(averaged - before, -band, band) * np.float32(1.0 - _CREEP)
+        calm: NDArray[np.float32] = (averaged - held_back).astype(np.float32)
+        return calm
+
+    def _average(self, index: int) -> NDArray[np.float32]:
         total = np.zeros_like(self._history[0][index])
         weight = 0.0
         for tap, maps in zip(TAPS, self._history, strict=False):
@@ -145,8 +192,8 @@ class SteadyMaps:
                 break
             total += np.float32(tap) * maps[index]
             weight += tap
-        smooth: NDArray[np.float32] = total / np.float32(weight)
-        return smooth
+        average: NDArray[np.float32] = total / np.float32(weight)
+        return average
 
 
 def _is_news(

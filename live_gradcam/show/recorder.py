@@ -233,7 +233,8 @@ class VideoSink(Sink):
         return tick
 
     def _wants_keyframe(self, tick: int) -> bool:
-        if self._last_keyframe is None:
+        # A second one right behind the first brings that into the file, and thereby its header.
+        if self._last_keyframe is None or self._frames == 1:
             return True
         # Now, if waiting for the next frame would make it too late.
         return (

@@ -1,4 +1,4 @@
-"""Files of weights as users have them: understood, or refused with what they are. Nothing is run."""
+"""Files of weights as users have them: understood, or refused with what they are."""
 
 from __future__ import annotations
 

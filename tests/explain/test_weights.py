@@ -153,7 +153,7 @@ def broken(published: bytes) -> dict[str, tuple[Answer, str]]:
         "interrupted": (file_answer(published[:5000], promised=len(published)), "interrupted"),
         "other content": (file_answer(b"<html>login</html>"), "its name says"),
         "not found": (missing, "404"),
-        "not HTTP": (garbage, ""),
+        "not HTTP": (garbage, "cannot download"),
     }
 
 

@@ -1,0 +1,79 @@
+"""Where uploaded and made files lie: a private folder that stays small and goes with the page."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+
+class CacheFolder:
+    """A folder of the page's own, bounded in files, bytes and age.
+
+    Args:
+        files: How many files are kept.
+        size_bytes: How much space they may take.
+        age_seconds: How long a file is kept.
+        clock: Seconds since the epoch, comparable with the files' times.
+    """
+
+    def __init__(
+        self,
+        *,
+        files: int,
+        size_bytes: int,
+        age_seconds: float,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.path = Path(tempfile.mkdtemp(prefix="live-gradcam-page-")).resolve()
+        self._files = files
+        self._bytes = size_bytes
+        self._age = age_seconds
+        self._clock = clock
+        self._kept: set[Path] = set()
+        self._lock = threading.Lock()
+
+    def holds(self, path: str) -> bool:
+        """Whether a path means a file inside the folder, links and dots resolved."""
+        if "\0" in path:
+            return False
+        try:
+            return Path(path).resolve().is_relative_to(self.path)
+        except (OSError, RuntimeError):  # a loop of links, a name that is too long
+            return False
+
+    def keep(self, path: Path) -> None:
+        """Never sweep this file: it belongs to the page itself."""
+        self._kept.add(path.resolve())
+
+    def sweep(self) -> None:
+        """Delete what is too old, then the oldest until the rest fits."""
+        with self._lock:
+            found: list[tuple[float, int, Path]] = []
+            # os.walk leaves out what somebody else deletes meanwhile; Path.rglob stumbles over it.
+            for folder, _, names in os.walk(self.path):
+                for path in (Path(folder, name) for name in names):
+                    with contextlib.suppress(OSError):
+                        status = path.lstat()
+                        if path not in self._kept:
+                            found.append((status.st_mtime, status.st_size, path))
+            found.sort(reverse=True)
+            oldest = self._clock() - self._age
+            total = 0
+            for place, (modified, size, path) in enumerate(found):
+                total += size
+                if place >= self._files or total > self._bytes or modified < oldest:
+                    with contextlib.suppress(OSError):
+                        path.unlink()
+                    if path.parent != self.path:
+                        with contextlib.suppress(OSError):  # not empty
+                            path.parent.rmdir()
+
+    def close(self) -> None:
+        """Delete the folder and all that is in it. Idempotent."""
+        shutil.rmtree(self.path, ignore_errors=True)

@@ -1,0 +1,295 @@
+"""The browser's camera: frames are posted, explained pictures come back, the newest frame wins.
+
+Each frame is one request whose answer is the drawn picture. It needs no upload, no file and no
+queue: what is not the newest when the network is free is answered at once with "no content". A
+camera's pictures are reachable only through its own unguessable name, in the answer to its own
+request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import threading
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import anyio.to_thread
+import httpx
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from live_gradcam.errors import LiveGradcamError, SourceError
+from live_gradcam.explain.classifier import Classifier
+from live_gradcam.native import cv2
+from live_gradcam.painter import Painter
+from live_gradcam.pictures import read_image
+from live_gradcam.show.overlay import COLORMAPS, OverlayOptions
+from live_gradcam.values import Explanation, Image
+from live_gradcam.web.engine import Busy, SharedEngine
+from live_gradcam.web.limits import Limits
+from live_gradcam.web.pictures import TOP, Look
+from live_gradcam.web.words import public_message
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+_JPEG_QUALITY = 80
+# One is decoded, one explained, one drawn; one more makes up for jitter.
+_AT_WORK = 4
+_VIEWS = ("crop", "stretch", "full")
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+@dataclass(slots=True, eq=False)
+class Camera:
+    """One visitor's running camera.
+
+    Attributes:
+        name: Unguessable; the camera is addressed by it.
+        opened_seconds: When it was started, monotonic.
+        used_seconds: When it last sent something, monotonic.
+        newest: Number of the newest frame that arrived.
+        waiting: Frames that are being worked on.
+    """
+
+    name: str
+    opened_seconds: float
+    used_seconds: float
+    newest: int = -1
+    waiting: int = 0
+    painter: Painter = field(default_factory=lambda: Painter(OverlayOptions(), moving=True))
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    drawing: threading.Lock = field(default_factory=threading.Lock)
+
+
+class CameraDesk:
+    """Running cameras, bounded in number and time. Used from the server's event loop only.
+
+    Args:
+        engine: Shared by all visitors.
+        classifier: Whose classes may be asked for.
+        limits: Of the page.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        engine: SharedEngine,
+        classifier: Classifier,
+        limits: Limits,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._engine = engine
+        self._classifier = classifier
+        self._limits = limits
+        self._clock = clock
+        self._cameras: dict[str, Camera] = {}
+
+    def __len__(self) -> int:
+        return len(self._cameras)
+
+    def start(self) -> Camera:
+        """Start a camera.
+
+        Raises:
+            Busy: As many as possible are running.
+        """
+        now = self._clock()
+        for camera in list(self._cameras.values()):
+            if self._over(camera, now):
+                del self._cameras[camera.name]
+        if len(self._cameras) >= self._limits.cameras:
+            cause = f"{self._limits.cameras} cameras are running already"
+            raise Busy("cannot start the camera", cause=cause, next_step="Try again in a minute")
+        camera = Camera(secrets.token_urlsafe(24), now, now)
+        self._cameras[camera.name] = camera
+        return camera
+
+    def stop(self, name: str) -> None:
+        """Forget a camera."""
+        self._cameras.pop(name, None)
+
+    def find(self, name: str) -> Camera | None:
+        """A running camera; ``None`` where there is none of this name, or its time is over."""
+        camera = self._cameras.get(name)
+        if camera is None:
+            return None
+        now = self._clock()
+        if self._over(camera, now):
+            self.stop(name)
+            return None
+        camera.used_seconds = now
+        return camera
+
+    def _over(self, camera: Camera, now: float) -> bool:
+        return (
+            now - camera.opened_seconds > self._limits.camera_seconds
+            or now - camera.used_seconds > self._limits.camera_idle_seconds
+        )
+
+    async def show(
+        self, camera: Camera, number: int, data: bytes, look: Look
+    ) -> tuple[bytes, Explanation] | None:
+        """Explain one frame.
+
+        Args:
+            camera: Whose frame it is.
+            number: Rises with every frame of the camera.
+            data: The frame as a JPEG, PNG or WebP file.
+            look: What the controls say.
+
+        Returns:
+            The drawn picture as a JPEG file and the explanation; ``None`` where a newer frame of
+            the same camera arrived before the network was free.
+
+        Raises:
+            LiveGradcamError: The frame is no picture, or the class is unknown.
+        """
+        wanted = self._classifier.class_index(look.class_name) if look.class_name else None
+        camera.newest = max(camera.newest, number)
+        if camera.waiting >= _AT_WORK:
+            return None
+        camera.waiting += 1
+        try:
+            return await self._show(camera, number, data, look, wanted)
+        finally:
+            camera.waiting -= 1
+
+    async def _show(
+        self, camera: Camera, number: int, data: bytes, look: Look, wanted: int | None
+    ) -> tuple[bytes, Explanation] | None:
+        image = await anyio.to_thread.run_sync(self._decode, data)
+        async with camera.turn:
+            if number < camera.newest:
+                return None
+            result: Future[Explanation] = self._engine.submit(
+                camera.name, image, classes=wanted, view=look.view
+            )
+            explanation = await asyncio.wrap_future(result)
+        picture = await anyio.to_thread.run_sync(_draw, camera, image, explanation, look)
+        return picture, explanation
+
+    def _decode(self, data: bytes) -> Image:
+        image = read_image(data)
+        side = max(image.shape[:2])
+        if side > self._limits.frame_side:
+            cause = f"a frame of {image.shape[1]}x{image.shape[0]} is too large"
+            raise SourceError("cannot show the camera", "", cause)
+        return image
+
+
+def _draw(camera: Camera, image: Image, explanation: Explanation, look: Look) -> bytes:
+    with camera.drawing:
+        camera.painter.options = look.overlay(top_k=TOP, show_labels=False)
+        picture = camera.painter.paint(image, explanation)
+    return encode_jpeg(picture, _JPEG_QUALITY)
+
+
+def encode_jpeg(image: Image, quality: int) -> bytes:
+    """A picture as a JPEG file."""
+    _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return data.tobytes()
+
+
+def camera_routes(desk: CameraDesk, limits: Limits) -> list[Route]:
+    """The addresses that the page's script talks to."""
+
+    async def start(request: Request) -> Response:
+        if not await _logged_in(request):
+            return _sentence(401, "Log in first.")
+        try:
+            camera = desk.start()
+        except Busy as busy:
+            return _sentence(503, str(busy))
+        return JSONResponse({"camera": camera.name, "seconds": limits.camera_seconds})
+
+    async def frame(request: Request) -> Response:
+        camera = desk.find(request.path_params["name"])
+        if camera is None:
+            minutes = round(limits.camera_seconds / 60)
+            return _sentence(410, f"The camera stops after {minutes} minutes. Start it again.")
+        data = await _body(request, limits.frame_bytes)
+        if data is None:
+            return _sentence(413, "The frame is too large.")
+        try:
+            number, look = _read_query(request.query_params)
+            shown = await desk.show(camera, number, data, look)
+        except LiveGradcamError as error:
+            return _sentence(422, public_message(error))
+        except (ValueError, KeyError):
+            return _sentence(400, "The settings are not understood.")
+        if shown is None:
+            return Response(status_code=204)
+        picture, explanation = shown
+        headers = {"x-explanation": quote(json.dumps(_summary(explanation))), **_PRIVATE}
+        return Response(picture, media_type="image/jpeg", headers=headers)
+
+    async def stop(request: Request) -> Response:
+        desk.stop(request.path_params["name"])
+        return Response(status_code=204)
+
+    return [
+        Route("/live/camera", start, methods=["POST"]),
+        Route("/live/camera/{name}", frame, methods=["POST"]),
+        Route("/live/camera/{name}/stop", stop, methods=["POST"]),
+    ]
+
+
+_PRIVATE = {"cache-control": "no-store"}
+
+
+def _sentence(status: int, text: str) -> Response:
+    return JSONResponse({"detail": text}, status_code=status, headers=_PRIVATE)
+
+
+async def _logged_in(request: Request) -> bool:
+    """Whether Gradio's own login lets this visitor in; without a password it always does."""
+    transport = httpx.ASGITransport(app=request.app)
+    headers = {
+        name: value
+        for name, value in request.headers.items()
+        if name in ("host", "cookie", "x-forwarded-host", "x-forwarded-proto")
+    }
+    async with httpx.AsyncClient(transport=transport, base_url="http://page") as client:
+        answer = await client.get("/gradio_api/login_check", headers=headers)
+    return answer.status_code == httpx.codes.OK
+
+
+async def _body(request: Request, limit: int) -> bytes | None:
+    parts = bytearray()
+    async for part in request.stream():
+        parts += part
+        if len(parts) > limit:
+            return None
+    return bytes(parts)
+
+
+def _read_query(query: Mapping[str, str]) -> tuple[int, Look]:
+    look = Look(
+        class_name=query.get("class", ""),
+        opacity=float(query.get("opacity", "0.6")),
+        colormap=query.get("colormap", "turbo"),
+    )
+    view = query.get("view", "crop")
+    if view not in _VIEWS or look.colormap not in COLORMAPS or not 0.0 <= look.opacity <= 1.0:
+        raise ValueError(view)
+    return int(query["n"]), replace(look, view=view)  # type: ignore[arg-type]
+
+
+def _summary(explanation: Explanation) -> dict[str, Any]:
+    return {
+        "explained": explanation.labels[0] if explanation.labels else "",
+        "predictions": [
+            {"label": each.label, "probability": round(each.probability, 4)}
+            for each in explanation.predictions[:TOP]
+        ],
+        "network_ms": round(explanation.timings_ms.get("explain", 0.0), 2),
+    }

@@ -1,0 +1,52 @@
+"""The page as a public demonstration, for a Hugging Face Space or any container behind a proxy.
+
+A Space is meant for everybody, so that this is the one door without a password; everything else
+that guards the page stays. The place is read from the environment:
+
+* ``GRADIO_SERVER_NAME``, ``GRADIO_SERVER_PORT``: where to listen; all addresses and 7860 if unset.
+* ``SPACE_HOST``: the public host name, which the Space's proxy asks for.
+* ``LIVE_GRADCAM_MODEL``: the network; the bundled one if unset.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+
+from live_gradcam.lifecycle import StopToken
+
+_logger = logging.getLogger(__name__)
+_WAIT_SECONDS = 0.5
+
+
+def main(*, environment: Mapping[str, str] | None = None, stop: StopToken | None = None) -> None:
+    """Serve the page until the process ends.
+
+    Args:
+        environment: Where the settings stand; the process's own if ``None``.
+        stop: Ends it from outside.
+
+    Raises:
+        LiveGradcamError: The network cannot be loaded, or nothing can listen there.
+    """
+    from live_gradcam.explain.classifier import load_classifier
+    from live_gradcam.explain.explainer import Explainer
+    from live_gradcam.web.app import open_desks
+
+    settings = os.environ if environment is None else environment
+    stop = stop or StopToken()
+    classifier = load_classifier(settings.get("LIVE_GRADCAM_MODEL", "scenes"))
+    with Explainer(classifier) as explainer, open_desks(classifier, explainer) as desks:
+        from live_gradcam.web.server import serving
+
+        names = [name for name in (settings.get("SPACE_HOST"), ".hf.space") if name]
+        with serving(
+            desks,
+            host=settings.get("GRADIO_SERVER_NAME", "0.0.0.0"),
+            port=int(settings.get("GRADIO_SERVER_PORT", "7860")),
+            names=names,
+        ) as address:
+            _logger.warning("the page is at %s", address.local)
+            while not stop.wait(_WAIT_SECONDS):
+                pass

@@ -1,0 +1,74 @@
+"""A virtual screen with a window manager, keys and a mouse, and what can be seen on it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from types import TracebackType
+
+import numpy as np
+from PIL import ImageGrab
+from typing_extensions import Self
+
+HAS_SCREEN = all(map(shutil.which, ("Xvfb", "xdotool", "openbox")))
+
+
+class VirtualScreen:
+    """Xvfb and openbox.
+
+    Attributes:
+        environment: For programs that are to appear on it.
+    """
+
+    def __init__(self, width: int, height: int) -> None:
+        reading, writing = os.pipe()
+        size = f"{width}x{height}x24"
+        self._server = subprocess.Popen(
+            ["Xvfb", "-displayfd", str(writing), "-screen", "0", size, "-nolisten", "tcp"],
+            pass_fds=[writing],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        os.close(writing)
+        with os.fdopen(reading) as pipe:
+            self.name = f":{int(pipe.readline())}"
+        self.environment = {
+            **{k: v for k, v in os.environ.items() if k not in ("WAYLAND_DISPLAY", "XAUTHORITY")},
+            "DISPLAY": self.name,
+        }
+        self._manager = subprocess.Popen(
+            ["openbox"],
+            env=self.environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def xdotool(self, *arguments: object) -> str:
+        """Run xdotool and return what it prints."""
+        return subprocess.run(
+            ["xdotool", *map(str, arguments)],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=120,
+        ).stdout
+
+    def grab(self) -> np.ndarray:
+        """A screenshot, ``uint8`` BGR."""
+        picture = ImageGrab.grab(xdisplay=self.name).convert("RGB")
+        return np.ascontiguousarray(np.asarray(picture)[..., ::-1])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for process in (self._manager, self._server):
+            process.terminate()
+            process.wait(timeout=10)

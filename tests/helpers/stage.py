@@ -1,0 +1,124 @@
+"""A session in a window of its own process, which says on stdout what becomes of it.
+
+    python -m tests.helpers.stage FOLDER [--kiosk]
+
+Each line is a JSON object with one key: ``state``, ``notice`` or ``over``.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from live_gradcam import lifecycle
+from live_gradcam.capture.live import LivePolicy, LiveReader
+from live_gradcam.capture.scene import SceneSource, render_scene
+from live_gradcam.capture.source import Source
+from live_gradcam.explain.explainer import Explainer
+from live_gradcam.pipeline import RunOptions
+from live_gradcam.session import run_session
+from live_gradcam.show.overlay import OverlayOptions
+from live_gradcam.values import Image
+from tests.helpers.live import Pace, tiny_classifier
+
+WIDTH, HEIGHT = 640, 480
+TITLE = "live-gradcam on stage"
+CLOCK_ROWS = 6
+CLOCK_STEPS = 50
+
+
+def still(seed: int) -> Image:
+    """A picture that says nothing new; its left half is darker."""
+    picture = render_scene(seed, width=WIDTH, height=HEIGHT, objects=2).image
+    picture[:, : WIDTH // 2] //= 2
+    return picture
+
+
+def clock_in(screenshot: np.ndarray) -> float:
+    """The brightness of the strip at the lower edge, which changes from frame to frame."""
+    strip = screenshot[-CLOCK_ROWS + 2 : -1, WIDTH // 2 - 20 : WIDTH // 2 + 20]
+    return float(np.median(strip))
+
+
+class Ticking:
+    """A camera before a still picture with a strip at its lower edge that tells the frame."""
+
+    warning = ""
+
+    def __init__(self, seed: int) -> None:
+        self.fps: float | None = 30.0
+        self._picture = still(seed)
+        self._pace = Pace(30.0)
+        self._number = 0
+
+    def read(self) -> Image | None:
+        self._pace.wait()
+        self._number += 1
+        picture = self._picture.copy()
+        picture[-CLOCK_ROWS:] = self._number % CLOCK_STEPS * 5
+        return picture
+
+    def close(self) -> None:
+        self._pace.stop()
+
+
+def open_camera(seed: int) -> Source:
+    """A live source of its own thread."""
+    return LiveReader(
+        name=f"camera {seed}",
+        kind="camera",
+        connect=lambda: Ticking(seed),
+        policy=LivePolicy(first_picture_seconds=5.0, hang_seconds=5.0, stall_seconds=2.0),
+    )
+
+
+def say(**what: object) -> None:
+    """One line for whoever listens."""
+    sys.stdout.write(json.dumps(what, default=str) + "\n")
+    sys.stdout.flush()
+
+
+def main() -> int:
+    """Run the session; returns the exit code."""
+    folder, kiosk = Path(sys.argv[1]), "--kiosk" in sys.argv
+    lifecycle.install()
+    try:
+        with (
+            Explainer(tiny_classifier(), compile="off", precision="fp32") as explainer,
+            lifecycle.cooperative() as stop,
+        ):
+            source = None if kiosk else open_camera(1)
+            summary = run_session(
+                source,
+                explainer,
+                (),
+                overlay=OverlayOptions(),
+                options=RunOptions(),
+                window_title=TITLE,
+                kiosk=kiosk,
+                reopen=_film if kiosk else None,
+                next_source=lambda: open_camera(2),
+                folder=folder,
+                stop=stop,
+                on_notice=lambda text: say(notice=text),
+                on_state=lambda state: say(state=asdict(state)),
+            )
+            if source is not None:
+                source.close()
+            say(over=summary.frames)
+    except lifecycle.Interrupted as interrupted:
+        lifecycle.leave(interrupted.exit_code)
+    lifecycle.leave(0)
+
+
+def _film() -> Source:
+    say(opened=True)
+    return SceneSource(seed=1, width=WIDTH, height=HEIGHT, max_frames=12)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,146 @@
+"""A real page, served by the real command in a process of its own, with the bundled network."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+
+from live_gradcam.capture.scene import render_scene
+from live_gradcam.explain.classifier import Classifier, load_classifier
+from live_gradcam.explain.explainer import Explainer
+from live_gradcam.native import cv2
+from live_gradcam.values import Image
+
+pytest.importorskip("gradio", reason="the page needs gradio: pip install '.[web]'")
+
+ROOT = Path(__file__).resolve().parents[2]
+# Importing torch and gradio on a busy machine takes its time; waiting ends when it is there.
+START_SECONDS = 120
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+@dataclass(slots=True)
+class Page:
+    """A running page.
+
+    Attributes:
+        process: The server.
+        address: Where it is, with a slash at the end.
+        lines: What it printed while it started.
+    """
+
+    process: subprocess.Popen[str]
+    address: str = ""
+    lines: list[str] = field(default_factory=list)
+
+    @classmethod
+    def start(cls, command: Sequence[str], **environment: str) -> Page:
+        """Start a server and wait until it says where it is."""
+        page = cls(
+            subprocess.Popen(
+                [sys.executable, *command],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                cwd=tempfile.gettempdir(),
+                env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
+            )
+        )
+        stdout = page.process.stdout
+        assert stdout is not None
+        for line in stdout:
+            page.lines.append(line.rstrip())
+            if "page is at http" in line:
+                page.address = line.split()[-1]
+                return page
+        page.process.wait()
+        pytest.fail("the page did not start:\n" + "\n".join(page.lines))
+
+    @property
+    def port(self) -> int:
+        return int(self.address.rstrip("/").rpartition(":")[2])
+
+    def stop(self) -> int:
+        """End it as Ctrl-C does; its exit code."""
+        self.process.send_signal(signal.SIGINT)
+        self.process.communicate(timeout=30)
+        return self.process.returncode
+
+
+def web_command(*arguments: str) -> list[str]:
+    fixed = ["--model", "scenes", "--no-open", "--compile", "off", "--port", str(free_port())]
+    return ["-m", "live_gradcam", "web", *fixed, *arguments]
+
+
+@pytest.fixture(scope="session")
+def page() -> Iterator[Page]:
+    """The page as most people start it."""
+    page = Page.start(web_command())
+    yield page
+    page.stop()
+
+
+@pytest.fixture
+def http(page: Page) -> Iterator[httpx.Client]:
+    """A plain client of the page: no browser, no origin."""
+    with httpx.Client(base_url=page.address, timeout=60, trust_env=False) as client:
+        yield client
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_monitor_thread() -> None:
+    """Torch's graph tools use progress bars that start a thread even when they are not shown."""
+    import tqdm
+
+    tqdm.tqdm.monitor_interval = 0
+
+
+@pytest.fixture(scope="session")
+def classifier() -> Classifier:
+    """The bundled network."""
+    return load_classifier("scenes")
+
+
+@pytest.fixture(scope="session")
+def explainer(classifier: Classifier) -> Iterator[Explainer]:
+    """The bundled network, in float32 and uncompiled: the same numbers every time."""
+    with Explainer(classifier, device="cpu", precision="fp32", compile="off") as explainer:
+        yield explainer
+
+
+@pytest.fixture(scope="session")
+def telling(explainer: Explainer) -> Image:
+    """A generated picture in which something speaks for the best class."""
+    images = (scene(seed) for seed in range(200))
+    return next(each for each in images if (explainer.explain(each).evidence > 0).any())
+
+
+def scene(seed: int, width: int = 320, height: int = 240) -> Image:
+    """A generated picture with one object."""
+    return render_scene(seed, width=width, height=height, objects=1).image
+
+
+def encoded(image: Image, suffix: str = ".png") -> bytes:
+    return cv2.imencode(suffix, image)[1].tobytes()
+
+
+def decoded(data: bytes) -> Image:
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    assert image is not None
+    return np.asarray(image, np.uint8)

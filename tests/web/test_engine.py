@@ -1,0 +1,202 @@
+"""The shared engine: everybody gets a turn, their own answer, and shared forwards."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from live_gradcam.values import Explanation, Image, Prediction, Region, View
+from live_gradcam.web.engine import Busy, Classes, Seat, SharedEngine
+
+
+class Readable:
+    """Explains a picture by its first pixel, in batches that a test can hold back and look at."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
+        self.questions: list[tuple[Classes, View | None]] = []
+        self.free = threading.Event()
+        self.entered = threading.Semaphore(0)
+        self.free.set()
+
+    def explain_batch(
+        self, images: Sequence[Image], *, classes: Classes = None, view: View | None = None
+    ) -> list[Explanation]:
+        self.entered.release()
+        self.free.wait(10)
+        numbers = [int(image[0, 0, 0]) for image in images]
+        self.batches.append(numbers)
+        self.questions.append((classes, view))
+        if 255 in numbers:
+            raise ValueError("a broken picture")
+        return [explanation(number) for number in numbers]
+
+
+def explanation(number: int) -> Explanation:
+    return Explanation(
+        predictions=(Prediction(number, str(number), 1.0, 0.5),),
+        explained=(number,),
+        evidence=np.full((1, 2, 2), number, np.float32),
+        region=Region(0, 0, 4, 4),
+        labels=(str(number),),
+    )
+
+
+def picture(number: int) -> Image:
+    return np.full((4, 4, 3), number, np.uint8)
+
+
+@pytest.fixture
+def explainer() -> Readable:
+    return Readable()
+
+
+@pytest.fixture
+def engine(explainer: Readable) -> Iterator[SharedEngine]:
+    with SharedEngine(explainer, batch=4, waiting_per_visitor=8) as engine:
+        yield engine
+        explainer.free.set()
+
+
+Held = Callable[[Sequence[tuple[str, int]]], list[Future[Explanation]]]
+
+
+@pytest.fixture
+def held(engine: SharedEngine, explainer: Readable) -> Held:
+    """Submits pictures while the network is busy, so that they wait together; then lets it go."""
+
+    def submit(pictures: Sequence[tuple[str, int]]) -> list[Future[Explanation]]:
+        explainer.free.clear()
+        first = engine.submit("early", picture(200))
+        assert explainer.entered.acquire(timeout=10)
+        results = [engine.submit(visitor, picture(number)) for visitor, number in pictures]
+        explainer.free.set()
+        first.result(10)
+        return results
+
+    return submit
+
+
+def test_what_waits_shares_a_forward(held: Held, explainer: Readable) -> None:
+    results = held([("a", 1), ("b", 2), ("c", 3)])
+    assert [result.result(10).explained for result in results] == [(1,), (2,), (3,)]
+    assert explainer.batches == [[200], [1, 2, 3]]
+
+
+def test_a_turn_serves_one_picture_of_each_before_a_second_of_anybody(
+    held: Held, explainer: Readable
+) -> None:
+    results = held([("many", 1), ("many", 2), ("many", 3), ("many", 4), ("one", 5), ("two", 6)])
+    for result in results:
+        result.result(10)
+    assert explainer.batches[1] == [1, 5, 6, 2]
+    assert explainer.batches[2] == [3, 4]
+
+
+def test_no_forward_is_larger_than_allowed(held: Held, explainer: Readable) -> None:
+    results = held([(f"visitor {number}", number) for number in range(11)])
+    assert [result.result(10).explained[0] for result in results] == list(range(11))
+    assert [len(batch) for batch in explainer.batches] == [1, 4, 4, 3]
+
+
+def test_different_questions_are_asked_apart(engine: SharedEngine, explainer: Readable) -> None:
+    explainer.free.clear()
+    first = engine.submit("early", picture(200))
+    assert explainer.entered.acquire(timeout=10)
+    crop = engine.submit("a", picture(1))
+    full = engine.submit("b", picture(2), view="full")
+    named = engine.submit("c", picture(3), classes=7)
+    also_crop = engine.submit("d", picture(4))
+    explainer.free.set()
+    for result, number in ((first, 200), (crop, 1), (full, 2), (named, 3), (also_crop, 4)):
+        assert result.result(10).explained == (number,)
+    assert explainer.batches[1:] == [[1, 4], [2], [3]]
+    assert explainer.questions[1:] == [(None, "crop"), (None, "full"), (7, "crop")]
+
+
+def test_another_explainer_is_asked_apart(engine: SharedEngine, explainer: Readable) -> None:
+    other = Readable()
+    explainer.free.clear()
+    first = engine.submit("early", picture(200))
+    assert explainer.entered.acquire(timeout=10)
+    results = [
+        engine.submit("a", picture(1)),
+        engine.submit("b", picture(2), explainer=other),
+    ]
+    explainer.free.set()
+    first.result(10)
+    assert [result.result(10).explained for result in results] == [(1,), (2,)]
+    assert (explainer.batches, other.batches) == ([[200], [1]], [[2]])
+
+
+def test_one_broken_picture_does_not_spoil_the_others(held: Held) -> None:
+    before, broken, after = held([("a", 1), ("b", 255), ("c", 3)])
+    assert before.result(10).explained == (1,)
+    assert after.result(10).explained == (3,)
+    with pytest.raises(ValueError, match="a broken picture"):
+        broken.result(10)
+
+
+def test_a_visitor_cannot_fill_the_queue(engine: SharedEngine, explainer: Readable) -> None:
+    explainer.free.clear()
+    engine.submit("early", picture(200))
+    assert explainer.entered.acquire(timeout=10)
+    for number in range(8):
+        engine.submit("greedy", picture(number))
+    with pytest.raises(Busy, match="too many of your pictures"):
+        engine.submit("greedy", picture(9))
+    modest = engine.submit("modest", picture(10))
+    explainer.free.set()
+    assert modest.result(10).explained == (10,)
+
+
+def test_who_gives_up_costs_no_forward(engine: SharedEngine, explainer: Readable) -> None:
+    explainer.free.clear()
+    engine.submit("early", picture(200))
+    assert explainer.entered.acquire(timeout=10)
+    gone = engine.submit("a", picture(1))
+    stays = engine.submit("b", picture(2))
+    assert gone.cancel()
+    explainer.free.set()
+    assert stays.result(10).explained == (2,)
+    assert explainer.batches == [[200], [2]]
+
+
+def test_closing_answers_everybody(explainer: Readable) -> None:
+    engine = SharedEngine(explainer)
+    explainer.free.clear()
+    first = engine.submit("early", picture(200))
+    assert explainer.entered.acquire(timeout=10)
+    waiting = engine.submit("a", picture(1))
+    closing = threading.Thread(target=engine.close)
+    closing.start()
+    with pytest.raises(Busy, match="closing"):
+        waiting.result(10)
+    explainer.free.set()
+    closing.join(10)
+    assert first.result(10).explained == (200,)
+    engine.close()
+    with pytest.raises(Busy, match="closing"):
+        engine.submit("late", picture(1))
+
+
+def test_nobody_gets_the_answer_of_another(engine: SharedEngine) -> None:
+    def visit(visitor: int) -> list[tuple[int, float]]:
+        seat = Seat(engine, f"visitor {visitor}")
+        answers = []
+        for turn in range(20):
+            number = visitor * 20 + turn
+            pictures = [picture(number), picture(number)]
+            for each in seat.explain_batch(pictures):
+                answers.append((each.explained[0], float(each.evidence[0, 0, 0])))
+        return answers
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(visit, range(8)))
+    for visitor, own in enumerate(answers):
+        numbers = [visitor * 20 + turn for turn in range(20) for _ in range(2)]
+        assert own == [(number, float(number)) for number in numbers]
