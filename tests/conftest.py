@@ -16,6 +16,8 @@ import pytest
 from live_gradcam.values import Explanation, Image, Prediction, Region
 
 ROOT = Path(__file__).resolve().parent.parent
+# Threads that libraries keep for the life of the process.
+_OF_LIBRARIES = ("pymp", "ThreadPoolExecutor", "tqdm_monitor")
 
 
 @pytest.fixture(scope="session")
@@ -37,7 +39,7 @@ def _no_leaked_threads() -> Iterator[None]:
         left = [
             thread
             for thread in threading.enumerate()
-            if thread not in before and not thread.name.startswith(("pymp", "ThreadPoolExecutor"))
+            if thread not in before and not thread.name.startswith(_OF_LIBRARIES)
         ]
         if not left:
             return

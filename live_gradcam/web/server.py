@@ -105,4 +105,6 @@ def serving(
     try:
         yield Address(local=local, shared=shared)
     finally:
+        # First what must not stay behind: an impatient end may cut the rest short.
+        desks.cache.close()
         page.close(verbose=False)

@@ -14,30 +14,36 @@ import logging
 import os
 from collections.abc import Mapping
 
-from live_gradcam.lifecycle import StopToken
+from live_gradcam import lifecycle
 
 _logger = logging.getLogger(__name__)
 _WAIT_SECONDS = 0.5
 
 
-def main(*, environment: Mapping[str, str] | None = None, stop: StopToken | None = None) -> None:
-    """Serve the page until the process ends.
-
-    Args:
-        environment: Where the settings stand; the process's own if ``None``.
-        stop: Ends it from outside.
+def main() -> None:
+    """Serve the page until a signal ends the process.
 
     Raises:
         LiveGradcamError: The network cannot be loaded, or nothing can listen there.
     """
+    lifecycle.install()
+    try:
+        _serve(os.environ)
+    except lifecycle.Interrupted as interrupted:
+        lifecycle.leave(interrupted.exit_code)
+
+
+def _serve(settings: Mapping[str, str]) -> None:
     from live_gradcam.explain.classifier import load_classifier
     from live_gradcam.explain.explainer import Explainer
     from live_gradcam.web.app import open_desks
 
-    settings = os.environ if environment is None else environment
-    stop = stop or StopToken()
     classifier = load_classifier(settings.get("LIVE_GRADCAM_MODEL", "scenes"))
-    with Explainer(classifier) as explainer, open_desks(classifier, explainer) as desks:
+    with (
+        Explainer(classifier) as explainer,
+        open_desks(classifier, explainer) as desks,
+        lifecycle.cooperative() as stop,
+    ):
         from live_gradcam.web.server import serving
 
         names = [name for name in (settings.get("SPACE_HOST"), ".hf.space") if name]

@@ -123,8 +123,12 @@ def test_the_space_runs_as_it_is() -> None:
             body = {"data": []}
             answer = client.post("gradio_api/call/classes", json=body, headers=origin)
             assert answer.status_code == 200
+            files = {"files": ("x.png", b"x")}
+            path = Path(client.post("gradio_api/upload", files=files).json()[0])
     finally:
-        page.stop()
+        code = page.stop()
+    assert code == 130
+    assert not path.parents[1].exists()
 
 
 def requirements(text: str) -> dict[str, str]:
