@@ -23,6 +23,7 @@ from live_gradcam.pictures import read_image
 from live_gradcam.session import KEYS
 from tests.conftest import ROOT
 from tests.helpers.screen import HAS_SCREEN, VirtualScreen
+from tests.helpers.servers import MjpegServer
 from tests.helpers.stage import HEIGHT, TITLE, WIDTH, clock_in, still
 
 pytestmark = pytest.mark.skipif(not HAS_SCREEN, reason="needs Xvfb, xdotool and openbox")
@@ -320,33 +321,59 @@ def test_a_kiosk_fills_the_screen_and_only_the_desktop_or_a_signal_ends_it(
     assert show.end() == 0
 
 
-def test_without_a_source_the_kiosk_says_so_on_the_screen(
-    screen: VirtualScreen, tmp_path: Path
-) -> None:
+@contextlib.contextmanager
+def command(
+    screen: VirtualScreen, folder: Path, *arguments: str
+) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "live_gradcam", "run", "--kiosk", "--model", "scenes"),
-            *("--compile", "off", str(tmp_path / "absent.mp4")),
-        ],
-        cwd=tmp_path,
+        [sys.executable, "-m", "live_gradcam", "run", "--model", "scenes", *arguments],
+        cwd=folder,
         env={**screen.environment, "PYTHONPATH": os.fspath(ROOT)},
         stderr=subprocess.PIPE,
         text=True,
     )
     try:
-        screen.xdotool("search", "--sync", "--onlyvisible", "--name", "^live-gradcam$")
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        # The banner's ground is the one bright thing on a dark screen.
-        while time.monotonic() < deadline:
-            picture = screen.grab().astype(int)
-            if ((picture[..., 2] > 200) & (picture[..., 0] < 90)).sum() > 500:
-                break
-            time.sleep(0.1)
-        else:
-            pytest.fail("no banner")
-        process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=30)
+        screen.xdotool("search", "--sync", "--onlyvisible", "--name", "^live-gradcam")
+        yield process
     finally:
         process.kill()
+        process.communicate()
+
+
+def await_banner(screen: VirtualScreen) -> None:
+    """Wait for the one large spot in the colour of banners' ground."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        picture = screen.grab().astype(int)
+        blue, green, red = picture[..., 0], picture[..., 1], picture[..., 2]
+        if ((red > 200) & (green > 140) & (green < 200) & (blue < 70)).sum() > 1500:
+            return
+        time.sleep(0.1)
+    pytest.fail("no banner")
+
+
+def test_without_a_source_the_kiosk_says_so_on_the_screen(
+    screen: VirtualScreen, tmp_path: Path
+) -> None:
+    absent = str(tmp_path / "absent.mp4")
+    with command(screen, tmp_path, "--kiosk", "--compile", "off", absent) as process:
+        await_banner(screen)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in said
+
+
+def test_a_hanging_connection_is_a_banner_and_the_window_closes_all_the_same(
+    screen: VirtualScreen, tmp_path: Path
+) -> None:
+    with (
+        MjpegServer() as server,
+        command(screen, tmp_path, "--compile", "off", server.address) as process,
+    ):
+        server.go_silent()
+        await_banner(screen)
+        screen.xdotool("key", "alt+F4")
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert "capture to show" in said

@@ -143,7 +143,7 @@ def test_contrast_and_mosaic_say_why_they_cannot_be_shown() -> None:
     for key in "ad":
         state = after(key, situation=alone)
         assert state.mode == "single"
-        assert "--top-k 2" in state.message
+        assert "two labels" in state.message
 
 
 def test_for_pictures_space_step_and_n_show_the_next_one() -> None:

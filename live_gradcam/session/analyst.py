@@ -101,12 +101,14 @@ class Reading:
 
     Attributes:
         frame_index: The frame.
+        subject: The explained class; empty where there was none.
         removal: The removal test; ``None`` where there was no evidence to test.
         correlation: Rank correlation of the map with that of the trained network, while the
             weights are scrambled.
     """
 
     frame_index: int
+    subject: tuple[int, ...]
     removal: Removal | None
     correlation: float | None = None
 
@@ -273,7 +275,8 @@ class Analyst:
             view=order.view,
             generator=self._generator,
         )
-        self._items.put(Reading(last.frame.index, removal, self._correlate(last, order)))
+        correlation = self._correlate(last, order)
+        self._items.put(Reading(last.frame.index, last.told.explained[:1], removal, correlation))
 
     def _correlate(self, last: Finding, order: Order) -> float | None:
         if not order.scrambled or not last.told.explained or order.mode == "contrast":

@@ -64,14 +64,15 @@ class Backstage:
         """Begin a recording.
 
         Returns:
-            Its name, for the picture.
+            Words for the picture.
 
         Raises:
             SinkError: No file can be made.
         """
         (path,) = fresh_paths(self._folder, (".mp4",))
         self._recording = Recording(path, info)
-        return f"recording to {path.name}"
+        self._on_notice(f"recording to {path}")
+        return "recording"
 
     def record(self, finding: Finding, picture: Image) -> None:
         """Add a frame to the recording under way, if there is one."""

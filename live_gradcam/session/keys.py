@@ -41,9 +41,9 @@ class KeyBinding:
 
 _VIEWS: tuple[View, ...] = get_args(View)
 _VIEW_WORDS: dict[View, str] = {
-    "crop": "crop: the network sees the middle",
-    "stretch": "stretch: the network sees the squeezed frame",
-    "full": "full: the network sees the whole frame",
+    "crop": "view: crop, the middle",
+    "stretch": "view: stretch, all of it squeezed",
+    "full": "view: full, all of it as it is",
 }
 _LAYOUT_WORDS: dict[Layout, str] = {
     "heatmap": "heat on the picture",
@@ -85,7 +85,7 @@ def _hold(state: SessionState, situation: Situation, key: str) -> SessionState:
     place = int(key)
     if place > len(situation.predictions):
         count = len(situation.predictions)
-        return replace(state, message=f"there are only {count} labels (--top-k shows more)")
+        return replace(state, message=f"only {count} labels (see --top-k)")
     chosen = situation.predictions[place - 1]
     return replace(state, held=chosen.class_index, message=f"holding {chosen.label}")
 
@@ -99,7 +99,7 @@ def _mode(mode: Mode, words: str) -> Change:
         if state.mode == mode:
             return replace(state, mode="single", message="one map")
         if len(situation.predictions) < 2:
-            return replace(state, message="that needs two labels (--top-k 2 or more)")
+            return replace(state, message="that needs two labels (see --top-k)")
         return replace(state, mode=mode, message=words)
 
     return change
@@ -107,7 +107,7 @@ def _mode(mode: Mode, words: str) -> Change:
 
 def _signed(state: SessionState, _situation: Situation, _key: str) -> SessionState:
     signed = not state.overlay.signed
-    message = "evidence for (warm) and against (cool)" if signed else "evidence for"
+    message = "warm: for, cool: against" if signed else "evidence for"
     return replace(state, overlay=replace(state.overlay, signed=signed), message=message)
 
 
@@ -150,7 +150,7 @@ def _layout(state: SessionState, _situation: Situation, _key: str) -> SessionSta
 def _colormap(state: SessionState, _situation: Situation, _key: str) -> SessionState:
     following = _after(tuple(COLORMAPS), state.overlay.colormap)
     overlay = replace(state.overlay, colormap=following)
-    words = " (evidence for and against has its own)" if overlay.signed else ""
+    words = " (e: has its own)" if overlay.signed else ""
     return replace(state, overlay=overlay, message=f"colours: {following}{words}")
 
 
@@ -196,7 +196,7 @@ def _scramble(state: SessionState, situation: Situation, _key: str) -> SessionSt
         state,
         scrambled=True,
         kept=situation.explained,
-        message="random weights: the explanation must fall apart",
+        message="random weights: it must fall apart",
     )
 
 
@@ -219,7 +219,7 @@ KEYS: tuple[KeyBinding, ...] = (
         ("d",),
         "d",
         "why the first, not the second",
-        _mode("contrast", "what speaks for the first rather than the second"),
+        _mode("contrast", "why the first, not the second"),
     ),
     KeyBinding(("e",), "e", "evidence for and against", _signed),
     KeyBinding(("j",), "j", "previous layer", _layer(-1)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,14 @@ from live_gradcam.session.analyst import Analyst, Finding, Order, Reading
 from live_gradcam.session.backstage import Backstage, NextSource
 from live_gradcam.session.director import Director
 from live_gradcam.session.feeds import Feed, make_endless_feed, make_feed
-from live_gradcam.session.keys import help_lines
 from live_gradcam.session.outputs import Writer, failure_words
-from live_gradcam.session.presenter import Presenter, empty_picture, truth_lines
+from live_gradcam.session.presenter import (
+    Figures,
+    Presenter,
+    empty_picture,
+    make_hud,
+    record_extra,
+)
 from live_gradcam.session.state import SessionState, Situation
 from live_gradcam.session.studio import Studio
 from live_gradcam.show.overlay import Hud, OverlayOptions
@@ -405,45 +410,27 @@ class _Session:
     # What is known
 
     def _extra(self) -> Mapping[str, Any]:
-        """What records say beyond the explanation."""
-        order = self._analyst.order
-        extra: dict[str, Any] = {"layer": order.layer, "scrambled": order.scrambled}
-        if self._director.state.truth:
-            reading = self._reading
-            removal = reading.removal if reading is not None else None
-            extra["truth"] = {
-                "measured_on": reading.frame_index if reading is not None else None,
-                **(removal.as_record() if removal is not None else {}),
-            }
-        return extra
+        return record_extra(self._director.state, self._analyst.order, self._reading)
 
     def _hud(self) -> Hud:
-        state, order = self._director.state, self._analyst.order
-        notes = [state.message] if state.message else []
-        if self._director.is_pending(order):
-            notes.append("preparing the network")
-        if state.truth or state.scrambled:
-            notes += truth_lines(self._reading, scrambled=state.scrambled)
-        hud = Hud(
-            banner=self._feed.banner,
-            notes=tuple(notes),
-            recording_seconds=self._backstage.recording_seconds,
-            help_lines=help_lines(may_quit=not self._setting.kiosk) if state.show_help else (),
-        )
-        if not state.show_hud or order.mode == "mosaic":  # the tiles need the room
-            return hud
+        order, finding, reading = self._analyst.order, self._finding, self._reading
         info = self._feed.info
-        moving = info is not None and info.kind != "pictures" and not state.frozen
-        name = order.explainer.classifier.name
-        return replace(
-            hud,
-            fps=self._rate.per_second if moving else None,
-            latency_ms=self._latency_ms if moving else None,
+        if reading is not None and (
+            finding is None or reading.subject != finding.told.explained[:1]
+        ):
+            reading = None  # it is about another class than the one that is shown
+        figures = Figures(
+            fps=self._rate.per_second if info is not None and info.kind != "pictures" else None,
+            latency_ms=self._latency_ms,
             dropped=self._feed.dropped,
-            model=name if order.layer == self._studio.layer else f"{name} {order.layer}",
-            precision=order.explainer.runtime.precision,
-            compiled=order.explainer.compiled,
+            banner=self._feed.banner,
+            recording_seconds=self._backstage.recording_seconds,
+            reading=reading,
+            pending=self._director.is_pending(order),
+            own_layer=order.layer == self._studio.layer,
+            may_quit=not self._setting.kiosk,
         )
+        return make_hud(self._director.state, order, figures)
 
 
 def _held_class(explainer: Explainer, options: RunOptions) -> int | None:

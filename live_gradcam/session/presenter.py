@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
-from live_gradcam.session.analyst import Finding, Reading
+from live_gradcam.session.analyst import Finding, Order, Reading
+from live_gradcam.session.keys import help_lines
 from live_gradcam.session.state import SessionState
 from live_gradcam.show.overlay import Hud, draw, draw_mosaic, locate
 from live_gradcam.show.panels import percent
@@ -15,6 +18,33 @@ from live_gradcam.show.votes import Spot, add_spot, spot_at
 from live_gradcam.values import Explanation, Image, Region
 
 _EMPTY_LEVEL = 24
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """What the session measures and knows beside the state.
+
+    Attributes:
+        fps: Explained frames shown per second.
+        latency_ms: From capture to show.
+        dropped: Frames that were replaced by newer ones.
+        banner: What the source has to say.
+        recording_seconds: Length of the recording under way.
+        reading: The truth meter's last reading of the class that is shown.
+        pending: An explainer is being made.
+        own_layer: The explained layer is the classifier's own.
+        may_quit: A key may end the session.
+    """
+
+    fps: float | None = None
+    latency_ms: float | None = None
+    dropped: int | None = None
+    banner: str = ""
+    recording_seconds: float | None = None
+    reading: Reading | None = None
+    pending: bool = False
+    own_layer: bool = True
+    may_quit: bool = True
 
 
 class Presenter:
@@ -86,6 +116,45 @@ def empty_picture(width: int, height: int, hud: Hud) -> Image:
     return draw(np.full((height, width, 3), _EMPTY_LEVEL, np.uint8), nothing, hud=hud)
 
 
+def make_hud(state: SessionState, order: Order, figures: Figures) -> Hud:
+    """What is written beside the explanation."""
+    notes = [state.message] if state.message else []
+    if figures.pending:
+        notes.append("preparing the network")
+    if state.truth or state.scrambled:
+        notes += truth_lines(figures.reading, scrambled=state.scrambled)
+    hud = Hud(
+        banner=figures.banner,
+        notes=tuple(notes),
+        recording_seconds=figures.recording_seconds,
+        help_lines=help_lines(may_quit=figures.may_quit) if state.show_help else (),
+    )
+    if not state.show_hud or order.mode == "mosaic":  # the tiles need the room
+        return hud
+    name = order.explainer.classifier.name
+    return replace(
+        hud,
+        fps=None if state.frozen else figures.fps,
+        latency_ms=None if state.frozen else figures.latency_ms,
+        dropped=figures.dropped,
+        model=name if figures.own_layer else f"{name} {order.layer}",
+        precision=order.explainer.runtime.precision,
+        compiled=order.explainer.compiled,
+    )
+
+
+def record_extra(state: SessionState, order: Order, reading: Reading | None) -> Mapping[str, Any]:
+    """What records say beyond the explanation."""
+    extra: dict[str, Any] = {"layer": order.layer, "scrambled": order.scrambled}
+    if state.truth:
+        removal = reading.removal if reading is not None else None
+        extra["truth"] = {
+            "measured_on": reading.frame_index if reading is not None else None,
+            **(removal.as_record() if removal is not None else {}),
+        }
+    return extra
+
+
 def truth_lines(reading: Reading | None, *, scrambled: bool) -> tuple[str, ...]:
     """The truth meter in a few short lines."""
     if reading is None:
@@ -103,7 +172,7 @@ def truth_lines(reading: Reading | None, *, scrambled: bool) -> tuple[str, ...]:
         ]
         if removal.completeness_residual is not None:
             off = max(removal.completeness_residual, 1e-7)
-            lines.append(f"the map sums to the logit within {off:.0e}")
+            lines.append(f"sums to the logit, ± {off:.0e}")
     if scrambled and reading.correlation is not None:
-        lines.append(f"rank correlation with the trained map {reading.correlation:+.2f}")
+        lines.append(f"correlation with the true map {reading.correlation:+.2f}")
     return tuple(lines)

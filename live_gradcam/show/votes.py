@@ -120,8 +120,9 @@ def add_spot(picture: Image, spot: Spot, x: int, y: int, *, outline: Region | No
     if panel is None:
         return
     gap = max(size, (outline.width // 2 + size // 2) if outline is not None else 0)
-    left = x + gap if x + gap + panel.width <= width else x - gap - panel.width
-    top = y + gap if y + gap + panel.height <= height else y - gap - panel.height
+    # Towards the middle of the picture, where nothing else is written.
+    left = x + gap if 2 * x < width else x - gap - panel.width
+    top = y + gap if 2 * y < height else y - gap - panel.height
     panel.put(
         picture,
         max(0, min(left, width - panel.width)),
