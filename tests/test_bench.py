@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-from collections.abc import Callable
-from pathlib import Path
-
 import pytest
 
 from live_gradcam.bench.measure import Case, measure
@@ -74,17 +69,3 @@ def test_ratios_follow_from_the_medians() -> None:
 
 def test_a_peer_that_is_not_installed_only_leaves_its_ratio_out() -> None:
     assert ratios_of({"captum": 80.0, "explain_top1": 10.0}) == {"captum_over_ours": 8.0}
-
-
-def test_the_command_prints_and_writes_what_it_measured(
-    command: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
-) -> None:
-    done = command("bench", "--quick", "--no-compile", "--peers", "--json", "b.json", timeout=280)
-    assert done.returncode == 0, done.stderr
-    results = json.loads((tmp_path / "b.json").read_text())
-    assert set(results) == {"machine", "runtime", "medians_ms", "ratios"}
-    assert RATIOS - {"bare_over_openvino_bf16"} <= set(results["ratios"]) <= RATIOS
-    assert results["ratios"] == pytest.approx(ratios_of(results["medians_ms"]), rel=0.01)
-    assert all(value > 0 for value in results["medians_ms"].values())
-    for name in results["ratios"]:
-        assert ratio_title(name) in done.stdout
