@@ -230,6 +230,35 @@ time.sleep(100)
     assert wait_until(lambda: not psutil.pid_exists(child) or is_zombie(child), 30)
 
 
+def test_no_thread_is_left_in_native_code_when_a_script_ends(tmp_path: Path) -> None:
+    """The interpreter aborts a process whose thread returns from a native library too late."""
+    script = """
+import atexit, threading, time
+import numpy as np
+import live_gradcam as lg
+
+def left() -> None:  # registered first, so called last
+    print(sorted(each.name for each in threading.enumerate() if each.name == "network-compiler"))
+
+atexit.register(left)
+explainer = lg.Explainer(lg.load_classifier("scenes"))
+for pause in (0, 0, 0, 2.1, 0):  # compiled is what runs for two seconds
+    explainer.explain(np.zeros((48, 64, 3), np.uint8))
+    time.sleep(pause)
+print([each.name for each in threading.enumerate() if each.name == "network-compiler"])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "XDG_CACHE_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.split("\n") == ["['network-compiler']", "[]", ""]
+
+
 def is_zombie(pid: int) -> bool:
     try:
         return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
