@@ -23,6 +23,7 @@ from live_gradcam.explain.fitting import IMAGENET_CLASSES, fill_network
 from live_gradcam.explain.labels import find_class, read_labels, require_count, tidy_labels
 from live_gradcam.explain.networks import Family, cut_network, network_names, require_family
 from live_gradcam.explain.preprocess import Preprocessing
+from live_gradcam.explain.vision import torchvision_models
 from live_gradcam.explain.weights import Progress, cached_path, fetch_weights, file_sha256
 
 Labels: TypeAlias = "str | Path | Sequence[str] | None"
@@ -228,9 +229,7 @@ def load_classifier(
 
 
 def _weights_entries(name: str) -> Any:  # noqa: ANN401
-    from torchvision import models
-
-    return models.get_model_weights(name)
+    return torchvision_models().get_model_weights(name)
 
 
 def _find_entry(name: str, weights: Any) -> Any:  # noqa: ANN401

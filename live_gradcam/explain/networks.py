@@ -15,11 +15,12 @@ from difflib import get_close_matches
 from typing import Any
 
 import torch
-from torch import fx, nn
+from torch import Tensor, fx, nn
 from torch.overrides import TorchFunctionMode
 from typing_extensions import override
 
 from live_gradcam.errors import ModelError
+from live_gradcam.explain.vision import torchvision_models
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +73,7 @@ def family_of(name: str) -> Family | None:
 
 def network_names() -> list[str]:
     """Every torchvision classification network that can be explained, sorted."""
-    from torchvision import models
-
+    models = torchvision_models()
     return [name for name in models.list_models(module=models) if family_of(name)]
 
 
@@ -83,8 +83,7 @@ def require_family(name: str) -> Family:
     Raises:
         ModelError: torchvision has no such convolutional classification network.
     """
-    from torchvision import models
-
+    models = torchvision_models()
     known = models.list_models(module=models)
     family = family_of(name)
     if family is not None and name in known:
@@ -104,11 +103,9 @@ def build_network(name: str, class_count: int) -> nn.Module:
     Raises:
         ModelError: There is no such network.
     """
-    from torchvision import models
-
     family = require_family(name)
     with _WithoutNumbers():
-        network: nn.Module = models.get_model(
+        network: nn.Module = torchvision_models().get_model(
             name, weights=None, num_classes=class_count, **family.options
         )
     return network.eval()
@@ -127,6 +124,9 @@ class _WithoutNumbers(TorchFunctionMode):
         options = dict(kwargs or {})
         if func in (torch.empty, torch.zeros, torch.ones):
             options["device"] = "meta"
+        # What draws random numbers has nothing to do here, and would load the compiler first.
+        if func in (Tensor.normal_, Tensor.uniform_) and args[0].is_meta:
+            return args[0]
         return func(*args, **options)
 
 
