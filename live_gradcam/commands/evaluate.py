@@ -60,7 +60,7 @@ def execute(request: EvaluateRequest, console: Console) -> None:
         LiveGradcamError: See the exit codes in `live_gradcam.errors`.
         Interrupted: A signal came; what is done is kept where there is a file for it.
     """
-    from live_gradcam.evaluate.dataset import choose, open_dataset
+    from live_gradcam.evaluate.dataset import choose, open_dataset, require_source
     from live_gradcam.evaluate.outputs import check_outputs
     from live_gradcam.evaluate.settings import Settings, parse_measures
 
@@ -74,6 +74,7 @@ def execute(request: EvaluateRequest, console: Console) -> None:
         [*read, Path(request.source), *([state_path] if state_path else [])],
         overwrite=request.overwrite,
     )
+    require_source(request.source)
     boxes = None
     if request.boxes is not None:
         from live_gradcam.evaluate.annotations import read_annotations

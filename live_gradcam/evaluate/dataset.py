@@ -118,12 +118,11 @@ def open_dataset(
         UsageError: The source's form is wrong.
         SourceError: It holds no picture that can be used.
     """
-    kind, _, number = source.partition(":")
-    if kind == "scenes" and not Path(source).exists():
-        data = _scenes(source, lookup, number, scenes, seed)
+    require_source(source)
+    if is_scenes(source):
         if boxes is not None:
             raise UsageError("scenes have masks of their own", "--boxes", "", "Leave it out")
-        return data
+        return _scenes(source, lookup, scenes, seed)
     path = Path(source).expanduser()
     data = _pictures(source, path, lookup, labelled_by_boxes=boxes is not None)
     if boxes is not None:
@@ -131,7 +130,28 @@ def open_dataset(
     return data
 
 
-def _scenes(source: str, lookup: Lookup, number: str, count: int, seed: int) -> Dataset:
+def require_source(source: str) -> None:
+    """Refuse a source that is not there, before anything slow begins.
+
+    Raises:
+        SourceError: There is no such folder.
+    """
+    try:
+        there = is_scenes(source) or Path(source).expanduser().exists()
+    except (OSError, ValueError) as exc:
+        raise cannot_open(Path(source), exc) from exc
+    if not there:
+        cause, step = "there is no such folder", "Give a folder of pictures, or scenes"
+        raise SourceError("cannot open data set", source, cause, step)
+
+
+def is_scenes(source: str) -> bool:
+    """Whether a source means generated scenes."""
+    return source.partition(":")[0] == "scenes" and not Path(source).exists()
+
+
+def _scenes(source: str, lookup: Lookup, count: int, seed: int) -> Dataset:
+    number = source.partition(":")[2]
     if number and not (number.isascii() and number.isdecimal() and len(number) < 10):
         raise UsageError("unknown scenes", source, "the seed is not a number", "Use scenes:SEED")
     first = (int(number) if number else seed) * SCENES_PER_SEED
@@ -154,9 +174,6 @@ def _scenes(source: str, lookup: Lookup, number: str, count: int, seed: int) -> 
 def _pictures(source: str, path: Path, lookup: Lookup, *, labelled_by_boxes: bool) -> Dataset:
     try:
         is_folder = path.is_dir()
-        if not is_folder and not path.exists():
-            cause, step = "there is no such folder", "Give a folder of pictures, or scenes"
-            raise SourceError("cannot open data set", source, cause, step)
         table = path / TABLE if is_folder else path
         has_table = table.is_file() and table.suffix.lower() == ".csv"
     except (OSError, ValueError) as exc:

@@ -87,12 +87,10 @@ def extremes(
     return [(each, False) for each in worst] + [(each, True) for each in best]
 
 
-def goodness(measured: Mapping[str, Any]) -> float:
-    """How much a picture's explanation can be believed; what is blank cannot."""
-    if measured["blank"]:
-        return -1.0
-    value = looks_right({**measured, **(_own_object(measured) or {})})
-    return measured["probability"] if value is None else value
+def goodness(measured: Mapping[str, Any]) -> tuple[float, ...]:
+    """How much a picture's explanation can be believed, to sort by; what is blank cannot."""
+    believed = looks_right({**measured, **(_own_object(measured) or {})})
+    return (-float(measured["blank"]), *believed, measured["probability"])
 
 
 def _own_object(measured: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -192,6 +190,6 @@ def _caption(record: Mapping[str, Any], method: str) -> str:
     elif own is not None and own["inside"] is not None:
         parts.append(f"{percent(own['inside'])} on the object")
     if "removal_drop" in measured:
-        drop, control = points(measured["removal_drop"]), points(measured["control_drop"])
-        parts.append(f"removal {drop}, random {control}")
+        fall, control = (points(-measured[key]) for key in ("removal_drop", "control_drop"))
+        parts.append(f"{fall} without the hottest fifth, {control} without a random one")
     return "; ".join(parts)

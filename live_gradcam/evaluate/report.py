@@ -29,8 +29,8 @@ _MOST_SKIPPED = 100
 _MOST_FINDINGS = 40
 _COLOURS = 6
 # The curve's drawing area in units of the picture: left, right, top, bottom.
-_PLOT = (44.0, 452.0, 12.0, 200.0)
-_LOW, _HIGH = -0.25, 1.0
+_PLOT = (44.0, 452.0, 12.0, 196.0)
+_LOW, _HIGH = -0.2, 1.0
 
 
 def as_html(result: Mapping[str, Any], gallery: Gallery) -> str:
@@ -102,8 +102,8 @@ def _totals(result: Mapping[str, Any]) -> str:
             rows.append(_total_row(column, [figure(column, value) for value in values]))
     heads = "".join(f"<th>{escape(method)}</th>" for method in methods)
     return (
-        '<h2>All pictures</h2>\n<div class="scroll"><table>\n'
-        f"<thead><tr><th>measure</th>{heads}<th></th></tr></thead>\n"
+        '<h2>All pictures</h2>\n<div class="scroll"><table class="totals">\n'
+        f"<thead><tr><th>measure</th>{heads}</tr></thead>\n"
         f"<tbody>{''.join(rows)}</tbody>\n</table></div>"
     )
 
@@ -111,8 +111,8 @@ def _totals(result: Mapping[str, Any]) -> str:
 def _total_row(column: Column, values: Iterable[str]) -> str:
     way = {1: " ↑", -1: " ↓", 0: ""}[column.better]
     cells = "".join(f"<td>{escape(value)}</td>" for value in values)
-    meaning = f'<td class="text">{escape(column.meaning)}</td>'
-    return f"<tr><td>{escape(column.title)}{way}</td>{cells}{meaning}</tr>\n"
+    meaning = f'<span class="soft">{escape(column.meaning)}</span>'
+    return f"<tr><td><b>{escape(column.title)}{way}</b> {meaning}</td>{cells}</tr>\n"
 
 
 def _classes(result: Mapping[str, Any]) -> str:
@@ -189,7 +189,7 @@ def _curve(stages: Sequence[Mapping[str, Any]], methods: Sequence[str]) -> str:
             f'<text x="{left - 8}" y="{y(level) + 4:.1f}" text-anchor="end">{level}</text>'
         )
     for step, name in enumerate(names):
-        where = f"{x(step):.1f} {bottom + 16}"
+        where = f"{x(step):.1f} {bottom + 8}"
         short = name if len(name) <= 14 else f"{name[:13]}…"
         parts.append(
             f'<text transform="translate({where}) rotate(-40)" text-anchor="end">'
@@ -206,7 +206,7 @@ def _curve(stages: Sequence[Mapping[str, Any]], methods: Sequence[str]) -> str:
             for i, value in enumerate(values)
         ]
     return (
-        '<svg viewBox="0 0 470 280" role="img" aria-label="Rank correlation with the original map '
+        '<svg viewBox="0 0 470 264" role="img" aria-label="Rank correlation with the original map '
         f'after each part is drawn at random">{"".join(parts)}</svg>'
     )
 

@@ -172,25 +172,20 @@ def _mean(values: Iterable[float | None]) -> float | None:
     return fmean(known) if known else None
 
 
-def looks_right(figures: Mapping[str, Any]) -> float | None:
-    """One figure for how much an explanation can be believed, larger is better.
+def looks_right(figures: Mapping[str, Any]) -> tuple[float, ...]:
+    """How much an explanation can be believed, larger is better: to sort by.
 
-    The share on the object where objects are known, else what removal says beyond its control,
-    else insertion less deletion.
+    First the share on the object (to the percent), then what removal says beyond its control, then
+    insertion less deletion; what is not known counts as nothing.
     """
-    if figures.get("inside") is not None:
-        return float(figures["inside"])
-    if figures.get("removal_drop") is not None and figures.get("control_drop") is not None:
-        return float(figures["removal_drop"] - figures["control_drop"])
-    if figures.get("insertion") is not None:
-        return float(figures["insertion"] - figures["deletion"])
-    return None
+    pairs = (("inside", ""), ("removal_drop", "control_drop"), ("insertion", "deletion"))
+    values = [(figures.get(key) or 0.0) - (figures.get(less) or 0.0) for key, less in pairs]
+    return (round(values[0], 2), *values[1:])
 
 
-def _worst_first(row: Mapping[str, Any], method: str) -> tuple[int, float, float]:
-    value = looks_right(row["methods"][method])
-    accuracy = 1.0 if row["top1"] is None else float(row["top1"])
-    return (-len(row["findings"]), accuracy if value is None else value, accuracy)
+def _worst_first(row: Mapping[str, Any], method: str) -> tuple[float, ...]:
+    accuracy = 0.0 if row["top1"] is None else float(row["top1"])
+    return (-len(row["findings"]), *looks_right(row["methods"][method]), accuracy)
 
 
 def findings(row: Mapping[str, Any], methods: Sequence[str]) -> list[str]:
@@ -266,7 +261,8 @@ def percent(share: float) -> str:
 
 def points(difference: float) -> str:
     """A difference of probabilities in percentage points."""
-    return f"{100 * difference:.0f} points"
+    rounded = round(100 * difference)
+    return f"{rounded} point{'' if abs(rounded) == 1 else 's'}"
 
 
 def _capital(text: str) -> str:
