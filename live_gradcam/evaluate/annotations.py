@@ -175,7 +175,8 @@ def _coco_shape(entry: Mapping[str, Any], names: Mapping[Any, str]) -> Shape:
         xs, ys = zip(*(point for polygon in polygons for point in polygon), strict=True)
         left, top, width, height = min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)
     category = entry["category_id"]
-    name = names.get(category) or str(category)
+    # Its number is the data set's own: it must not be taken for a class of the network.
+    name = names.get(category) or f"category {category}"
     return Shape(name, _checked_box(left, top, width, height), tuple(polygons))
 
 

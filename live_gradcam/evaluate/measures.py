@@ -6,7 +6,9 @@ network's input is the mean colour of its training, which is what "removed" mean
 
 Where torchcam's metric classes differ, with the values of its defaults: its insertion starts from
 zeros, ours (as RISE does) from the blurred picture; it divides the average drop by ``Y + 1e-7``,
-ours by ``Y``; it takes the class the network names, ours the true class where that is known.
+ours by ``Y``; it makes its maps from what ``logits_fn`` gives, with a softmax from the gradient of
+the probability, ours from that of the score; and it takes the class that the network names, ours
+the true class where that is known.
 """
 
 from __future__ import annotations

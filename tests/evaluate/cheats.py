@@ -1,7 +1,7 @@
 """Two small classifiers of the same pictures: one looks at the object, one at the background.
 
-A picture is an object on a ground, each with stripes of its own. For the honest classifier the
-object's stripes are the class; for the cheat, the ground's. Nothing else differs.
+A picture is a reddish object on a bluish ground, each with stripes of its own. For the honest
+classifier the stripes of the object are the class; for the cheat, those of the ground.
 """
 
 from __future__ import annotations
@@ -24,12 +24,15 @@ LABELS = ("across", "down", "slanting")
 SIDE = 64
 
 
-def stripes(kind: int, rng: np.random.Generator) -> np.ndarray:
+_TINTS = {"object": (0.45, 0.6, 1.0), "ground": (1.0, 0.8, 0.5)}  # BGR
+
+
+def stripes(kind: int, part: Clue, rng: np.random.Generator) -> np.ndarray:
     """``uint8 (SIDE, SIDE, 3)``; ``kind`` is the direction, random grey levels and phase."""
     rows, columns = np.mgrid[:SIDE, :SIDE]
     along = (rows, columns, (rows + columns) / np.sqrt(2))[kind]
     wave = 128 + 90 * np.sin(along * 2 * np.pi / 7 + rng.uniform(0, 6))
-    return np.repeat(wave[..., None], 3, axis=2) + rng.normal(0, 8, (SIDE, SIDE, 3))
+    return wave[..., None] * _TINTS[part] + rng.normal(0, 8, (SIDE, SIDE, 3))
 
 
 def picture(label: int, clue: Clue, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -38,8 +41,10 @@ def picture(label: int, clue: Clue, rng: np.random.Generator) -> tuple[np.ndarra
     ground, inside = (label, other) if clue == "ground" else (other, label)
     x, y = rng.integers(16, SIDE - 16, 2)
     mask = np.zeros((SIDE, SIDE), np.uint8)
-    cv2.circle(mask, (int(x), int(y)), 12, 1, -1)
-    pixels = np.where(mask[..., None] > 0, stripes(inside, rng), stripes(ground, rng))
+    cv2.circle(mask, (int(x), int(y)), 13, 1, -1)
+    pixels = np.where(
+        mask[..., None] > 0, stripes(inside, "object", rng), stripes(ground, "ground", rng)
+    )
     return np.clip(pixels, 0, 255).astype(np.uint8), mask > 0
 
 
@@ -57,7 +62,7 @@ class StripeNet(nn.Module):
         return self.fc(self.last(self.middle(self.stem(x))).mean((2, 3)))
 
 
-def trained(clue: Clue, *, steps: int = 120) -> Classifier:
+def trained(clue: Clue, *, steps: int = 150) -> Classifier:
     """A classifier that has learned to go by the clue."""
     rng = np.random.default_rng(5)
     with torch.random.fork_rng(devices=[]):
