@@ -27,7 +27,8 @@ PER_SIDE = 2
 MOST_BYTES = 6 << 20
 """Where the pictures of a report end, whatever there is left to show."""
 
-_LONGEST_SIDE = 320
+# Pictures are shown at their own size between these, scaled to them otherwise.
+_LONGEST_SIDE, _SHORTEST_LONG_SIDE = 320, 224
 _QUALITY = 80
 _HEAT = OverlayOptions(opacity=0.55, show_labels=False, show_legend=False, show_hud=False)
 
@@ -154,9 +155,11 @@ def make_gallery(
 def drawn(sample: Sample, explanation: Explanation) -> Image:
     """A small picture with its heat, and the outline of the object where it is known."""
     height, width = sample.image.shape[:2]
-    scale = min(1.0, _LONGEST_SIDE / max(height, width))
+    longest = max(height, width)
+    scale = min(max(longest, _SHORTEST_LONG_SIDE), _LONGEST_SIDE) / longest
     size = max(1, round(width * scale)), max(1, round(height * scale))
-    small = np.asarray(cv2.resize(sample.image, size, interpolation=cv2.INTER_AREA), np.uint8)
+    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    small = np.asarray(cv2.resize(sample.image, size, interpolation=way), np.uint8)
     region = explanation.region
     left, top = round(region.x * scale), round(region.y * scale)
     right = max(left + 1, round((region.x + region.width) * scale))

@@ -26,7 +26,7 @@ _POLICY = (
     "base-uri 'none'; form-action 'none'"
 )
 _MOST_SKIPPED = 100
-_MOST_FINDINGS = 40
+_MOST_FINDINGS = 6
 _COLOURS = 6
 # The curve's drawing area in units of the picture: left, right, top, bottom.
 _PLOT = (44.0, 452.0, 12.0, 196.0)
@@ -53,8 +53,8 @@ def as_html(result: Mapping[str, Any], gallery: Gallery) -> str:
             _verdict(result),
             _totals(result),
             _classes(result),
-            _sanity(result),
             _gallery(result, gallery),
+            _sanity(result),
             _rest(result),
         )
         if part
@@ -80,10 +80,11 @@ def _verdict(result: Mapping[str, Any]) -> str:
         text = f"Nothing looks suspicious in {_count(len(classes), 'class', 'classes')}."
     parts = [f'<p class="verdict">{text}</p>']
     for row in suspicious[:_MOST_FINDINGS]:
-        label = f"<strong>{escape(row['label'])}</strong>: "
-        parts += [f'<div class="warn">{label}{escape(each)}</div>' for each in row["findings"]]
+        said = "".join(f"<p>{escape(each)}</p>" for each in row["findings"])
+        parts.append(f'<div class="warn"><strong>{escape(row["label"])}</strong>{said}</div>')
     if len(suspicious) > _MOST_FINDINGS:
-        parts.append(f"<p>... and {len(suspicious) - _MOST_FINDINGS} more in the table.</p>")
+        others = len(suspicious) - _MOST_FINDINGS
+        parts.append(f"<p>{_count(others, 'more class', 'more classes')}: see below.</p>")
     parts += [f'<div class="warn">{escape(each)}</div>' for each in result["sanity_findings"]]
     return "\n".join(parts)
 
@@ -205,8 +206,9 @@ def _curve(stages: Sequence[Mapping[str, Any]], methods: Sequence[str]) -> str:
             f"<title>{escape(method)}, {escape(names[i])}: {value:.2f}</title></circle>"
             for i, value in enumerate(values)
         ]
+    height = bottom + 20 + 4.6 * min(14, max(map(len, names)))
     return (
-        '<svg viewBox="0 0 470 264" role="img" aria-label="Rank correlation with the original map '
+        f'<svg viewBox="0 0 470 {height:.0f}" role="img" aria-label="Rank correlation with the original map '
         f'after each part is drawn at random">{"".join(parts)}</svg>'
     )
 
@@ -222,9 +224,8 @@ def _gallery(result: Mapping[str, Any], gallery: Gallery) -> str:
         if row and row["top1"] is not None:
             right = f"{percent(row['top1'])} of {_count(row['pictures'], 'picture')} right"
             head += f' <span class="soft">{right}</span>'
-        warnings = "".join(
-            f'<div class="warn">{escape(each)}</div>' for each in (row["findings"] if row else ())
-        )
+        findings = row["findings"] if row else ()
+        warnings = "".join(f'<p class="finding">{escape(each)}</p>' for each in findings)
         several = " several" if len(pictures[0].heat) > 1 else ""
         figures = "".join(map(_figure, pictures))
         parts.append(

@@ -193,17 +193,16 @@ def findings(row: Mapping[str, Any], methods: Sequence[str]) -> list[str]:
 
     Args:
         row: A class's figures, as `summarise` makes them.
-        methods: Names of the methods; where there are several, a sentence says whose it is.
+        methods: Names of the methods; where there are several, a sentence says whose it is, with
+            the figures of the first of them.
     """
     found = []
-    for method in methods:
-        figures = row["methods"][method]
-        by = f" ({method})" if len(methods) > 1 else ""
-        found += [
-            f"{sentence}{by}."
-            for sentence in (_beside(row, figures), _no_effect(figures))
-            if sentence
-        ]
+    for look in (_beside, _no_effect):
+        said = {method: look(row, row["methods"][method]) for method in methods}
+        of = [method for method, sentence in said.items() if sentence]
+        if of:
+            by = f" ({', '.join(of)})" if len(methods) > 1 else ""
+            found.append(f"{said[of[0]]}{by}.")
     return found
 
 
@@ -228,7 +227,7 @@ def _beside(row: Mapping[str, Any], figures: Mapping[str, Any]) -> str:
     return ""
 
 
-def _no_effect(figures: Mapping[str, Any]) -> str:
+def _no_effect(_: Mapping[str, Any], figures: Mapping[str, Any]) -> str:
     """Removal that does no more than its control."""
     drop, control = figures["removal_drop"], figures["control_drop"]
     if figures["tested"] < FEWEST or drop is None or control is None:
