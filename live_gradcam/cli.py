@@ -13,19 +13,25 @@ from live_gradcam import lifecycle
 from live_gradcam.console import Console
 from live_gradcam.errors import ExitCode, LiveGradcamError, describe_bug
 from live_gradcam.options import (
+    Boxes,
     ClassOption,
     Colormap,
     Compile,
     CompileOption,
+    DataSource,
     Debug,
     Device,
     Fps,
     Height,
     Kiosk,
     Labels,
+    Layer,
     Loop,
     MaxFrames,
     MaxOutage,
+    MaxPictures,
+    Measures,
+    Methods,
     Mirror,
     Model,
     NoSmooth,
@@ -36,7 +42,13 @@ from live_gradcam.options import (
     Precision,
     PrecisionOption,
     Quiet,
+    ReportOutputs,
+    Resume,
+    Sanity,
+    Scenes,
+    Seed,
     Source,
+    Steps,
     Strict,
     TopK,
     ViewChoice,
@@ -197,6 +209,59 @@ def web(
             open_browser=open_,
         ),
         Console(),
+    )
+
+
+@app.command()
+def evaluate(
+    source: DataSource,
+    output: ReportOutputs = None,
+    model: Model = None,
+    weights: Weights = None,
+    labels: Labels = None,
+    layer: Layer = None,
+    device: Device = "auto",
+    precision: PrecisionOption = Precision.auto,
+    method: Methods = None,
+    measures: Measures = None,
+    view: ViewOption = ViewChoice.crop,
+    boxes: Boxes = None,
+    scenes: Scenes = 64,
+    seed: Seed = 0,
+    steps: Steps = 20,
+    max_pictures: MaxPictures = None,
+    sanity: Sanity = True,
+    resume: Resume = None,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Is it looking at the right thing? Measure a data set, class by class, and write a report."""
+    from live_gradcam.commands.evaluate import EvaluateRequest, execute
+
+    execute(
+        EvaluateRequest(
+            source=source,
+            outputs=tuple(output or ()),
+            model=model,
+            weights=weights,
+            labels=labels,
+            layer=layer,
+            device=device,
+            precision=precision.value,
+            methods=tuple(method or ("gradcam",)),
+            measures=tuple(measures or ()),
+            view=view.value,
+            boxes=boxes,
+            scenes=scenes,
+            seed=seed,
+            steps=steps,
+            max_pictures=max_pictures,
+            sanity=sanity,
+            resume=resume,
+            overwrite=overwrite,
+        ),
+        Console(quiet=quiet),
     )
 
 
