@@ -122,7 +122,7 @@ def type_size(picture: Image, share: float) -> int:
     What counts is the screen, which a strip does not fill from top to bottom.
     """
     height, width = picture.shape[:2]
-    side = max(min(height, width), _STRIP_SHARE * float(np.sqrt(height * width)))
+    side = max(float(min(height, width)), _STRIP_SHARE * float(height * width) ** 0.5)
     return max(_SMALLEST_TYPE, round(share * side))
 
 

@@ -268,12 +268,10 @@ def first_size(width: int, height: int, screen: tuple[int, int] | None = None) -
         height: Of the pictures.
         screen: Width and height of the screen, where they are known.
     """
-    widest, highest = _FIRST_SIZE
+    widest, highest = map(float, _FIRST_SIZE)
     if screen is not None:
-        widest, highest = (
-            min(most, share * side)
-            for most, share, side in zip(_FIRST_SIZE, _SCREEN_SHARES, screen, strict=True)
-        )
+        widest = min(widest, _SCREEN_SHARES[0] * screen[0])
+        highest = min(highest, _SCREEN_SHARES[1] * screen[1])
     zoom = min(1.0, widest / width, highest / height)
     if width * zoom < _SMALLEST_WIDTH:
         zoom = min(min(_SMALLEST_WIDTH, widest) / width, highest / height)
