@@ -21,7 +21,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 from torch.nn import functional
 from typing_extensions import override
 
@@ -74,6 +74,17 @@ class Head(nn.Module):
         Returns:
             float32 ``(N, K, h, w)``.
         """
+
+    def to_grid(self, values: Tensor) -> Tensor:
+        """What the trunk gives, or a gradient of it, as maps.
+
+        Args:
+            values: ``(*, N, ...)``, shaped as the activations.
+
+        Returns:
+            ``(*, N, C, h, w)``.
+        """
+        return values
 
     def explain(
         self, activations: Tensor, choose: Chooser
@@ -161,6 +172,7 @@ class GradientHead(Head):
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
         self.module = module
+        self._one_by_one = has_attention(module)
 
     @override
     def score(self, activations: Tensor) -> tuple[Tensor, Tensor]:
@@ -178,14 +190,30 @@ class GradientHead(Head):
         classes = choose(logits)
         indices = torch.arange(logits.shape[1], device=logits.device)
         one_hot = (classes.t().unsqueeze(2) == indices).to(logits.dtype)
-        gradients = torch.func.vmap(lambda cotangent: pullback(cotangent)[0])(one_hot)
-        weights = gradients.mean((3, 4)).transpose(0, 1)
-        return logits, classes, weighted_sum(weights, activations), activations
+        if self._one_by_one:
+            gradients = torch.stack([pullback(cotangent)[0] for cotangent in one_hot])
+        else:
+            gradients = torch.func.vmap(lambda cotangent: pullback(cotangent)[0])(one_hot)
+        weights = self.to_grid(gradients).mean((3, 4)).transpose(0, 1)
+        return logits, classes, weighted_sum(weights, self.to_grid(activations)), activations
 
     def _run(self, activations: Tensor) -> Tensor:
         # Cloned because many heads begin with a ReLU in place.
         logits: Tensor = self.module(activations.clone())
         return logits
+
+
+def has_attention(module: nn.Module) -> bool:
+    """Whether a module attends, which torch cannot differentiate for several scores at once."""
+    fused = functional.scaled_dot_product_attention
+    return any(
+        isinstance(part, nn.MultiheadAttention)
+        or (
+            isinstance(part, fx.GraphModule)
+            and any(node.target is fused for node in part.graph.nodes)
+        )
+        for part in module.modules()
+    )
 
 
 def weighted_sum(weights: Tensor, activations: Tensor) -> Tensor:
