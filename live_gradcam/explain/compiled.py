@@ -35,7 +35,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from live_gradcam.explain import cam, engine
+from live_gradcam.explain import cam, engine, method_heads
 from live_gradcam.explain.compile_worker import LENGTH, CompileRequest
 from live_gradcam.explain.engine import Engine, FusedNetwork, Output
 from live_gradcam.explain.runtime import cpu_flags
@@ -257,14 +257,13 @@ class BackgroundCompiler:
             torch.backends.cpu.get_cpu_capability(),
             sorted(cpu_flags()),
             self._network,
-            getattr(self._network.trunk, "code", ""),
-            getattr(getattr(self._network.head, "module", None), "code", ""),
+            *(getattr(module, "code", "") for module in self._network.modules()),
             shape,
             self._depth,
             self._threads,
         )
         digest.update("\n".join(map(str, facts)).encode())
-        for module in (cam, engine):
+        for module in (cam, engine, method_heads):
             digest.update(Path(str(module.__file__)).read_bytes())
         for name, tensor in self._network.state_dict().items():
             digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())

@@ -78,11 +78,24 @@ class FusedNetwork(nn.Module):
         activations = self.activations(pixels)
         return self.head.explain(activations, lambda logits: choose_classes(logits, selection))
 
+    @property
+    def compilable(self) -> bool:
+        """Whether one forward is a fixed number of operations, which a compiler can follow."""
+        return self.head.compilable
+
     def activations(self, pixels: Tensor) -> Tensor:
         """What the explained layer puts out, float32 ``(N, C, h, w)``, for the engine's pixels."""
+        return self.features(self.normalised(pixels))
+
+    def normalised(self, pixels: Tensor) -> Tensor:
+        """The engine's pixels as float32 RGB ``(N, 3, H, W)``, as the network wants them."""
         rgb = pixels.permute(0, 3, 1, 2).flip(1).float()
-        normalised = ((rgb / 255.0 - self.mean) / self.std).to(self.dtype)
-        activations: Tensor = self.trunk(normalised.contiguous(memory_format=self.layout))
+        return (rgb / 255.0 - self.mean) / self.std
+
+    def features(self, normalised: Tensor) -> Tensor:
+        """What the explained layer puts out, float32 ``(N, C, h, w)``, for normalised input."""
+        given = normalised.to(self.dtype).contiguous(memory_format=self.layout)
+        activations: Tensor = self.trunk(given)
         return activations.float()
 
 

@@ -131,13 +131,15 @@ def make_hud(state: SessionState, order: Order, figures: Figures) -> Hud:
     )
     if not state.show_hud or order.mode == "mosaic":  # the tiles need the room
         return hud
-    name = order.explainer.classifier.name
+    words = [order.explainer.classifier.name]
+    words += [] if figures.own_layer else [order.layer]
+    words += [] if order.method == "gradcam" else [order.method]
     return replace(
         hud,
         fps=None if state.frozen else figures.fps,
         latency_ms=None if state.frozen else figures.latency_ms,
         dropped=figures.dropped,
-        model=name if figures.own_layer else f"{name} {order.layer}",
+        model=" ".join(words),
         precision=order.explainer.runtime.precision,
         compiled=order.explainer.compiled,
     )

@@ -80,9 +80,10 @@ def annotate(
     if options.show_legend and options.layout != "plain" and explanation.explained and scale > 0:
         table = heat_table(options.colormap, options.opacity, options.signed)
         legend = panels.legend_panel(
-            title or f"evidence for {panels.shown_label(explanation)}",
+            title or _legend_title(explanation),
             table,
             scale,
+            unit=explanation.unit,
             signed=options.signed,
             size=size,
             width=column,
@@ -97,6 +98,14 @@ def annotate(
             ("centre",),
             over_others=True,
         )
+
+
+def _legend_title(explanation: Explanation) -> str:
+    """What the colours stand for; the method is named where it is not the usual one."""
+    if not explanation.class_specific:
+        return f"{explanation.method}, whatever the class"
+    by = "" if explanation.method == "gradcam" else f", {explanation.method}"
+    return f"evidence for {panels.shown_label(explanation)}{by}"
 
 
 def _rate_lines(hud: Hud) -> list[list[Line]]:

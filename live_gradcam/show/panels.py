@@ -196,9 +196,18 @@ def _colour_bar(table: HeatTable, width: int, height: int, signed: bool) -> Stri
 
 
 def legend_panel(
-    title: str, table: HeatTable, scale: float, *, signed: bool, size: int, width: int
+    title: str,
+    table: HeatTable,
+    scale: float,
+    *,
+    signed: bool,
+    size: int,
+    width: int,
+    unit: str = "logits",
 ) -> Panel | None:
     """The colour bar with its ends in logits, under the name of what it measures.
+
+    Where the evidence is in another unit, the ends are bare numbers.
 
     ``None`` where it would be too narrow to be read.
     """
@@ -217,10 +226,11 @@ def legend_panel(
     y += _line(small) + round(size * 0.12)
     parts.append((_colour_bar(table, inner, bar, signed), pad, y))
     y += bar + round(size * 0.08)
+    named = " logits" if unit == "logits" else ""
     if signed:
-        ends = (f"{_MINUS}{logits(scale)} against", f"for +{logits(scale)} logits")
+        ends = (f"{_MINUS}{logits(scale)} against", f"for +{logits(scale)}{named}")
     else:
-        ends = ("0", f"+{logits(scale)} logits")
+        ends = ("0", f"+{logits(scale)}{named}")
     if sum(text_width(end, small) for end in ends) + small > inner:
         ends = ("against", f"for +{logits(scale)}") if signed else ("0", f"+{logits(scale)}")
     left, right = (text_strip(end, small, GREY) for end in ends)
