@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from live_gradcam.budget import limit_drawing
 from live_gradcam.capture.source import Source
 from live_gradcam.errors import LiveGradcamError
 from live_gradcam.explain.explainer import Explainer
@@ -94,6 +95,7 @@ def run_session(
     """
     if source is None and reopen is None:
         raise ValueError("a session needs a source, or a way to open one")
+    limit_drawing()
     still = source is not None and source.info.kind == "pictures"
     setting = _Setting(
         source=source,
