@@ -13,6 +13,7 @@ alone, under names that hash the weights, the network, torch, the processor and 
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import logging
 import os
@@ -138,6 +139,8 @@ class BackgroundCompiler:
                 self._thread = threading.Thread(
                     target=self._work, name="network-compiler", daemon=True
                 )
+                # A thread that is inside a native library when the interpreter ends aborts it.
+                atexit.register(self.close)
                 self._thread.start()
         return job.done
 
@@ -149,6 +152,7 @@ class BackgroundCompiler:
             thread = self._thread
         if thread is not None and thread is not threading.current_thread():
             thread.join()
+        atexit.unregister(self.close)
 
     def _work(self) -> None:
         finished: set[Shape] = set()

@@ -13,12 +13,13 @@ from difflib import get_close_matches
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from typing_extensions import override
 
 from live_gradcam.errors import ModelError
 from live_gradcam.explain.preprocess import Preprocessing
+from live_gradcam.explain.vision import torchvision_models
 
 # Small enough to cost nothing, large enough for the network with the largest stem.
 _PROBE_SIZE = 96
@@ -91,8 +92,7 @@ def family_of(name: str) -> Family | None:
 
 def network_names() -> list[str]:
     """Every torchvision classification network that can be explained, sorted."""
-    from torchvision import models
-
+    models = torchvision_models()
     return [name for name in models.list_models(module=models) if family_of(name)]
 
 
@@ -102,8 +102,7 @@ def require_family(name: str) -> Family:
     Raises:
         ModelError: torchvision has no such classification network.
     """
-    from torchvision import models
-
+    models = torchvision_models()
     known = models.list_models(module=models)
     family = family_of(name)
     if family is not None and name in known:
@@ -119,9 +118,7 @@ def require_family(name: str) -> Family:
 
 def weights_entries(name: str) -> Any:  # noqa: ANN401
     """The weights of a network that torchvision publishes."""
-    from torchvision import models
-
-    return models.get_model_weights(name)
+    return torchvision_models().get_model_weights(name)
 
 
 def recipe_of_size(name: str, side: int | None) -> Preprocessing:
@@ -150,14 +147,12 @@ def build_network(name: str, class_count: int, side: int | None = None) -> nn.Mo
     Raises:
         ModelError: There is no such network.
     """
-    from torchvision import models
-
     family = require_family(name)
     options = dict(family.options)
     if side is not None and family.size_option is not None:
         options[family.size_option] = side
     with _WithoutNumbers():
-        network: nn.Module = models.get_model(
+        network: nn.Module = torchvision_models().get_model(
             name, weights=None, num_classes=class_count, **options
         )
     return network.eval()
@@ -176,4 +171,7 @@ class _WithoutNumbers(TorchFunctionMode):
         options = dict(kwargs or {})
         if func in (torch.empty, torch.zeros, torch.ones):
             options["device"] = "meta"
+        # What draws random numbers has nothing to do here, and would load the compiler first.
+        if func in (Tensor.normal_, Tensor.uniform_) and args[0].is_meta:
+            return args[0]
         return func(*args, **options)
