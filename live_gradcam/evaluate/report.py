@@ -208,7 +208,8 @@ def _curve(stages: Sequence[Mapping[str, Any]], methods: Sequence[str]) -> str:
         ]
     height = bottom + 20 + 4.6 * min(14, max(map(len, names)))
     return (
-        f'<svg viewBox="0 0 470 {height:.0f}" role="img" aria-label="Rank correlation with the original map '
+        f'<svg viewBox="0 0 470 {height:.0f}" role="img" '
+        f'aria-label="Rank correlation with the original map '
         f'after each part is drawn at random">{"".join(parts)}</svg>'
     )
 
