@@ -443,9 +443,11 @@ class _Session:
             finding is None or reading.subject != finding.told.explained[:1]
         ):
             reading = None  # it is about another class than the one that is shown
+        moves = info is not None and info.kind != "pictures"
+        rate = self._rate.per_second_at(time.monotonic()) if moves else None
         figures = Figures(
-            fps=self._rate.per_second if info is not None and info.kind != "pictures" else None,
-            latency_ms=self._latency_ms,
+            fps=rate,
+            latency_ms=self._latency_ms if rate != 0.0 else None,
             dropped=self._feed.dropped,
             banner=self._feed.banner,
             capture=capture_words(info),
