@@ -184,6 +184,8 @@ def _show(result: dict[str, Any], console: Console) -> None:
         left = len(result["classes"]) - len(classes[1])
         console.out(f"... and {left} more classes\n" if left > 0 else "")
     console.table(*totals_table(result))
+    for sentence in (*result["limits"], *result["totals"]["findings"]):
+        console.note(sentence)
     suspicious = [row for row in result["classes"] if row["findings"]]
     for row in suspicious[:_MOST_FINDINGS]:
         for sentence in row["findings"]:

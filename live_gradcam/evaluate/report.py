@@ -13,6 +13,7 @@ from typing import Any
 
 from live_gradcam.evaluate.gallery import Gallery, Shown
 from live_gradcam.evaluate.summary import (
+    FEWEST,
     METHOD_COLUMNS,
     PICTURE_COLUMNS,
     Column,
@@ -76,9 +77,16 @@ def _verdict(result: Mapping[str, Any]) -> str:
         text = "What the pictures show is not known, so only the explanations were tested."
     elif suspicious:
         text = f"{len(suspicious)} of {_count(len(classes), 'class', 'classes')} look suspicious."
+    elif all(row["pictures"] < FEWEST for row in classes):
+        text = "There are too few pictures of each class to judge the classes."
     else:
         text = f"Nothing looks suspicious in {_count(len(classes), 'class', 'classes')}."
     parts = [f'<p class="verdict">{text}</p>']
+    parts += [f'<p class="soft">{escape(each)}</p>' for each in result["limits"]]
+    whole: Sequence[str] = result["totals"]["findings"]
+    if whole:
+        said = "".join(f"<p>{escape(each)}</p>" for each in whole)
+        parts.append(f'<div class="warn"><strong>all pictures</strong>{said}</div>')
     for row in suspicious[:_MOST_FINDINGS]:
         said = "".join(f"<p>{escape(each)}</p>" for each in row["findings"])
         parts.append(f'<div class="warn"><strong>{escape(row["label"])}</strong>{said}</div>')
@@ -208,8 +216,8 @@ def _curve(stages: Sequence[Mapping[str, Any]], methods: Sequence[str]) -> str:
         ]
     height = bottom + 20 + 4.6 * min(14, max(map(len, names)))
     return (
-        f'<svg viewBox="0 0 470 {height:.0f}" role="img" aria-label="Rank correlation with the original map '
-        f'after each part is drawn at random">{"".join(parts)}</svg>'
+        f'<svg viewBox="0 0 470 {height:.0f}" role="img" aria-label="Rank correlation with the '
+        f'original map after each part is drawn at random">{"".join(parts)}</svg>'
     )
 
 
@@ -227,9 +235,9 @@ def _gallery(result: Mapping[str, Any], gallery: Gallery) -> str:
         findings = row["findings"] if row else ()
         warnings = "".join(f'<p class="finding">{escape(each)}</p>' for each in findings)
         several = " several" if len(pictures[0].heat) > 1 else ""
-        figures = "".join(map(_figure, pictures))
+        figures = "".join(_figure(each, marked=len(pictures) > 1) for each in pictures)
         parts.append(
-            f'<section class="class"><h3>{head}</h3>{warnings}'
+            f'<section class="class" style="--count: {len(pictures)}"><h3>{head}</h3>{warnings}'
             f'<div class="pictures{several}">{figures}</div></section>'
         )
     if not parts:
@@ -242,14 +250,14 @@ def _gallery(result: Mapping[str, Any], gallery: Gallery) -> str:
     )
     return (
         "<h2>The worst and the best pictures</h2>\n"
-        '<p class="soft">Red is where the evidence is; the thin line is the outline of the object, '
-        "where it is known. What the network is not shown is darker.</p>\n"
+        '<p class="soft">Red is where the evidence is; the line is the outline of the object, '
+        'where it is known. What the network is not shown is darker.</p>\n<div class="gallery">'
         + "\n".join(parts)
-        + left_out
+        + f"</div>{left_out}"
     )
 
 
-def _figure(shown: Shown) -> str:
+def _figure(shown: Shown, *, marked: bool) -> str:
     several = len(shown.heat) > 1
     name = escape(shown.name)
     pictures = "".join(
@@ -258,11 +266,12 @@ def _figure(shown: Shown) -> str:
         + "</div>"
         for method, uri in shown.heat.items()
     )
-    mark = "best" if shown.good else "worst"
+    kind_of = "best" if shown.good else "worst"
+    mark = f'<span class="mark {kind_of}">{kind_of}</span> ' if marked else ""
     kind = ' class="several"' if several else ""
     return (
         f'<figure{kind}><div class="heat">{pictures}</div>'
-        f'<figcaption><span class="mark {mark}">{mark}</span> {name}<br>'
+        f"<figcaption>{mark}{name}<br>"
         f'<span class="soft">{escape(shown.caption)}</span></figcaption></figure>\n'
     )
 
