@@ -278,12 +278,21 @@ def bench(
     compile_: Annotated[
         bool, typer.Option("--compile/--no-compile", help="Measure the compiled network.")
     ] = True,
+    live: Annotated[
+        bool,
+        typer.Option(
+            "--live", help="Measure flicker, latency and the sanity check of live sessions instead."
+        ),
+    ] = False,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
     """Measure, in one run, what explaining costs here, and print the ratios that travel."""
-    from live_gradcam.commands.bench import execute
+    from live_gradcam.commands.bench import execute, execute_live
 
+    if live:
+        execute_live(Console(quiet=quiet), json_path=json_, quick=quick)
+        return
     execute(Console(quiet=quiet), json_path=json_, peers=peers, quick=quick, compiled=compile_)
 
 

@@ -34,9 +34,9 @@ from pathlib import Path
 from typing import TypeAlias
 
 import torch
-from torch import Tensor
+from torch import Tensor, fx
 
-from live_gradcam.explain import cam, engine
+from live_gradcam.explain import cam, engine, tokens
 from live_gradcam.explain.compile_worker import LENGTH, CompileRequest
 from live_gradcam.explain.engine import Engine, FusedNetwork, Output
 from live_gradcam.explain.runtime import cpu_flags
@@ -261,14 +261,13 @@ class BackgroundCompiler:
             torch.backends.cpu.get_cpu_capability(),
             sorted(cpu_flags()),
             self._network,
-            getattr(self._network.trunk, "code", ""),
-            getattr(getattr(self._network.head, "module", None), "code", ""),
+            *(part.code for part in self._network.modules() if isinstance(part, fx.GraphModule)),
             shape,
             self._depth,
             self._threads,
         )
         digest.update("\n".join(map(str, facts)).encode())
-        for module in (cam, engine):
+        for module in (cam, engine, tokens):
             digest.update(Path(str(module.__file__)).read_bytes())
         for name, tensor in self._network.state_dict().items():
             digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())

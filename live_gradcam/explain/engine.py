@@ -20,6 +20,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from live_gradcam.explain.cam import Head, choose_classes
 from live_gradcam.explain.classifier import Classifier
+from live_gradcam.explain.cutting import trace
 from live_gradcam.explain.runtime import Precision
 
 DTYPES: Mapping[Precision, torch.dtype] = {
@@ -79,10 +80,11 @@ class FusedNetwork(nn.Module):
         return self.head.explain(activations, lambda logits: choose_classes(logits, selection))
 
     def activations(self, pixels: Tensor) -> Tensor:
-        """What the explained layer puts out, float32 ``(N, C, h, w)``, for the engine's pixels."""
+        """What the trunk gives for the engine's pixels, float32; mostly ``(N, C, h, w)``."""
         rgb = pixels.permute(0, 3, 1, 2).flip(1).float()
         normalised = ((rgb / 255.0 - self.mean) / self.std).to(self.dtype)
-        activations: Tensor = self.trunk(normalised.contiguous(memory_format=self.layout))
+        # Not called, because a traced module writes to stderr where a picture has a wrong size.
+        activations: Tensor = self.trunk.forward(normalised.contiguous(memory_format=self.layout))
         return activations.float()
 
 
@@ -92,7 +94,7 @@ def fold_batch_norm(trunk: nn.Module) -> nn.Module:
     ``bn(conv(x))`` is a convolution with other numbers; one pass over memory less for each.
     """
     try:
-        traced = fx.symbolic_trace(trunk)
+        traced = trace(trunk)
     except Exception:
         return copy.deepcopy(trunk)
     traced = copy.deepcopy(traced)

@@ -14,6 +14,7 @@ from torch import Tensor, fx, nn
 
 from live_gradcam.errors import UsageError
 from live_gradcam.explain.classifier import Classifier
+from live_gradcam.explain.cutting import trace
 
 _MARK = "explained_layer"
 _BORDER = "border"
@@ -53,8 +54,10 @@ class _Whole(nn.Module):
 @dataclass(frozen=True, slots=True)
 class _Place:
     node: fx.Node
-    shape: tuple[int, ...]
+    channels: int
+    grid: tuple[int, int]
     is_own: bool
+    channels_last: bool = False
 
 
 def list_layers(classifier: Classifier) -> tuple[Layer, ...]:
@@ -62,13 +65,9 @@ def list_layers(classifier: Classifier) -> tuple[Layer, ...]:
 
     Traces the network: no other thread may run one meanwhile.
     """
-    whole = fx.symbolic_trace(_Whole(classifier))
+    whole = trace(_Whole(classifier))
     places = _places(whole, classifier)
-    names = _names(places, classifier)
-    return tuple(
-        Layer(name, place.shape[1], (place.shape[2], place.shape[3]))
-        for name, place in zip(names, places, strict=True)
-    )
+    return tuple(Layer(name, place.channels, place.grid) for name, place in places.items())
 
 
 def at_layer(classifier: Classifier, name: str) -> Classifier:
@@ -85,27 +84,33 @@ def at_layer(classifier: Classifier, name: str) -> Classifier:
     """
     if name == classifier.layer:
         return classifier
-    whole = fx.symbolic_trace(_Whole(classifier))
+    whole = trace(_Whole(classifier))
     places = _places(whole, classifier)
-    names = _names(places, classifier)
-    if name not in names:
-        raise UsageError("unknown layer", name, "", f"Choose from {', '.join(names)}")
-    node = places[names.index(name)].node
-    whole.add_submodule(_MARK, nn.Identity())
-    with whole.graph.inserting_after(node):
-        marked = whole.graph.call_module(_MARK, (node,))
-    node.replace_all_uses_with(marked, delete_user_cb=lambda user: user is not marked)
-    whole.recompile()
+    if name not in places:
+        raise UsageError("unknown layer", name, "", f"Choose from {', '.join(places)}")
+    place = places[name]
+    _mark(whole, place)
     cut = Classifier.from_module(
         whole,
         layer=_MARK,
         labels=classifier.labels,
         preprocessing=classifier.preprocessing,
         name=classifier.name,
+        layout="nhwc" if place.channels_last else "nchw",
     )
     return replace(
         cut, layer=name, weights_origin=classifier.weights_origin, notes=classifier.notes
     )
+
+
+def _mark(whole: fx.GraphModule, place: _Place) -> None:
+    """Make a layer of a place."""
+    node = place.node
+    whole.add_submodule(_MARK, nn.Identity())
+    with whole.graph.inserting_after(node):
+        marked = whole.graph.call_module(_MARK, (node,))
+    node.replace_all_uses_with(marked, delete_user_cb=lambda user: user is not marked)
+    whole.recompile()
 
 
 def _shapes(whole: fx.GraphModule, pixels: Tensor) -> dict[fx.Node, tuple[int, ...]]:
@@ -123,19 +128,35 @@ def _shapes(whole: fx.GraphModule, pixels: Tensor) -> dict[fx.Node, tuple[int, .
 
 
 @torch.no_grad()
-def _places(whole: fx.GraphModule, classifier: Classifier) -> list[_Place]:
+def _places(whole: fx.GraphModule, classifier: Classifier) -> dict[str, _Place]:
+    """The places that are offered, by name."""
     side = classifier.preprocessing.crop_size
     shapes = _shapes(whole, torch.zeros(1, 3, side, side))
-    last: dict[tuple[int, ...], _Place] = {}
+    last: dict[tuple[int, int], _Place] = {}
     for node in _bottlenecks(whole.graph):
-        shape = shapes.get(node, ())
-        # A square picture has square maps; what is not square has its channels elsewhere.
-        if len(shape) != 4 or shape[2] != shape[3] or shape[2] < 2:
-            continue
-        taken = last.get(shape[2:])
-        if taken is None or not taken.is_own:
-            last[shape[2:]] = _Place(node, shape, node.target == _BORDER)
-    return list(last.values())
+        place = _place(node, shapes.get(node, ()), classifier)
+        taken = None if place is None else last.get(place.grid)
+        if place is not None and (taken is None or not taken.is_own):
+            last[place.grid] = place
+    places = list(last.values())
+    named = zip(_names(places, classifier), places, strict=True)
+    # A module that runs twice lends its name to two places.
+    return {name: each for name, each in named if each.is_own or name != classifier.layer}
+
+
+def _place(node: fx.Node, shape: tuple[int, ...], classifier: Classifier) -> _Place | None:
+    """The place where a value of a square picture can be explained, if it can."""
+    if node.target == _BORDER:
+        channels, *grid = classifier.head.to_grid(torch.zeros(shape)).shape[1:]
+        return _Place(node, channels, (grid[0], grid[1]), is_own=True)
+    if len(shape) != 4:
+        return None
+    # A square picture has square maps; what is not square has its channels elsewhere.
+    if shape[2] == shape[3] >= 2:
+        return _Place(node, shape[1], (shape[2], shape[3]), is_own=False)
+    if shape[1] == shape[2] >= 2:
+        return _Place(node, shape[3], (shape[1], shape[2]), is_own=False, channels_last=True)
+    return None
 
 
 def _bottlenecks(graph: fx.Graph) -> list[fx.Node]:
