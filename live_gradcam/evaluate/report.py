@@ -84,7 +84,7 @@ def _verdict(result: Mapping[str, Any]) -> str:
     parts = [f'<p class="verdict">{text}</p>']
     parts += [f'<p class="soft">{escape(each)}</p>' for each in result["limits"]]
     whole: Sequence[str] = result["totals"]["findings"]
-    if whole:
+    if whole and not suspicious:
         said = "".join(f"<p>{escape(each)}</p>" for each in whole)
         parts.append(f'<div class="warn"><strong>all pictures</strong>{said}</div>')
     for row in suspicious[:_MOST_FINDINGS]:
@@ -230,7 +230,9 @@ def _gallery(result: Mapping[str, Any], gallery: Gallery) -> str:
         row = labels.get(index) if index is not None else None
         head = escape(row["label"]) if row else "Pictures of unknown content"
         if row and row["top1"] is not None:
-            right = f"{percent(row['top1'])} of {_count(row['pictures'], 'picture')} right"
+            right = f"{percent(row['top1'])} of {row['pictures']} pictures right"
+            if row["pictures"] == 1:
+                right = "right" if row["top1"] else "wrong"
             head += f' <span class="soft">{right}</span>'
         findings = row["findings"] if row else ()
         warnings = "".join(f'<p class="finding">{escape(each)}</p>' for each in findings)
