@@ -6,10 +6,13 @@ import shutil
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
+from typing_extensions import Self
+
 from live_gradcam import lifecycle
-from live_gradcam.console import Console
+from live_gradcam.console import Console, ProgressLine
 from live_gradcam.errors import UsageError
 from live_gradcam.values import View
 
@@ -111,6 +114,36 @@ def execute(request: EvaluateRequest, console: Console) -> None:
             state.remove()
 
 
+class _Progress:
+    """One progress line after another, each for what is being counted."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._stack = ExitStack()
+        self._unit = ""
+        self._line: ProgressLine | None = None
+
+    def update(self, unit: str, done: int, total: int) -> None:
+        """Show how far it is."""
+        if unit != self._unit or self._line is None:
+            self._stack.close()
+            self._unit = unit
+            line = self._console.progress("evaluating", unit=unit)
+            self._line = self._stack.enter_context(line)
+        self._line.update(done, total, None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+
 def _state_path(request: EvaluateRequest) -> Path | None:
     """Where partial results stand: the named file, or one beside the first output."""
     if request.resume is not None or not request.outputs:
@@ -149,8 +182,7 @@ def _measure(
             console.note(f"going on after {len(state.done)} results in {state_path}")
         return state
 
-    with ExitStack() as lines:
-        line = lines.enter_context(console.progress(data.name, unit="pictures"))
+    with _Progress(console) as progress:
         try:
             return evaluate(
                 classifier,
@@ -159,8 +191,8 @@ def _measure(
                 settings,
                 machine,
                 open_state,
-                on_picture=lambda done: line.update(done, len(items), None),
-                on_stage=lambda done, of: line.update(done, of, None),
+                on_picture=lambda done: progress.update("pictures", done, len(items)),
+                on_stage=lambda done, of: progress.update("scrambled parts", done, of),
             )
         except lifecycle.Interrupted:
             if state_path is not None and state_path.exists():

@@ -235,8 +235,13 @@ def test_partial_results_of_other_settings_are_refused(
         measured(network, pictures, other, state_path=state)
     with pytest.raises(UsageError, match="weights was"):
         measured(tiny_classifier(3, 1, labels=list(LABELS)), pictures, settings, state_path=state)
-    (pictures / LABELS[0] / "new.png").write_bytes((pictures / LABELS[0] / "0.png").read_bytes())
+    first = pictures / LABELS[0] / "0.png"
+    before = first.read_bytes()
+    first.write_bytes(before + b"more")
     with pytest.raises(UsageError, match="data was"):
+        measured(network, pictures, settings, state_path=state)
+    first.with_name("new.png").write_bytes(before)
+    with pytest.raises(UsageError, match="pictures was 3 and is 4"):
         measured(network, pictures, settings, state_path=state)
     assert state.read_bytes() == kept
 
