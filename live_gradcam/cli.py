@@ -31,6 +31,7 @@ from live_gradcam.options import (
     MaxOutage,
     MaxPictures,
     Measures,
+    MethodOption,
     Methods,
     Mirror,
     Model,
@@ -74,6 +75,7 @@ def run(
     model: Model = None,
     weights: Weights = None,
     labels: Labels = None,
+    method: MethodOption = "gradcam",
     device: Device = "auto",
     precision: PrecisionOption = Precision.auto,
     compile_: CompileOption = Compile.auto,
@@ -107,6 +109,7 @@ def run(
             model=model,
             weights=weights,
             labels=labels,
+            method=method,
             device=device,
             precision=precision.value,
             compile=compile_.value,
@@ -183,6 +186,7 @@ def web(
     model: Model = None,
     weights: Weights = None,
     labels: Labels = None,
+    method: MethodOption = "gradcam",
     device: Device = "auto",
     precision: PrecisionOption = Precision.auto,
     compile_: CompileOption = Compile.auto,
@@ -203,6 +207,7 @@ def web(
             model=model,
             weights=weights,
             labels=labels,
+            method=method,
             device=device,
             precision=precision.value,
             compile=compile_.value,
@@ -297,11 +302,19 @@ def bench(
 
 
 @app.command()
-def models(debug: Debug = False) -> None:
+def models(
+    methods: Annotated[
+        bool, typer.Option("--methods", help="List the methods instead, with their definitions.")
+    ] = False,
+    debug: Debug = False,
+) -> None:
     """List the networks: name, explained layer, input size, and whether the weights are here."""
-    from live_gradcam.commands.models import execute
+    from live_gradcam.commands.models import execute, list_methods
 
-    execute(Console())
+    if methods:
+        list_methods(Console())
+    else:
+        execute(Console())
 
 
 @app.command()

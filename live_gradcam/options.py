@@ -83,6 +83,15 @@ Labels = Annotated[
         show_default=False,
     ),
 ]
+MethodOption = Annotated[
+    str,
+    typer.Option(
+        "--method",
+        metavar="NAME",
+        help="What makes the maps. See 'live-gradcam models --methods'.",
+        rich_help_panel=MODEL,
+    ),
+]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.", rich_help_panel=MODEL)]
 PrecisionOption = Annotated[
     Precision,

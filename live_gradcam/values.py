@@ -18,7 +18,7 @@ Image: TypeAlias = NDArray[np.uint8]
 """``uint8 (H, W, 3)``, BGR, C-contiguous or a view with the same meaning."""
 
 Evidence: TypeAlias = NDArray[np.float32]
-"""``float32 (K, h, w)`` in logit units: signed, neither rectified nor normalised."""
+"""``float32 (K, h, w)``, signed, neither rectified nor normalised; Grad-CAM's is in logit units."""
 
 View: TypeAlias = Literal["crop", "stretch", "full"]
 """What the network is shown: torchvision's centre crop, the squeezed frame, or the whole frame."""
@@ -94,14 +94,17 @@ class Explanation:
     Attributes:
         predictions: Best first.
         explained: Class index of each map in ``evidence``; the first is the one that is shown.
-        evidence: ``float32 (K, h, w)``, one signed map per explained class, in logit units at the
-            network's own resolution. For a closed-form head the map's sum plus the class's bias is
-            the class's logit.
+        evidence: ``float32 (K, h, w)``, one signed map per explained class, at the network's own
+            resolution. In logit units, and for a closed-form head the map's sum plus the class's
+            bias is the class's logit, for Grad-CAM and for what is like it.
         region: The part of the frame that the maps cover.
         labels: Label of each explained class, in the order of ``explained``.
         method: Name of the method that made the maps.
+        unit: Of the maps; ``logits`` only where a number is a contribution to a score.
+        class_specific: The maps depend on the class.
         completeness_residual: ``|sum(map) + bias - logit|`` of the first explained class for
-            closed-form heads (see ``live_gradcam.explain.cam``); ``None`` elsewhere.
+            closed-form heads (see ``live_gradcam.explain.cam``) and methods whose maps add up to
+            the score; ``None`` elsewhere.
         finite: ``False`` where the network's output was not finite even in float32; the maps are
             then all zero ("no evidence").
         timings_ms: Duration of each stage in milliseconds.
@@ -113,6 +116,8 @@ class Explanation:
     region: Region
     labels: tuple[str, ...] = ()
     method: str = "gradcam"
+    unit: str = "logits"
+    class_specific: bool = True
     completeness_residual: float | None = None
     finite: bool = True
     timings_ms: Mapping[str, float] = field(default_factory=dict)

@@ -48,9 +48,9 @@ def test_help_lists_the_commands(command: Command) -> None:
 def test_help_of_run_names_every_option(command: Command) -> None:
     done = command("run", "--help", COLUMNS="120")
     options = (
-        "--output --model --weights --labels --device --precision --compile --class --top-k --view "
-        "--colormap --opacity --mirror --width --height --fps --max-frames --loop --overwrite "
-        "--no-window --quiet --debug"
+        "--output --model --weights --labels --method --device --precision --compile --class "
+        "--top-k --view --colormap --opacity --mirror --width --height --fps --max-frames --loop "
+        "--overwrite --no-window --quiet --debug"
     )
     for option in options.split():
         assert option in done.stdout
@@ -69,6 +69,7 @@ def test_version(command: Command) -> None:
         (["run", "x", "--top-k", "0"], "top-k"),
         (["run", "x", "--precision", "fp8"], "fp8"),
         (["dance"], "dance"),
+        (["run", "x", "-o", "y.png", "--method", "gradcams"], "gradcam++"),
         (["run", "scene", "--no-window"], "-o OUTPUT"),
         (["run", "scene", "-o", "x.mp4"], "--max-frames"),
     ],
@@ -224,6 +225,30 @@ def test_models_lists_networks_with_their_layers(command: Command) -> None:
     assert "layer4" in rows["resnet18"]
     assert "features" in rows["squeezenet1_1"]
     assert "scenes" in rows
+
+
+def test_models_lists_the_methods_with_what_they_compute(command: Command) -> None:
+    done = command("models", "--methods", COLUMNS="200")
+    assert done.returncode == 0
+    rows = {line.split()[0]: line for line in done.stdout.splitlines() if line.strip()}
+    from live_gradcam.explain.methods import METHODS
+
+    for method in METHODS.values():
+        assert method.title in rows[method.name]
+        assert method.paper in rows[method.name]
+    assert "sum_k max(G_k, 0) A_k" in rows["layercam"]
+
+
+@pytest.mark.parametrize("name", ["layercam", "eigencam"])
+def test_a_chosen_method_is_named_in_the_record(
+    command: Command, photo: Path, tmp_path: Path, name: str
+) -> None:
+    done = command(
+        "run", photo, "-o", "-", "-o", f"{name}.png", "--model", "scenes", "--method", name
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["method"] == name
+    assert (tmp_path / f"{name}.png").exists()
 
 
 def test_doctor_reports_and_ends_with_0(command: Command) -> None:

@@ -229,10 +229,11 @@ def test_every_key_in_a_real_window(stage: Callable[..., Stage], tmp_path: Path)
         show.press_until(key, lambda _: "only 3 labels" in show.state["message"])
     show.press_until("0", lambda p: show.state["held"] is None and differ(p, without) < 2)
 
-    # j and l: the layer before, and back; k: there is one method only.
+    # j and l: the layer before, and back; k: other maps of the same picture.
     show.press_until("j", lambda p: show.state["layer"] == "c" and differ(p, without) > 0.5)
     show.press_until("l", lambda p: show.state["layer"] == "d" and differ(p, without) < 2)
-    show.press_until("k", lambda _: "only method" in show.state["message"])
+    show.press_until("k", lambda _: show.state["method"] == "gradcam++")
+    show.press_until("k", lambda p: show.state["method"] == "hirescam" and differ(p, without) < 2)
 
     # v: the whole frame is seen, so that nothing is dimmed; m: left is right.
     show.press_until("v", lambda p: float(p[BESIDE].mean()) > 1.8 * float(without[BESIDE].mean()))

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from live_gradcam.capture.scene import SCENE_CLASSES, SceneSource
+from live_gradcam.explain.methods import methods_markdown
 from live_gradcam.native import cv2
 from live_gradcam.session import keys_markdown
 from live_gradcam.show.memory import MemorySink
@@ -95,6 +96,10 @@ def test_the_python_runs(material: Path) -> None:
 
 def test_the_keys_are_those_of_the_window() -> None:
     assert keys_markdown() in README
+
+
+def test_the_methods_are_those_of_the_table() -> None:
+    assert methods_markdown() in README
 
 
 def test_the_classes_of_the_network_in_the_box_are_named() -> None:

@@ -22,6 +22,7 @@ from live_gradcam.capture.scene import SceneSource
 from live_gradcam.capture.source import Source
 from live_gradcam.errors import SinkError, SourceError
 from live_gradcam.explain.explainer import Explainer
+from live_gradcam.explain.methods import METHODS, QUICK_METHODS
 from live_gradcam.lifecycle import StopToken
 from live_gradcam.native import av
 from live_gradcam.pipeline import RunOptions
@@ -78,7 +79,11 @@ EFFECTS: dict[str, tuple[object, object, object]] = {
     "e": (lambda s: s.overlay.signed, True, False),
     "j": (lambda s: s.layer, "layer3", "layer2"),
     "l": (lambda s: s.layer, "layer4", "layer4"),
-    "k": (lambda s: (s.method, s.message), *2 * (("gradcam", "gradcam is the only method"),)),
+    "k": (
+        lambda s: (s.method, s.message),
+        ("gradcam++", "method: Grad-CAM++"),
+        ("hirescam", "method: HiResCAM"),
+    ),
     "v": (lambda s: s.view, "stretch", "full"),
     "b": (lambda s: s.overlay.layout, "side-by-side", "plain"),
     "c": (lambda s: s.overlay.colormap, list(COLORMAPS)[1], list(COLORMAPS)[2]),
@@ -105,6 +110,28 @@ def test_a_key_does_what_it_says(key: str) -> None:
     look, once, twice = EFFECTS[key]
     assert look(after(key)) == once
     assert look(after(key, key)) == twice
+
+
+def test_the_key_for_methods_goes_round_the_quick_ones_and_names_the_slow_ones() -> None:
+    state = after(*["k"] * len(QUICK_METHODS))
+    assert state.method == "gradcam"
+    assert "scorecam" in state.message
+    assert "ablationcam" in state.message
+    slow = replace(START, method="scorecam")
+    assert after("k", state=slow).method == "gradcam"
+
+
+def test_maps_are_subtracted_only_where_that_is_right() -> None:
+    for method in METHODS.values():
+        state = after("d", state=replace(START, method=method.name))
+        assert (state.mode == "contrast") == method.contrasts
+        if not method.contrasts:
+            assert method.title in state.message
+            assert "subtracted" in state.message
+    # A method that allows none ends the contrast that is on the screen.
+    state = after("k", state=replace(START, mode="contrast"))
+    assert (state.method, state.mode) == ("gradcam++", "single")
+    assert after("k", state=replace(START, method="gradcam++", mode="contrast")).mode == "contrast"
 
 
 @pytest.mark.parametrize("key", ["tab", "y", "up", "ä", "", "f13", "Q"])
@@ -305,6 +332,34 @@ def test_the_contrast_is_the_gradient_of_the_difference(
     gap = raw.predictions[0].logit - raw.predictions[1].logit
     assert told.evidence.sum() + float(bias[first] - bias[second]) == pytest.approx(gap, abs=1e-4)
     assert told.labels == (f"{raw.predictions[0].label} rather than {raw.predictions[1].label}",)
+
+
+def test_a_contrast_of_maps_that_cannot_be_subtracted_is_the_first_map(
+    explainer: Explainer, picture: Image
+) -> None:
+    with Explainer(explainer.classifier, compile="off", method="layercam") as other:
+        asked = order(other, mode="contrast", method="layercam")
+        raw = other.explain(picture, classes="top")
+        told = tell(raw, asked, raw.predictions)
+    assert told.explained == raw.explained[:1]
+    assert np.array_equal(told.evidence, raw.evidence[:1])
+    assert "rather than" not in told.labels[0]
+
+
+def test_the_studio_makes_other_methods_which_reach_the_same_scores(
+    explainer: Explainer, picture: Image
+) -> None:
+    studio = Studio(explainer)
+    assert studio.get("d", method="gradcam") is explainer
+    assert studio.get("d", method="layercam") is None
+    studio.work()
+    made = studio.get("d", method="layercam")
+    assert made is not None
+    theirs, ours = explainer.explain(picture), made.explain(picture)
+    assert (made.method, ours.method) == ("layercam", "layercam")
+    assert ours.predictions[0].class_index == theirs.predictions[0].class_index
+    assert not np.array_equal(ours.evidence, theirs.evidence)
+    studio.close()
 
 
 def test_the_mosaic_shows_the_held_class_first_and_two_others(

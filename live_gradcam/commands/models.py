@@ -19,5 +19,25 @@ def execute(console: Console) -> None:
     console.note("Weights that are not here are downloaded at the first run.")
 
 
+def list_methods(console: Console) -> None:
+    """List every method: name, paper, what its numbers are in, and what it computes."""
+    from live_gradcam.explain.methods import METHODS
+
+    console.table(
+        ("name", "title", "paper", "unit", "map of class c"),
+        [
+            (each.name, each.title, each.paper, each.unit, each.definition)
+            for each in METHODS.values()
+        ],
+    )
+    console.note(
+        "A: the layer's activations; y: the scores; G: the gradient of y_c by A; sums and means "
+        "without an index: over places."
+    )
+    for each in METHODS.values():
+        if each.note:
+            console.note(f"{each.name}: {each.note}")
+
+
 def _weights(cached: bool) -> str:
     return "here" if cached else "-"

@@ -31,6 +31,7 @@ class RunRequest:
     model: str | None = None
     weights: Path | None = None
     labels: Path | None = None
+    method: str = "gradcam"
     device: str = "auto"
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     compile: Literal["auto", "on", "off"] = "auto"
@@ -65,6 +66,7 @@ def execute(request: RunRequest, console: Console) -> None:
         Interrupted: A signal came; files are finalised.
     """
     from live_gradcam.capture.open import source_files
+    from live_gradcam.explain.methods import require_method
     from live_gradcam.show.open import validate_outputs
     from live_gradcam.show.overlay import OverlayOptions
 
@@ -72,6 +74,7 @@ def execute(request: RunRequest, console: Console) -> None:
         raise UsageError("nothing to do", "--no-window", "no output is given", "add -o OUTPUT")
     if request.kiosk and not request.window:
         raise UsageError("--kiosk needs the window", "", "", "Leave out -o and --no-window")
+    require_method(request.method)
     overlay = OverlayOptions(colormap=request.colormap, opacity=request.opacity)
     validate_outputs(request.outputs, source_files(request.source), overwrite=request.overwrite)
     if request.window:
@@ -214,6 +217,7 @@ def _refuse_endless(info: SourceInfo, request: RunRequest) -> None:
 def _open_explainer(request: RunRequest, console: Console) -> Explainer:
     from live_gradcam.explain.classifier import load_classifier
     from live_gradcam.explain.explainer import Explainer
+    from live_gradcam.explain.methods import require_method
 
     classifier = load_classifier(
         request.model or "resnet18",
@@ -221,6 +225,11 @@ def _open_explainer(request: RunRequest, console: Console) -> Explainer:
         labels=request.labels,
         on_notice=console.note,
     )
+    method = require_method(request.method)
+    if method.kind == "network forwards":
+        console.note(
+            f"{method.title} runs the network once for every channel of {classifier.layer}"
+        )
     if request.class_name is not None:
         classifier.class_index(request.class_name)  # refuse an unknown name before a device is used
     return Explainer(
@@ -230,6 +239,7 @@ def _open_explainer(request: RunRequest, console: Console) -> Explainer:
         compile=request.compile,
         top_k=request.top_k,
         view=request.view,
+        method=request.method,
         on_notice=console.note,
     )
 

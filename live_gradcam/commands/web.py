@@ -32,6 +32,7 @@ class WebRequest:
     model: str | None = None
     weights: Path | None = None
     labels: Path | None = None
+    method: str = "gradcam"
     device: str = "auto"
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     compile: Literal["auto", "on", "off"] = "auto"
@@ -48,8 +49,10 @@ def execute(request: WebRequest, console: Console) -> None:
         Interrupted: A signal came; the page is closed.
     """
     require_gradio()
+    from live_gradcam.explain.methods import require_method
     from live_gradcam.web.security import parse_auth
 
+    require_method(request.method)
     auth = parse_auth(request.auth, host=request.host, share=request.share)
     require_port(request.host, request.port)
     from live_gradcam.explain.classifier import load_classifier
@@ -104,6 +107,7 @@ def _explainer(request: WebRequest, classifier: Classifier, console: Console) ->
         device=request.device,
         precision=request.precision,
         compile=request.compile,
+        method=request.method,
         on_notice=console.note,
     )
 

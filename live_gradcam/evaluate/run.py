@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
-from live_gradcam.errors import SourceError, UsageError
+from live_gradcam.errors import SourceError
 from live_gradcam.evaluate.dataset import Dataset, Item, Lookup, Sample, load
 from live_gradcam.evaluate.examine import TOP, Examiner
 from live_gradcam.evaluate.folders import printable
@@ -21,9 +21,6 @@ from live_gradcam.explain.explainer import Explainer
 from live_gradcam.explain.labels import class_lookup
 from live_gradcam.explain.runtime import PrecisionChoice
 from live_gradcam.explain.scoring import Scorer
-
-METHODS = ("gradcam",)
-"""Names of the methods."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,26 +46,15 @@ class Machine:
             UsageError: There is no such method.
             DeviceError: The device cannot be used.
         """
-        require_method(method)
         return Explainer(
             classifier,
+            method=method,
             device=self.device,
             precision=self.precision,
             compile="off",
             top_k=TOP,
             on_notice=self.on_notice,
         )
-
-
-def require_method(method: str) -> None:
-    """Refuse a method that does not exist.
-
-    Raises:
-        UsageError: There is no such method.
-    """
-    if method not in METHODS:
-        step = f"Choose from {', '.join(METHODS)}"
-        raise UsageError("unknown method", printable(method), "", step)
 
 
 @dataclass(slots=True)

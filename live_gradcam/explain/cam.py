@@ -28,6 +28,9 @@ from typing_extensions import override
 Chooser: TypeAlias = Callable[[Tensor], Tensor]
 """From logits ``(N, classes)`` to the class indices ``(N, K)`` that are to be explained."""
 
+PullBack: TypeAlias = Callable[[Tensor], Tensor]
+"""From derivatives by the logits to derivatives by the activations, see `Head.differentiate`."""
+
 
 def choose_classes(logits: Tensor, selection: Tensor) -> Tensor:
     """Turn a selection of classes or ranks into class indices.
@@ -50,7 +53,47 @@ class Head(nn.Module):
     """From the activations of the explained layer to scores and to evidence."""
 
     closed_form = False
-    """Whether evidence needs no backward pass."""
+    """Whether evidence needs no backward pass, so that maps of all classes cost next to nothing."""
+
+    compilable = True
+    """Whether evidence is a fixed number of operations, which a compiler can follow."""
+
+    def to_grid(self, values: Tensor) -> Tensor:
+        """Activations, or gradients by them, as maps: ``(N, ...)`` to ``(N, C, h, w)``.
+
+        What a convolutional layer puts out has that form already.
+        """
+        return values
+
+    def gradients_to_grid(self, gradients: Tensor) -> Tensor:
+        """The same for gradients of K classes: ``(N, K, ...)`` to ``(N, K, C, h, w)``."""
+        grid = self.to_grid(gradients.flatten(0, 1))
+        return grid.reshape(*gradients.shape[:2], *grid.shape[1:])
+
+    def channel_mask(self, values: Tensor) -> Tensor:
+        """What activations of one picture are multiplied with to lose one channel each.
+
+        Args:
+            values: One picture's activations, ``(C, h, w)``.
+
+        Returns:
+            Zeros and ones, ``(C, ...)``: entry k takes away channel k.
+        """
+        channels = values.shape[0]
+        return (1 - torch.eye(channels, device=values.device))[:, :, None, None]
+
+    @abstractmethod
+    def differentiate(self, activations: Tensor) -> tuple[Tensor, PullBack]:
+        """Scores, and how to take their gradients.
+
+        Args:
+            activations: float32 ``(N, C, h, w)``; not modified.
+
+        Returns:
+            Logits ``(N, classes)``, and a function from derivatives ``(N, K, classes)`` of K values
+            by the logits to their gradients by the activations: ``(N, K, C, h, w)``, or
+            ``(N, K, C, 1, 1)`` where they are the same at every place.
+        """
 
     @abstractmethod
     def score(self, activations: Tensor) -> tuple[Tensor, Tensor]:
@@ -74,17 +117,6 @@ class Head(nn.Module):
         Returns:
             float32 ``(N, K, h, w)``.
         """
-
-    def to_grid(self, values: Tensor) -> Tensor:
-        """What the trunk gives, or a gradient of it, as maps.
-
-        Args:
-            values: ``(*, N, ...)``, shaped as the activations.
-
-        Returns:
-            ``(*, N, C, h, w)``.
-        """
-        return values
 
     def explain(
         self, activations: Tensor, choose: Chooser
@@ -120,6 +152,15 @@ class LinearHead(Head):
         _keep_linear(self, weight, bias)
 
     @override
+    def differentiate(self, activations: Tensor) -> tuple[Tensor, PullBack]:
+        places = activations.shape[2] * activations.shape[3]
+
+        def pull_back(cotangents: Tensor) -> Tensor:
+            return (cotangents @ self.weight)[..., None, None] / places
+
+        return self.score(activations)[0], pull_back
+
+    @override
     def score(self, activations: Tensor) -> tuple[Tensor, Tensor]:
         pooled = activations.mean((2, 3))
         return functional.linear(pooled, self.weight, self.bias), activations
@@ -147,6 +188,20 @@ class PointwiseHead(Head):
     def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
         super().__init__()
         _keep_linear(self, weight, bias)
+
+    @override
+    def differentiate(self, activations: Tensor) -> tuple[Tensor, PullBack]:
+        logits, class_maps = self.score(activations)
+        height, width = class_maps.shape[2:]
+        active = (class_maps > 0).to(class_maps.dtype).flatten(2)[:, None]
+
+        def pull_back(cotangents: Tensor) -> Tensor:
+            # Where class c is active, each of its class map's places has the same share in y_c.
+            by_map = cotangents[..., None] * active / (height * width)
+            gradients = self.weight.t() @ by_map
+            return gradients.reshape(*gradients.shape[:3], height, width)
+
+        return logits, pull_back
 
     @override
     def score(self, activations: Tensor) -> tuple[Tensor, Tensor]:
@@ -186,16 +241,25 @@ class GradientHead(Head):
     def explain(
         self, activations: Tensor, choose: Chooser
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        logits, pullback = torch.func.vjp(self._run, activations)[:2]
+        logits, pull_back = self.differentiate(activations)
         classes = choose(logits)
-        indices = torch.arange(logits.shape[1], device=logits.device)
-        one_hot = (classes.t().unsqueeze(2) == indices).to(logits.dtype)
-        if self._one_by_one:
-            gradients = torch.stack([pullback(cotangent)[0] for cotangent in one_hot])
-        else:
-            gradients = torch.func.vmap(lambda cotangent: pullback(cotangent)[0])(one_hot)
-        weights = self.to_grid(gradients).mean((3, 4)).transpose(0, 1)
-        return logits, classes, weighted_sum(weights, self.to_grid(activations)), activations
+        gradients = self.gradients_to_grid(pull_back(one_hot(classes, logits)))
+        maps = weighted_sum(gradients.mean((3, 4)), self.to_grid(activations))
+        return logits, classes, maps, activations
+
+    @override
+    def differentiate(self, activations: Tensor) -> tuple[Tensor, PullBack]:
+        logits, pull_one_back = torch.func.vjp(self._run, activations)[:2]
+
+        def pull_back(cotangents: Tensor) -> Tensor:
+            by_class = cotangents.transpose(0, 1)
+            if self._one_by_one:
+                gradients = torch.stack([pull_one_back(each)[0] for each in by_class])
+            else:
+                gradients = torch.func.vmap(lambda each: pull_one_back(each)[0])(by_class)
+            return gradients.transpose(0, 1)
+
+        return logits, pull_back
 
     def _run(self, activations: Tensor) -> Tensor:
         # Cloned because many heads begin with a ReLU in place.
@@ -214,6 +278,12 @@ def has_attention(module: nn.Module) -> bool:
         )
         for part in module.modules()
     )
+
+
+def one_hot(classes: Tensor, logits: Tensor) -> Tensor:
+    """Derivatives ``(N, K, classes)`` of the chosen scores ``(N, K)`` by all scores."""
+    indices = torch.arange(logits.shape[1], device=logits.device)
+    return (classes.unsqueeze(2) == indices).to(logits.dtype)
 
 
 def weighted_sum(weights: Tensor, activations: Tensor) -> Tensor:

@@ -79,12 +79,25 @@ class FusedNetwork(nn.Module):
         activations = self.activations(pixels)
         return self.head.explain(activations, lambda logits: choose_classes(logits, selection))
 
+    @property
+    def compilable(self) -> bool:
+        """Whether one forward is a fixed number of operations, which a compiler can follow."""
+        return self.head.compilable
+
     def activations(self, pixels: Tensor) -> Tensor:
         """What the trunk gives for the engine's pixels, float32; mostly ``(N, C, h, w)``."""
+        return self.features(self.normalised(pixels))
+
+    def normalised(self, pixels: Tensor) -> Tensor:
+        """The engine's pixels as float32 RGB ``(N, 3, H, W)``, as the network wants them."""
         rgb = pixels.permute(0, 3, 1, 2).flip(1).float()
-        normalised = ((rgb / 255.0 - self.mean) / self.std).to(self.dtype)
+        return (rgb / 255.0 - self.mean) / self.std
+
+    def features(self, normalised: Tensor) -> Tensor:
+        """What the trunk gives for normalised input, float32; mostly ``(N, C, h, w)``."""
+        given = normalised.to(self.dtype).contiguous(memory_format=self.layout)
         # Not called, because a traced module writes to stderr where a picture has a wrong size.
-        activations: Tensor = self.trunk.forward(normalised.contiguous(memory_format=self.layout))
+        activations: Tensor = self.trunk.forward(given)
         return activations.float()
 
 

@@ -16,6 +16,8 @@ from typing_extensions import Self
 from live_gradcam.errors import SourceError, UsageError
 from live_gradcam.explain.cam import LinearHead
 from live_gradcam.explain.classifier import Classifier
+from live_gradcam.explain.masked import OnForwards
+from live_gradcam.explain.methods import require_method
 from live_gradcam.explain.preprocess import FramePlan, as_bgr, plan_frame, prepare_batch
 from live_gradcam.explain.runner import OutOfMemory, Runner, Selection
 from live_gradcam.explain.runtime import CompileChoice, PrecisionChoice, Runtime, choose_runtime
@@ -46,7 +48,12 @@ class Explainer:
             it at the first one, ``off`` never compiles.
         top_k: How many classes are predicted.
         view: What the network is shown of a picture; see `View`.
+        method: What makes the maps: a name in `live_gradcam.explain.methods.METHODS`. All run in
+            the same engine and are compiled with it, except Score-CAM, and Ablation-CAM where the
+            head has no closed form: those are many forwards for one picture.
         on_notice: Told, as one sentence, what goes on differently than was asked for.
+        on_forwards: Told how many of how many masked pictures of a batch Score-CAM has put through
+            the network.
 
     Raises:
         UsageError: An option has a value that does not exist.
@@ -62,27 +69,42 @@ class Explainer:
         compile: CompileChoice = "auto",
         top_k: int = 3,
         view: View = "crop",
+        method: str = "gradcam",
         on_notice: Callable[[str], None] | None = None,
+        on_forwards: OnForwards | None = None,
     ) -> None:
         if top_k < 1:
             raise UsageError("cannot predict so few classes", str(top_k), "", "Use 1 or more")
         self._view = _checked_view(view)
+        self._method = require_method(method)
         self._classifier = classifier
         self._top_k = min(top_k, classifier.class_count)
         self._runner = Runner(
             classifier,
             choose_runtime(device, precision, compile),
             depth=self._top_k,
+            method=self._method,
             on_notice=on_notice or _ignore,
+            on_forwards=on_forwards,
         )
         self._select = lru_cache(maxsize=64)(self._find_selection)
-        head = classifier.head
+        head = classifier.head if self._method.complete else None
         self._bias = head.bias.numpy() if isinstance(head, LinearHead) else None
 
     @property
     def classifier(self) -> Classifier:
         """What is explained."""
         return self._classifier
+
+    @property
+    def method(self) -> str:
+        """Name of the method that makes the maps."""
+        return self._method.name
+
+    @property
+    def closed_form(self) -> bool:
+        """Whether the method makes the maps of all classes for next to nothing."""
+        return self._runner.closed_form
 
     @property
     def runtime(self) -> Runtime:
@@ -252,6 +274,9 @@ class Explainer:
             evidence=evidence,
             region=plan.region,
             labels=tuple(labels[index] for index in explained),
+            method=self._method.name,
+            unit=self._method.unit,
+            class_specific=self._method.class_specific,
             completeness_residual=residual,
             finite=finite,
             timings_ms=timings,

@@ -23,7 +23,10 @@ from live_gradcam.explain.batching import BatchSizer, free_memory
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.compiled import NICENESS, BackgroundCompiler, Shape
 from live_gradcam.explain.engine import Engine, FusedNetwork, Output
-from live_gradcam.explain.runtime import CompileState, Runtime
+from live_gradcam.explain.masked import MaskedNetwork, OnForwards
+from live_gradcam.explain.method_heads import all_maps_are_cheap, method_head
+from live_gradcam.explain.methods import Method
+from live_gradcam.explain.runtime import CompileState, Precision, Runtime
 
 Selection: TypeAlias = "tuple[int, ...]"
 """Classes to explain: an index, or -1, -2, ... for the best, the second best, ..."""
@@ -66,7 +69,9 @@ class Runner:
         classifier: What to run.
         runtime: Where and how.
         depth: How many maps one forward makes; more are made from what it leaves.
+        method: What makes the maps, see `live_gradcam.explain.methods`.
         on_notice: Told in one sentence if nothing will be compiled.
+        on_forwards: Told how far a method is that needs many forwards of the network.
     """
 
     def __init__(
@@ -75,19 +80,23 @@ class Runner:
         runtime: Runtime,
         *,
         depth: int,
+        method: Method,
         on_notice: Callable[[str], None],
+        on_forwards: OnForwards | None = None,
     ) -> None:
         self._classifier = classifier
         self._depth = depth
+        self._method = method
+        self._on_forwards = on_forwards
         self._on_notice = on_notice
         self._device = torch.device(runtime.device)
         if runtime.device == "cpu":
             torch.set_num_threads(runtime.threads)
         with self._memory_errors():
-            network = FusedNetwork(classifier, runtime.precision).requires_grad_(False).eval()
+            network = self._fuse(runtime.precision)
             if self._device.type != "cpu":  # what is shared with the classifier stays here
                 network = copy.deepcopy(network).to(self._device)
-            self._network = network
+            self._network = self._listening(network)
         # A thread that finds an engine here uses it; swapping is one assignment.
         self._engines: dict[Shape, Engine] = {}
         self._lock = threading.Lock()
@@ -115,6 +124,11 @@ class Runner:
     def runtime(self) -> Runtime:
         """How the network runs at the moment, and why."""
         return replace(self._runtime, state=self._state())
+
+    @property
+    def closed_form(self) -> bool:
+        """Whether maps of all classes cost next to nothing."""
+        return all_maps_are_cheap(self._classifier.head, self._method.name)
 
     @property
     def preferred_batch(self) -> int:
@@ -166,6 +180,8 @@ class Runner:
     def _forward(self, shape: Shape, pixels: Tensor, selection: Selection) -> Output:
         engine = self._engines.get(shape)
         count = len(selection)
+        if not self._network.compilable:  # all maps come from the same forwards
+            return Output(*self._network(pixels, self._tensor(selection)))
         if engine is None:
             output = Output(*self._network(pixels, self._tensor(selection[: self._depth])))
         else:  # a compiled network always makes the same number of maps
@@ -181,15 +197,28 @@ class Runner:
         """The pictures whose output is not finite once more in float32, on the CPU."""
         with self._lock:
             if self._reference is None:
-                self._reference = FusedNetwork(self._classifier, "fp32").eval()
+                self._reference = self._listening(self._fuse("fp32"))
         finite = found.logits.isfinite().all(1) & found.evidence.isfinite().flatten(1).all(1)
         rows = (~finite).nonzero().squeeze(1)
         chosen = torch.tensor(selection)
-        fresh = Output(*self._reference(pixels[rows], chosen[: self._depth]))
-        if len(selection) > self._depth:
+        at_once = self._depth if self._reference.compilable else len(selection)
+        fresh = Output(*self._reference(pixels[rows], chosen[:at_once]))
+        if len(selection) > at_once:
             fresh = _all_maps(self._reference, fresh, chosen)
         pairs = zip(found, fresh[:3], strict=True)
         return Found(*(old.index_copy(0, rows, new) for old, new in pairs))
+
+    def _fuse(self, precision: Precision) -> FusedNetwork:
+        if self._method.kind == "network forwards":
+            return MaskedNetwork(self._classifier, precision).requires_grad_(False).eval()
+        head = method_head(self._classifier.head, self._method.name)
+        classifier = replace(self._classifier, head=head)
+        return FusedNetwork(classifier, precision).requires_grad_(False).eval()
+
+    def _listening(self, network: FusedNetwork) -> FusedNetwork:
+        if isinstance(network, MaskedNetwork):
+            network.on_forwards = self._on_forwards
+        return network
 
     def _to_tensor(self, selection: Selection) -> Tensor:
         return torch.tensor(selection, device=self._device)
@@ -202,6 +231,8 @@ class Runner:
         parameters = sum(p.numel() for p in self._network.state_dict().values())
         if choice == "off":
             reason = "compiling is switched off"
+        elif not self._network.compilable:
+            choice, reason = "off", f"{self._method.title} is many forwards, which are not compiled"
         elif self._device.type != "cpu":
             choice, reason = "off", f"it is not compiled for {self._device.type}"
         elif choice == "auto" and parameters > _COMPILE_UP_TO:

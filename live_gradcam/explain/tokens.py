@@ -12,6 +12,7 @@ layer's own output.
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
@@ -42,6 +43,10 @@ class TokenHead(GradientHead):
         return patches.transpose(-1, -2).reshape(*values.shape[:-2], self.channels, *self.grid)
 
     @override
+    def channel_mask(self, values: Tensor) -> Tensor:
+        return _mask_of_last(values, self.channels)[:, None]
+
+    @override
     def extra_repr(self) -> str:
         return f"channels={self.channels}, prefix={self.prefix}, grid={self.grid}"
 
@@ -63,5 +68,16 @@ class ChannelsLastHead(GradientHead):
         return values[..., : self.channels].movedim(-1, -3)
 
     @override
+    def channel_mask(self, values: Tensor) -> Tensor:
+        return _mask_of_last(values, self.channels)[:, None, None]
+
+    @override
     def extra_repr(self) -> str:
         return f"channels={self.channels}"
+
+
+def _mask_of_last(values: Tensor, channels: int) -> Tensor:
+    """Ones but for one of the channels in each row: ``(channels, size of the last axis)``."""
+    whole = torch.ones(channels, values.shape[-1], device=values.device)
+    whole[:, :channels].fill_diagonal_(0)
+    return whole

@@ -15,6 +15,7 @@ import numpy as np
 
 from live_gradcam.explain.explainer import ClassChoice, Explainer
 from live_gradcam.explain.faithfulness import Removal, rank_correlation, removal_test
+from live_gradcam.explain.methods import METHODS
 from live_gradcam.pipeline import mirrored
 from live_gradcam.session.feeds import Feed
 from live_gradcam.session.state import MOSAIC_TILES, Mode
@@ -36,6 +37,7 @@ class Order:
     Attributes:
         explainer: Explains.
         layer: What it explains at.
+        method: What makes its maps.
         scrambled: Its weights are random.
         trained: The explainer with the trained weights.
         view: What the network is shown.
@@ -52,6 +54,7 @@ class Order:
     explainer: Explainer
     trained: Explainer
     layer: str
+    method: str = "gradcam"
     scrambled: bool = False
     view: View = "crop"
     mirror: bool = False
@@ -66,7 +69,8 @@ class Order:
     @property
     def context(self) -> Hashable:
         """Maps of one class are only comparable within this."""
-        return (self.layer, self.scrambled, self.view, self.mirror, self.mode == "contrast")
+        contrast = self.mode == "contrast"
+        return (self.layer, self.method, self.scrambled, self.view, self.mirror, contrast)
 
     @property
     def question(self) -> Hashable:
@@ -296,7 +300,7 @@ def wanted_classes(order: Order, leader: int | None, known: tuple[int, ...]) -> 
         known: The classes of the frame before, best first; empty before the first frame.
     """
     explainer = order.explainer
-    cheap = explainer.classifier.closed_form
+    cheap = explainer.closed_form
     if order.pointing and cheap:
         return "all"
     count = _MAPS_OF_MODE[order.mode]
@@ -325,8 +329,11 @@ def tell(raw: Explanation, order: Order, predictions: tuple[Prediction, ...]) ->
     evidence = raw.evidence[[place[index] for index in chosen]]
     labels = tuple(raw.labels[place[index]] for index in chosen)
     residual = raw.completeness_residual if chosen[:1] == list(raw.explained[:1]) else None
-    if order.mode == "contrast" and len(chosen) == 2:
-        # Grad-CAM is linear in the gradient: the map of y_a - y_b is the difference of the maps.
+    if order.mode == "contrast" and not METHODS[raw.method].contrasts:
+        # The key offers no contrast there; an order from before the method changed asks for one.
+        chosen, evidence, labels = chosen[:1], evidence[:1], labels[:1]
+    elif order.mode == "contrast" and len(chosen) == 2:
+        # Linear in the gradient: the map of y_a - y_b is the difference of the maps.
         evidence = evidence[:1] - evidence[1:]
         labels = (f"{labels[0]} rather than {labels[1]}",)
         chosen, residual = chosen[:1], None

@@ -27,7 +27,7 @@ class Director:
 
     Args:
         state: The first state.
-        studio: Makes explainers for other layers and weights.
+        studio: Makes explainers for other layers, methods and weights.
         on_state: Told every new state that a key has made.
         clock: Monotonic seconds.
     """
@@ -96,17 +96,22 @@ class Director:
     def is_pending(self, order: Order) -> bool:
         """Whether an explainer that the state asks for is not in use yet."""
         state = self._state
-        return (order.layer, order.scrambled) != (state.layer, state.scrambled)
+        wanted = (state.layer, state.method, state.scrambled)
+        return (order.layer, order.method, order.scrambled) != wanted
 
     def order(self, current: Order) -> Order:
         """The order that the state asks for; the explainer stays while another is being made."""
         state = self._state
         try:
-            trained = self._studio.get(state.layer)
-            explainer = self._studio.get(state.layer, scrambled=state.scrambled)
+            trained = self._studio.get(state.layer, method=state.method)
+            explainer = self._studio.get(
+                state.layer, method=state.method, scrambled=state.scrambled
+            )
         except Exception as error:  # the session goes on with what it had
             _logger.warning("cannot make the explainer", exc_info=error)
-            self._state = replace(state, layer=current.layer, scrambled=current.scrambled)
+            self._state = replace(
+                state, layer=current.layer, method=current.method, scrambled=current.scrambled
+            )
             self.say(f"that cannot be explained: {failure_words(error)}")
             return current
         order = replace(
@@ -128,5 +133,6 @@ class Director:
             explainer=explainer,
             trained=trained,
             layer=state.layer,
+            method=state.method,
             scrambled=state.scrambled,
         )

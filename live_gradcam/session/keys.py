@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TypeAlias, TypeVar, get_args
 
+from live_gradcam.explain.methods import METHODS
 from live_gradcam.session.state import MOSAIC_TILES, Mode, SessionState, Situation
 from live_gradcam.show.overlay import COLORMAPS, LAYOUTS, Layout
 from live_gradcam.values import View
@@ -100,6 +101,11 @@ def _mode(mode: Mode, words: str) -> Change:
             return replace(state, mode="single", message="one map")
         if len(situation.predictions) < 2:
             return replace(state, message="that needs two labels (see --top-k)")
+        method = METHODS[state.method]
+        if mode == "contrast" and not method.contrasts:
+            return replace(
+                state, message=f"maps of {method.title} cannot be subtracted (k: others)"
+            )
         return replace(state, mode=mode, message=words)
 
     return change
@@ -130,10 +136,18 @@ def _layer(step: int) -> Change:
 
 
 def _method(state: SessionState, situation: Situation, _key: str) -> SessionState:
-    if len(situation.methods) < 2:
-        return replace(state, message=f"{state.method} is the only method")
-    following = _after(situation.methods, state.method)
-    return replace(state, method=following, message=f"method {following}")
+    if state.method not in situation.methods:  # a slow one, which the session began with
+        following = situation.methods[0]
+    else:
+        following = _after(situation.methods, state.method)
+    message = f"method: {METHODS[following].title}"
+    if following == situation.methods[0]:
+        slow = [name for name in METHODS if name not in situation.methods]
+        message += f" (slow, so only by --method: {', '.join(slow)})" if slow else ""
+    mode = state.mode
+    if mode == "contrast" and not METHODS[following].contrasts:
+        mode, message = "single", f"{message}, one map"
+    return replace(state, method=following, mode=mode, message=message)
 
 
 def _view(state: SessionState, _situation: Situation, _key: str) -> SessionState:

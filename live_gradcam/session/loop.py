@@ -109,6 +109,7 @@ def run_session(
     state = SessionState(
         overlay=overlay,
         layer=explainer.classifier.layer,
+        method=explainer.method,
         view=explainer.view,
         mirror=options.mirror,
         held=_held_class(explainer, options),
@@ -150,7 +151,12 @@ class _Session:
         self._feed = self._first_feed()
         self._own_source: Source | None = None
         self._analyst = self._hire(
-            Order(explainer=setting.explainer, trained=setting.explainer, layer=state.layer)
+            Order(
+                explainer=setting.explainer,
+                trained=setting.explainer,
+                layer=state.layer,
+                method=state.method,
+            )
         )
         self._clock = StageClock()
         self._latency = StageClock()

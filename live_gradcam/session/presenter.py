@@ -158,7 +158,9 @@ def make_hud(state: SessionState, order: Order, figures: Figures) -> Hud:
     if not state.show_hud or order.mode == "mosaic":  # the tiles need the room
         return hud
     status = {"frozen": state.frozen, "held": state.held is not None}
-    name = order.explainer.classifier.name
+    words = [order.explainer.classifier.name]
+    words += [] if figures.own_layer else [order.layer]
+    words += [] if order.method == "gradcam" else [order.method]
     return replace(
         hud,
         fps=None if state.frozen else figures.fps,
@@ -166,7 +168,7 @@ def make_hud(state: SessionState, order: Order, figures: Figures) -> Hud:
         dropped=figures.dropped,
         status=tuple(word for word, holds in status.items() if holds),
         capture=figures.capture,
-        model=name if figures.own_layer else f"{name} {order.layer}",
+        model=" ".join(words),
         precision=order.explainer.runtime.precision,
         compiled=order.explainer.compiled,
     )

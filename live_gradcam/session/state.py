@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from live_gradcam.explain.methods import QUICK_METHODS
 from live_gradcam.show.overlay import OverlayOptions
 from live_gradcam.values import Prediction, View
 
@@ -86,7 +87,7 @@ class Situation:
         predictions: The labels on the screen, in their order there.
         explained: The class whose map is shown.
         layers: Asked for the names of the layers, from early to late, where a key needs them.
-        methods: Names of the methods.
+        methods: Names of the methods that are quick enough to be tried out.
         advance: What "next" means for this source; ``None`` where there is no next one.
         by_hand: Pictures are shown one after the other, by hand.
         may_quit: A key may end the session.
@@ -95,7 +96,7 @@ class Situation:
     predictions: tuple[Prediction, ...] = ()
     explained: int | None = None
     layers: Callable[[], tuple[str, ...]] = _no_layers
-    methods: tuple[str, ...] = ("gradcam",)
+    methods: tuple[str, ...] = QUICK_METHODS
     advance: Literal["camera", "picture"] | None = None
     by_hand: bool = False
     may_quit: bool = True

@@ -1,4 +1,4 @@
-"""The explainers of a session: the given one, and its like at other layers or weights."""
+"""The explainers of a session: the given one, and its like at other layers, methods or weights."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from live_gradcam.explain.scramble import scramble
 
 _KEPT = 4
 
-_Key: TypeAlias = "tuple[str, bool]"
+_Key: TypeAlias = "tuple[str, str, bool]"
 
 
 class Studio:
@@ -43,8 +43,20 @@ class Studio:
         """Names of the layers that can be explained, from early to late; empty before `work`."""
         return self._layers or ()
 
-    def get(self, layer: str, *, scrambled: bool = False) -> Explainer | None:
-        """The explainer for a layer, with the trained or with random weights.
+    @property
+    def method(self) -> str:
+        """The method of the given explainer."""
+        return self._given.method
+
+    def get(
+        self, layer: str, *, method: str | None = None, scrambled: bool = False
+    ) -> Explainer | None:
+        """The explainer for a layer and a method, with the trained or with random weights.
+
+        Args:
+            layer: Name of the layer.
+            method: Name of the method; the given explainer's own if ``None``.
+            scrambled: With random weights.
 
         Returns:
             ``None`` while it is not made yet; `work` makes it.
@@ -52,8 +64,8 @@ class Studio:
         Raises:
             Exception: It cannot be made; asking again tries again.
         """
-        key = (layer, scrambled)
-        if key == (self.layer, False):
+        key = (layer, method or self.method, scrambled)
+        if key == (self.layer, self.method, False):
             return self._given
         with self._lock:
             error, self._error = self._error, None
@@ -89,7 +101,7 @@ class Studio:
                 explainer.close()
             self._made.clear()
 
-    def _make(self, layer: str, scrambled: bool) -> Explainer:
+    def _make(self, layer: str, method: str, scrambled: bool) -> Explainer:
         given = self._given
         classifier = scramble(given.classifier) if scrambled else given.classifier
         runtime = given.runtime
@@ -100,6 +112,7 @@ class Studio:
             compile="off",
             top_k=given.top_k,
             view=given.view,
+            method=method,
         )
 
 

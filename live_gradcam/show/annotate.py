@@ -89,9 +89,10 @@ def annotate(
     if options.show_legend and has_heat and not help_lines:
         table = heat_table(options.colormap, options.opacity, options.signed)
         legend = panels.legend_panel(
-            title or f"evidence for {panels.shown_label(explanation)}",
+            title or _legend_title(explanation),
             table,
             scale,
+            unit=explanation.unit,
             signed=options.signed,
             size=size,
             width=column,
@@ -113,6 +114,14 @@ def _note_lines(notes: Iterable[str], size: int, width: int) -> list[Line]:
     most = max(12 * size, round(_NOTE_WIDTH * width))
     type_size = round(_NOTE_SHARE * size)
     return [Line(line, _NOTE_SHARE) for note in notes for line in wrap_text(note, type_size, most)]
+
+
+def _legend_title(explanation: Explanation) -> str:
+    """What the colours stand for; the method is named where it is not the usual one."""
+    if not explanation.class_specific:
+        return f"{explanation.method}, whatever the class"
+    by = "" if explanation.method == "gradcam" else f", {explanation.method}"
+    return f"evidence for {panels.shown_label(explanation)}{by}"
 
 
 def _rate_lines(hud: Hud) -> list[list[Line]]:

@@ -6,6 +6,7 @@ dear to render is cached by its content.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -122,7 +123,7 @@ def type_size(picture: Image, share: float) -> int:
     What counts is the screen, which a strip does not fill from top to bottom.
     """
     height, width = picture.shape[:2]
-    side = max(float(min(height, width)), _STRIP_SHARE * float(height * width) ** 0.5)
+    side = max(float(min(height, width)), _STRIP_SHARE * math.sqrt(height * width))
     return max(_SMALLEST_TYPE, round(share * side))
 
 
@@ -220,9 +221,18 @@ def _colour_bar(table: HeatTable, width: int, height: int, signed: bool) -> Stri
 
 
 def legend_panel(
-    title: str, table: HeatTable, scale: float, *, signed: bool, size: int, width: int
+    title: str,
+    table: HeatTable,
+    scale: float,
+    *,
+    signed: bool,
+    size: int,
+    width: int,
+    unit: str = "logits",
 ) -> Panel | None:
     """The colour bar with its ends in logits, under the name of what it measures.
+
+    Where the evidence is in another unit, the ends are bare numbers.
 
     ``None`` where it would be too narrow to be read.
     """
@@ -242,10 +252,11 @@ def legend_panel(
     y += round(size * 0.12)
     parts.append((_colour_bar(table, inner, bar, signed), pad, y))
     y += bar + round(size * 0.08)
+    named = " logits" if unit == "logits" else ""
     if signed:
-        ends = (f"{_MINUS}{logits(scale)} against", f"for +{logits(scale)} logits")
+        ends = (f"{_MINUS}{logits(scale)} against", f"for +{logits(scale)}{named}")
     else:
-        ends = ("0", f"+{logits(scale)} logits")
+        ends = ("0", f"+{logits(scale)}{named}")
     if sum(text_width(end, small) for end in ends) + small > inner:
         ends = ("against", f"for +{logits(scale)}") if signed else ("0", f"+{logits(scale)}")
     left, right = (text_strip(end, small, GREY) for end in ends)

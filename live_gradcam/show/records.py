@@ -37,8 +37,9 @@ def record(
 
     Returns:
         ``index``, ``pts_seconds``, ``source``, ``explained`` (class index of the shown map, or
-        ``None``), ``predictions`` (best first: ``class_index``, ``label``, ``logit``,
-        ``probability``), ``region`` (``[x, y, width, height]`` in frame pixels) and ``timings_ms``.
+        ``None``), ``method`` (that made the map), ``predictions`` (best first: ``class_index``,
+        ``label``, ``logit``, ``probability``), ``region`` (``[x, y, width, height]`` in frame
+        pixels) and ``timings_ms``.
         Numbers that are not finite are ``None``.
     """
     content: dict[str, Any] = _finite(
@@ -47,6 +48,7 @@ def record(
             "pts_seconds": frame.pts_seconds,
             "source": frame.source,
             "explained": explanation.explained[0] if explanation.explained else None,
+            "method": explanation.method,
             "predictions": [
                 {
                     "class_index": prediction.class_index,

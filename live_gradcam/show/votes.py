@@ -43,6 +43,7 @@ class Spot:
         votes_for: Classes that it speaks for, strongest first.
         votes_against: Classes that it speaks against, strongest first.
         asked: How many classes were asked; the others have no maps.
+        measure: What the votes are in: ``logits``, or the name of a method whose numbers are none.
     """
 
     row: int
@@ -51,6 +52,7 @@ class Spot:
     votes_for: tuple[Vote, ...]
     votes_against: tuple[Vote, ...]
     asked: int
+    measure: str = "logits"
 
 
 def spot_at(explanation: Explanation, x: int, y: int, *, most: int = 3) -> Spot | None:
@@ -87,6 +89,7 @@ def spot_at(explanation: Explanation, x: int, y: int, *, most: int = 3) -> Spot 
         tuple(vote for vote in votes[:count] if vote.logits > 0),
         tuple(vote for vote in votes[count:] if vote.logits < 0),
         len(order),
+        "logits" if explanation.unit == "logits" else explanation.method,
     )
 
 
@@ -107,7 +110,7 @@ def add_spot(picture: Image, spot: Spot, x: int, y: int, *, outline: Region | No
         _outline(picture, outline, thick)
     else:
         cv2.circle(picture, (x, y), size // 2, ACCENT, thick, cv2.LINE_AA)
-    lines = [Line("this spot says, in logits", 0.8, GREY)]
+    lines = [Line(f"this spot says, in {spot.measure}", 0.8, GREY)]
     lines += [Line(f"+{logits(vote.logits)}  {vote.label}", 0.9, _FOR) for vote in spot.votes_for]
     lines += [
         Line(f"{_MINUS}{logits(-vote.logits)}  {vote.label}", 0.9, _AGAINST)

@@ -35,18 +35,19 @@ def open_desks(
     runtime = explainer.runtime
     others: list[Explainer] = []
 
-    def make(other: Classifier) -> Explainer:
+    def make(other: Classifier, method: str) -> Explainer:
         made = MakeExplainer(
             other,
             device=runtime.device,
             precision=runtime.precision,
             compile="off",  # a layer that somebody looks at once is not worth compiling
             top_k=explainer.top_k,
+            method=method,
         )
         others.append(made)
         return made
 
-    with Desks.open(classifier, explainer, make, limits=limits) as desks:
+    with Desks.open(classifier, explainer, make, method=explainer.method, limits=limits) as desks:
         os.environ["GRADIO_TEMP_DIR"] = str(desks.cache.path)
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
         os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"

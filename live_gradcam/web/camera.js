@@ -5,7 +5,7 @@
 
   const MOST_ON_THE_WAY = 2;
   const LONGEST_SIDE = 640;
-  const settings = { view: "crop", opacity: "0.6", colormap: "turbo", class: "", mirror: false };
+  const settings = { view: "crop", opacity: "0.6", colormap: "turbo", class: "", method: "", mirror: false };
   let running = null; // the run that is shown; every start makes a new one
 
   const find = (id) => document.getElementById(id);

@@ -25,13 +25,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from live_gradcam.errors import LiveGradcamError, SourceError
-from live_gradcam.explain.classifier import Classifier
 from live_gradcam.native import cv2
 from live_gradcam.painter import Painter
 from live_gradcam.pictures import read_image
 from live_gradcam.show.overlay import COLORMAPS, OverlayOptions
 from live_gradcam.values import Explanation, Image
 from live_gradcam.web.engine import Busy, SharedEngine
+from live_gradcam.web.layers import LayerShelf
 from live_gradcam.web.limits import Limits
 from live_gradcam.web.pictures import TOP, Look
 from live_gradcam.web.words import public_message
@@ -57,6 +57,7 @@ class Camera:
         used_seconds: When it last sent something, monotonic.
         newest: Number of the newest frame that arrived.
         waiting: Frames that are being worked on.
+        method: What made the last drawn map.
     """
 
     name: str
@@ -64,9 +65,14 @@ class Camera:
     used_seconds: float
     newest: int = -1
     waiting: int = 0
-    painter: Painter = field(default_factory=lambda: Painter(OverlayOptions(), moving=True))
+    method: str = ""
+    painter: Painter = field(default_factory=lambda: _new_painter())
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     drawing: threading.Lock = field(default_factory=threading.Lock)
+
+
+def _new_painter() -> Painter:
+    return Painter(OverlayOptions(), moving=True)
 
 
 class CameraDesk:
@@ -74,7 +80,7 @@ class CameraDesk:
 
     Args:
         engine: Shared by all visitors.
-        classifier: Whose classes may be asked for.
+        layers: Whose classes and methods may be asked for.
         limits: Of the page.
         clock: Monotonic seconds.
     """
@@ -82,13 +88,13 @@ class CameraDesk:
     def __init__(
         self,
         engine: SharedEngine,
-        classifier: Classifier,
+        layers: LayerShelf,
         limits: Limits,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._engine = engine
-        self._classifier = classifier
+        self._layers = layers
         self._limits = limits
         self._clock = clock
         self._cameras: dict[str, Camera] = {}
@@ -151,9 +157,11 @@ class CameraDesk:
             the same camera arrived before the network was free.
 
         Raises:
-            LiveGradcamError: The frame is no picture, or the class is unknown.
+            LiveGradcamError: The frame is no picture, or the class or the method is unknown.
         """
-        wanted = self._classifier.class_index(look.class_name) if look.class_name else None
+        classifier = self._layers.classifier
+        wanted = classifier.class_index(look.class_name) if look.class_name else None
+        self._layers.require_method(look.method)
         camera.newest = max(camera.newest, number)
         if camera.waiting >= _AT_WORK:
             return None
@@ -167,11 +175,12 @@ class CameraDesk:
         self, camera: Camera, number: int, data: bytes, look: Look, wanted: int | None
     ) -> tuple[bytes, Explanation] | None:
         image = await anyio.to_thread.run_sync(self._decode, data)
+        explainer = await anyio.to_thread.run_sync(self._layers.explainer, "", look.method)
         async with camera.turn:
             if number < camera.newest:
                 return None
             result: Future[Explanation] = self._engine.submit(
-                camera.name, image, classes=wanted, view=look.view
+                camera.name, image, classes=wanted, view=look.view, explainer=explainer
             )
             explanation = await asyncio.wrap_future(result)
         picture = await anyio.to_thread.run_sync(_draw, camera, image, explanation, look)
@@ -188,6 +197,8 @@ class CameraDesk:
 
 def _draw(camera: Camera, image: Image, explanation: Explanation, look: Look) -> bytes:
     with camera.drawing:
+        if explanation.method != camera.method:  # another method, another scale
+            camera.painter, camera.method = _new_painter(), explanation.method
         camera.painter.options = look.overlay(top_k=TOP, show_labels=False)
         picture = camera.painter.paint(image, explanation)
     return encode_jpeg(picture, _JPEG_QUALITY)
@@ -275,6 +286,7 @@ async def _body(request: Request, limit: int) -> bytes | None:
 def _read_query(query: Mapping[str, str]) -> tuple[int, Look]:
     look = Look(
         class_name=query.get("class", ""),
+        method=query.get("method", ""),
         opacity=float(query.get("opacity", "0.6")),
         colormap=query.get("colormap", "turbo"),
     )

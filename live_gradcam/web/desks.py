@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -12,7 +11,7 @@ from live_gradcam.explain.classifier import Classifier
 from live_gradcam.web.cache import CacheFolder
 from live_gradcam.web.camera import CameraDesk
 from live_gradcam.web.engine import Explains, SharedEngine
-from live_gradcam.web.layers import LayerShelf
+from live_gradcam.web.layers import LayerShelf, MakeExplainer
 from live_gradcam.web.limits import Limits
 from live_gradcam.web.pictures import PictureDesk
 from live_gradcam.web.videos import VideoDesk
@@ -27,7 +26,7 @@ class Desks:
         limits: What visitors may ask for.
         cache: Where files lie.
         engine: Shared by all visitors.
-        layers: Explainers of the other layers.
+        layers: Explainers of the other layers and methods.
         pictures: The picture tab's work.
         cameras: The camera tab's work.
         videos: The video tab's work.
@@ -47,8 +46,9 @@ class Desks:
         cls,
         classifier: Classifier,
         explainer: Explains,
-        make_explainer: Callable[[Classifier], Explains],
+        make_explainer: MakeExplainer,
         *,
+        method: str = "gradcam",
         limits: Limits | None = None,
     ) -> Self:
         """Make all of it.
@@ -56,7 +56,9 @@ class Desks:
         Args:
             classifier: What the page explains.
             explainer: Explains it.
-            make_explainer: Makes explainers of the same network at other layers.
+            make_explainer: Makes explainers of the same network at other layers, with other
+                methods.
+            method: What ``explainer`` makes maps with.
             limits: What visitors may ask for.
         """
         limits = limits or Limits()
@@ -68,7 +70,7 @@ class Desks:
         engine = SharedEngine(
             explainer, batch=limits.batch, waiting_per_visitor=limits.waiting_per_visitor
         )
-        layers = LayerShelf(classifier, make_explainer)
+        layers = LayerShelf(classifier, make_explainer, method)
         return cls(
             classifier=classifier,
             limits=limits,
@@ -76,8 +78,8 @@ class Desks:
             engine=engine,
             layers=layers,
             pictures=PictureDesk(engine, layers, limits),
-            cameras=CameraDesk(engine, classifier, limits),
-            videos=VideoDesk(engine, classifier, limits, cache),
+            cameras=CameraDesk(engine, layers, limits),
+            videos=VideoDesk(engine, layers, limits, cache),
         )
 
     def close(self) -> None:

@@ -40,6 +40,7 @@ def download_routes(desk: PictureDesk) -> list[Route]:
                 query.get("class", ""),
                 query.get("view", "crop"),
                 query.get("layer", ""),
+                query.get("method", ""),
                 float(query.get("opacity", "0.6")),
                 query.get("colormap", "turbo"),
             )

@@ -57,7 +57,12 @@ def _sentence(text: str) -> gr.Error:
 
 
 def read_look(
-    class_name: object, view: object, layer: object, opacity: object, colormap: object
+    class_name: object,
+    view: object,
+    layer: object,
+    method: object,
+    opacity: object,
+    colormap: object,
 ) -> Look:
     """What the controls say, checked: a request need not come from the page's own controls.
 
@@ -74,6 +79,7 @@ def read_look(
         class_name=str(class_name or ""),
         view=cast("View", view),
         layer=str(layer or ""),
+        method=str(method or ""),
         opacity=float(opacity),
         colormap=str(colormap),
     )
@@ -124,7 +130,7 @@ class Handlers:
     def _answer(self, picture: KeptPicture, look: Look) -> list[Any]:
         pictures = self._desks.pictures
         explanation = pictures.explain(picture, look)
-        known = (look.view, look.layer, explanation.explained[0]) in picture.removals
+        known = (look.question, explanation.explained[0]) in picture.removals
         sentence = words.seen(explanation)
         return [
             figure(pictures.overlay(picture, look), alt=_spoken(sentence)),
@@ -158,6 +164,7 @@ class Handlers:
         payload: Any,  # noqa: ANN401
         class_name: str,
         view: str,
+        method: str,
         opacity: float,
         colormap: str,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio looks for this default
@@ -166,7 +173,7 @@ class Handlers:
         if payload is None:
             raise SourceError("there is no video", "", "", "Upload one first")
         visitor = _visitor(request)
-        look = read_look(class_name, view, "", opacity, colormap)
+        look = read_look(class_name, view, "", method, opacity, colormap)
         path, name = uploaded(self._desks.cache, payload)
         job = self._desks.videos.begin(visitor, path, name, look)
         try:
@@ -251,6 +258,7 @@ def _downloads(picture: KeptPicture, look: Look) -> str:
                 "class": look.class_name,
                 "view": look.view,
                 "layer": look.layer,
+                "method": look.method,
                 "opacity": look.opacity,
                 "colormap": look.colormap,
             }

@@ -11,6 +11,7 @@ from typing import Any
 import gradio as gr
 from gradio.events import api
 
+from live_gradcam.explain.methods import METHODS
 from live_gradcam.show.overlay import COLORMAPS
 from live_gradcam.web.desks import Desks
 from live_gradcam.web.handlers import EMPTY, Handlers, legend
@@ -41,6 +42,7 @@ class _Controls:
 
     class_name: gr.Dropdown
     view: gr.Radio
+    method: gr.Dropdown
     opacity: gr.Slider
     colormap: gr.Dropdown
 
@@ -76,6 +78,11 @@ def build_page(desks: Desks, examples: Sequence[Path]) -> gr.Blocks:
                 _video_tab(desks, handlers)
         page.unload(handlers.leave)
         api(programs.explain, api_name="explain", concurrency_limit=limits.concurrency)
+        api(
+            programs.explain_with,
+            api_name="explain_with",
+            concurrency_limit=limits.concurrency,
+        )
         api(programs.classes, api_name="classes")
     page.queue(
         max_size=limits.queue,
@@ -132,6 +139,13 @@ def _controls(desks: Desks) -> _Controls:
             choices, value="", label="Explain", info="Why this class?", filterable=True
         ),
         view=gr.Radio(_VIEWS, value="crop", label="The network sees"),
+        method=gr.Dropdown(
+            [(METHODS[name].title, name) for name in desks.layers.methods],
+            value=desks.layers.method,
+            label="Method",
+            info="How the map is made.",
+            filterable=False,
+        ),
         opacity=gr.Slider(0.0, 1.0, value=0.6, step=0.05, label="Opacity", buttons=[]),
         colormap=gr.Dropdown(list(COLORMAPS), value="turbo", label="Colours", filterable=False),
     )
@@ -183,7 +197,14 @@ def _picture_tab(desks: Desks, handlers: Handlers, examples: Sequence[Path]) -> 
     maps = gr.HTML(elem_id="picture-maps")
     downloads = gr.HTML(elem_id="picture-downloads")
 
-    look = [controls.class_name, controls.view, layer, controls.opacity, controls.colormap]
+    look = [
+        controls.class_name,
+        controls.view,
+        layer,
+        controls.method,
+        controls.opacity,
+        controls.colormap,
+    ]
     shown = [overlay, label, sentence, trust, maps, downloads]
     opened = picture.change(
         handlers.open_picture,
@@ -199,6 +220,7 @@ def _picture_tab(desks: Desks, handlers: Handlers, examples: Sequence[Path]) -> 
             controls.class_name.change,
             controls.view.change,
             layer.change,
+            controls.method.change,
             controls.opacity.change,
             controls.colormap.change,
         ],
@@ -236,6 +258,7 @@ def _camera_tab(desks: Desks) -> None:
     settings: dict[str, Any] = {
         "class": controls.class_name,
         "view": controls.view,
+        "method": controls.method,
         "opacity": controls.opacity,
         "colormap": controls.colormap,
         "mirror": mirror,
@@ -279,7 +302,14 @@ def _video_tab(desks: Desks, handlers: Handlers) -> None:
             bar = gr.HTML(legend("turbo"))
     begin.click(
         handlers.explain_video,
-        [video, controls.class_name, controls.view, controls.opacity, controls.colormap],
+        [
+            video,
+            controls.class_name,
+            controls.view,
+            controls.method,
+            controls.opacity,
+            controls.colormap,
+        ],
         [result, message],
         preprocess=False,
         trigger_mode="once",

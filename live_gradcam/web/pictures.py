@@ -6,7 +6,7 @@ import secrets
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,9 @@ from live_gradcam.web.limits import Limits
 TOP = 3
 """How many classes the page shows."""
 
+Question: TypeAlias = "tuple[View, str, str]"
+"""View, layer and method."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
@@ -32,6 +35,7 @@ class Look:
         class_name: The explained class; empty for the most likely one.
         view: What the network is shown.
         layer: The explained layer; empty for the network's own.
+        method: What makes the map; empty for the page's own.
         opacity: Of full heat, 0..1.
         colormap: A name in `live_gradcam.show.overlay.COLORMAPS`.
     """
@@ -39,8 +43,14 @@ class Look:
     class_name: str = ""
     view: View = "crop"
     layer: str = ""
+    method: str = ""
     opacity: float = 0.6
     colormap: str = "turbo"
+
+    @property
+    def question(self) -> Question:
+        """What maps depend on beside the class."""
+        return (self.view, self.layer, self.method)
 
     def overlay(self, **changes: Any) -> OverlayOptions:  # noqa: ANN401 - fields of the options
         """The options that the picture is drawn with."""
@@ -56,16 +66,16 @@ class KeptPicture:
         visitor: Whose it is.
         image: ``uint8 (H, W, 3)`` BGR, as it was sent.
         name: The file's name, for records and downloads.
-        explanations: By view and layer; with the maps of all classes where they cost nothing.
-        removals: By view, layer and class index; ``None`` where there is nothing to test.
+        explanations: By question; with the maps of all classes where they cost nothing.
+        removals: By question and class index; ``None`` where there is nothing to test.
     """
 
     visitor: str
     image: Image
     name: str
     token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
-    explanations: dict[tuple[View, str], Explanation] = field(default_factory=dict)
-    removals: dict[tuple[View, str, int], Removal | None] = field(default_factory=dict)
+    explanations: dict[Question, Explanation] = field(default_factory=dict)
+    removals: dict[tuple[Question, int], Removal | None] = field(default_factory=dict)
 
     @property
     def size_bytes(self) -> int:
@@ -156,13 +166,13 @@ class PictureDesk:
         """The explanation of one class; a forward only where its map is not there yet.
 
         Raises:
-            LiveGradcamError: The class or the layer is unknown, or the network failed.
+            LiveGradcamError: The class, the layer or the method is unknown, or the network failed.
         """
         wanted = self._layers.classifier.class_index(look.class_name) if look.class_name else None
-        known = picture.explanations.get((look.view, look.layer))
+        known = picture.explanations.get(look.question)
         if known is None or (wanted is not None and wanted not in known.explained):
             known = self._forward(picture, look, known, wanted)
-            picture.explanations[look.view, look.layer] = known
+            picture.explanations[look.question] = known
             self.shelf.weigh(picture)
         return choose(known, known.predictions[0].class_index if wanted is None else wanted)
 
@@ -170,7 +180,7 @@ class PictureDesk:
         self, picture: KeptPicture, look: Look, known: Explanation | None, wanted: int | None
     ) -> Explanation:
         seat = self._seat(picture, look)
-        if self._layers.at(look.layer).closed_form:
+        if self._layers.is_cheap(look.layer, look.method):
             return seat.explain_batch([picture.image], classes="all", view=look.view)[0]
         # Every map is a backward pass through the head: only those that somebody wants to see.
         if known is None:
@@ -181,23 +191,25 @@ class PictureDesk:
         return seat.explain_batch([picture.image], classes=classes, view=look.view)[0]
 
     def _seat(self, picture: KeptPicture, look: Look) -> Seat:
-        explainer = self._layers.explainer(look.layer) if look.layer else None
+        explainer = self._layers.explainer(look.layer, look.method)
         return Seat(self._engine, picture.visitor, look.view, explainer)
 
     def best(self, picture: KeptPicture, look: Look) -> list[Explanation]:
         """One explanation for each of the most likely classes, best first."""
         self.explain(picture, look)
-        known = picture.explanations[look.view, look.layer]
+        known = picture.explanations[look.question]
         return [choose(known, each.class_index) for each in known.predictions[:TOP]]
 
     def removal(self, picture: KeptPicture, look: Look) -> Removal | None:
         """The removal test of the shown class, measured once; ``None`` if there is no evidence."""
         explanation = self.explain(picture, look)
-        key = (look.view, look.layer, explanation.explained[0])
+        key = (look.question, explanation.explained[0])
         if key not in picture.removals:
             explanation = self._with_probability(picture, look, explanation)
+            # Only probabilities are asked for, which the cheapest method has as well.
+            usual = self._layers.explainer("", "gradcam")
             picture.removals[key] = removal_test(
-                self._seat(picture, look),
+                Seat(self._engine, picture.visitor, look.view, usual),
                 picture.image,
                 explanation,
                 view=look.view,
@@ -214,9 +226,8 @@ class PictureDesk:
             return explanation
         seat = self._seat(picture, look)
         asked = seat.explain_batch([picture.image], classes=shown, view=look.view)[0]
-        key = (look.view, look.layer)
-        picture.explanations[key] = replace(
-            picture.explanations[key], predictions=asked.predictions
+        picture.explanations[look.question] = replace(
+            picture.explanations[look.question], predictions=asked.predictions
         )
         return replace(explanation, predictions=asked.predictions)
 
@@ -247,12 +258,12 @@ class PictureDesk:
     def record(self, picture: KeptPicture, look: Look) -> dict[str, Any]:
         """What is known about the picture, ready for JSON."""
         explanation = self.explain(picture, look)
-        removal = picture.removals.get((look.view, look.layer, explanation.explained[0]))
+        removal = picture.removals.get((look.question, explanation.explained[0]))
         classifier = self._layers.at(look.layer)
         extra: dict[str, Any] = {
             "model": classifier.name,
             "layer": classifier.layer,
-            "method": explanation.method,
+            "unit": explanation.unit,
             "view": look.view,
             "label": explanation.labels[0],
             "evidence": explanation.evidence[0].tolist(),

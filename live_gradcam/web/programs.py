@@ -11,7 +11,7 @@ from live_gradcam.native import cv2
 from live_gradcam.pictures import read_image
 from live_gradcam.web.desks import Desks
 from live_gradcam.web.handlers import guarded, read_look, uploaded
-from live_gradcam.web.pictures import KeptPicture, likely
+from live_gradcam.web.pictures import KeptPicture, Look, likely
 
 ViewName = Literal["crop", "stretch", "full"]
 ColormapName = Literal["turbo", "viridis", "magma", "inferno", "plasma", "cividis", "jet", "hot"]
@@ -47,9 +47,39 @@ class Programs:
 
         Returns:
             The most likely label; the most likely labels and their probabilities, best first; the
-            evidence for the explained class, rows of numbers in logits; and the overlay as PNG.
+            evidence for the explained class, rows of numbers in logits where the page's
+            method is Grad-CAM; and the overlay as PNG.
         """
-        look = read_look(class_name, view, "", opacity, colormap)
+        return self._explain(image, read_look(class_name, view, "", "", opacity, colormap))
+
+    @guarded
+    def explain_with(
+        self,
+        image: gr.FileData,
+        method: str,
+        class_name: str = "",
+        view: ViewName = "crop",
+        opacity: float = 0.6,
+        colormap: ColormapName = "turbo",
+    ) -> tuple[str, dict[str, float], list[list[float]], gr.FileData]:
+        """Explain one picture with a method of your choice.
+
+        Args:
+            image: As for `explain`.
+            method: What makes the map: a name that the page offers.
+            class_name: As for `explain`.
+            view: As for `explain`.
+            opacity: As for `explain`.
+            colormap: As for `explain`.
+
+        Returns:
+            The same as `explain`; the evidence is in the method's own unit.
+        """
+        return self._explain(image, read_look(class_name, view, "", method, opacity, colormap))
+
+    def _explain(
+        self, image: gr.FileData, look: Look
+    ) -> tuple[str, dict[str, float], list[list[float]], gr.FileData]:
         path, name = uploaded(self._desks.cache, image)
         pictures = self._desks.pictures
         picture = KeptPicture(f"program {path}", read_image(path), name)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, cast
 from live_gradcam.capture.source import Source
 from live_gradcam.capture.video import VideoSource
 from live_gradcam.errors import SourceError
-from live_gradcam.explain.classifier import Classifier
 from live_gradcam.lifecycle import StopToken
 from live_gradcam.painter import Painter
 from live_gradcam.pipeline import Progress, RunOptions, Summary, run_offline
@@ -21,6 +20,7 @@ from live_gradcam.show.recorder import VideoSink
 from live_gradcam.values import Frame, SourceInfo
 from live_gradcam.web.cache import CacheFolder
 from live_gradcam.web.engine import Busy, Seat, SharedEngine
+from live_gradcam.web.layers import LayerShelf
 from live_gradcam.web.limits import Limits
 from live_gradcam.web.pictures import TOP, Look
 
@@ -41,16 +41,16 @@ class VideoDesk:
 
     Args:
         engine: Shared by all visitors.
-        classifier: Whose classes may be asked for.
+        layers: Whose classes and methods may be asked for.
         limits: Length and size of videos.
         cache: Where results are written.
     """
 
     def __init__(
-        self, engine: SharedEngine, classifier: Classifier, limits: Limits, cache: CacheFolder
+        self, engine: SharedEngine, layers: LayerShelf, limits: Limits, cache: CacheFolder
     ) -> None:
         self._engine = engine
-        self._classifier = classifier
+        self._layers = layers
         self._limits = limits
         self._cache = cache
         self._jobs: dict[str, VideoJob] = {}
@@ -67,10 +67,11 @@ class VideoDesk:
 
         Raises:
             SourceError: The file is no video, or exceeds the limits.
-            UsageError: The class is unknown.
+            UsageError: The class or the method is unknown.
             Busy: The visitor's last video is still in work.
         """
-        wanted = self._classifier.class_index(look.class_name) if look.class_name else None
+        wanted = self._layers.classifier.class_index(look.class_name) if look.class_name else None
+        explainer = self._layers.explainer("", look.method)
         with self._lock:
             if visitor in self._jobs:
                 raise Busy("cannot explain the video", cause="your last one is still in work")
@@ -78,7 +79,7 @@ class VideoDesk:
             folder = self._cache.path / "made" / secrets.token_urlsafe(16)
             folder.mkdir(parents=True)
             output = folder / f"{Path(name).stem or 'video'}-explained.mp4"
-            seat = Seat(self._engine, f"video {visitor}", look.view)
+            seat = Seat(self._engine, f"video {visitor}", look.view, explainer)
             job = VideoJob(source, seat, output, look, wanted)
             self._jobs[visitor] = job
         return job

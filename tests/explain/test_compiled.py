@@ -94,6 +94,18 @@ def make_compiler(**options: object) -> tuple[BackgroundCompiler, dict, list[str
 
 
 @needs_compiler
+def test_another_method_is_compiled_with_the_network() -> None:
+    classifier = support.tiny_classifier()
+    eager = Explainer(classifier, precision="fp32", compile="off", method="eigencam")
+    with Explainer(classifier, precision="fp32", compile="on", method="eigencam") as explainer:
+        found = explainer.explain(picture(), classes=[0, 3])
+        assert explainer.compiled, "decompositions are compiled too"
+    expected = eager.explain(picture(), classes=[0, 3])
+    scale = abs(expected.evidence).max()
+    np.testing.assert_allclose(found.evidence, expected.evidence, rtol=0, atol=1e-4 * scale)
+
+
+@needs_compiler
 @pytest.mark.parametrize("make", [support.tiny_classifier, gradient_classifier])
 def test_a_compiled_network_equals_eager_and_is_found_again(
     make: Callable[[], Classifier], cache: Path

@@ -22,6 +22,7 @@ EXPECTED = {
     "pts_seconds": 0.28,
     "source": "clip é.mp4",
     "explained": 504,
+    "method": "gradcam",
     "predictions": [
         {"class_index": 504, "label": "coffee mug", "logit": 12.25, "probability": 0.75},
         {"class_index": 849, "label": "teapot", "logit": 10.5, "probability": 0.125},
@@ -89,6 +90,7 @@ def test_csv_has_a_row_a_frame_and_columns_with_names(tmp_path, explained):
         "pts_seconds": "0.28",
         "source": "clip é.mp4",
         "explained": "504",
+        "method": "gradcam",
         "class_index": "504",
         "label": "coffee mug",
         "logit": "12.25",

@@ -259,6 +259,20 @@ def test_a_picture_is_explained(http: httpx.Client, upload: Upload) -> None:
     assert decoded(http.get(f"gradio_api/file={overlay['path']}").content).shape == (240, 320, 3)
 
 
+def test_the_interface_takes_a_method(http: httpx.Client, upload: Upload) -> None:
+    picture = file_data(upload(encoded(scene(1))))
+    look = ["star", "stretch", 0.5, "magma"]
+    maps = []
+    for method in ("", "gradcam", "layercam"):
+        event, content = call(http, "explain_with", [picture, method, *look])
+        assert event == "complete", content
+        maps.append(content[2])
+    assert maps[0] == maps[1] != maps[2]
+    event, content = call(http, "explain_with", [picture, "scorecam", *look])
+    assert event == "error"
+    assert "too slow for a page" in content["error"]
+
+
 def test_a_16_bit_picture_is_scaled_not_clipped(http: httpx.Client, upload: Upload) -> None:
     ramp = np.linspace(0, 65535, 320 * 240).reshape(240, 320).astype(np.uint16)
     event, content = call(

@@ -38,6 +38,10 @@ class Counting:
         return self.explainer.explain_batch(images, classes=classes, view=view)
 
 
+def no_other(_classifier: Classifier, _method: str) -> Explainer:
+    raise AssertionError("nobody asked for another layer or method")
+
+
 @pytest.fixture
 def counting(explainer: Explainer) -> Counting:
     return Counting(explainer)
@@ -47,8 +51,8 @@ def counting(explainer: Explainer) -> Counting:
 def desk(counting: Counting, classifier: Classifier) -> Iterator[PictureDesk]:
     made: list[Explainer] = []
 
-    def make(other: Classifier) -> Explainer:
-        made.append(Explainer(other, device="cpu", precision="fp32", compile="off"))
+    def make(other: Classifier, method: str) -> Explainer:
+        made.append(Explainer(other, device="cpu", precision="fp32", compile="off", method=method))
         return made[-1]
 
     with SharedEngine(counting) as engine:
@@ -119,6 +123,29 @@ def test_other_layers_have_finer_maps(
     asked = desk.explain(picture, Look(layer="layer3", class_name=str(far)))
     assert asked.explained == (far,)
     assert counting.pictures == 1
+
+
+def test_another_method_explains_the_same_answer_in_another_way(
+    desk: PictureDesk, picture: KeptPicture, counting: Counting
+) -> None:
+    usual = desk.explain(picture, Look())
+    assert desk.explain(picture, Look(method="gradcam")).method == "gradcam"
+    for method in ("layercam", "finercam"):
+        other = desk.explain(picture, Look(method=method))
+        assert other.method == method
+        assert other.predictions[0].class_index == usual.predictions[0].class_index
+        assert not np.array_equal(other.evidence, usual.evidence)
+        assert len(desk.best(picture, Look(method=method))) == 3
+        record = desk.record(picture, Look(method=method))
+        assert (record["method"], record["unit"]) == (method, other.unit)
+    assert counting.pictures == 2, "the page's usual explainer made the first two only"
+
+
+def test_what_would_keep_others_waiting_is_refused(desk: PictureDesk, picture: KeptPicture) -> None:
+    with pytest.raises(UsageError, match="too slow for a page"):
+        desk.explain(picture, Look(method="scorecam"))
+    with pytest.raises(UsageError, match="unknown method: camcam"):
+        desk.explain(picture, Look(method="camcam"))
 
 
 def test_what_does_not_exist_is_refused(desk: PictureDesk, picture: KeptPicture) -> None:
@@ -223,7 +250,7 @@ def test_real_photographs_with_real_weights_are_explained_as_by_run(
         Explainer(classifier, device="cpu", precision="fp32", compile="off") as explainer,
         SharedEngine(explainer) as engine,
     ):
-        desk = PictureDesk(engine, LayerShelf(classifier, Explainer), Limits())
+        desk = PictureDesk(engine, LayerShelf(classifier, no_other), Limits())
         for run in runs:
             photograph = shared / "media" / "images" / run["source"]
             page = desk.record(desk.open("ann", read_image(photograph), "x.jpg"), Look())

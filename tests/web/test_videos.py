@@ -15,6 +15,7 @@ from live_gradcam.native import av
 from live_gradcam.values import Image
 from live_gradcam.web.cache import CacheFolder
 from live_gradcam.web.engine import Busy, SharedEngine
+from live_gradcam.web.layers import LayerShelf
 from live_gradcam.web.limits import Limits
 from live_gradcam.web.pictures import Look
 from live_gradcam.web.videos import Cancelled, VideoDesk
@@ -36,8 +37,11 @@ def cache() -> Iterator[CacheFolder]:
 
 @pytest.fixture
 def desk(explainer: Explainer, classifier: Classifier, cache: CacheFolder) -> Iterator[VideoDesk]:
+    def make(other: Classifier, method: str) -> Explainer:
+        return Explainer(other, device="cpu", precision="fp32", compile="off", method=method)
+
     with SharedEngine(explainer) as engine:
-        desk = VideoDesk(engine, classifier, SMALL, cache)
+        desk = VideoDesk(engine, LayerShelf(classifier, make), SMALL, cache)
         yield desk
         desk.close()
 
