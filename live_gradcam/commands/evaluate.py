@@ -95,9 +95,13 @@ def execute(request: EvaluateRequest, console: Console) -> None:
         seed=request.seed,
         sanity=request.sanity,
     )
-    for method in settings.methods:
-        require_method(method)
+    methods = [require_method(name) for name in settings.methods]
     classifier = _load_classifier(request, console)
+    for method in methods:
+        if method.kind == "network forwards":
+            console.note(
+                f"{method.title} runs the network once for every channel of {classifier.layer}"
+            )
     data = open_dataset(
         request.source,
         lookup_of(classifier),

@@ -135,6 +135,24 @@ def test_every_figure_is_the_mean_of_the_pictures(
     assert row["pictures"] == len(hits) == 6
 
 
+def test_methods_stand_side_by_side(tmp_path: Path) -> None:
+    network = tiny_classifier(3, labels=list(LABELS))
+    pictures = write_folder(tmp_path, "object", per_class=1)
+    methods = ("gradcam", "hirescam", "eigencam")
+    settings = Settings(methods=methods, steps=4, sanity_pictures=1)
+    evaluation = measured(network, pictures, settings, boxes=tmp_path / "boxes.json")
+    figures = evaluation.result["totals"]["methods"]
+    for key in ("deletion", "insertion", "inside", "average_drop"):
+        # With nothing but pooling and one Linear behind the layer, the two are the same map.
+        assert figures["hirescam"][key] == pytest.approx(figures["gradcam"][key], abs=1e-5), key
+        assert figures["eigencam"][key] != figures["gradcam"][key]
+    assert all(set(stage["correlation"]) == set(methods) for stage in evaluation.result["sanity"])
+    # What does not ask the scores does not change with them.
+    assert evaluation.result["sanity"][0]["correlation"]["eigencam"] == pytest.approx(1.0)
+    report = report_of(evaluation, network, settings)
+    assert report.count("data:image/jpeg") == 3 * len(methods)
+
+
 # Scores and stages
 
 
