@@ -227,7 +227,8 @@ Methods = Annotated[
     typer.Option(
         "--method",
         metavar="NAME",
-        help="How to explain; may be repeated, to compare.",
+        help="What makes the maps; may be repeated, to compare. See 'live-gradcam models "
+        "--methods'.",
         rich_help_panel=EVALUATE,
         show_default="gradcam",
     ),

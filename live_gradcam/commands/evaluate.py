@@ -6,10 +6,13 @@ import shutil
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
+from typing_extensions import Self
+
 from live_gradcam import lifecycle
-from live_gradcam.console import Console
+from live_gradcam.console import Console, ProgressLine
 from live_gradcam.errors import UsageError
 from live_gradcam.values import View
 
@@ -92,9 +95,13 @@ def execute(request: EvaluateRequest, console: Console) -> None:
         seed=request.seed,
         sanity=request.sanity,
     )
-    for method in settings.methods:
-        require_method(method)
+    methods = [require_method(name) for name in settings.methods]
     classifier = _load_classifier(request, console)
+    for method in methods:
+        if method.kind == "network forwards":
+            console.note(
+                f"{method.title} runs the network once for every channel of {classifier.layer}"
+            )
     data = open_dataset(
         request.source,
         lookup_of(classifier),
@@ -110,6 +117,36 @@ def execute(request: EvaluateRequest, console: Console) -> None:
         _write(request, evaluation, classifier, settings, machine, console)
         if request.resume is None:
             state.remove()
+
+
+class _Progress:
+    """One progress line after another, each for what is being counted."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._stack = ExitStack()
+        self._unit = ""
+        self._line: ProgressLine | None = None
+
+    def update(self, unit: str, done: int, total: int) -> None:
+        """Show how far it is."""
+        if unit != self._unit or self._line is None:
+            self._stack.close()
+            self._unit = unit
+            line = self._console.progress("evaluating", unit=unit)
+            self._line = self._stack.enter_context(line)
+        self._line.update(done, total, None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stack.close()
 
 
 def _state_path(request: EvaluateRequest) -> Path | None:
@@ -150,8 +187,7 @@ def _measure(
             console.note(f"going on after {len(state.done)} results in {state_path}")
         return state
 
-    with ExitStack() as lines:
-        line = lines.enter_context(console.progress(data.name, unit="pictures"))
+    with _Progress(console) as progress:
         try:
             return evaluate(
                 classifier,
@@ -160,8 +196,8 @@ def _measure(
                 settings,
                 machine,
                 open_state,
-                on_picture=lambda done: line.update(done, len(items), None),
-                on_stage=lambda done, of: line.update(done, of, None),
+                on_picture=lambda done: progress.update("pictures", done, len(items)),
+                on_stage=lambda done, of: progress.update("scrambled parts", done, of),
             )
         except lifecycle.Interrupted:
             if state_path is not None and state_path.exists():
@@ -185,6 +221,8 @@ def _show(result: dict[str, Any], console: Console) -> None:
         left = len(result["classes"]) - len(classes[1])
         console.out(f"... and {left} more classes\n" if left > 0 else "")
     console.table(*totals_table(result))
+    for sentence in (*result["limits"], *result["totals"]["findings"]):
+        console.note(sentence)
     suspicious = [row for row in result["classes"] if row["findings"]]
     for row in suspicious[:_MOST_FINDINGS]:
         for sentence in row["findings"]:

@@ -15,7 +15,7 @@ from live_gradcam.evaluate.dataset import Item, Lookup, Sample, load, merged_mas
 from live_gradcam.evaluate.examine import best_first
 from live_gradcam.evaluate.run import Machine
 from live_gradcam.evaluate.settings import Settings
-from live_gradcam.evaluate.summary import looks_right, percent, points
+from live_gradcam.evaluate.summary import looks_right, percent, signed_points
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.native import cv2
 from live_gradcam.show.overlay import OverlayOptions, draw
@@ -193,6 +193,6 @@ def _caption(record: Mapping[str, Any], method: str) -> str:
     elif own is not None and own["inside"] is not None:
         parts.append(f"{percent(own['inside'])} on the object")
     if "removal_drop" in measured:
-        fall, control = (points(-measured[key]) for key in ("removal_drop", "control_drop"))
-        parts.append(f"{fall} without the hottest fifth, {control} without a random one")
+        hot, control = (signed_points(-measured[key]) for key in ("removal_drop", "control_drop"))
+        parts.append(f"{hot} points without the hottest fifth, {control} without a random one")
     return "; ".join(parts)

@@ -13,6 +13,7 @@ from typing import Any
 
 from live_gradcam.evaluate.gallery import Gallery, Shown
 from live_gradcam.evaluate.summary import (
+    FEWEST,
     METHOD_COLUMNS,
     PICTURE_COLUMNS,
     Column,
@@ -76,9 +77,16 @@ def _verdict(result: Mapping[str, Any]) -> str:
         text = "What the pictures show is not known, so only the explanations were tested."
     elif suspicious:
         text = f"{len(suspicious)} of {_count(len(classes), 'class', 'classes')} look suspicious."
+    elif all(row["pictures"] < FEWEST for row in classes):
+        text = "There are too few pictures of each class to judge the classes."
     else:
         text = f"Nothing looks suspicious in {_count(len(classes), 'class', 'classes')}."
     parts = [f'<p class="verdict">{text}</p>']
+    parts += [f'<p class="soft">{escape(each)}</p>' for each in result["limits"]]
+    whole: Sequence[str] = result["totals"]["findings"]
+    if whole and not suspicious:
+        said = "".join(f"<p>{escape(each)}</p>" for each in whole)
+        parts.append(f'<div class="warn"><strong>all pictures</strong>{said}</div>')
     for row in suspicious[:_MOST_FINDINGS]:
         said = "".join(f"<p>{escape(each)}</p>" for each in row["findings"])
         parts.append(f'<div class="warn"><strong>{escape(row["label"])}</strong>{said}</div>')
@@ -208,9 +216,8 @@ def _curve(stages: Sequence[Mapping[str, Any]], methods: Sequence[str]) -> str:
         ]
     height = bottom + 20 + 4.6 * min(14, max(map(len, names)))
     return (
-        f'<svg viewBox="0 0 470 {height:.0f}" role="img" '
-        f'aria-label="Rank correlation with the original map '
-        f'after each part is drawn at random">{"".join(parts)}</svg>'
+        f'<svg viewBox="0 0 470 {height:.0f}" role="img" aria-label="Rank correlation with the '
+        f'original map after each part is drawn at random">{"".join(parts)}</svg>'
     )
 
 
@@ -223,14 +230,16 @@ def _gallery(result: Mapping[str, Any], gallery: Gallery) -> str:
         row = labels.get(index) if index is not None else None
         head = escape(row["label"]) if row else "Pictures of unknown content"
         if row and row["top1"] is not None:
-            right = f"{percent(row['top1'])} of {_count(row['pictures'], 'picture')} right"
+            right = f"{percent(row['top1'])} of {row['pictures']} pictures right"
+            if row["pictures"] == 1:
+                right = "right" if row["top1"] else "wrong"
             head += f' <span class="soft">{right}</span>'
         findings = row["findings"] if row else ()
         warnings = "".join(f'<p class="finding">{escape(each)}</p>' for each in findings)
         several = " several" if len(pictures[0].heat) > 1 else ""
-        figures = "".join(map(_figure, pictures))
+        figures = "".join(_figure(each, marked=len(pictures) > 1) for each in pictures)
         parts.append(
-            f'<section class="class"><h3>{head}</h3>{warnings}'
+            f'<section class="class" style="--count: {len(pictures)}"><h3>{head}</h3>{warnings}'
             f'<div class="pictures{several}">{figures}</div></section>'
         )
     if not parts:
@@ -243,14 +252,14 @@ def _gallery(result: Mapping[str, Any], gallery: Gallery) -> str:
     )
     return (
         "<h2>The worst and the best pictures</h2>\n"
-        '<p class="soft">Red is where the evidence is; the thin line is the outline of the object, '
-        "where it is known. What the network is not shown is darker.</p>\n"
+        '<p class="soft">Red is where the evidence is; the line is the outline of the object, '
+        'where it is known. What the network is not shown is darker.</p>\n<div class="gallery">'
         + "\n".join(parts)
-        + left_out
+        + f"</div>{left_out}"
     )
 
 
-def _figure(shown: Shown) -> str:
+def _figure(shown: Shown, *, marked: bool) -> str:
     several = len(shown.heat) > 1
     name = escape(shown.name)
     pictures = "".join(
@@ -259,11 +268,12 @@ def _figure(shown: Shown) -> str:
         + "</div>"
         for method, uri in shown.heat.items()
     )
-    mark = "best" if shown.good else "worst"
+    kind_of = "best" if shown.good else "worst"
+    mark = f'<span class="mark {kind_of}">{kind_of}</span> ' if marked else ""
     kind = ' class="several"' if several else ""
     return (
         f'<figure{kind}><div class="heat">{pictures}</div>'
-        f'<figcaption><span class="mark {mark}">{mark}</span> {name}<br>'
+        f"<figcaption>{mark}{name}<br>"
         f'<span class="soft">{escape(shown.caption)}</span></figcaption></figure>\n'
     )
 

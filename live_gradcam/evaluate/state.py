@@ -130,7 +130,7 @@ def _not_ours(path: Path, cause: str) -> UsageError:
 
 
 def _compare(path: Path, theirs: dict[str, Any], ours: dict[str, Any]) -> None:
-    for key in sorted({*theirs, *ours}):
+    for key in {**ours, **theirs}:
         if theirs.get(key) != ours.get(key):
             then, now = (_shown(each.get(key)) for each in (theirs, ours))
             cause = f"they are of other settings: {key.replace('_', ' ')} was {then} and is {now}"

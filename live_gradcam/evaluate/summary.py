@@ -109,8 +109,8 @@ def summarise(
         methods: Names of the methods; the first decides the order of the classes.
 
     Returns:
-        ``totals`` and ``classes``, ready for JSON. A figure that nothing is known about is
-        ``None``.
+        ``totals`` and ``classes``, each with its ``findings``, and under ``limits`` what could not
+        be judged; ready for JSON. A figure that nothing is known about is ``None``.
     """
     classes = sorted({index for record in records for index in record["labels"]})
     rows = [_class_row(records, index, labels[index], methods) for index in classes]
@@ -125,7 +125,26 @@ def summarise(
         # The pointing game is averaged over the classes, so that frequent ones do not decide.
         figures["pointing"] = _mean(row["methods"][method]["pointing"] for row in rows)
         totals["methods"][method] = figures
-    return {"totals": totals, "classes": rows}
+    totals["findings"] = findings(totals, methods)
+    return {"totals": totals, "classes": rows, "limits": _limits(totals, rows, methods)}
+
+
+def _limits(
+    totals: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], methods: Sequence[str]
+) -> list[str]:
+    """What could not be judged, and why, as sentences."""
+    limits = []
+    few = sum(row["pictures"] < FEWEST for row in rows)
+    if few:
+        limits.append(
+            f"{few} of {len(rows)} classes have fewer than {FEWEST} pictures: too few to be judged."
+        )
+    if not totals["methods"][methods[0]]["objects"]:
+        limits.append(
+            "Where the objects are is not known, so it was not measured whether the evidence lies "
+            "on them (--boxes)."
+        )
+    return limits
 
 
 def _class_row(
@@ -251,6 +270,12 @@ def sanity_findings(sanity: Sequence[Record], methods: Sequence[str]) -> list[st
         for method in methods
         if abs(last[method]) > _SANE
     ]
+
+
+def signed_points(difference: float) -> str:
+    """A change of a probability in percentage points, with its sign."""
+    rounded = round(100 * difference)
+    return f"{'−' if rounded < 0 else '+'}{abs(rounded)}" if rounded else "±0"  # noqa: RUF001
 
 
 def percent(share: float) -> str:

@@ -110,6 +110,7 @@ class Scorer:
 
 @torch.no_grad()
 def _logits(network: FusedNetwork, inputs: Tensor) -> Tensor:
-    activations = network.trunk(inputs.to(network.dtype).contiguous(memory_format=network.layout))
+    arranged = inputs.to(network.dtype).contiguous(memory_format=network.layout)
+    activations = network.trunk.forward(arranged)  # as in `FusedNetwork.activations`
     logits: Tensor = network.head(activations.float())
     return logits.float()

@@ -8,7 +8,7 @@ the other, from the scores down to the first layer.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import torch
@@ -18,7 +18,7 @@ from live_gradcam.explain.cam import Head, LinearHead, PointwiseHead
 from live_gradcam.explain.classifier import Classifier
 
 _WEIGHTED = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d, nn.Linear)
-_MOST_STAGES = 12
+_FEWEST_STAGES, _MOST_STAGES = 4, 12
 
 
 def scramble(classifier: Classifier, *, seed: int = 4) -> Classifier:
@@ -92,7 +92,7 @@ def _stages(trunk: nn.Module) -> list[tuple[str, list[nn.Module]]]:
         for name, module in trunk.named_modules()
         if next(module.parameters(recurse=False), None) is not None
     ]
-    depth = 1 if len({name.split(".")[0] for name, _ in named}) > 1 else 2
+    depth = _depth([name for name, module in named if isinstance(module, _WEIGHTED)])
     groups: dict[str, list[nn.Module]] = {}
     key = ""
     for name, module in named:
@@ -107,6 +107,15 @@ def _stages(trunk: nn.Module) -> list[tuple[str, list[nn.Module]]]:
         (stages[start][0], [module for _, part in stages[start : start + step] for module in part])
         for start in range(0, len(stages), step)
     ]
+
+
+def _depth(names: Sequence[str]) -> int:
+    """How many parts of the names tell enough parts of the network apart."""
+    counts = {
+        depth: len({tuple(name.split(".")[:depth]) for name in names}) for depth in range(1, 5)
+    }
+    enough = (depth for depth, count in counts.items() if count >= _FEWEST_STAGES)
+    return next(enough, max(counts, key=lambda depth: counts[depth]))
 
 
 def _under(trunk: nn.Module, name: str) -> list[nn.Module]:

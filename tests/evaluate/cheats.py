@@ -62,7 +62,7 @@ class StripeNet(nn.Module):
         return self.fc(self.last(self.middle(self.stem(x))).mean((2, 3)))
 
 
-def trained(clue: Clue, *, steps: int = 150) -> Classifier:
+def trained(clue: Clue, *, steps: int = 110) -> Classifier:
     """A classifier that has learned to go by the clue."""
     rng = np.random.default_rng(5)
     with torch.random.fork_rng(devices=[]):

@@ -135,6 +135,24 @@ def test_every_figure_is_the_mean_of_the_pictures(
     assert row["pictures"] == len(hits) == 6
 
 
+def test_methods_stand_side_by_side(tmp_path: Path) -> None:
+    network = tiny_classifier(3, labels=list(LABELS))
+    pictures = write_folder(tmp_path, "object", per_class=1)
+    methods = ("gradcam", "hirescam", "eigencam")
+    settings = Settings(methods=methods, steps=4, sanity_pictures=1)
+    evaluation = measured(network, pictures, settings, boxes=tmp_path / "boxes.json")
+    figures = evaluation.result["totals"]["methods"]
+    for key in ("deletion", "insertion", "inside", "average_drop"):
+        # With nothing but pooling and one Linear behind the layer, the two are the same map.
+        assert figures["hirescam"][key] == pytest.approx(figures["gradcam"][key], abs=1e-5), key
+        assert figures["eigencam"][key] != figures["gradcam"][key]
+    assert all(set(stage["correlation"]) == set(methods) for stage in evaluation.result["sanity"])
+    # What does not ask the scores does not change with them.
+    assert evaluation.result["sanity"][0]["correlation"]["eigencam"] == pytest.approx(1.0)
+    report = report_of(evaluation, network, settings)
+    assert report.count("data:image/jpeg") == 3 * len(methods)
+
+
 # Scores and stages
 
 
@@ -235,8 +253,13 @@ def test_partial_results_of_other_settings_are_refused(
         measured(network, pictures, other, state_path=state)
     with pytest.raises(UsageError, match="weights was"):
         measured(tiny_classifier(3, 1, labels=list(LABELS)), pictures, settings, state_path=state)
-    (pictures / LABELS[0] / "new.png").write_bytes((pictures / LABELS[0] / "0.png").read_bytes())
+    first = pictures / LABELS[0] / "0.png"
+    before = first.read_bytes()
+    first.write_bytes(before + b"more")
     with pytest.raises(UsageError, match="data was"):
+        measured(network, pictures, settings, state_path=state)
+    first.with_name("new.png").write_bytes(before)
+    with pytest.raises(UsageError, match="pictures was 3 and is 4"):
         measured(network, pictures, settings, state_path=state)
     assert state.read_bytes() == kept
 
