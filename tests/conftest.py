@@ -15,6 +15,9 @@ import pytest
 
 from live_gradcam.values import Explanation, Image, Prediction, Region
 
+# Read when the library is imported: it would keep a thread that tells its makers who uses it.
+os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+
 ROOT = Path(__file__).resolve().parent.parent
 # Threads that libraries keep for the life of the process.
 _OF_LIBRARIES = ("pymp", "ThreadPoolExecutor", "tqdm_monitor")
