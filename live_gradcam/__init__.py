@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     )
     from live_gradcam.explain.classifier import Classifier, load_classifier
     from live_gradcam.explain.explainer import Explainer
+    from live_gradcam.explain.preprocess import Preprocessing
     from live_gradcam.painter import Painter
     from live_gradcam.pictures import read_image
     from live_gradcam.pipeline import RunOptions, Summary, run_offline
@@ -53,6 +54,7 @@ _HOMES = {
     "OverlayOptions": "show.overlay",
     "Painter": "painter",
     "Prediction": "values",
+    "Preprocessing": "explain.preprocess",
     "Region": "values",
     "RunOptions": "pipeline",
     "SceneSource": "capture.scene",
@@ -85,6 +87,7 @@ __all__ = [
     "OverlayOptions",
     "Painter",
     "Prediction",
+    "Preprocessing",
     "Region",
     "RunOptions",
     "SceneSource",

@@ -60,7 +60,8 @@ Outputs = Annotated[
 Model = Annotated[
     str | None,
     typer.Option(
-        help="A torchvision network, or 'scenes' for the bundled one. See 'live-gradcam models'.",
+        help="A torchvision network, timm:NAME, or 'scenes' for the bundled one. See 'live-gradcam "
+        "models'.",
         rich_help_panel=MODEL,
         show_default="resnet18",
     ),

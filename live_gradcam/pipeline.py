@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from live_gradcam.budget import limit_drawing
 from live_gradcam.capture.source import Source
 from live_gradcam.errors import SourceError
 from live_gradcam.explain.explainer import ClassChoice, Explainer
@@ -192,6 +193,7 @@ class _OfflineRun:
     ) -> Summary:
         if self.options.batch_size > _QUEUE_FRAMES:
             self.read = Channel(2 * self.options.batch_size)
+        limit_drawing()
         started = time.monotonic()
         frames = 0
         workers = WorkerGroup("offline", self._abort)

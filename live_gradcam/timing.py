@@ -11,6 +11,7 @@ import numpy as np
 
 _KEPT_SAMPLES = 20_000
 _SHORTEST_SPAN_SECONDS = 0.2
+_MISSED_INTERVALS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +74,17 @@ class RateMeter:
         while len(self._stamps) > 2 and now_seconds - self._stamps[1] >= self._window:
             self._stamps.popleft()
 
+    def per_second_at(self, now_seconds: float) -> float | None:
+        """The rate as it is known at a time; 0 once the events have stayed away."""
+        rate = self.per_second
+        if rate is None:
+            return None
+        silence = now_seconds - self._stamps[-1]
+        return 0.0 if silence > max(2 * self._window, _MISSED_INTERVALS / rate) else rate
+
     @property
     def per_second(self) -> float | None:
-        """The rate; ``None`` until it was watched for a fifth of a second."""
+        """The rate at the last event; ``None`` until it was watched for a fifth of a second."""
         if len(self._stamps) < 2:
             return None
         span = self._stamps[-1] - self._stamps[0]

@@ -157,3 +157,19 @@ def test_promises_become_a_table_and_a_file(tmp_path: Path) -> None:
     assert written["promises"][0]["numbers"] == {"ratio": 4.0}
     with pytest.raises(SinkError, match="cannot write the results"):
         write_promises(tmp_path / "absent" / "live.json", promises)
+
+
+def test_the_command_measures_and_writes_what_it_says(command, tmp_path: Path) -> None:
+    words = ("bench", "--quick", "--no-compile", "--peers", "--json", "found.json")
+    done = command(*words, timeout=280)
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "found.json").read_text())
+    ms = found["medians_ms"]
+    assert set(found["ratios"]) >= RATIOS - {"bare_over_openvino_bf16"}
+    assert all(value > 0 for value in ms.values())
+    assert found["ratios"]["top3_over_bare"] == pytest.approx(
+        ms["explain_top3"] / ms["bare"], rel=1e-2
+    )
+    assert found["ratios"]["pytorch_grad_cam_over_ours"] > 1, "no second pass, no hooks"
+    for name in found["ratios"]:
+        assert ratio_title(name) in done.stdout

@@ -39,6 +39,19 @@ def test_a_burst_after_a_pause_is_no_burst_of_rate() -> None:
     assert meter.per_second == pytest.approx(4.0, rel=0.01)
 
 
+@pytest.mark.parametrize("interval", [0.05, 1.5])
+def test_the_rate_is_nothing_once_the_events_stay_away(interval: float) -> None:
+    meter = RateMeter(window_seconds=1.0)
+    assert meter.per_second_at(0.0) is None
+    for number in range(41):
+        meter.tick(number * interval)
+    last = 40 * interval
+    assert meter.per_second_at(last + 2 * interval) == pytest.approx(1 / interval)
+    assert meter.per_second_at(last + 3 * interval + 2.0) == 0.0
+    meter.tick(last + 60.0)
+    assert meter.per_second_at(last + 60.0) < 0.1 / interval
+
+
 def test_percentiles_of_each_stage() -> None:
     clock = StageClock()
     for milliseconds in range(1, 101):

@@ -29,13 +29,18 @@ class Case:
 
 
 def measure(
-    cases: list[Case], *, rounds: int, on_round: Callable[[int, int], None] | None = None
+    cases: list[Case],
+    *,
+    rounds: int,
+    repeats: int = 3,
+    on_round: Callable[[int, int], None] | None = None,
 ) -> Mapping[str, float]:
     """Run all cases in turn, again and again.
 
     Args:
         cases: What to measure; each is warmed up first.
-        rounds: How often each is timed.
+        rounds: How often each has its turn.
+        repeats: How often each is timed, one time after the other, in a turn; long ones once.
         on_round: Told the number of rounds done and in all.
 
     Returns:
@@ -43,13 +48,12 @@ def measure(
     """
     samples: dict[str, list[float]] = {case.name: [] for case in cases}
     for case in cases:
-        for _ in range(1 if case.once else 3):
+        for _ in range(1 if case.once else repeats):
             case.run()
     for done in range(rounds):
         for case in cases:
             gc.collect()
-            repeats = 1 if case.once else 3
-            for _ in range(repeats):
+            for _ in range(1 if case.once else repeats):
                 began = time.perf_counter()
                 case.run()
                 samples[case.name].append((time.perf_counter() - began) * 1000.0 / case.per)

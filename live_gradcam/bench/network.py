@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable
-from pathlib import Path
-
 import numpy as np
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
 from live_gradcam.bench.measure import Case
+from live_gradcam.errors import DeviceError
+from live_gradcam.explain.cam import Head, PullBack
 from live_gradcam.explain.classifier import Classifier
-from live_gradcam.explain.compile_worker import CompileRequest, compile_network
-from live_gradcam.explain.engine import FusedNetwork
+from live_gradcam.explain.compiled import BackgroundCompiler, Shape
+from live_gradcam.explain.engine import Engine, FusedNetwork
 from live_gradcam.explain.explainer import Explainer
 from live_gradcam.explain.preprocess import Preprocessing
 from live_gradcam.values import Image
@@ -22,18 +21,26 @@ SIZE = 224
 CLASSES = 1000
 
 
-class BareNetwork(nn.Module):
-    """Our forward without any evidence: from pixels to logits, everything else the same."""
+class ScoresOnly(Head):
+    """A head without any evidence: what is left of our forward is the forward."""
 
-    def __init__(self, network: FusedNetwork) -> None:
+    closed_form = True
+
+    def __init__(self, head: Head) -> None:
         super().__init__()
-        self.network = network
+        self.inner = head
 
-    def forward(self, pixels: Tensor, selection: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits; the selection passes through, so that the signature stays the engine's."""
-        network = self.network
-        activations = network.activations(pixels)
-        return network.head(activations), selection + 0
+    @override
+    def differentiate(self, activations: Tensor) -> tuple[Tensor, PullBack]:
+        return self.inner.differentiate(activations)
+
+    @override
+    def score(self, activations: Tensor) -> tuple[Tensor, Tensor]:
+        return self.inner.score(activations)[0], activations
+
+    @override
+    def evidence(self, basis: Tensor, classes: Tensor) -> Tensor:
+        return basis.new_zeros(*classes.shape, 1, 1)
 
 
 def plain_network() -> nn.Module:
@@ -108,21 +115,39 @@ def network_cases(network: nn.Module, explainer: Explainer, classifier: Classifi
 
 def _bare_case(explainer: Explainer, classifier: Classifier) -> Case:
     runtime = explainer.runtime
-    bare = BareNetwork(FusedNetwork(classifier, runtime.precision)).requires_grad_(False).eval()
-    pixels = torch.from_numpy(random_image(SIZE, SIZE)[None])
-    selection = torch.tensor([-1])
-    if runtime.device != "cpu":
-        bare, pixels = bare.to(runtime.device), pixels.to(runtime.device)
-        selection = selection.to(runtime.device)
-    call: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] = bare
-    if runtime.compiled:
-        folder = Path(tempfile.mkdtemp(prefix="live-gradcam-bench-"))
-        package = folder / "bare.pt2"
-        compile_network(CompileRequest(bare, 1, SIZE, SIZE, 1, runtime.threads, 0, package))
-        call = torch._inductor.aoti_load_package(str(package))
+    network = FusedNetwork(classifier, runtime.precision)
+    network.head = ScoresOnly(network.head)
+    network = network.requires_grad_(False).eval().to(runtime.device)
+    pixels = torch.from_numpy(random_image(SIZE, SIZE)[None]).to(runtime.device)
+    selection = torch.tensor([-1], device=runtime.device)
+    engine = _compiled(network, runtime.threads) if runtime.compiled else network
 
     def run() -> None:
         with torch.no_grad():
-            call(pixels, selection)[0].cpu()
+            engine(pixels, selection)[0].cpu()
 
     return Case("bare", "our forward without evidence", run)
+
+
+def _compiled(network: FusedNetwork, threads: int) -> Engine:
+    """The network as the explainer compiles its own, from the same cache.
+
+    Raises:
+        DeviceError: It cannot be compiled.
+    """
+    shape = (1, SIZE, SIZE)
+    engines: dict[Shape, Engine] = {}
+    failures: list[str] = []
+    compiler = BackgroundCompiler(
+        network,
+        depth=1,
+        threads=threads,
+        niceness=0,
+        on_ready=engines.__setitem__,
+        on_failure=failures.append,
+    )
+    compiler.request(shape, may_compile=True).wait()
+    compiler.close()
+    if failures:
+        raise DeviceError("cannot measure", "the compiled forward", failures[0], "Use --no-compile")
+    return engines[shape]

@@ -22,15 +22,13 @@ from live_gradcam.show.overlay import OverlayOptions
 from live_gradcam.values import Explanation, Frame, Image
 
 WIDTH, HEIGHT = 1280, 720
-FRAMES = 90
-NAIVE_FRAMES = 12
 
 
-def make_clip(folder: Path) -> Path:
-    """A generated clip at 1280x720 as H.264."""
+def make_clip(folder: Path, frames: int) -> Path:
+    """A generated clip of so many frames at 1280x720 as H.264."""
     path = folder / "clip.mp4"
     blank: Explanation | None = None
-    with SceneSource(seed=3, width=WIDTH, height=HEIGHT, max_frames=FRAMES) as source:
+    with SceneSource(seed=3, width=WIDTH, height=HEIGHT, max_frames=frames) as source:
         sink = open_sink(str(path), source.info)
         for frame in source:
             if blank is None:
@@ -102,16 +100,23 @@ def offline_cases(clip: Path, explainer: Explainer, folder: Path) -> list[Case]:
     ]
 
 
-def naive_case(clip: Path, network: nn.Module, folder: Path) -> Case:
+def naive_case(clip: Path, network: nn.Module, folder: Path, frames: int) -> Case:
     """The loop that people write today: OpenCV in and out, pytorch-grad-cam in between.
+
+    Args:
+        clip: Has at least so many frames.
+        network: Torchvision's.
+        folder: For what it writes.
+        frames: How many it explains.
 
     Raises:
         ImportError: pytorch-grad-cam is not installed.
     """
-    return Case("naive_loop", "the usual loop", _naive(clip, network, folder), NAIVE_FRAMES, True)
+    run = _naive(clip, network, folder, frames)
+    return Case("naive_loop", "the usual loop", run, per=frames, once=True)
 
 
-def _naive(clip: Path, network: nn.Module, folder: Path) -> Callable[[], None]:
+def _naive(clip: Path, network: nn.Module, folder: Path, frames: int) -> Callable[[], None]:
     from pytorch_grad_cam import GradCAM
     from pytorch_grad_cam.utils.image import preprocess_image, show_cam_on_image
 
@@ -121,7 +126,7 @@ def _naive(clip: Path, network: nn.Module, folder: Path) -> Callable[[], None]:
         capture = cv2.VideoCapture(str(clip))
         fourcc = cv2.VideoWriter.fourcc(*"mp4v")
         writer = cv2.VideoWriter(str(folder / "naive.mp4"), fourcc, 30.0, (WIDTH, HEIGHT))
-        for _ in range(NAIVE_FRAMES):
+        for _ in range(frames):
             _, image = capture.read()
             rgb = cv2.resize(image, (SIZE, SIZE))[:, :, ::-1].astype("float32") / 255.0
             x = preprocess_image(rgb, mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225])

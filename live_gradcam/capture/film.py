@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from live_gradcam.budget import thread_budget
 from live_gradcam.errors import SourceError
 from live_gradcam.native import av
 from live_gradcam.pictures.pixels import MAX_PIXELS
@@ -60,7 +60,7 @@ class Film:
             self.stream = self._choose_stream()
             context = self.stream.codec_context
             context.thread_type = "AUTO"
-            context.thread_count = 1 if exact else decoder_threads()
+            context.thread_count = 1 if exact else thread_budget().decoding
             context.options = {**context.options, "max_pixels": str(MAX_PIXELS)}
         except BaseException:
             self._container.close()
@@ -181,16 +181,6 @@ class Film:
                 f"{width}x{height} has more than {MAX_PIXELS // 1_000_000} megapixels",
             )
         return stream
-
-
-def decoder_threads() -> int:
-    """How many threads decode a film.
-
-    One thread decodes H.264 at 1280x720 as fast as ``cv2.VideoCapture`` does with all of them, for
-    a fifth less work, and two cores have explaining to do. Where cores are plenty, four decode.
-    """
-    cores = os.cpu_count() or 1
-    return 1 if cores <= 2 else min(4, cores // 2)
 
 
 def _why_not(path: Path, format_name: str, exc: Exception) -> str:

@@ -7,8 +7,11 @@ from pathlib import Path
 
 from live_gradcam.console import Console
 
-_ROUNDS, _QUICK_ROUNDS = 15, 3
+_ROUNDS, _QUICK_ROUNDS = 15, 2
+_REPEATS, _QUICK_REPEATS = 3, 1
 _OFFLINE_ROUNDS, _QUICK_OFFLINE_ROUNDS = 5, 1
+_CLIP_FRAMES, _QUICK_CLIP_FRAMES = 90, 24
+_NAIVE_FRAMES, _QUICK_NAIVE_FRAMES = 12, 3
 _LIVE_SECONDS, _QUICK_LIVE_SECONDS = 30.0, 3.0
 _SENSOR_NOISE = 5.0  # grey levels: a webcam in a lit room
 
@@ -38,18 +41,23 @@ def execute(
         tempfile.TemporaryDirectory(prefix="live-gradcam-bench-") as name,
     ):
         folder = Path(name)
-        clip = make_clip(folder)
+        clip = make_clip(folder, _QUICK_CLIP_FRAMES if quick else _CLIP_FRAMES)
         _warm(explainer)
         cases = network_cases(network, explainer, classifier)
         if peers:
             cases += peer_cases(network, missing.append)
         longer = offline_cases(clip, explainer, folder)
         if peers and "pytorch_grad_cam" not in missing:
-            longer.append(naive_case(clip, network, folder))
+            frames = _QUICK_NAIVE_FRAMES if quick else _NAIVE_FRAMES
+            longer.append(naive_case(clip, network, folder, frames))
         with console.progress("measuring") as line:
-            rounds = _QUICK_ROUNDS if quick else _ROUNDS
             medians = dict(
-                measure(cases, rounds=rounds, on_round=lambda n, of: line.update(n, of, None))
+                measure(
+                    cases,
+                    rounds=_QUICK_ROUNDS if quick else _ROUNDS,
+                    repeats=_QUICK_REPEATS if quick else _REPEATS,
+                    on_round=lambda n, of: line.update(n, of, None),
+                )
             )
             rounds = _QUICK_OFFLINE_ROUNDS if quick else _OFFLINE_ROUNDS
             medians.update(

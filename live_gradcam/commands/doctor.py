@@ -56,15 +56,12 @@ def _device() -> Iterator[str]:
 
 
 def _threads() -> Iterator[str]:
-    import torch
+    from live_gradcam.budget import thread_budget
 
-    from live_gradcam.explain.runtime import choose_runtime
-    from live_gradcam.native import cv2
-
-    runtime = choose_runtime()
+    budget = thread_budget()
     yield (
-        f"{os.cpu_count()} processors; torch {runtime.threads} (its own choice "
-        f"{torch.get_num_threads()}), OpenCV {cv2.getNumThreads()}"
+        f"network {budget.network}, drawing {budget.drawing}, decoding {budget.decoding}, "
+        f"encoding {budget.encoding}; {os.cpu_count()} processors"
     )
 
 

@@ -8,6 +8,7 @@ from live_gradcam.console import Console
 def execute(console: Console) -> None:
     """List every network by name: explained layer, input size, whether its weights are here."""
     from live_gradcam.explain.catalogue import list_models
+    from live_gradcam.explain.timm_networks import count_timm
 
     console.table(
         ("name", "explained layer", "input", "weights"),
@@ -17,6 +18,13 @@ def execute(console: Console) -> None:
         ],
     )
     console.note("Weights that are not here are downloaded at the first run.")
+    count = count_timm()
+    if count is None:
+        console.note('The networks of timm are timm:NAME, after: pip install "live-gradcam[timm]"')
+    else:
+        console.note(
+            f"And {count} networks of timm: --model timm:NAME, such as timm:convnext_atto."
+        )
 
 
 def list_methods(console: Console) -> None:

@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from live_gradcam.explain.bundled import bundled_names, read_card
-from live_gradcam.explain.classifier import weights_entries
 from live_gradcam.explain.cutting import find_layer
 from live_gradcam.explain.fitting import IMAGENET_CLASSES
-from live_gradcam.explain.networks import build_network, network_names, require_family
+from live_gradcam.explain.networks import (
+    build_network,
+    network_names,
+    require_family,
+    weights_entries,
+)
 from live_gradcam.explain.preprocess import Preprocessing
 from live_gradcam.explain.weights import cached_path
 

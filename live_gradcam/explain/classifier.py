@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -23,18 +23,20 @@ from live_gradcam.explain.cutting import Cut, cut_network, find_layer
 from live_gradcam.explain.fitting import IMAGENET_CLASSES, fill_network
 from live_gradcam.explain.labels import find_class, read_labels, require_count, tidy_labels
 from live_gradcam.explain.layouts import LayoutChoice, check_layout, fit_parts, probe, probe_pixels
-from live_gradcam.explain.networks import Family, require_family
+from live_gradcam.explain.networks import (
+    Family,
+    probe_size,
+    recipe_of_size,
+    require_family,
+    weights_entries,
+)
 from live_gradcam.explain.preprocess import Preprocessing
-from live_gradcam.explain.vision import torchvision_models
 from live_gradcam.explain.weights import Progress, fetch_weights
 
 TIMM_PREFIX = "timm:"
 """What the names of timm's networks begin with."""
 
 Labels: TypeAlias = "str | Path | Sequence[str] | None"
-
-# Small enough to cost nothing, large enough for the network with the largest stem.
-_PROBE_SIZE = 96
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -223,11 +225,6 @@ def load_classifier(
     return classifier
 
 
-def weights_entries(name: str) -> Any:  # noqa: ANN401
-    """The weights of a network that torchvision publishes."""
-    return torchvision_models().get_model_weights(name)
-
-
 def _find_entry(name: str, weights: Any) -> Any:  # noqa: ANN401
     """The weights entry that is meant, ``None`` where it is a file."""
     entries = weights_entries(name)
@@ -256,7 +253,7 @@ def _load_published(
         labels if labels is not None else entry.meta.get("categories"),
         preprocessing,
         f"torchvision's {getattr(entry, 'name', 'weights')} ({path.name})",
-        probe_size=_probe_size(family, preprocessing),
+        probe_size=probe_size(family, preprocessing),
     )
 
 
@@ -271,7 +268,7 @@ def _load_file(
         labels = tidy_labels(checkpoint.labels, str(path))
     elif labels is None and _output_count(network) == IMAGENET_CLASSES:
         labels = recipe.meta["categories"]
-    preprocessing = _recipe_of_size(name, getattr(network, family.size_option or "", None))
+    preprocessing = recipe_of_size(name, getattr(network, family.size_option or "", None))
     return _finish(
         name,
         layer or family.layer,
@@ -280,22 +277,8 @@ def _load_file(
         preprocessing,
         f"the file {path}",
         tuple(f"{path.name}: {note}" for note in checkpoint.notes),
-        probe_size=_probe_size(family, preprocessing),
+        probe_size=probe_size(family, preprocessing),
     )
-
-
-def _recipe_of_size(name: str, side: int | None) -> Preprocessing:
-    """The first published preprocessing, or that for pictures of a size."""
-    recipes = [Preprocessing.from_transform(e.transforms()) for e in weights_entries(name)]
-    if side is None:
-        return recipes[0]
-    fitting = [recipe for recipe in recipes if recipe.crop_size == side]
-    return fitting[0] if fitting else replace(recipes[0], crop_size=side, resize_size=side)
-
-
-def _probe_size(family: Family, preprocessing: Preprocessing) -> int:
-    whole = preprocessing.crop_size
-    return whole if family.one_size else min(_PROBE_SIZE, whole)
 
 
 def _load_timm(name: str, path: Path | None, labels: Labels, layer: str | None) -> Classifier:
@@ -328,7 +311,7 @@ def _load_bundled(name: str, labels: Labels, layer: str | None) -> Classifier:
         labels if labels is not None else tuple(card["labels"]),
         preprocessing,
         "bundled with live-gradcam",
-        probe_size=_probe_size(family, preprocessing),
+        probe_size=probe_size(family, preprocessing),
     )
 
 

@@ -67,8 +67,11 @@ class FusedNetwork(nn.Module):
         self.layout = torch.contiguous_format if precision == "fp32" else torch.channels_last
         self.trunk = classifier.trunk
         if precision != "fp32":
-            folded = fold_batch_norm(classifier.trunk).to(self.dtype)
-            self.trunk = folded.to(memory_format=self.layout)
+            self.trunk = fold_batch_norm(classifier.trunk).to(self.dtype)
+            # Not `to(memory_format=...)`, which fails where a table has five dimensions.
+            for tensor in (*self.trunk.parameters(), *self.trunk.buffers()):
+                if tensor.ndim == 4:
+                    tensor.data = tensor.data.contiguous(memory_format=self.layout)
         self.head: Head = classifier.head
         preprocessing = classifier.preprocessing
         self.register_buffer("mean", torch.tensor(preprocessing.mean).view(1, 3, 1, 1))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import Any
 
@@ -18,7 +18,11 @@ from torch.overrides import TorchFunctionMode
 from typing_extensions import override
 
 from live_gradcam.errors import ModelError
+from live_gradcam.explain.preprocess import Preprocessing
 from live_gradcam.explain.vision import torchvision_models
+
+# Small enough to cost nothing, large enough for the network with the largest stem.
+_PROBE_SIZE = 96
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +114,26 @@ def require_family(name: str) -> Family:
     near = get_close_matches(name.lower().replace("-", "_"), ["scenes", *network_names()], 3, 0.5)
     hint = f"Did you mean {' or '.join(near)}? " if near else ""
     raise ModelError("unknown model", name, cause, f"{hint}`live-gradcam models` lists all of them")
+
+
+def weights_entries(name: str) -> Any:  # noqa: ANN401
+    """The weights of a network that torchvision publishes."""
+    return torchvision_models().get_model_weights(name)
+
+
+def recipe_of_size(name: str, side: int | None) -> Preprocessing:
+    """The first published preprocessing of a network, or that for pictures of a size."""
+    recipes = [Preprocessing.from_transform(e.transforms()) for e in weights_entries(name)]
+    if side is None:
+        return recipes[0]
+    fitting = [recipe for recipe in recipes if recipe.crop_size == side]
+    return fitting[0] if fitting else replace(recipes[0], crop_size=side, resize_size=side)
+
+
+def probe_size(family: Family, preprocessing: Preprocessing) -> int:
+    """Side of the pictures that a network is checked with."""
+    whole = preprocessing.crop_size
+    return whole if family.one_size else min(_PROBE_SIZE, whole)
 
 
 def build_network(name: str, class_count: int, side: int | None = None) -> nn.Module:

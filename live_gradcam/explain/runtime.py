@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
-import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Literal, TypeAlias, get_args
 
 import torch
 
+from live_gradcam.budget import thread_budget
 from live_gradcam.errors import DeviceError, UsageError
 
 Precision: TypeAlias = Literal["fp32", "bf16", "fp16"]
@@ -70,9 +69,11 @@ def choose_runtime(
     _require_choice("compile", compile, get_args(CompileChoice))
     name, why_device = _choose_device(device)
     chosen, why_precision = _choose_precision(name, precision)
-    threads, why_threads = choose_threads()
-    reasons = (why_device, why_precision, why_threads)
-    return Runtime(name, chosen, compile, threads, reasons, "off" if compile == "off" else "eager")
+    budget = thread_budget()
+    reasons = (why_device, why_precision, budget.reason)
+    return Runtime(
+        name, chosen, compile, budget.network, reasons, "off" if compile == "off" else "eager"
+    )
 
 
 def _require_choice(option: str, value: str, allowed: tuple[str, ...]) -> None:
@@ -148,44 +149,3 @@ def cpu_flags() -> frozenset[str]:
     lines = (line.partition(":") for line in text.splitlines())
     flags = (value for key, _, value in lines if key.strip() in ("flags", "Features"))
     return frozenset(next(flags, "").split())
-
-
-@functools.cache
-def choose_threads() -> tuple[int, str]:
-    """How many threads one operation uses, and why: the one place that decides it.
-
-    Hyper-threads share one arithmetic unit, so physical cores count; only those that this process
-    may use, and no more than the container's share of time.
-    """
-    asked = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
-    if asked.isdecimal() and int(asked) > 0:
-        return int(asked), f"{asked} threads, as OMP_NUM_THREADS asks for"
-    try:
-        usable = os.sched_getaffinity(0)
-    except AttributeError:  # macOS and Windows have no affinity; torch counts physical cores there
-        count = torch.get_num_threads()
-        return count, f"{count} threads, one for each core"
-    cores = {_core_of(cpu) for cpu in usable}
-    quota = _container_quota()
-    if quota is not None and quota < len(cores):
-        count = max(1, int(quota))
-        return count, f"{count} threads, the container's share of {len(cores)} cores"
-    return len(cores), f"{len(cores)} threads, one for each physical core of {platform.machine()}"
-
-
-def _core_of(cpu: int) -> str:
-    """A name that the hyper-threads of one core share."""
-    try:
-        place = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
-        return place.read_text(encoding="ascii").strip()
-    except OSError:
-        return str(cpu)
-
-
-def _container_quota() -> float | None:
-    """How many cores' worth of time the container may use; ``None`` where it is not limited."""
-    try:
-        limit, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
-        return None if limit == "max" else int(limit) / int(period)
-    except (OSError, ValueError):
-        return None

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from live_gradcam.budget import limit_drawing
 from live_gradcam.capture.source import Source
 from live_gradcam.errors import LiveGradcamError
 from live_gradcam.explain.explainer import Explainer
@@ -94,6 +95,7 @@ def run_session(
     """
     if source is None and reopen is None:
         raise ValueError("a session needs a source, or a way to open one")
+    limit_drawing()
     still = source is not None and source.info.kind == "pictures"
     setting = _Setting(
         source=source,
@@ -441,9 +443,11 @@ class _Session:
             finding is None or reading.subject != finding.told.explained[:1]
         ):
             reading = None  # it is about another class than the one that is shown
+        moves = info is not None and info.kind != "pictures"
+        rate = self._rate.per_second_at(time.monotonic()) if moves else None
         figures = Figures(
-            fps=self._rate.per_second if info is not None and info.kind != "pictures" else None,
-            latency_ms=self._latency_ms,
+            fps=rate,
+            latency_ms=self._latency_ms if rate != 0.0 else None,
             dropped=self._feed.dropped,
             banner=self._feed.banner,
             capture=capture_words(info),

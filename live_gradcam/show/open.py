@@ -50,7 +50,7 @@ def open_sink(
         overwrite: Whether an existing output is replaced.
         fps: Nominal rate of a recording; the source's own by default.
         max_frames: How many frames there will be at most, where that is known.
-        threads: Threads of the video encoder; one by default.
+        threads: Threads of the video encoder; its share of the budget by default.
 
     Raises:
         UsageError: The form is unknown, the output exists, or a single picture cannot hold it.

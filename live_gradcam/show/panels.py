@@ -37,6 +37,7 @@ RED: Colour = (60, 50, 235)
 
 _MINUS = "\N{MINUS SIGN}"
 _SMALLEST_TYPE = 10
+_PILL_LINES = 3
 _STRIP_SHARE = 0.75  # a picture of 16:9 is no strip yet
 _PANEL_OPACITY = 0.66
 _BAR_GROUND_OPACITY = 0.22
@@ -298,21 +299,24 @@ def text_panel(
 
 
 def pill(text: str, *, size: int, max_width: int, colour: Colour, ground: Colour) -> Panel | None:
-    """One short sentence on a rounded ground of its own."""
+    """A short sentence on a rounded ground of its own, on up to three lines."""
     pad = round(size * 0.7)
-    words = fit_text(text, size, max_width - 2 * pad)
+    room = max_width - 2 * pad
+    lines = wrap_text(text, size, room)
+    lines = (*lines[: _PILL_LINES - 1], " ".join(lines[_PILL_LINES - 1 :]))
+    words = [fit for line in lines if (fit := fit_text(line, size, room)).strip()]
     if not words:
         return None
-    strip = text_strip(words, size, colour)
-    width, height = strip.width + 2 * pad, strip.height + round(size * 0.3)
-    return Panel(
-        width,
-        height,
-        (
-            (rounded(width, height, height // 2, ground, 0.86), 0, 0),
-            (strip, pad, round(size * 0.13)),
-        ),
-    )
+    strips = [text_strip(line, size, colour) for line in words]
+    width = max(strip.width for strip in strips) + 2 * pad
+    height = sum(strip.height for strip in strips) + round(size * 0.3)
+    radius = (strips[0].height + round(size * 0.3)) // 2
+    parts = [(rounded(width, height, radius, ground, 0.86), 0, 0)]
+    y = round(size * 0.13)
+    for strip in strips:
+        parts.append((strip, (width - strip.width) // 2, y))
+        y += strip.height
+    return Panel(width, height, tuple(parts))
 
 
 def recording_panel(seconds: float, *, size: int) -> Panel:

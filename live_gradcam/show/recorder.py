@@ -10,6 +10,7 @@ from typing import NoReturn
 
 import numpy as np
 
+from live_gradcam.budget import thread_budget
 from live_gradcam.errors import SinkError
 from live_gradcam.native import av, cv2
 from live_gradcam.show.failures import cannot_write
@@ -50,7 +51,7 @@ class VideoSink(Sink):
         path: The file; its suffix chooses the container.
         info: Where the frames come from.
         fps: Nominal rate in frames per second; the source's own by default.
-        threads: Threads of the encoder; one by default, because other stages run beside it.
+        threads: Threads of the encoder; its share of the budget by default.
         audio_from: A file whose sound is copied; the source's own by default.
 
     Raises:
@@ -70,7 +71,7 @@ class VideoSink(Sink):
         self._live = info.live
         self._rate = fps or info.fps
         self._time_base = _time_base(info.time_base)
-        self._threads = threads or 1
+        self._threads = threads or thread_budget().encoding
         self._film_path = info.path
         self._sound_path = audio_from or info.path
         self._notes: list[str] = []

@@ -7,12 +7,11 @@ import torch
 
 from live_gradcam.errors import DeviceError, UsageError
 from live_gradcam.explain import runtime as module
-from live_gradcam.explain.runtime import choose_runtime, choose_threads, native_bf16
+from live_gradcam.explain.runtime import choose_runtime, native_bf16
 
 
 @pytest.fixture(autouse=True)
 def _fresh_decisions() -> None:
-    choose_threads.cache_clear()
     native_bf16.cache_clear()
 
 
@@ -80,21 +79,3 @@ def test_values_that_do_not_exist_name_those_that_do(options: dict) -> None:
     ((name, value),) = options.items()
     with pytest.raises(UsageError, match=rf"unknown {name}: {value}.*Choose from"):
         choose_runtime(**options)
-
-
-def test_threads_follow_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OMP_NUM_THREADS", "5")
-    assert choose_threads()[0] == 5
-
-
-def test_hyper_threads_and_quotas_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr(module.os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
-    monkeypatch.setattr(module, "_core_of", lambda cpu: str(cpu % 4))
-    monkeypatch.setattr(module, "_container_quota", lambda: None)
-    assert choose_threads()[0] == 4
-    choose_threads.cache_clear()
-    monkeypatch.setattr(module, "_container_quota", lambda: 1.5)
-    count, why = choose_threads()
-    assert count == 1
-    assert "share" in why

@@ -509,3 +509,17 @@ def test_type_has_a_share_of_the_shorter_side_and_more_on_a_strip(size, side):
 )  # fmt: skip
 def test_logits_are_written_as_people_read_them(value, words):
     assert logits(value) == words
+
+
+def test_a_long_banner_is_broken_and_not_cut():
+    def made(words):
+        return pill(words, size=20, max_width=300, colour=(0, 0, 0), ground=ACCENT)
+
+    short = made("lost")
+    long = made("http://10.0.0.7:8080/stream: the connection was cut, reconnecting in 2 s")
+    assert long.width <= 300
+    assert long.height == short.height + 2 * 26
+    endless = made("word " * 100)
+    assert endless.width <= 300
+    assert endless.height == long.height
+    assert made(" ") is None

@@ -179,9 +179,9 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 @contextlib.contextmanager
 def _painted(screen: Screen, **environment: str) -> Iterator[Shown]:
-    # On a busy machine one or two starts in a hundred stay unpainted, also with OpenCV's bare
-    # functions: Qt misses that its window was exposed, while keys and mouse still arrive. Such
-    # a window is of no use to any test.
+    # On a busy machine some starts in a hundred stay unpainted, with OpenCV's bare functions as
+    # well: Qt misses that its window was exposed, while keys and mouse still arrive, and making it
+    # a pixel larger and smaller again changes nothing. Such a window is of no use to any test.
     for _ in range(3):
         window = Shown(screen, **environment)
         try:
