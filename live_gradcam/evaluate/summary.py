@@ -139,7 +139,13 @@ def _limits(
         limits.append(
             f"{few} of {len(rows)} classes have fewer than {FEWEST} pictures: too few to be judged."
         )
-    if not totals["methods"][methods[0]]["objects"]:
+    first = totals["methods"][methods[0]]
+    if first["objects_without_evidence"]:
+        limits.append(
+            f"{first['objects_without_evidence']} of {first['objects']} objects have no evidence "
+            "at all: they are misses of the pointing game, and count nothing elsewhere."
+        )
+    if not first["objects"]:
         limits.append(
             "Where the objects are is not known, so it was not measured whether the evidence lies "
             "on them (--boxes)."
@@ -182,6 +188,7 @@ def _figures(records: Sequence[Record], index: int | None, method: str) -> dict[
     figures: dict[str, Any] = {c.key: _mean(values[c.key]) for c in METHOD_COLUMNS}
     figures["blank"] = int(sum(values["blank"]))
     figures["objects"] = len(values["pointing"])
+    figures["objects_without_evidence"] = len(values["pointing"]) - len(values["inside"])
     figures["tested"] = len(values["removal_drop"])
     return figures
 

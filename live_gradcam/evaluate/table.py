@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import Any
 
 from live_gradcam.evaluate.summary import METHOD_COLUMNS, PICTURE_COLUMNS, Column
@@ -68,18 +69,16 @@ def classes_table(result: Mapping[str, Any], *, width: int, height: int) -> Tabl
     ]
     by_key = {column.key: column for column in METHOD_COLUMNS}
     room = width - sum(_width(cells) + _GAP for cells in columns)
-    for key in _CLASS_KEYS:
-        group = []
-        for method in methods:
-            title = by_key[key].title + (f" {method}" if len(methods) > 1 else "")
-            values = [row["methods"][method][key] for row in shown]
-            if any(value is not None for value in values):
-                group.append([title, *(figure(by_key[key], value) for value in values)])
-        needed = sum(_width(cells) + _GAP for cells in group)
-        if needed > room:
+    for key, method in product(_CLASS_KEYS, methods):
+        values = [row["methods"][method][key] for row in shown]
+        if all(value is None for value in values):
+            continue
+        title = by_key[key].title + (f" {method}" if len(methods) > 1 else "")
+        cells = [title, *(figure(by_key[key], value) for value in values)]
+        room -= _width(cells) + _GAP
+        if room < 0:
             break
-        room -= needed
-        columns += group
+        columns.append(cells)
     heading, *rows = (list(row) for row in zip(*columns, strict=True))
     return heading, rows
 

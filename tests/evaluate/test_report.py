@@ -119,6 +119,16 @@ def test_few_pictures_are_no_verdict() -> None:
     assert "too few pictures" in as_html(result, Gallery({}))
 
 
+def test_an_object_without_any_evidence_is_a_miss_and_is_counted() -> None:
+    records = [record(i, 0) for i in range(3)]
+    records[0]["methods"]["gradcam"]["objects"][0].update(inside=None, hit=False)
+    result = summarise(records, ["fish"], ["gradcam"])
+    figures = result["totals"]["methods"]["gradcam"]
+    assert figures["inside"] == pytest.approx(0.9)
+    assert figures["pointing"] == pytest.approx(2 / 3)
+    assert any("1 of 3 objects have no evidence" in limit for limit in result["limits"])
+
+
 def test_a_method_that_ignores_the_weights_is_named() -> None:
     sanity = [{"stage": "head", "correlation": {"a": 0.9, "b": 0.1}}]
     (sentence,) = sanity_findings(sanity, ["a", "b"])
@@ -157,6 +167,7 @@ def test_the_tables_fit_the_terminal() -> None:
         assert table is not None
         heading, rows = table
         assert len(rows) == 12
+        assert len(heading) > 3 or width == 40
         widths = [max(len(row[i]) for row in (heading, *rows)) for i in range(len(heading))]
         assert sum(widths) + 2 * len(widths) <= max(width, 48)
     heading, rows = totals_table(result)
