@@ -20,9 +20,12 @@ from live_gradcam.options import (
     Debug,
     Device,
     Fps,
+    FuseChoice,
+    FuseOption,
     Height,
     Kiosk,
     Labels,
+    Layer,
     Loop,
     MaxFrames,
     MaxOutage,
@@ -64,6 +67,8 @@ def run(
     weights: Weights = None,
     labels: Labels = None,
     method: MethodOption = "gradcam",
+    layer: Layer = None,
+    fuse: FuseOption = FuseChoice.mean,
     device: Device = "auto",
     precision: PrecisionOption = Precision.auto,
     compile_: CompileOption = Compile.auto,
@@ -98,6 +103,8 @@ def run(
             weights=weights,
             labels=labels,
             method=method,
+            layer=layer,
+            fuse=fuse.value,
             device=device,
             precision=precision.value,
             compile=compile_.value,
@@ -175,6 +182,8 @@ def web(
     weights: Weights = None,
     labels: Labels = None,
     method: MethodOption = "gradcam",
+    layer: Layer = None,
+    fuse: FuseOption = FuseChoice.mean,
     device: Device = "auto",
     precision: PrecisionOption = Precision.auto,
     compile_: CompileOption = Compile.auto,
@@ -196,6 +205,8 @@ def web(
             weights=weights,
             labels=labels,
             method=method,
+            layer=layer,
+            fuse=fuse.value,
             device=device,
             precision=precision.value,
             compile=compile_.value,
@@ -232,12 +243,23 @@ def models(
     methods: Annotated[
         bool, typer.Option("--methods", help="List the methods instead, with their definitions.")
     ] = False,
+    layers: Annotated[
+        str | None,
+        typer.Option(
+            "--layers",
+            metavar="MODEL",
+            help="List the layers of this network instead.",
+            show_default=False,
+        ),
+    ] = None,
     debug: Debug = False,
 ) -> None:
     """List the networks: name, explained layer, input size, and whether the weights are here."""
-    from live_gradcam.commands.models import execute, list_methods
+    from live_gradcam.commands.models import execute, list_layers, list_methods
 
-    if methods:
+    if layers is not None:
+        list_layers(Console(), layers)
+    elif methods:
         list_methods(Console())
     else:
         execute(Console())

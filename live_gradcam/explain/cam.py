@@ -242,7 +242,7 @@ class GradientHead(Head):
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         logits, pull_back = self.differentiate(activations)
         classes = choose(logits)
-        gradients = self.gradients_to_grid(pull_back(one_hot(classes, logits)))
+        gradients = self.gradients_to_grid(pull_back(one_hot(logits, classes)))
         maps = weighted_sum(gradients.mean((3, 4)), self.to_grid(activations))
         return logits, classes, maps, activations
 
@@ -263,7 +263,7 @@ class GradientHead(Head):
         return logits
 
 
-def one_hot(classes: Tensor, logits: Tensor) -> Tensor:
+def one_hot(logits: Tensor, classes: Tensor) -> Tensor:
     """Derivatives ``(N, K, classes)`` of the chosen scores ``(N, K)`` by all scores."""
     indices = torch.arange(logits.shape[1], device=logits.device)
     return (classes.unsqueeze(2) == indices).to(logits.dtype)

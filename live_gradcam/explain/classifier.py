@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from live_gradcam.errors import ModelError
 from live_gradcam.explain.cam import Head, prove_head
+from live_gradcam.explain.chain import Fuse
 from live_gradcam.explain.checkpoint import read_checkpoint
 from live_gradcam.explain.fitting import IMAGENET_CLASSES, fill_network
 from live_gradcam.explain.labels import find_class, read_labels, require_count, tidy_labels
@@ -163,12 +164,14 @@ class ModelRow:
         layer: The layer that is explained by default.
         input_size: Side in pixels of the network's input.
         cached: Whether the weights are on this machine.
+        bundled: Whether it ships with live-gradcam.
     """
 
     name: str
     layer: str
     input_size: int
     cached: bool
+    bundled: bool = False
 
 
 def list_models() -> list[ModelRow]:
@@ -177,7 +180,7 @@ def list_models() -> list[ModelRow]:
     for name in _bundled_names():
         card = _read_card(name)
         layer = card.get("layer") or require_family(card["arch"]).layer
-        rows.append(ModelRow(name, layer, card["preprocessing"]["crop_size"], cached=True))
+        rows.append(ModelRow(name, layer, card["preprocessing"]["crop_size"], True, bundled=True))
     for name in network_names():
         entry = _weights_entries(name).DEFAULT
         size = Preprocessing.from_transform(entry.transforms()).crop_size
@@ -191,7 +194,8 @@ def load_classifier(
     *,
     weights: Any = None,  # noqa: ANN401 - torchvision's weight entries are untyped
     labels: Labels = None,
-    layer: str | None = None,
+    layer: str | int | None = None,
+    fuse: Fuse = "mean",
     progress: Progress | None = None,
     on_notice: Callable[[str], None] | None = None,
 ) -> Classifier:
@@ -203,28 +207,47 @@ def load_classifier(
             weights entry (``IMAGENET1K_V2``) or the entry itself; ``None`` takes torchvision's
             default, downloaded once.
         labels: Names of the classes, or a file with them; ``None`` takes the weights' own.
-        layer: The layer to explain; ``None`` takes the network's last convolutional one.
+        layer: The layer to explain: a name or an index in the list that
+            `live_gradcam.explain.layers.list_layers` gives (negative from the end), or any module
+            that everything flows through; several of the list, separated by commas, or ``all``;
+            ``None`` takes the network's last convolutional one.
+        fuse: What becomes of the maps of several layers.
         progress: Told about a download; ``None`` shows a bar on stderr.
         on_notice: Told, in one sentence each, what was understood rather than plain.
 
     Raises:
-        ModelError: The network, its weights or its labels cannot be used.
+        ModelError: The network, its weights or its labels cannot be used, or it has no such layer.
+        UsageError: One of several layers, or an index, is not in the list.
     """
-    if name in _bundled_names() and weights is None:
-        classifier = _load_bundled(name, labels, layer)
-    else:
-        if name in _bundled_names():
-            name = str(_read_card(name)["arch"])
-        family = require_family(name)
-        entry = _find_entry(name, weights)
-        if entry is None:
-            classifier = _load_file(name, family, Path(weights), labels, layer)
-        else:
-            classifier = _load_published(name, family, entry, labels, layer, progress)
+    classifier = _load(name, weights, labels, None, progress)
+    if layer is not None:
+        from live_gradcam.explain.layers import choose_layers  # which needs classifiers itself
+
+        chosen = choose_layers(classifier, str(layer), fuse=fuse)
+        classifier = chosen or _load(name, weights, labels, str(layer), progress)
     for note in classifier.notes:
         if on_notice is not None:
             on_notice(note)
     return classifier
+
+
+def _load(
+    name: str,
+    weights: Any,  # noqa: ANN401
+    labels: Labels,
+    layer: str | None,
+    progress: Progress | None,
+) -> Classifier:
+    """The classifier at its usual layer, or at any module's output."""
+    if name in _bundled_names() and weights is None:
+        return _load_bundled(name, labels, layer)
+    if name in _bundled_names():
+        name = str(_read_card(name)["arch"])
+    family = require_family(name)
+    entry = _find_entry(name, weights)
+    if entry is None:
+        return _load_file(name, family, Path(weights), labels, layer)
+    return _load_published(name, family, entry, labels, layer, progress)
 
 
 def _weights_entries(name: str) -> Any:  # noqa: ANN401

@@ -35,7 +35,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from live_gradcam.explain import cam, engine, method_heads
+from live_gradcam.explain import cam, chain, engine, method_heads
 from live_gradcam.explain.compile_worker import LENGTH, CompileRequest
 from live_gradcam.explain.engine import Engine, FusedNetwork, Output
 from live_gradcam.explain.runtime import cpu_flags
@@ -263,7 +263,7 @@ class BackgroundCompiler:
             self._threads,
         )
         digest.update("\n".join(map(str, facts)).encode())
-        for module in (cam, engine, method_heads):
+        for module in (cam, chain, engine, method_heads):
             digest.update(Path(str(module.__file__)).read_bytes())
         for name, tensor in self._network.state_dict().items():
             digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
