@@ -13,10 +13,12 @@ from live_gradcam import lifecycle
 from live_gradcam.console import Console
 from live_gradcam.errors import ExitCode, LiveGradcamError, describe_bug
 from live_gradcam.options import (
+    Boxes,
     ClassOption,
     Colormap,
     Compile,
     CompileOption,
+    DataSource,
     Debug,
     Device,
     Fps,
@@ -29,18 +31,28 @@ from live_gradcam.options import (
     Loop,
     MaxFrames,
     MaxOutage,
+    MaxPictures,
+    Measures,
     MethodOption,
+    Methods,
     Mirror,
     Model,
     NoSmooth,
     NoWindow,
+    OneLayer,
     Opacity,
     Outputs,
     Overwrite,
     Precision,
     PrecisionOption,
     Quiet,
+    ReportOutputs,
+    Resume,
+    Sanity,
+    Scenes,
+    Seed,
     Source,
+    Steps,
     Strict,
     TopK,
     ViewChoice,
@@ -217,6 +229,59 @@ def web(
 
 
 @app.command()
+def evaluate(
+    source: DataSource,
+    output: ReportOutputs = None,
+    model: Model = None,
+    weights: Weights = None,
+    labels: Labels = None,
+    layer: OneLayer = None,
+    device: Device = "auto",
+    precision: PrecisionOption = Precision.auto,
+    method: Methods = None,
+    measures: Measures = None,
+    view: ViewOption = ViewChoice.crop,
+    boxes: Boxes = None,
+    scenes: Scenes = 64,
+    seed: Seed = 0,
+    steps: Steps = 20,
+    max_pictures: MaxPictures = None,
+    sanity: Sanity = True,
+    resume: Resume = None,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Is it looking at the right thing? Measure a data set, class by class, and write a report."""
+    from live_gradcam.commands.evaluate import EvaluateRequest, execute
+
+    execute(
+        EvaluateRequest(
+            source=source,
+            outputs=tuple(output or ()),
+            model=model,
+            weights=weights,
+            labels=labels,
+            layer=layer,
+            device=device,
+            precision=precision.value,
+            methods=tuple(method or ("gradcam",)),
+            measures=tuple(measures or ()),
+            view=view.value,
+            boxes=boxes,
+            scenes=scenes,
+            seed=seed,
+            steps=steps,
+            max_pictures=max_pictures,
+            sanity=sanity,
+            resume=resume,
+            overwrite=overwrite,
+        ),
+        Console(quiet=quiet),
+    )
+
+
+@app.command()
 def bench(
     json_: Annotated[
         Path | None,
@@ -229,12 +294,21 @@ def bench(
     compile_: Annotated[
         bool, typer.Option("--compile/--no-compile", help="Measure the compiled network.")
     ] = True,
+    live: Annotated[
+        bool,
+        typer.Option(
+            "--live", help="Measure flicker, latency and the sanity check of live sessions instead."
+        ),
+    ] = False,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
     """Measure, in one run, what explaining costs here, and print the ratios that travel."""
-    from live_gradcam.commands.bench import execute
+    from live_gradcam.commands.bench import execute, execute_live
 
+    if live:
+        execute_live(Console(quiet=quiet), json_path=json_, quick=quick)
+        return
     execute(Console(quiet=quiet), json_path=json_, peers=peers, quick=quick, compiled=compile_)
 
 

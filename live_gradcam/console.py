@@ -87,9 +87,9 @@ class Console:
             cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
             self.out("  ".join(cells).rstrip())
 
-    def progress(self, title: str) -> ProgressLine:
+    def progress(self, title: str, *, unit: str = "frames") -> ProgressLine:
         """A progress display; enter it, then call `ProgressLine.update`."""
-        self._progress = ProgressLine(self, title)
+        self._progress = ProgressLine(self, title, unit=unit)
         return self._progress
 
     def _line(self, text: str) -> None:
@@ -111,14 +111,21 @@ class ProgressLine:
     Args:
         console: Where it shows.
         title: What is in progress.
+        unit: What is counted.
         clock: Monotonic seconds.
     """
 
     def __init__(
-        self, console: Console, title: str, *, clock: Callable[[], float] = time.monotonic
+        self,
+        console: Console,
+        title: str,
+        *,
+        unit: str = "frames",
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._console = console
         self._title = title
+        self._unit = unit
         self._clock = clock
         self._bar: RichProgress | None = None
         self._task: TaskID | None = None
@@ -157,14 +164,16 @@ class ProgressLine:
         """Show how far it is.
 
         Args:
-            done: Frames finished.
-            total: Frames expected, where known.
+            done: How many are finished.
+            total: How many are expected, where known.
             per_second: Measured rate, where known.
         """
         count = f"{done}/{total}" if total is not None else f"{done}"
         rate = f" {per_second:.1f}/s" if per_second is not None else ""
         if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, completed=done, total=total, count=f"{count} frames{rate}")
+            self._bar.update(
+                self._task, completed=done, total=total, count=f"{count} {self._unit}{rate}"
+            )
             return
         now = self._clock()
         if self._console.quiet or now < self._next_line:
@@ -174,7 +183,7 @@ class ProgressLine:
         if total is not None and per_second:
             left = f", {max(total - done, 0) / per_second:.0f} s left"
         comma = "," if rate else ""
-        self._console.write(f"{self._title}: {count} frames{comma}{rate}{left}\n")
+        self._console.write(f"{self._title}: {count} {self._unit}{comma}{rate}{left}\n")
 
     def print_above(self, text: str) -> bool:
         """Print a line without tearing the bar; ``False`` where there is no bar."""

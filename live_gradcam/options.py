@@ -211,3 +211,102 @@ Kiosk = Annotated[
 NoWindow = Annotated[bool, typer.Option("--no-window", help="Never open a window.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only errors.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks and log messages.")]
+
+EVALUATE = "What is measured"
+
+DataSource = Annotated[
+    str,
+    typer.Argument(
+        metavar="SOURCE",
+        help="A folder with a folder for each class, with a labels.csv, or with pictures only; or "
+        "'scenes' or 'scenes:SEED' for generated pictures with masks.",
+        show_default=False,
+    ),
+]
+ReportOutputs = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="OUTPUT",
+        help="Where results go; may be repeated: .html a report, .json everything, .csv a row for "
+        "each picture and method.",
+        show_default=False,
+    ),
+]
+OneLayer = Annotated[
+    str | None,
+    typer.Option(
+        help="The layer to explain. See 'live-gradcam models'.",
+        rich_help_panel=MODEL,
+        show_default="the last convolutional one",
+    ),
+]
+Methods = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--method",
+        metavar="NAME",
+        help="How to explain; may be repeated, to compare.",
+        rich_help_panel=EVALUATE,
+        show_default="gradcam",
+    ),
+]
+Measures = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--measures",
+        metavar="NAME,...",
+        help="accuracy, removal, curves (deletion and insertion), drop (average drop and "
+        "increase), pointing (and evidence on the object), completeness.",
+        rich_help_panel=EVALUATE,
+        show_default="all",
+    ),
+]
+Boxes = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE|FOLDER",
+        help="Where the objects are: COCO JSON, or a folder of PascalVOC XML.",
+        rich_help_panel=EVALUATE,
+        show_default=False,
+    ),
+]
+Scenes = Annotated[
+    int, typer.Option(min=1, help="How many scenes to generate.", rich_help_panel=EVALUATE)
+]
+Seed = Annotated[
+    int,
+    typer.Option(min=0, help="Decides everything that is random.", rich_help_panel=EVALUATE),
+]
+Steps = Annotated[
+    int,
+    typer.Option(
+        min=1, max=1000, help="Steps of deletion and insertion.", rich_help_panel=EVALUATE
+    ),
+]
+MaxPictures = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Measure at most so many pictures, spread over the classes.",
+        rich_help_panel=EVALUATE,
+        show_default="all",
+    ),
+]
+Sanity = Annotated[
+    bool,
+    typer.Option(
+        "--sanity/--no-sanity",
+        help="Scramble the weights part by part: the maps have to change.",
+        rich_help_panel=EVALUATE,
+    ),
+]
+Resume = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Keep partial results here, and go on from them.",
+        show_default="beside the first output, until that is written",
+    ),
+]

@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
 import pytest
 
+from live_gradcam.bench.live import (
+    Promise,
+    flicker,
+    judge_latency,
+    measure_flicker,
+    measure_latency,
+    measure_scramble,
+    min_max,
+)
 from live_gradcam.bench.measure import Case, measure
-from live_gradcam.bench.report import ratio_title, ratios_of
+from live_gradcam.bench.report import promises_markdown, ratio_title, ratios_of, write_promises
+from live_gradcam.errors import SinkError
+from live_gradcam.explain.explainer import Explainer
+from tests.helpers.live import tiny_classifier
 
 RATIOS = {
     "explain_over_plain_forward",
@@ -69,3 +86,74 @@ def test_ratios_follow_from_the_medians() -> None:
 
 def test_a_peer_that_is_not_installed_only_leaves_its_ratio_out() -> None:
     assert ratios_of({"captum": 80.0, "explain_top1": 10.0}) == {"captum_over_ours": 8.0}
+
+
+# Live sessions
+
+
+@pytest.fixture(scope="module")
+def tiny() -> Iterator[Explainer]:
+    with Explainer(tiny_classifier(), compile="off", precision="fp32") as made:
+        yield made
+
+
+def test_flicker_is_the_mean_change_from_map_to_map() -> None:
+    maps = [np.full((2, 2), value, np.float32) for value in (0.0, 0.5, 0.25)]
+    assert flicker(maps) == pytest.approx((0.5 + 0.25) / 2)
+    assert flicker([maps[0]] * 5) == 0.0
+
+
+def test_the_maps_compared_with_fill_their_whole_range_whatever_they_hold() -> None:
+    for strength in (1e-3, 1.0, 50.0):
+        heat = min_max(np.float32([[-2.0, 0.0], [1.0, 3.0]]) * np.float32(strength))
+        assert heat.ravel() == pytest.approx([0.0, 0.0, 1 / 3, 1.0], abs=1e-3)
+
+
+def test_flicker_of_a_session_is_measured_against_its_bar(tiny: Explainer) -> None:
+    promise = measure_flicker(tiny, 5.0, scenes=1)
+    assert promise.numbers["ratio_worst"] == pytest.approx(
+        promise.numbers["min_max"] / promise.numbers["ours"]
+    )
+    assert promise.kept == (promise.numbers["ratio_worst"] >= 3.0)
+
+
+def test_the_scrambled_network_is_correlated_with_the_true_one_scene_by_scene(
+    tiny: Explainer,
+) -> None:
+    promise = measure_scramble(tiny, scenes=6)
+    numbers = promise.numbers
+    assert -1.0 <= numbers["p25"] <= numbers["median"] <= numbers["p75"] <= numbers["largest"] <= 1
+    assert promise.kept == (abs(numbers["mean"]) < 0.3)
+
+
+def test_latency_is_measured_on_what_a_session_shows() -> None:
+    promise = measure_latency(1.5, at_least_ms=60.0)
+    assert promise.numbers["explain_p50_ms"] >= 60.0
+    assert promise.numbers["latency_p50_ms"] >= 60.0
+    assert promise.numbers["fps"] <= 1000.0 / 60.0
+
+
+def test_latency_is_held_against_the_camera_and_the_time_that_explaining_takes() -> None:
+    kept = judge_latency([100.0] * 100, [80.0] * 100, 10.0)
+    assert kept.kept
+    assert kept.numbers["bound_ms"] == pytest.approx(1000 / 30 + 1.3 * 80)
+    assert not judge_latency([140.0] * 100, [80.0] * 100, 10.0).kept, "later than that"
+    growing = list(np.linspace(60.0, 120.0, 100))
+    assert not judge_latency(growing, [80.0] * 100, 10.0).kept, "within the bound, but growing"
+
+
+def test_promises_become_a_table_and_a_file(tmp_path: Path) -> None:
+    promises = [
+        Promise("calm", "3 times", "4.0 times", True, {"ratio": 4.0}),
+        Promise("fresh", "80 ms", "90 ms", False, {"p95": 90.0}),
+    ]
+    assert promises_markdown(promises).splitlines()[2:] == [
+        "| calm | 3 times | 4.0 times | yes |",
+        "| fresh | 80 ms | 90 ms | no |",
+    ]
+    write_promises(tmp_path / "live.json", promises)
+    written = json.loads((tmp_path / "live.json").read_text(encoding="utf-8"))
+    assert [row["kept"] for row in written["promises"]] == [True, False]
+    assert written["promises"][0]["numbers"] == {"ratio": 4.0}
+    with pytest.raises(SinkError, match="cannot write the results"):
+        write_promises(tmp_path / "absent" / "live.json", promises)

@@ -41,7 +41,7 @@ def assert_one_line_error(done: subprocess.CompletedProcess[str], code: int, *pa
 def test_help_lists_the_commands(command: Command) -> None:
     done = command("--help")
     assert done.returncode == 0
-    for name in ("run", "demo", "models", "cameras", "doctor"):
+    for name in ("run", "demo", "evaluate", "models", "cameras", "doctor"):
         assert f" {name} " in done.stdout
 
 

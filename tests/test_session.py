@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from live_gradcam.bench.filming import LiveScene
 from live_gradcam.capture.camera import CameraInfo
 from live_gradcam.capture.scene import SceneSource
 from live_gradcam.capture.source import Source
@@ -39,7 +40,7 @@ from live_gradcam.show.records import RecordSink
 from live_gradcam.show.sink import Sink
 from live_gradcam.show.votes import spot_at
 from live_gradcam.values import Explanation, Frame, Image, Prediction, SourceInfo
-from tests.helpers.live import LiveScene, tiny_classifier
+from tests.helpers.live import tiny_classifier
 
 START = SessionState(overlay=OverlayOptions(), layer="layer4")
 LABELS = tuple(

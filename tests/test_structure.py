@@ -32,12 +32,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "pipeline": WINGS | FOUNDATION | {"timing", "workers", "lifecycle", "painter"},
     "session": WINGS | FOUNDATION | {"timing", "workers", "lifecycle", "painter", "pipeline"},
     "console": {"errors"},
-    "bench": WINGS | FOUNDATION | {"painter", "pipeline"},
+    "bench": WINGS | FOUNDATION | {"painter", "pipeline", "session", "lifecycle"},
+    "evaluate": WINGS | FOUNDATION | {"painter"},
     "web": WINGS | FOUNDATION | {"timing", "workers", "lifecycle", "painter", "pipeline"},
     "commands": WINGS
     | FOUNDATION
     | {"timing", "workers", "lifecycle", "painter", "pipeline", "session", "console"}
-    | {"bench", "web"},
+    | {"bench", "evaluate", "web"},
     "options": set(),
     "cli": {"commands", "console", "errors", "lifecycle", "options"},
     "__main__": {"cli", "errors", "lifecycle"},

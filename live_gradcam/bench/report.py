@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from live_gradcam.errors import SinkError
+
+if TYPE_CHECKING:
+    from live_gradcam.bench.live import Promise
 
 _RATIOS: Mapping[str, tuple[str, Callable[[Mapping[str, float]], float]]] = {
     "explain_over_plain_forward": (
@@ -88,12 +92,47 @@ def write_json(
     Raises:
         SinkError: The file cannot be written.
     """
-    content = {
-        "machine": machine(),
-        "runtime": runtime,
-        "medians_ms": {name: round(value, 4) for name, value in medians_ms.items()},
-        "ratios": {name: round(value, 4) for name, value in ratios.items()},
-    }
+    _write(
+        path,
+        {
+            "machine": machine(),
+            "runtime": runtime,
+            "medians_ms": {name: round(value, 4) for name, value in medians_ms.items()},
+            "ratios": {name: round(value, 4) for name, value in ratios.items()},
+        },
+    )
+
+
+def promises_markdown(promises: Sequence[Promise]) -> str:
+    """The promises as a table for a README."""
+    rows = ["| promise | bar | measured | kept |", "|---|---|---|---|"]
+    rows += [
+        f"| {each.what} | {each.bar} | {each.measured} | {'yes' if each.kept else 'no'} |"
+        for each in promises
+    ]
+    return "\n".join(rows) + "\n"
+
+
+def write_promises(path: Path, promises: Sequence[Promise]) -> None:
+    """Write every number that was measured.
+
+    Raises:
+        SinkError: The file cannot be written.
+    """
+    rows = [
+        {
+            "promise": each.what,
+            "bar": each.bar,
+            "measured": each.measured,
+            "kept": each.kept,
+            "numbers": {name: round(value, 6) for name, value in each.numbers.items()},
+        }
+        for each in promises
+    ]
+    _write(path, {"machine": machine(), "promises": rows})
+
+
+def _write(path: Path, content: Mapping[str, object]) -> None:
     try:
         path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     except OSError as error:

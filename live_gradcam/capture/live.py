@@ -7,6 +7,7 @@ hour takes a test no time.
 
 from __future__ import annotations
 
+import atexit
 import logging
 import threading
 import time
@@ -164,6 +165,8 @@ class LiveReader(LiveSource):
         self._fps: float | None = None
         self._outage_since = self._last_picture = clock()
         self._thread = threading.Thread(target=self._run, name=f"reader of {name}", daemon=True)
+        # A thread that is inside a native library when the interpreter ends aborts it.
+        atexit.register(self.close)
         self._thread.start()
         try:
             self._info = self._await_first_picture()
@@ -246,6 +249,7 @@ class LiveReader(LiveSource):
         self._mailbox.end()
         if self._thread is not threading.current_thread():
             self._thread.join(_CLOSE_SECONDS)
+        atexit.unregister(self.close)
 
     def _await_first_picture(self) -> SourceInfo:
         hang = max(self._policy.hang_seconds, self._policy.first_picture_seconds)

@@ -9,6 +9,8 @@ from live_gradcam.console import Console
 
 _ROUNDS, _QUICK_ROUNDS = 15, 3
 _OFFLINE_ROUNDS, _QUICK_OFFLINE_ROUNDS = 5, 1
+_LIVE_SECONDS, _QUICK_LIVE_SECONDS = 30.0, 3.0
+_SENSOR_NOISE = 5.0  # grey levels: a webcam in a lit room
 
 
 def execute(
@@ -71,6 +73,30 @@ def execute(
         console.note(f"{peer} is not installed: python scripts/install_peers.py --openvino")
     if json_path is not None:
         write_json(json_path, medians_ms=medians, ratios=ratios, runtime=described)
+        console.note(f"wrote {json_path}")
+
+
+def execute_live(console: Console, *, json_path: Path | None, quick: bool) -> None:
+    """Measure what a live session promises, and print it as a table.
+
+    Raises:
+        SinkError: The JSON file cannot be written.
+    """
+    from live_gradcam.bench.live import measure_flicker, measure_latency, measure_scramble
+    from live_gradcam.bench.report import machine, promises_markdown, write_promises
+    from live_gradcam.explain.classifier import load_classifier
+    from live_gradcam.explain.explainer import Explainer
+
+    console.note("measuring; this takes a minute or two ...")
+    with Explainer(load_classifier("scenes"), compile="off") as explainer:
+        promises = [
+            measure_flicker(explainer, _SENSOR_NOISE, scenes=2 if quick else 8),
+            measure_scramble(explainer, scenes=8 if quick else 40),
+        ]
+    promises.append(measure_latency(_QUICK_LIVE_SECONDS if quick else _LIVE_SECONDS))
+    console.out(f"{machine()}\n\n{promises_markdown(promises)}")
+    if json_path is not None:
+        write_promises(json_path, promises)
         console.note(f"wrote {json_path}")
 
 

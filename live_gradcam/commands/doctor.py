@@ -106,7 +106,7 @@ def _cameras() -> Iterator[str]:
 
 
 def _weights() -> Iterator[str]:
-    from live_gradcam.explain.classifier import list_models
+    from live_gradcam.explain.catalogue import list_models
     from live_gradcam.explain.weights import cached_path
 
     names = [row.name for row in list_models() if row.cached]

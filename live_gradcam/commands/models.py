@@ -7,7 +7,7 @@ from live_gradcam.console import Console
 
 def execute(console: Console) -> None:
     """List every network by name: explained layer, input size, whether its weights are here."""
-    from live_gradcam.explain.classifier import list_models
+    from live_gradcam.explain.catalogue import list_models
 
     console.table(
         ("name", "explained layer", "input", "weights"),

@@ -197,7 +197,9 @@ def _import_torch_early() -> None:
 
     def load() -> None:
         with contextlib.suppress(Exception):  # the import that needs it reports what is wrong
-            import torchvision.models  # noqa: F401 - brings torch
+            from live_gradcam.explain.vision import torchvision_models
+
+            torchvision_models()
 
     threading.Thread(target=load, name="import-torch", daemon=True).start()
 

@@ -20,7 +20,17 @@ from torch import Tensor, nn
 from torch.nn import functional
 from typing_extensions import override
 
-from live_gradcam.explain.cam import Chooser, Head, PullBack, one_hot, weighted_sum
+from live_gradcam.explain.cam import (
+    Chooser,
+    GradientHead,
+    Head,
+    PullBack,
+    has_attention,
+    one_hot,
+    pull_each_back,
+    weighted_sum,
+)
+from live_gradcam.explain.tokens import ChannelsLastHead, TokenHead
 
 Fuse: TypeAlias = Literal["mean", "max"]
 """What becomes of the maps of several layers."""
@@ -38,13 +48,20 @@ class ChainHead(Head):
 
     Args:
         parts: From each layer to the next one, the last one to the logits.
+        grids: For each layer, a head that knows how it lays out what it puts out; see `grid_of`.
         fuse: What becomes of the layers' maps.
     """
 
-    def __init__(self, parts: Sequence[nn.Module], fuse: Fuse) -> None:
+    def __init__(self, parts: Sequence[nn.Module], grids: Sequence[Head], fuse: Fuse) -> None:
         super().__init__()
         self.parts = nn.ModuleList(parts)
+        self.grids: list[Head] = list(grids)
         self.fuse = fuse
+        self._one_by_one = [has_attention(part) for part in parts]
+
+    @override
+    def to_grid(self, values: Tensor) -> Tensor:
+        return self.grids[0].to_grid(values)
 
     def layers(self, activations: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Logits, and what each of the layers puts out, early to late."""
@@ -92,9 +109,10 @@ class ChainHead(Head):
         classes = choose(logits)
         gradients = cotangents(logits, classes)
         found = []
-        for value, pull_back in zip(reversed(values), reversed(pull_backs), strict=True):
-            gradients = _pull_all_back(pull_back, gradients)
-            found.append(maps(self.to_grid(value), self.gradients_to_grid(gradients)))
+        links = [*zip(self.grids, values, pull_backs, self._one_by_one, strict=True)]
+        for grid, value, pull_back, one_by_one in reversed(links):
+            gradients = pull_each_back(pull_back, gradients, one_by_one=one_by_one)
+            found.append(maps(grid.to_grid(value), grid.gradients_to_grid(gradients)))
         return logits, classes, self.fused(found[::-1]), activations
 
     def fused(self, maps: Sequence[Tensor]) -> Tensor:
@@ -105,11 +123,23 @@ class ChainHead(Head):
     @override
     def differentiate(self, activations: Tensor) -> tuple[Tensor, PullBack]:
         logits, pull_back = torch.func.vjp(lambda values: self.score(values)[0], activations)[:2]
-        return logits, partial(_pull_all_back, pull_back)
+        return logits, partial(pull_each_back, pull_back, one_by_one=any(self._one_by_one))
 
     @override
     def extra_repr(self) -> str:
-        return self.fuse
+        return f"{self.fuse}, {self.grids}"
+
+
+def grid_of(head: Head) -> Head:
+    """A head without weights that lays out a layer's activations as this one does."""
+    if isinstance(head, ChainHead):
+        return head.grids[0]
+    nothing = nn.Identity()
+    if isinstance(head, TokenHead):
+        return TokenHead(nothing, channels=head.channels, prefix=head.prefix, grid=head.grid)
+    if isinstance(head, ChannelsLastHead):
+        return ChannelsLastHead(nothing, channels=head.channels)
+    return GradientHead(nothing)
 
 
 def fuse_maps(maps: Sequence[Tensor], size: tuple[int, int], fuse: Fuse) -> Tensor:
@@ -139,12 +169,6 @@ def _run(part: nn.Module, values: Tensor) -> Tensor:
     # Cloned because many parts begin with a ReLU in place.
     result: Tensor = part(values.clone())
     return result
-
-
-def _pull_all_back(pull_back: Callable[[Tensor], tuple[Tensor]], gradients: Tensor) -> Tensor:
-    """Gradients ``(N, K, ...)`` of K values, each through the same part."""
-    pulled: Tensor = torch.func.vmap(lambda each: pull_back(each)[0])(gradients.transpose(0, 1))
-    return pulled.transpose(0, 1)
 
 
 def _gradcam(activations: Tensor, gradients: Tensor) -> Tensor:

@@ -7,9 +7,8 @@ a `ModelError` that says what to do.
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -17,18 +16,24 @@ import torch
 from torch import Tensor, nn
 
 from live_gradcam.errors import ModelError
-from live_gradcam.explain.cam import Head, prove_head
+from live_gradcam.explain.bundled import bundled_names, bundled_weights, read_card
+from live_gradcam.explain.cam import Head
 from live_gradcam.explain.chain import Fuse
 from live_gradcam.explain.checkpoint import read_checkpoint
+from live_gradcam.explain.cutting import Cut, cut_network, find_layer
 from live_gradcam.explain.fitting import IMAGENET_CLASSES, fill_network
 from live_gradcam.explain.labels import find_class, read_labels, require_count, tidy_labels
-from live_gradcam.explain.networks import Family, cut_network, network_names, require_family
+from live_gradcam.explain.layouts import LayoutChoice, check_layout, fit_parts, probe, probe_pixels
+from live_gradcam.explain.networks import Family, require_family
 from live_gradcam.explain.preprocess import Preprocessing
-from live_gradcam.explain.weights import Progress, cached_path, fetch_weights, file_sha256
+from live_gradcam.explain.vision import torchvision_models
+from live_gradcam.explain.weights import Progress, fetch_weights
+
+TIMM_PREFIX = "timm:"
+"""What the names of timm's networks begin with."""
 
 Labels: TypeAlias = "str | Path | Sequence[str] | None"
 
-_BUNDLED = Path(__file__).resolve().parent.parent / "models"
 # Small enough to cost nothing, large enough for the network with the largest stem.
 _PROBE_SIZE = 96
 
@@ -42,7 +47,8 @@ class Classifier:
         layer: Name of the explained layer.
         labels: Names of the classes, in order.
         preprocessing: How the network wants its pictures.
-        trunk: From normalised RGB ``(N, 3, H, W)`` to the layer's activations ``(N, C, h, w)``.
+        trunk: From normalised RGB ``(N, 3, H, W)`` to the layer's activations: ``(N, C, h, w)``, or
+            what `Head.to_grid` makes that of.
         head: From the activations to logits and to evidence.
         weights_origin: Where the weights come from, as a short sentence.
         notes: One sentence for each thing that was understood rather than plain.
@@ -88,33 +94,47 @@ class Classifier:
         labels: Labels = None,
         preprocessing: Preprocessing | None = None,
         name: str = "custom",
+        layout: LayoutChoice = "auto",
+        prefix_tokens: int | None = None,
     ) -> Classifier:
         """A classifier from any network that `torch.fx` can trace.
 
+        A vision transformer of one's own, explained where pytorch-grad-cam would::
+
+            Classifier.from_module(vit, layer="encoder.layers.-1.ln_1", labels=["cat", "dog"])
+
         Args:
             module: From normalised RGB ``(N, 3, H, W)`` to logits ``(N, classes)``; copied.
-            layer: Dotted name of the layer to explain.
+            layer: Dotted name of the layer to explain; ``-1`` stands for the last child. Everything
+                must flow through it, except that the input of a residual block with tokens or
+                channels-last maps may flow past a layer inside.
             labels: Names of the classes or a file with them; ``class 0``, ``class 1``, ... if
                 ``None``.
             preprocessing: How the network wants its pictures; ImageNet's usual one if ``None``.
             name: Short name for titles and messages.
+            layout: What the layer puts out: maps ``"nchw"`` or ``"nhwc"``, or ``"tokens"``
+                ``(N, T, C)``, row by row; ``"auto"`` tells them by their shape.
+            prefix_tokens: How many tokens come before those of the patches (a class token,
+                registers); ``None`` takes what is left over of the largest square that fits.
 
         Raises:
-            ModelError: The layer does not exist or does not cut the network in two, or the number
-                of labels is not the number of classes.
+            ModelError: The layer does not exist or does not cut the network in two, the layout is
+                not the layer's, or the number of labels is not the number of classes.
+            UsageError: There is no such layout.
         """
+        check_layout(layout, prefix_tokens)
         own = copy.deepcopy(module).eval().requires_grad_(False).float().cpu()
         preprocessing = preprocessing or Preprocessing()
-        cut = cut_network(own, layer)
-        return _assemble(
-            name=name,
-            layer=layer,
-            network=own,
-            trunk=cut.trunk,
-            head=cut.head,
-            labels=labels,
-            preprocessing=preprocessing,
+        return _finish(
+            name,
+            layer,
+            own,
+            labels,
+            preprocessing,
+            "weights of the given module",
             probe_size=preprocessing.crop_size,
+            layout=layout,
+            prefix_tokens=prefix_tokens,
         )
 
     @classmethod
@@ -126,19 +146,24 @@ class Classifier:
         labels: Labels = None,
         preprocessing: Preprocessing | None = None,
         name: str = "custom",
+        layout: LayoutChoice = "auto",
+        prefix_tokens: int | None = None,
     ) -> Classifier:
         """A classifier from a network that is in two parts already.
 
         Args:
-            trunk: From normalised RGB ``(N, 3, H, W)`` to activations ``(N, C, h, w)``; copied.
+            trunk: From normalised RGB ``(N, 3, H, W)`` to activations; copied.
             head: From the activations to logits ``(N, classes)``; copied.
             labels: As for `from_module`.
             preprocessing: As for `from_module`.
             name: As for `from_module`.
+            layout: As for `from_module`, of what the trunk gives.
+            prefix_tokens: As for `from_module`.
 
         Raises:
             ModelError: The parts do not fit each other, or the labels do not fit the classes.
         """
+        check_layout(layout, prefix_tokens)
         preprocessing = preprocessing or Preprocessing()
         own = [
             copy.deepcopy(part).eval().requires_grad_(False).float().cpu() for part in (trunk, head)
@@ -147,46 +172,13 @@ class Classifier:
             name=name,
             layer="trunk",
             network=None,
-            trunk=own[0],
-            head=own[1],
+            cut=Cut(own[0], own[1]),
             labels=labels,
             preprocessing=preprocessing,
             probe_size=preprocessing.crop_size,
+            layout=layout,
+            prefix_tokens=prefix_tokens,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class ModelRow:
-    """One line of the list of networks.
-
-    Attributes:
-        name: What ``--model`` takes.
-        layer: The layer that is explained by default.
-        input_size: Side in pixels of the network's input.
-        cached: Whether the weights are on this machine.
-        bundled: Whether it ships with live-gradcam.
-    """
-
-    name: str
-    layer: str
-    input_size: int
-    cached: bool
-    bundled: bool = False
-
-
-def list_models() -> list[ModelRow]:
-    """Every network that can be loaded by name: the bundled ones, then torchvision's."""
-    rows = []
-    for name in _bundled_names():
-        card = _read_card(name)
-        layer = card.get("layer") or require_family(card["arch"]).layer
-        rows.append(ModelRow(name, layer, card["preprocessing"]["crop_size"], True, bundled=True))
-    for name in network_names():
-        entry = _weights_entries(name).DEFAULT
-        size = Preprocessing.from_transform(entry.transforms()).crop_size
-        cached = cached_path(entry.url).is_file()
-        rows.append(ModelRow(name, require_family(name).layer, size, cached))
-    return rows
 
 
 def load_classifier(
@@ -202,17 +194,17 @@ def load_classifier(
     """Load a network with its weights, labels and preprocessing, ready to be explained.
 
     Args:
-        name: A torchvision convolutional classification network, or ``scenes``, the bundled one.
+        name: A torchvision classification network, ``timm:NAME``, or ``scenes``, the bundled one.
         weights: A checkpoint file (``.pth``, ``.pt``, ``.safetensors``), the name of a torchvision
             weights entry (``IMAGENET1K_V2``) or the entry itself; ``None`` takes torchvision's
-            default, downloaded once.
+            (or timm's) default, downloaded once.
         labels: Names of the classes, or a file with them; ``None`` takes the weights' own.
         layer: The layer to explain: a name or an index in the list that
             `live_gradcam.explain.layers.list_layers` gives (negative from the end), or any module
-            that everything flows through; several of the list, separated by commas, or ``all``;
-            ``None`` takes the network's last convolutional one.
+            as for `Classifier.from_module`; several of the list, separated by commas, or ``all``;
+            ``None`` takes the last one that still has places.
         fuse: What becomes of the maps of several layers.
-        progress: Told about a download; ``None`` shows a bar on stderr.
+        progress: Told about a download; ``None`` shows a bar on stderr. timm shows its own.
         on_notice: Told, in one sentence each, what was understood rather than plain.
 
     Raises:
@@ -238,11 +230,13 @@ def _load(
     layer: str | None,
     progress: Progress | None,
 ) -> Classifier:
-    """The classifier at its usual layer, or at any module's output."""
-    if name in _bundled_names() and weights is None:
+    """The classifier at its usual layer, or at a module's output."""
+    if name in bundled_names() and weights is None:
         return _load_bundled(name, labels, layer)
-    if name in _bundled_names():
-        name = str(_read_card(name)["arch"])
+    if name.startswith(TIMM_PREFIX):
+        return _load_timm(name, None if weights is None else Path(weights), labels, layer)
+    if name in bundled_names():
+        name = str(read_card(name)["arch"])
     family = require_family(name)
     entry = _find_entry(name, weights)
     if entry is None:
@@ -250,15 +244,14 @@ def _load(
     return _load_published(name, family, entry, labels, layer, progress)
 
 
-def _weights_entries(name: str) -> Any:  # noqa: ANN401
-    from torchvision import models
-
-    return models.get_model_weights(name)
+def weights_entries(name: str) -> Any:  # noqa: ANN401
+    """The weights of a network that torchvision publishes."""
+    return torchvision_models().get_model_weights(name)
 
 
 def _find_entry(name: str, weights: Any) -> Any:  # noqa: ANN401
     """The weights entry that is meant, ``None`` where it is a file."""
-    entries = _weights_entries(name)
+    entries = weights_entries(name)
     if weights is None:
         return entries.DEFAULT
     if hasattr(weights, "url") and hasattr(weights, "transforms"):
@@ -276,13 +269,15 @@ def _load_published(
 ) -> Classifier:
     path = fetch_weights(entry.url, name=name, progress=progress)
     network = fill_network(name, family, read_checkpoint(path, trusted=True), path)
+    preprocessing = Preprocessing.from_transform(entry.transforms())
     return _finish(
         name,
         layer or family.layer,
         network,
         labels if labels is not None else entry.meta.get("categories"),
-        Preprocessing.from_transform(entry.transforms()),
+        preprocessing,
         f"torchvision's {getattr(entry, 'name', 'weights')} ({path.name})",
+        probe_size=_probe_size(family, preprocessing),
     )
 
 
@@ -292,41 +287,69 @@ def _load_file(
     checkpoint = read_checkpoint(path)
     network = fill_network(name, family, checkpoint, path)
     # A user's own checkpoint was most likely trained in the way of the first published recipe.
-    recipe = next(iter(_weights_entries(name)))
+    recipe = next(iter(weights_entries(name)))
     if labels is None and checkpoint.labels is not None:
         labels = tidy_labels(checkpoint.labels, str(path))
     elif labels is None and _output_count(network) == IMAGENET_CLASSES:
         labels = recipe.meta["categories"]
-    notes = tuple(f"{path.name}: {note}" for note in checkpoint.notes)
-    preprocessing = Preprocessing.from_transform(recipe.transforms())
+    preprocessing = _recipe_of_size(name, getattr(network, family.size_option or "", None))
     return _finish(
-        name, layer or family.layer, network, labels, preprocessing, f"the file {path}", notes
+        name,
+        layer or family.layer,
+        network,
+        labels,
+        preprocessing,
+        f"the file {path}",
+        tuple(f"{path.name}: {note}" for note in checkpoint.notes),
+        probe_size=_probe_size(family, preprocessing),
     )
 
 
-def _bundled_names() -> list[str]:
-    return sorted(card.parent.name for card in _BUNDLED.glob("*/card.json"))
+def _recipe_of_size(name: str, side: int | None) -> Preprocessing:
+    """The first published preprocessing, or that for pictures of a size."""
+    recipes = [Preprocessing.from_transform(e.transforms()) for e in weights_entries(name)]
+    if side is None:
+        return recipes[0]
+    fitting = [recipe for recipe in recipes if recipe.crop_size == side]
+    return fitting[0] if fitting else replace(recipes[0], crop_size=side, resize_size=side)
 
 
-def _read_card(name: str) -> dict[str, Any]:
-    card: dict[str, Any] = json.loads((_BUNDLED / name / "card.json").read_text(encoding="utf-8"))
-    return card
+def _probe_size(family: Family, preprocessing: Preprocessing) -> int:
+    whole = preprocessing.crop_size
+    return whole if family.one_size else min(_PROBE_SIZE, whole)
+
+
+def _load_timm(name: str, path: Path | None, labels: Labels, layer: str | None) -> Classifier:
+    from live_gradcam.explain.timm_networks import load_timm
+
+    found = load_timm(name.removeprefix(TIMM_PREFIX), path)
+    return _finish(
+        name,
+        layer or found.layer,
+        found.network,
+        labels if labels is not None else found.labels,
+        found.preprocessing,
+        found.origin,
+        found.notes,
+        probe_size=found.preprocessing.crop_size,
+        layout="auto" if layer else found.layout,
+        prefix_tokens=None if layer else found.prefix_tokens,
+    )
 
 
 def _load_bundled(name: str, labels: Labels, layer: str | None) -> Classifier:
-    card = _read_card(name)
-    path = _BUNDLED / name / card["weights"]
-    if not path.is_file() or file_sha256(path) != card["sha256"]:
-        cause = "it is damaged" if path.is_file() else "it is missing"
-        raise ModelError("cannot use the bundled network", str(path), cause, "Install again")
+    card = read_card(name)
+    path = bundled_weights(name)
     family = require_family(card["arch"])
+    preprocessing = Preprocessing.from_record(card["preprocessing"])
     return _finish(
         name,
         layer or card.get("layer") or family.layer,
         fill_network(card["arch"], family, read_checkpoint(path, trusted=True), path),
         labels if labels is not None else tuple(card["labels"]),
-        Preprocessing.from_record(card["preprocessing"]),
+        preprocessing,
         "bundled with live-gradcam",
+        probe_size=_probe_size(family, preprocessing),
     )
 
 
@@ -343,17 +366,22 @@ def _finish(
     preprocessing: Preprocessing,
     origin: str,
     notes: tuple[str, ...] = (),
+    *,
+    probe_size: int,
+    layout: LayoutChoice = "auto",
+    prefix_tokens: int | None = None,
 ) -> Classifier:
-    cut = cut_network(network, layer)
+    layer = find_layer(network, layer)
     return _assemble(
         name=name,
         layer=layer,
         network=network,
-        trunk=cut.trunk,
-        head=cut.head,
+        cut=cut_network(network, layer, carry=layout != "nchw"),
         labels=labels,
         preprocessing=preprocessing,
-        probe_size=min(_PROBE_SIZE, preprocessing.crop_size),
+        probe_size=probe_size,
+        layout=layout,
+        prefix_tokens=prefix_tokens,
         origin=origin,
         notes=notes,
     )
@@ -365,37 +393,34 @@ def _assemble(
     name: str,
     layer: str,
     network: nn.Module | None,
-    trunk: nn.Module,
-    head: nn.Module,
+    cut: Cut,
     labels: Labels,
     preprocessing: Preprocessing,
     probe_size: int,
+    layout: LayoutChoice,
+    prefix_tokens: int | None,
     origin: str = "weights of the given module",
     notes: tuple[str, ...] = (),
 ) -> Classifier:
-    """Check on random input that the parts are the network, and find the head's cheapest form."""
-    generator = torch.Generator().manual_seed(0)
-    pixels = torch.randn(1, 3, probe_size, probe_size, generator=generator)
-    activations = trunk(pixels)
-    if not isinstance(activations, Tensor) or activations.ndim != 4:
-        shape = tuple(getattr(activations, "shape", ()))
-        cause = f"its output {shape} is not a map (N, C, h, w)"
-        raise ModelError("cannot explain layer", layer, cause, "Name a convolutional layer")
-    logits = head(activations.clone())
+    """Check on random input that the parts are the network, and find the head that fits."""
+    values = probe(cut, layer, probe_size)
+    logits = cut.head(values.clone())
     if not isinstance(logits, Tensor) or logits.ndim != 2:
         shape = tuple(getattr(logits, "shape", ()))
         cause = f"its output {shape} is not (N, classes)"
         raise ModelError("cannot use the network", name, cause)
+    pixels = probe_pixels(probe_size)
     if network is not None and not torch.allclose(logits, network(pixels), 1e-4, 1e-4, True):
         cause = "the part after the layer does not reproduce the network"
         raise ModelError("cannot explain layer", layer, cause, "Name another layer")
+    parts = fit_parts(cut, layer, values, probe_size, layout=layout, prefix_tokens=prefix_tokens)
     return Classifier(
         name=name,
         layer=layer,
         labels=_resolve_labels(labels, logits.shape[1]),
         preprocessing=preprocessing,
-        trunk=trunk,
-        head=prove_head(head, activations.shape[1]),
+        trunk=parts.trunk,
+        head=parts.head,
         weights_origin=origin,
         notes=notes,
     )

@@ -13,6 +13,7 @@ alone, under names that hash the weights, the network, torch, the processor and 
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import logging
 import os
@@ -33,9 +34,9 @@ from pathlib import Path
 from typing import TypeAlias
 
 import torch
-from torch import Tensor
+from torch import Tensor, fx
 
-from live_gradcam.explain import cam, chain, engine, method_heads
+from live_gradcam.explain import cam, chain, engine, method_heads, tokens
 from live_gradcam.explain.compile_worker import LENGTH, CompileRequest
 from live_gradcam.explain.engine import Engine, FusedNetwork, Output
 from live_gradcam.explain.runtime import cpu_flags
@@ -138,6 +139,8 @@ class BackgroundCompiler:
                 self._thread = threading.Thread(
                     target=self._work, name="network-compiler", daemon=True
                 )
+                # A thread that is inside a native library when the interpreter ends aborts it.
+                atexit.register(self.close)
                 self._thread.start()
         return job.done
 
@@ -149,6 +152,7 @@ class BackgroundCompiler:
             thread = self._thread
         if thread is not None and thread is not threading.current_thread():
             thread.join()
+        atexit.unregister(self.close)
 
     def _work(self) -> None:
         finished: set[Shape] = set()
@@ -257,13 +261,13 @@ class BackgroundCompiler:
             torch.backends.cpu.get_cpu_capability(),
             sorted(cpu_flags()),
             self._network,
-            *(getattr(module, "code", "") for module in self._network.modules()),
+            *(part.code for part in self._network.modules() if isinstance(part, fx.GraphModule)),
             shape,
             self._depth,
             self._threads,
         )
         digest.update("\n".join(map(str, facts)).encode())
-        for module in (cam, chain, engine, method_heads):
+        for module in (cam, chain, engine, method_heads, tokens):
             digest.update(Path(str(module.__file__)).read_bytes())
         for name, tensor in self._network.state_dict().items():
             digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())

@@ -20,6 +20,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from live_gradcam.explain.cam import Head, choose_classes
 from live_gradcam.explain.classifier import Classifier
+from live_gradcam.explain.cutting import trace
 from live_gradcam.explain.runtime import Precision
 
 DTYPES: Mapping[Precision, torch.dtype] = {
@@ -84,7 +85,7 @@ class FusedNetwork(nn.Module):
         return self.head.compilable
 
     def activations(self, pixels: Tensor) -> Tensor:
-        """What the explained layer puts out, float32 ``(N, C, h, w)``, for the engine's pixels."""
+        """What the trunk gives for the engine's pixels, float32; mostly ``(N, C, h, w)``."""
         return self.features(self.normalised(pixels))
 
     def normalised(self, pixels: Tensor) -> Tensor:
@@ -93,9 +94,10 @@ class FusedNetwork(nn.Module):
         return (rgb / 255.0 - self.mean) / self.std
 
     def features(self, normalised: Tensor) -> Tensor:
-        """What the explained layer puts out, float32 ``(N, C, h, w)``, for normalised input."""
+        """What the trunk gives for normalised input, float32; mostly ``(N, C, h, w)``."""
         given = normalised.to(self.dtype).contiguous(memory_format=self.layout)
-        activations: Tensor = self.trunk(given)
+        # Not called, because a traced module writes to stderr where a picture has a wrong size.
+        activations: Tensor = self.trunk.forward(given)
         return activations.float()
 
 
@@ -105,7 +107,7 @@ def fold_batch_norm(trunk: nn.Module) -> nn.Module:
     ``bn(conv(x))`` is a convolution with other numbers; one pass over memory less for each.
     """
     try:
-        traced = fx.symbolic_trace(trunk)
+        traced = trace(trunk)
     except Exception:
         return copy.deepcopy(trunk)
     traced = copy.deepcopy(traced)

@@ -131,7 +131,10 @@ class Explainer:
 
     @property
     def preferred_batch_size(self) -> int:
-        """Pictures in one forward at which offline work is cheapest."""
+        """How many pictures are worth handing to `explain_batch` together.
+
+        How many of them share a forward is found out while explaining.
+        """
         return self._runner.preferred_batch
 
     def explain(
@@ -217,7 +220,8 @@ class Explainer:
             stop = start + 1
             while stop < len(plans) and (plans[stop].height, plans[stop].width) == (height, width):
                 stop += 1
-            for batch in self._runner.batches(stop - start, height, width):
+            while start < stop:
+                batch = self._runner.next_batch(stop - start, height, width)
                 yield slice(start, start + batch)
                 start += batch
 

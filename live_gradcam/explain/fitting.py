@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,18 +31,34 @@ def fill_network(name: str, family: Family, checkpoint: Checkpoint, path: Path) 
         ModelError: A tensor is missing, too many, or has another shape.
     """
     tensors = _adapt_names(family, checkpoint.tensors)
-    *_, last = build_network(name, IMAGENET_CLASSES).state_dict()
+    side = _side(family, tensors)
+    *_, last = build_network(name, IMAGENET_CLASSES, side).state_dict()
     class_count = tensors[last].shape[0] if last in tensors and tensors[last].ndim else 0
-    network = build_network(name, class_count or IMAGENET_CLASSES)
+    network = build_network(name, class_count or IMAGENET_CLASSES, side)
+    return load_numbers(network, name, replace(checkpoint, tensors=tensors), path)
+
+
+def load_numbers(network: nn.Module, name: str, checkpoint: Checkpoint, path: Path) -> nn.Module:
+    """Put a checkpoint's numbers into a network, which is returned.
+
+    Args:
+        network: Built for as many classes as the checkpoint has.
+        name: Its name, for messages.
+        checkpoint: Its numbers.
+        path: Where they come from, for messages.
+
+    Raises:
+        ModelError: A tensor is missing, too many, or has another shape.
+    """
+    tensors = dict(checkpoint.tensors)
     expected = network.state_dict()
     for key in expected:
         if key.endswith("num_batches_tracked"):  # a training statistic that evaluation never reads
             tensors.setdefault(key, torch.zeros((), dtype=torch.long))
     _require_fit(name, expected, tensors, path)
-    state = dict(tensors)
     # Some old modules refuse to load without the version that their file was written with.
     versions = checkpoint.versions if isinstance(checkpoint.versions, dict) else {}
-    loaded = _Versioned(state)
+    loaded = _Versioned(tensors)
     loaded._metadata = versions or getattr(expected, "_metadata", {})
     try:
         network.load_state_dict(loaded, strict=True, assign=True)
@@ -57,10 +75,19 @@ class _Versioned(dict[str, Tensor]):
 
 def _adapt_names(family: Family, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     adapted = {k: v for k, v in tensors.items() if not k.startswith(family.auxiliary)}
-    if family.renamed is not None:
-        pattern, replacement = family.renamed
+    for pattern, replacement in family.renamed:
         adapted = {re.sub(pattern, replacement, key): value for key, value in adapted.items()}
     return adapted
+
+
+def _side(family: Family, tensors: dict[str, Tensor]) -> int | None:
+    """Side of the pictures that a vision transformer takes: its patches times their size."""
+    positions = tensors.get("encoder.pos_embedding")
+    patch = tensors.get("conv_proj.weight")
+    if family.size_option is None or positions is None or patch is None or positions.ndim != 3:
+        return None
+    edge = math.isqrt(max(1, positions.shape[1] - 1))
+    return edge * patch.shape[-1] if patch.ndim == 4 else None
 
 
 def _require_fit(

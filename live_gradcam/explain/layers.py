@@ -15,12 +15,17 @@ import torch
 from torch import Tensor, fx, nn
 
 from live_gradcam.errors import UsageError
-from live_gradcam.explain.cam import GradientHead
-from live_gradcam.explain.chain import ChainHead, Fuse
-from live_gradcam.explain.classifier import Classifier, list_models, load_classifier
+from live_gradcam.explain.bundled import bundled_names
+from live_gradcam.explain.cam import GradientHead, Head
+from live_gradcam.explain.catalogue import list_models
+from live_gradcam.explain.chain import ChainHead, Fuse, grid_of
+from live_gradcam.explain.classifier import Classifier, load_classifier
+from live_gradcam.explain.cutting import channels_first, cut_network, find_layer, trace
 from live_gradcam.explain.fitting import IMAGENET_CLASSES
-from live_gradcam.explain.networks import build_network, cut_network
+from live_gradcam.explain.layouts import fit_parts
+from live_gradcam.explain.networks import build_network
 from live_gradcam.explain.preprocess import Preprocessing
+from live_gradcam.explain.tokens import ChannelsLastHead
 
 _MARK = "explained_layer"
 _BORDER = "border"
@@ -60,8 +65,10 @@ class _Whole(nn.Module):
 @dataclass(frozen=True, slots=True)
 class _Place:
     node: fx.Node
-    shape: tuple[int, ...]
+    channels: int
+    grid: tuple[int, int]
     is_own: bool
+    channels_last: bool = False
 
 
 def list_layers(classifier: Classifier) -> tuple[Layer, ...]:
@@ -69,13 +76,9 @@ def list_layers(classifier: Classifier) -> tuple[Layer, ...]:
 
     Traces the network: no other thread may run one meanwhile.
     """
-    whole = fx.symbolic_trace(_Whole(classifier))
+    whole = trace(_Whole(classifier))
     places = _places(whole, classifier)
-    names = _names(places, classifier)
-    return tuple(
-        Layer(name, place.shape[1], (place.shape[2], place.shape[3]))
-        for name, place in zip(names, places, strict=True)
-    )
+    return tuple(Layer(name, place.channels, place.grid) for name, place in places.items())
 
 
 def at_layer(classifier: Classifier, name: str) -> Classifier:
@@ -92,20 +95,19 @@ def at_layer(classifier: Classifier, name: str) -> Classifier:
     """
     if name == classifier.layer:
         return classifier
-    whole = fx.symbolic_trace(_Whole(classifier))
+    whole = trace(_Whole(classifier))
     places = _places(whole, classifier)
-    names = _names(places, classifier)
-    if name not in names:
-        raise UsageError("unknown layer", name, "", f"Choose from {', '.join(names)}")
-    node = places[names.index(name)].node
-    _mark(whole, node, _MARK)
-    whole.recompile()
+    if name not in places:
+        raise UsageError("unknown layer", name, "", f"Choose from {', '.join(places)}")
+    place = places[name]
+    _mark(whole, place, _MARK)
     cut = Classifier.from_module(
         whole,
         layer=_MARK,
         labels=classifier.labels,
         preprocessing=classifier.preprocessing,
         name=classifier.name,
+        layout="nhwc" if place.channels_last else "nchw",
     )
     return replace(
         cut, layer=name, weights_origin=classifier.weights_origin, notes=classifier.notes
@@ -125,17 +127,15 @@ def at_layers(classifier: Classifier, names: Sequence[str], *, fuse: Fuse = "mea
     Raises:
         UsageError: There is no such layer.
     """
-    whole = fx.symbolic_trace(_Whole(classifier))
+    whole = trace(_Whole(classifier))
     places = _places(whole, classifier)
-    known = _names(places, classifier)
     for name in names:
-        if name not in known:
-            raise UsageError("unknown layer", name, "", f"Choose from {', '.join(known)}")
-    chosen = sorted({known.index(name) for name in names})
-    marks = [f"{_MARK}_{index}" for index in chosen]
-    for index, mark in zip(chosen, marks, strict=True):
-        _mark(whole, places[index].node, mark)
-    whole.recompile()
+        if name not in places:
+            raise UsageError("unknown layer", name, "", f"Choose from {', '.join(places)}")
+    chosen = [name for name in places if name in names]
+    marks = [f"{_MARK}_{index}" for index in range(len(chosen))]
+    for name, mark in zip(chosen, marks, strict=True):
+        _mark(whole, places[name], mark)
     # Everything flows through each of the layers, so that what is behind one can be cut again.
     cut = cut_network(whole, marks[0])
     trunk, parts = cut.trunk, [cut.head]
@@ -144,10 +144,19 @@ def at_layers(classifier: Classifier, names: Sequence[str], *, fuse: Fuse = "mea
         parts += [following.trunk, following.head]
     return replace(
         classifier,
-        layer=",".join(known[index] for index in chosen),
+        layer=",".join(chosen),
         trunk=trunk,
-        head=ChainHead(parts, fuse).eval().requires_grad_(False),
+        head=ChainHead(parts, [_grid(places[name], classifier) for name in chosen], fuse).eval(),
     )
+
+
+def _grid(place: _Place, classifier: Classifier) -> Head:
+    """How a place lays out what it puts out."""
+    if place.is_own:
+        return grid_of(classifier.head)
+    if place.channels_last:
+        return ChannelsLastHead(nn.Identity(), channels=place.channels)
+    return GradientHead(nn.Identity())
 
 
 def choose_layers(classifier: Classifier, wanted: str, *, fuse: Fuse = "mean") -> Classifier | None:
@@ -186,19 +195,29 @@ def layers_of(name: str) -> tuple[tuple[Layer, ...], str]:
         ModelError: There is no such network.
     """
     row = next((row for row in list_models() if row.name == name), None)
-    if row is None or row.bundled:
+    if row is None or name in bundled_names():
         classifier = load_classifier(name)  # which says what is wrong with an unknown name
         return list_layers(classifier), classifier.layer
-    cut = cut_network(build_network(name, IMAGENET_CLASSES), row.layer)
+    side = row.input_size
+    # Shapes are all that is asked for, so that nothing needs numbers.
+    network = build_network(name, IMAGENET_CLASSES, side).to("meta")
+    layer = find_layer(network, row.layer)
+    cut = cut_network(network, layer, carry=True)
+    values = cut.trunk.forward(torch.empty(1, 3, side, side, device="meta"))
+    if values.ndim == 3 or cut.carried:
+        head = fit_parts(cut, layer, values, side, layout="auto", prefix_tokens=None).head
+    else:
+        cut = channels_first(cut) if values.shape[1] == values.shape[2] else cut
+        head = GradientHead(cut.head)
     outline = Classifier(
         name=name,
-        layer=row.layer,
+        layer=layer,
         labels=(),
-        preprocessing=Preprocessing(row.input_size, row.input_size),
+        preprocessing=Preprocessing(side, side),
         trunk=cut.trunk,
-        head=GradientHead(cut.head),
+        head=head,
     )
-    return list_layers(outline), row.layer
+    return list_layers(outline), layer
 
 
 def _resolve(wanted: str, names: Sequence[str]) -> str:
@@ -214,12 +233,14 @@ def _resolve(wanted: str, names: Sequence[str]) -> str:
     return names[index]
 
 
-def _mark(whole: fx.GraphModule, node: fx.Node, mark: str) -> None:
-    """Let everything that uses a value use it through a module of its own."""
+def _mark(whole: fx.GraphModule, place: _Place, mark: str) -> None:
+    """Make a layer of a place: whatever uses its value uses it through a module of this name."""
+    node = place.node
     whole.add_submodule(mark, nn.Identity())
     with whole.graph.inserting_after(node):
         marked = whole.graph.call_module(mark, (node,))
     node.replace_all_uses_with(marked, delete_user_cb=lambda user: user is not marked)
+    whole.recompile()
 
 
 def _shapes(whole: fx.GraphModule, pixels: Tensor) -> dict[fx.Node, tuple[int, ...]]:
@@ -237,23 +258,44 @@ def _shapes(whole: fx.GraphModule, pixels: Tensor) -> dict[fx.Node, tuple[int, .
 
 
 @torch.no_grad()
-def _places(whole: fx.GraphModule, classifier: Classifier) -> list[_Place]:
+def _places(whole: fx.GraphModule, classifier: Classifier) -> dict[str, _Place]:
+    """The places that are offered, by name."""
     side = classifier.preprocessing.crop_size
     device = next((each.device for each in whole.parameters()), None)
     shapes = _shapes(whole, torch.zeros(1, 3, side, side, device=device))
-    last: dict[tuple[int, ...], _Place] = {}
     first = next(node for node in whole.graph.nodes if node.op == "call_module")
+    last: dict[tuple[int, int], _Place] = {}
+    finest = side
     for node in _bottlenecks(whole.graph):
         if node < first:  # the input, perhaps rescaled
             continue
-        shape = shapes.get(node, ())
-        # A square picture has square maps; what is not square has its channels elsewhere.
-        if len(shape) != 4 or shape[2] != shape[3] or shape[2] < 2:
-            continue
-        taken = last.get(shape[2:])
-        if taken is None or not taken.is_own:
-            last[shape[2:]] = _Place(node, shape, node.target == _BORDER)
-    return list(last.values())
+        place = _place(node, shapes.get(node, ()), classifier)
+        if place is not None and not place.is_own:
+            if place.grid[0] > finest:  # grids only shrink: these are windows, not places
+                continue
+            finest = place.grid[0]
+        taken = None if place is None else last.get(place.grid)
+        if place is not None and (taken is None or not taken.is_own):
+            last[place.grid] = place
+    places = list(last.values())
+    named = zip(_names(places, classifier), places, strict=True)
+    # A module that runs twice lends its name to two places.
+    return {name: each for name, each in named if each.is_own or name != classifier.layer}
+
+
+def _place(node: fx.Node, shape: tuple[int, ...], classifier: Classifier) -> _Place | None:
+    """The place where a value of a square picture can be explained, if it can."""
+    if node.target == _BORDER:
+        channels, *grid = classifier.head.to_grid(torch.zeros(shape)).shape[1:]
+        return _Place(node, channels, (grid[0], grid[1]), is_own=True)
+    if len(shape) != 4:
+        return None
+    # A square picture has square maps; what is not square has its channels elsewhere.
+    if shape[2] == shape[3] >= 2:
+        return _Place(node, shape[1], (shape[2], shape[3]), is_own=False)
+    if shape[1] == shape[2] >= 2:
+        return _Place(node, shape[3], (shape[1], shape[2]), is_own=False, channels_last=True)
+    return None
 
 
 def _bottlenecks(graph: fx.Graph) -> list[fx.Node]:

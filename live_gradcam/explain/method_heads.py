@@ -263,7 +263,8 @@ class ChainEigenHead(MethodHead):
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         logits, values = self.chain.layers(activations)
         classes = choose(logits)
-        each = [first_component(self.to_grid(value))[:, None] for value in values]
+        grids = zip(self.chain.grids, values, strict=True)
+        each = [first_component(grid.to_grid(value))[:, None] for grid, value in grids]
         maps = self.chain.fused(each).repeat(1, classes.shape[1], 1, 1)
         return logits, classes, maps, activations
 

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from live_gradcam.errors import DeviceError, UsageError
+from live_gradcam.explain.batching import BatchSizer, free_memory
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.compiled import NICENESS, BackgroundCompiler, Shape
 from live_gradcam.explain.engine import Engine, FusedNetwork, Output
@@ -39,7 +40,8 @@ _COMPILE_AFTER_SECONDS = 2.0
 _COMPILE_UP_TO = 100_000_000
 # Maps that need a backward pass each are made in groups of this many.
 _GROUP = 16
-_PREFERRED_BATCH = {"cpu": 4, "cuda": 16, "mps": 8}
+# Where the first forward waits for the compiler, sizes cannot be tried: each costs a compilation.
+_COMPILED_BATCH = 4
 
 
 class OutOfMemory(DeviceError):
@@ -103,6 +105,11 @@ class Runner:
         self._reference: FusedNetwork | None = None
         self._tensor = lru_cache(maxsize=64)(self._to_tensor)
         self._runtime = self._with_compiler(runtime)
+        self._sizer = BatchSizer(
+            self._device.type,
+            fixed=_COMPILED_BATCH if self._runtime.compile == "on" else None,
+            free_memory=lambda: free_memory(self._device),
+        )
         self._failed = False
         self._compiler = BackgroundCompiler(
             self._network,
@@ -125,18 +132,20 @@ class Runner:
 
     @property
     def preferred_batch(self) -> int:
-        """Pictures in one forward at which they are cheapest."""
-        return _PREFERRED_BATCH[self._device.type]
+        """How many pictures are worth handing over together."""
+        return self._sizer.largest
 
-    def batches(self, count: int, height: int, width: int) -> Iterator[int]:
-        """Sizes of the forwards that pictures of one size are best explained in."""
-        while count:
-            batch = min(count, self.preferred_batch)
-            # A rest goes through the compiled network one by one rather than uncompiled at once.
-            if (batch, height, width) not in self._engines and (1, height, width) in self._engines:
-                batch = 1
-            yield batch
-            count -= batch
+    def next_batch(self, waiting: int, height: int, width: int) -> int:
+        """The size of the next forward where so many pictures of one input size wait."""
+        batch = self._sizer.next_size(waiting, height, width)
+        chosen = self._sizer.chosen(height, width)
+        shape = (batch, height, width)
+        if chosen is None or shape in self._engines or (1, height, width) not in self._engines:
+            return batch
+        # Compiled one by one is cheaper than uncompiled at once.
+        if batch == chosen:
+            self._consider_compiling(shape)
+        return 1
 
     def run(self, pixels: Tensor, selection: Selection) -> Found:
         """Scores and evidence of a batch.
@@ -153,9 +162,12 @@ class Runner:
         """
         shape: Shape = (pixels.shape[0], pixels.shape[1], pixels.shape[2])
         self._consider_compiling(shape)
-        with torch.no_grad(), self._memory_errors(), self._size_errors(shape):
+        with torch.no_grad(), self._memory_errors(shape), self._size_errors(shape):
+            began, uncompiled = time.perf_counter(), shape not in self._engines
             output = self._forward(shape, pixels.to(self._device), selection)
             found = Found(output.logits.cpu(), output.classes.cpu(), output.evidence.cpu())
+            if uncompiled:  # sizes are compared with each other, not with the compiler's work
+                self._sizer.note(*shape, time.perf_counter() - began)
             # Anything that is not finite makes the sum not finite.
             if bool((found.logits.sum() + found.evidence.sum()).isfinite()):
                 return found
@@ -236,7 +248,7 @@ class Runner:
     def _consider_compiling(self, shape: Shape) -> None:
         if self._runtime.compile == "off" or self._failed or shape in self._engines:
             return
-        if shape[0] not in (1, self.preferred_batch):  # a rest, which will not come again
+        if shape[0] not in (1, self._sizer.chosen(*shape[1:])):  # a trial, or a rest
             return
         if self._runtime.compile == "on":
             self._compiler.request(shape, may_compile=True).wait()
@@ -266,17 +278,19 @@ class Runner:
     # Errors
 
     @contextmanager
-    def _memory_errors(self) -> Iterator[None]:
+    def _memory_errors(self, shape: Shape | None = None) -> Iterator[None]:
         try:
             yield
         except (MemoryError, torch.OutOfMemoryError) as exc:
-            raise self._out_of_memory() from exc
+            raise self._out_of_memory(shape) from exc
         except RuntimeError as exc:
             if "allocate memory" not in str(exc) and "not enough memory" not in str(exc):
                 raise
-            raise self._out_of_memory() from exc
+            raise self._out_of_memory(shape) from exc
 
-    def _out_of_memory(self) -> OutOfMemory:
+    def _out_of_memory(self, shape: Shape | None) -> OutOfMemory:
+        if shape is not None:
+            self._sizer.note_too_large(*shape)
         return OutOfMemory(
             "out of memory",
             str(self._device),

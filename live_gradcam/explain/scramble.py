@@ -1,12 +1,14 @@
 """The same network with other numbers in it: a sanity check for explanations.
 
 A map that stays the same when every weight is drawn anew shows the picture, not the network
-(Adebayo et al., arXiv 1810.03292).
+(Adebayo et al., arXiv 1810.03292). `scramble` draws all of them at once, `cascade` one part after
+the other, from the scores down to the first layer.
 """
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from dataclasses import replace
 
 import torch
@@ -16,6 +18,7 @@ from live_gradcam.explain.cam import Head, LinearHead, PointwiseHead
 from live_gradcam.explain.classifier import Classifier
 
 _WEIGHTED = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d, nn.Linear)
+_MOST_STAGES = 12
 
 
 def scramble(classifier: Classifier, *, seed: int = 4) -> Classifier:
@@ -40,6 +43,74 @@ def scramble(classifier: Classifier, *, seed: int = 4) -> Classifier:
         head=head,
         weights_origin="random numbers",
     )
+
+
+def cascade(classifier: Classifier, *, seed: int = 4) -> Iterator[tuple[str, Classifier]]:
+    """Copies of a classifier, each with one part more drawn at random, from the head down.
+
+    The cascading randomisation of Adebayo et al., arXiv 1810.03292, section 3.1.
+
+    Args:
+        classifier: Not modified.
+        seed: Decides the weights.
+
+    Yields:
+        The name of the part that was drawn last, and the classifier with all parts drawn so far.
+        It shares its numbers with the next ones: use it before asking for the next.
+    """
+    head: Head = copy.deepcopy(classifier.head)
+    trunk: nn.Module = copy.deepcopy(classifier.trunk)
+    parts = [("head", list(head.modules()))]
+    parts += reversed(_stages(trunk))
+    generator = torch.Generator().manual_seed(seed)
+    for place, (name, modules) in enumerate(parts):
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            torch.manual_seed(seed + place)
+            for module in modules:
+                _draw(module, generator)
+        yield (
+            name,
+            replace(
+                classifier,
+                name=f"{classifier.name}, scrambled down to {name}",
+                trunk=trunk,
+                head=head,
+                weights_origin="random numbers",
+            ),
+        )
+
+
+def count_stages(classifier: Classifier) -> int:
+    """How many classifiers `cascade` yields."""
+    return 1 + len(_stages(classifier.trunk))
+
+
+def _stages(trunk: nn.Module) -> list[tuple[str, list[nn.Module]]]:
+    """The parts of a trunk that have weights, in order, at most `_MOST_STAGES` of them."""
+    named = [
+        (name or "trunk", module)
+        for name, module in trunk.named_modules()
+        if next(module.parameters(recurse=False), None) is not None
+    ]
+    depth = 1 if len({name.split(".")[0] for name, _ in named}) > 1 else 2
+    groups: dict[str, list[nn.Module]] = {}
+    key = ""
+    for name, module in named:
+        own = ".".join(name.split(".")[:depth])
+        # A norm belongs to what stands before it.
+        if own in groups or not key or any(isinstance(m, _WEIGHTED) for m in _under(trunk, own)):
+            key = own
+        groups.setdefault(key, []).append(module)
+    stages = list(groups.items())
+    step = -(-len(stages) // _MOST_STAGES) if stages else 1
+    return [
+        (stages[start][0], [module for _, part in stages[start : start + step] for module in part])
+        for start in range(0, len(stages), step)
+    ]
+
+
+def _under(trunk: nn.Module, name: str) -> list[nn.Module]:
+    return list((trunk if name == "trunk" else trunk.get_submodule(name)).modules())
 
 
 def _draw(module: nn.Module, generator: torch.Generator) -> None:

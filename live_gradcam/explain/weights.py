@@ -68,6 +68,42 @@ def fetch_weights(url: str, *, name: str, progress: Progress | None = None) -> P
     return path
 
 
+def require_server(url: str, *, name: str) -> None:
+    """Make sure that somebody answers at an address, within `SILENCE_SECONDS`.
+
+    Args:
+        url: Where another library is going to download from, more patiently than its user.
+        name: The network, for messages.
+
+    Raises:
+        ModelError: Nobody answers.
+    """
+    answers: queue.SimpleQueue[Exception | None] = queue.SimpleQueue()
+
+    def ask() -> None:
+        request = urllib.request.Request(url, method="HEAD", headers={"User-Agent": "live-gradcam"})
+        try:
+            with urllib.request.urlopen(request, timeout=SILENCE_SECONDS):
+                answers.put(None)
+        except urllib.error.HTTPError:  # an answer, which the other library will understand
+            answers.put(None)
+        except Exception as exc:
+            answers.put(exc)
+
+    threading.Thread(target=ask, name="weights-server", daemon=True).start()
+    try:
+        problem = answers.get(timeout=SILENCE_SECONDS + 0.5)
+    except queue.Empty:
+        problem = TimeoutError()
+    if problem is not None:
+        raise ModelError(
+            f"cannot download the weights of {name}",
+            url,
+            _reason(problem),
+            "Give a file with --weights FILE, or use the bundled network with --model scenes",
+        ) from problem
+
+
 def file_sha256(path: Path) -> str:
     """SHA-256 of a file, hexadecimal."""
     digest = hashlib.sha256()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -110,7 +111,8 @@ class Backstage:
         if ended is None:
             return ""
         self._errands.remove(ended)
-        return self._report(ended)
+        # The whole path is for the terminal; on the picture it would hide what is to be seen.
+        return self._report(ended).replace(f"{self._folder}{os.sep}", "")
 
     def close(self) -> None:
         """Finish what is under way, as far as a signal leaves time for.

@@ -55,7 +55,7 @@ class Director:
 
     @property
     def pointer(self) -> tuple[int, int] | None:
-        """Where the mouse points to, in pixels of the drawn picture; ``None`` after a while."""
+        """Where the mouse points to, in pixels of the frame; ``None`` after a while."""
         return self._pointer
 
     def press(self, key: str, situation: Situation) -> SessionState:

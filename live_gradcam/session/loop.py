@@ -22,6 +22,7 @@ from live_gradcam.session.outputs import Writer, failure_words
 from live_gradcam.session.presenter import (
     Figures,
     Presenter,
+    capture_words,
     empty_picture,
     make_hud,
     record_extra,
@@ -251,29 +252,43 @@ class _Session:
         if finding.frame.captured_seconds is not None:
             self._latency_ms = (now - finding.frame.captured_seconds) * 1000.0
             self._latency.add("latency", self._latency_ms)
-        writer.write(finding.frame, self._picture, finding.told, self._extra())
-        if self._picture is not None:
-            self._backstage.record(finding, self._picture)
+        recording = self._backstage.recording_seconds is not None
+        picture = self._frame_picture() if writer.needs_picture or recording else None
+        writer.write(finding.frame, picture, finding.told, self._extra())
+        if picture is not None:
+            self._backstage.record(finding, picture)
 
     def _paint(self, window: Window | None, writer: Writer) -> None:
         if window is None and not writer.needs_picture:
             return
         began = time.perf_counter()
         hud, finding = self._hud(), self._finding
+        room = window.size if window is not None else None
         if finding is not None:
-            director = self._director
-            self._picture = self._presenter.paint(finding, director.state, hud, director.pointer)
+            picture = self._draw(finding, hud, room)
+            size = (finding.frame.image.shape[1], finding.frame.image.shape[0])
+            self._picture = picture if picture.shape[1::-1] == size else None
         elif hud.banner or hud.help_lines:
             info = self._feed.info
             size = (info.width, info.height) if info else _EMPTY_SIZE
-            self._picture = empty_picture(*size, hud)
+            picture = empty_picture(size, hud, room)
         else:
             return
         drawn = time.perf_counter()
         self._clock.add("draw", (drawn - began) * 1000.0)
         if window is not None:
-            window.show(self._picture)
+            window.show(picture, pixels=size)
             self._clock.add("show", (time.perf_counter() - drawn) * 1000.0)
+
+    def _draw(self, finding: Finding, hud: Hud, window: tuple[int, int] | None = None) -> Image:
+        director = self._director
+        return self._presenter.paint(finding, director.state, hud, director.pointer, window)
+
+    def _frame_picture(self) -> Image | None:
+        """What is shown, in the frame's own size, for whoever keeps it."""
+        if self._picture is None and self._finding is not None:
+            self._picture = self._draw(self._finding, self._hud())
+        return self._picture
 
     # What the person does
 
@@ -324,10 +339,11 @@ class _Session:
         )
 
     def _snapshot(self) -> None:
-        if self._finding is None or self._picture is None:
+        finding, picture = self._finding, self._frame_picture()
+        if finding is None or picture is None:
             self._director.say("there is no picture yet")
         else:
-            self._backstage.snapshot(self._finding, self._picture, self._extra())
+            self._backstage.snapshot(finding, picture, self._extra())
 
     def _record(self, *, begin: bool) -> None:
         if not begin:
@@ -430,6 +446,7 @@ class _Session:
             latency_ms=self._latency_ms,
             dropped=self._feed.dropped,
             banner=self._feed.banner,
+            capture=capture_words(info),
             recording_seconds=self._backstage.recording_seconds,
             reading=reading,
             pending=self._director.is_pending(order),

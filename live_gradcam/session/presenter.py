@@ -10,12 +10,13 @@ import numpy as np
 
 from live_gradcam.session.analyst import Finding, Order, Reading
 from live_gradcam.session.keys import help_lines
+from live_gradcam.session.staging import on_stage, stage_size
 from live_gradcam.session.state import SessionState
 from live_gradcam.show.overlay import Hud, draw, draw_mosaic, locate
 from live_gradcam.show.panels import percent
 from live_gradcam.show.scale import HeatScale
 from live_gradcam.show.votes import Spot, add_spot, spot_at
-from live_gradcam.values import Explanation, Image, Region
+from live_gradcam.values import Explanation, Image, Region, SourceInfo
 
 _EMPTY_LEVEL = 24
 
@@ -29,6 +30,7 @@ class Figures:
         latency_ms: From capture to show.
         dropped: Frames that were replaced by newer ones.
         banner: What the source has to say.
+        capture: What a camera gives: size and rate.
         recording_seconds: Length of the recording under way.
         reading: The truth meter's last reading of the class that is shown.
         pending: An explainer is being made.
@@ -40,6 +42,7 @@ class Figures:
     latency_ms: float | None = None
     dropped: int | None = None
     banner: str = ""
+    capture: str = ""
     recording_seconds: float | None = None
     reading: Reading | None = None
     pending: bool = False
@@ -74,8 +77,22 @@ class Presenter:
         state: SessionState,
         hud: Hud,
         pointer: tuple[int, int] | None = None,
+        window: tuple[int, int] | None = None,
     ) -> Image:
-        """A new picture of the frame's size."""
+        """A new picture: of the frame's size, or of one that suits the window.
+
+        Args:
+            finding: What to draw.
+            state: How to draw it.
+            hud: What to write beside it.
+            pointer: Where the mouse points to, in pixels of the frame.
+            window: Width and height of the window's inside; ``None`` for the frame's own size.
+        """
+        size = finding.frame.image.shape[1::-1]
+        stage = stage_size(size, window) if window is not None else size
+        finding = on_stage(finding, stage)
+        if pointer is not None:
+            pointer = (pointer[0] * stage[0] // size[0], pointer[1] * stage[1] // size[1])
         options = state.overlay
         if self._scale is not None:
             options = replace(options, scale=self._scale.value)
@@ -105,8 +122,15 @@ class Presenter:
         return spot_at(finding.raw, *place) if place is not None else None
 
 
-def empty_picture(width: int, height: int, hud: Hud) -> Image:
-    """A picture for the time before the first frame: dark, with the banner."""
+def empty_picture(size: tuple[int, int], hud: Hud, window: tuple[int, int] | None = None) -> Image:
+    """A picture for the time before the first frame: dark, with the banner.
+
+    Args:
+        size: Width and height of the frames to come.
+        hud: What to write.
+        window: Width and height of the window's inside, where there is one.
+    """
+    width, height = stage_size(size, window) if window is not None else size
     nothing = Explanation(
         predictions=(),
         explained=(),
@@ -121,6 +145,8 @@ def make_hud(state: SessionState, order: Order, figures: Figures) -> Hud:
     notes = [state.message] if state.message else []
     if figures.pending:
         notes.append("preparing the network")
+    if state.scrambled:
+        notes.append("random weights")
     if state.truth or state.scrambled:
         notes += truth_lines(figures.reading, scrambled=state.scrambled)
     hud = Hud(
@@ -131,6 +157,7 @@ def make_hud(state: SessionState, order: Order, figures: Figures) -> Hud:
     )
     if not state.show_hud or order.mode == "mosaic":  # the tiles need the room
         return hud
+    status = {"frozen": state.frozen, "held": state.held is not None}
     words = [order.explainer.classifier.name]
     words += [] if figures.own_layer else [order.layer]
     words += [] if order.method == "gradcam" else [order.method]
@@ -139,10 +166,20 @@ def make_hud(state: SessionState, order: Order, figures: Figures) -> Hud:
         fps=None if state.frozen else figures.fps,
         latency_ms=None if state.frozen else figures.latency_ms,
         dropped=figures.dropped,
+        status=tuple(word for word, holds in status.items() if holds),
+        capture=figures.capture,
         model=" ".join(words),
         precision=order.explainer.runtime.precision,
         compiled=order.explainer.compiled,
     )
+
+
+def capture_words(info: SourceInfo | None) -> str:
+    """What a camera gives, which is not always what it was asked for; nothing for the others."""
+    if info is None or info.kind != "camera":
+        return ""
+    rate = f" at {info.fps:.3g} FPS" if info.fps else ""
+    return f"{info.width}x{info.height}{rate}"
 
 
 def record_extra(state: SessionState, order: Order, reading: Reading | None) -> Mapping[str, Any]:
@@ -169,8 +206,9 @@ def truth_lines(reading: Reading | None, *, scrambled: bool) -> tuple[str, ...]:
         share = f"{removal.share * 100:.0f} %"
         lines += [
             f"{removal.label} {percent(removal.before)}",
-            f"{percent(removal.without_hot)} without the hottest {share}",
-            f"{percent(removal.without_random)} without a random {share}",
+            f"hottest {share} blurred: {percent(removal.without_hot)}, {_drop(removal.drop)}",
+            f"random {share} blurred: {percent(removal.without_random)}, "
+            f"{_drop(removal.control_drop)}",
         ]
         if removal.completeness_residual is not None:
             off = max(removal.completeness_residual, 1e-7)
@@ -178,3 +216,8 @@ def truth_lines(reading: Reading | None, *, scrambled: bool) -> tuple[str, ...]:
     if scrambled and reading.correlation is not None:
         lines.append(f"correlation with the true map {reading.correlation:+.2f}")
     return tuple(lines)
+
+
+def _drop(probability: float) -> str:
+    points = round(probability * 100)
+    return f"{'rise' if points < 0 else 'drop'} {abs(points)} %"

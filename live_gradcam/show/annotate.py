@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 from live_gradcam.show import panels
 from live_gradcam.show.arrange import Arrangement
 from live_gradcam.show.heat import heat_table
 from live_gradcam.show.options import LOW_CONFIDENCE, Hud, OverlayOptions
 from live_gradcam.show.panels import ACCENT, DARK, GREY, WHITE, Line
+from live_gradcam.show.text import wrap_text
 from live_gradcam.show.tiles import spot
 from live_gradcam.values import Explanation, Image, Region
 
 _TYPE_SHARE = 0.042
-_SMALLEST_TYPE = 10
+_NOTE_SHARE = 0.8
+_NOTE_WIDTH = 0.5
 
 
 def annotate(
@@ -22,6 +26,7 @@ def annotate(
     scale: float,
     *,
     title: str = "",
+    keep_clear: Sequence[Region] = (),
 ) -> None:
     """Write labels, rates, notices and the legend on ``picture`` in place.
 
@@ -32,15 +37,18 @@ def annotate(
         hud: What the run has to say.
         scale: The evidence in logits that has the full colour.
         title: Over the legend; the explained class by default.
+        keep_clear: What the notes and the legend should not lie on, as long as there is room.
     """
     height, width = picture.shape[:2]
-    size = _type_size(picture)
+    size = panels.type_size(picture, _TYPE_SHARE)
     margin = max(2, round(size * 0.5))
     room = width - 2 * margin
     column = _column_width(explanation.region, width, size, margin)
-    at = Arrangement(picture, margin)
+    at = Arrangement(picture, margin, keep_clear)
+    help_lines = hud.help_lines if hud else ()
 
-    if options.show_labels and options.top_k:
+    # The help stands over all the rest, which would only be seen in part.
+    if options.show_labels and options.top_k and not help_lines:
         for rows, bars, share in (
             (options.top_k, True, 0.34),
             (options.top_k, False, 0.34),
@@ -57,7 +65,7 @@ def annotate(
             panels.recording_panel(hud.recording_seconds, size=size),
             ("top-right", "bottom-right", "bottom-left"),
         )
-    if hud and options.show_hud:
+    if hud and options.show_hud and not help_lines:
         for lines in _rate_lines(hud):
             panel = panels.text_panel(lines, size=size, max_width=room, align_right=True)
             small = panel is not None and panel.width * panel.height <= 0.2 * width * height
@@ -69,15 +77,16 @@ def annotate(
             ("bottom", "centre"),
             over_others=True,
         )
-    for notice in _notices(explanation, options, scale):
+    for notice in () if help_lines else _notices(explanation, options, scale):
         at.add(
             panels.pill(notice, size=size, max_width=room, colour=WHITE, ground=DARK),
             ("bottom", "centre"),
         )
     if hud and options.show_hud and hud.notes:
-        lines = [Line(note, 0.8) for note in hud.notes]
-        at.add(panels.text_panel(lines, size=size, max_width=room), ("bottom-right", "bottom-left"))
-    if options.show_legend and options.layout != "plain" and explanation.explained and scale > 0:
+        notes = panels.text_panel(_note_lines(hud.notes, size, width), size=size, max_width=room)
+        at.add(notes, ("bottom-right", "bottom-left"))
+    has_heat = options.layout != "plain" and explanation.explained and scale > 0
+    if options.show_legend and has_heat and not help_lines:
         table = heat_table(options.colormap, options.opacity, options.signed)
         legend = panels.legend_panel(
             title or _legend_title(explanation),
@@ -89,15 +98,22 @@ def annotate(
             width=column,
         )
         if legend is not None and legend.height <= 0.22 * height:
-            at.add(legend, ("bottom-left",))
-    if hud and hud.help_lines:
+            at.add(legend, ("bottom-left", "bottom-right") if keep_clear else ("bottom-left",))
+    if help_lines:
         at.add(
             panels.help_panel(
-                hud.help_lines, size=size, max_width=room, max_height=height - 2 * margin
+                help_lines, size=size, max_width=room, max_height=height - 2 * margin
             ),
             ("centre",),
             over_others=True,
         )
+
+
+def _note_lines(notes: Iterable[str], size: int, width: int) -> list[Line]:
+    """The notes, broken into lines that leave the other half of the picture alone."""
+    most = max(12 * size, round(_NOTE_WIDTH * width))
+    type_size = round(_NOTE_SHARE * size)
+    return [Line(line, _NOTE_SHARE) for note in notes for line in wrap_text(note, type_size, most)]
 
 
 def _legend_title(explanation: Explanation) -> str:
@@ -109,14 +125,15 @@ def _legend_title(explanation: Explanation) -> str:
 
 
 def _rate_lines(hud: Hud) -> list[list[Line]]:
-    """The rates in three lengths, longest first."""
-    rates = []
+    """What lasts and the rates, in several lengths, longest first."""
+    rates = [Line(word, 1.0, ACCENT) for word in hud.status]
+    number = 0.8 if hud.fps is not None else 1.0
     if hud.fps is not None:
         rates.append(Line(f"{hud.fps:.1f} FPS" if hud.fps < 99.95 else f"{hud.fps:.0f} FPS"))
     if hud.latency_ms is not None:
-        rates.append(Line(f"{hud.latency_ms:.0f} ms", 0.8 if rates else 1.0))
+        rates.append(Line(f"{hud.latency_ms:.0f} ms", number))
     engine = [hud.model, hud.precision, {True: "compiled", False: "eager", None: ""}[hud.compiled]]
-    details = [" · ".join(word for word in engine if word)]
+    details = [" · ".join(word for word in engine if word), hud.capture]
     if hud.dropped:
         details.append(f"{hud.dropped} dropped")
     full = rates + [Line(text, 0.66, GREY) for text in details if text]
@@ -145,7 +162,7 @@ def caption(picture: Image, place: Region, explanation: Explanation, position: i
     lines = [Line(f"{label}  {panels.percent(found.probability)}" if found else label)]
     if not (explanation.evidence[position] > 0).any():
         lines.append(Line("no evidence", 0.8, GREY))
-    size = _type_size(picture)
+    size = panels.type_size(picture, _TYPE_SHARE)
     panel = panels.text_panel(lines, size=size, max_width=place.width - size)
     Arrangement(spot(picture, place), max(2, size // 3)).add(panel, ("top-left",))
 
@@ -156,7 +173,3 @@ def _column_width(region: Region, width: int, size: int, margin: int) -> int:
     if 11 * size <= beside <= 14 * size:
         return beside
     return max(1, min(12 * size, width - 2 * margin))
-
-
-def _type_size(picture: Image) -> int:
-    return max(_SMALLEST_TYPE, round(_TYPE_SHARE * float(min(picture.shape[:2]))))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal, TypeAlias
 
 from live_gradcam.show.panels import Panel
-from live_gradcam.values import Image
+from live_gradcam.values import Image, Region
 
 Anchor: TypeAlias = Literal[
     "top-left", "top-right", "bottom-left", "bottom-right", "bottom", "centre"
@@ -19,11 +19,13 @@ class Arrangement:
     Args:
         image: The picture to draw on, in place.
         margin: Distance in pixels to the edge and between panels.
+        keep_clear: What panels should not lie on, as long as there is room elsewhere.
     """
 
-    def __init__(self, image: Image, margin: int) -> None:
+    def __init__(self, image: Image, margin: int, keep_clear: Sequence[Region] = ()) -> None:
         self._image = image
         self._margin = margin
+        self._keep_clear = tuple(keep_clear)
         self._taken: list[tuple[int, int, int, int]] = []
 
     def add(
@@ -36,13 +38,18 @@ class Arrangement:
         """
         if panel is None:
             return False
-        for anchor in anchors:
-            for x, y in self._places(panel, anchor):
-                if self._inside(panel, x, y) and (over_others or self._is_free(panel, x, y)):
-                    panel.put(self._image, x, y)
-                    self._taken.append((x, y, panel.width, panel.height))
-                    return True
-        return False
+        places = [
+            (x, y)
+            for anchor in anchors
+            for x, y in self._places(panel, anchor)
+            if self._inside(panel, x, y) and (over_others or self._is_free(panel, x, y))
+        ]
+        if not places:
+            return False
+        x, y = next((place for place in places if self._is_clear(panel, *place)), places[0])
+        panel.put(self._image, x, y)
+        self._taken.append((x, y, panel.width, panel.height))
+        return True
 
     def _places(self, panel: Panel, anchor: Anchor) -> list[tuple[int, int]]:
         height, width = self._image.shape[:2]
@@ -65,6 +72,15 @@ class Arrangement:
     def _inside(self, panel: Panel, x: int, y: int) -> bool:
         height, width = self._image.shape[:2]
         return x >= 0 and y >= 0 and x + panel.width <= width and y + panel.height <= height
+
+    def _is_clear(self, panel: Panel, x: int, y: int) -> bool:
+        return not any(
+            x < place.x + place.width
+            and place.x < x + panel.width
+            and y < place.y + place.height
+            and place.y < y + panel.height
+            for place in self._keep_clear
+        )
 
     def _is_free(self, panel: Panel, x: int, y: int) -> bool:
         gap = max(1, self._margin // 2)

@@ -44,7 +44,7 @@ def probe_display() -> None:
         step = f"Start XWayland. {_WAY_OUT}" if wayland else _WAY_OUT
         raise DeviceError("cannot open a window", "", cause, step)
     try:
-        refusal = _shake_hands(display)
+        refusal, _ = _shake_hands(display)
     except (OSError, ValueError) as exc:
         cause = f"the display does not answer ({exc})"
         raise DeviceError("cannot open a window", f"DISPLAY={display}", cause, _WAY_OUT) from exc
@@ -89,11 +89,30 @@ def _load_platform_plugin() -> None:
                 ) from exc
 
 
-def _shake_hands(display: str) -> str:
+def screen_size() -> tuple[int, int] | None:
+    """Width and height of the screen in pixels; ``None`` where they cannot be told.
+
+    Several monitors side by side count as one screen.
+    """
+    if not sys.platform.startswith("linux"):
+        return None
+    try:
+        _, setup = _shake_hands(os.environ.get("DISPLAY", ""))
+        (vendor,) = struct.unpack_from("<H", setup, 16)
+        formats = setup[21]
+        # Behind the fixed part: the vendor's name, the pixel formats, and the first screen.
+        screen = 32 + (vendor + 3) // 4 * 4 + 8 * formats
+        width, height = struct.unpack_from("<HH", setup, screen + 20)
+    except (OSError, ValueError, IndexError, struct.error):
+        return None
+    return (width, height) if width and height else None
+
+
+def _shake_hands(display: str) -> tuple[str, bytes]:
     """Begin an X11 session and end it at once.
 
     Returns:
-        The server's reason for refusing us; empty if it does not.
+        The server's reason for refusing us, empty if it does not, and what it says about itself.
     """
     parts = _DISPLAY.fullmatch(display)
     if parts is None:
@@ -109,10 +128,18 @@ def _shake_hands(display: str) -> str:
         head = connection.recv(8)
         if not head:
             raise ConnectionError("it hung up")
-        if head[0] == 1:
-            return ""
+        if head[0] == 1 and len(head) == 8:
+            return "", _receive(connection, 4 * int.from_bytes(head[6:], "little"))
         reason = connection.recv(head[1] if len(head) > 1 else 0)
-        return reason.decode("ascii", "replace").strip() or "authentication needed"
+        return reason.decode("ascii", "replace").strip() or "authentication needed", b""
+
+
+def _receive(connection: socket.socket, count: int) -> bytes:
+    """So many bytes, or fewer where the other side has no more."""
+    data = b""
+    while len(data) < count and (more := connection.recv(count - len(data))):
+        data += more
+    return data
 
 
 def _connect(host: str, number: int) -> socket.socket:

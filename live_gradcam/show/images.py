@@ -40,7 +40,7 @@ def write_picture(path: Path, picture: Image) -> None:
     if not done:
         raise SinkError("cannot write picture", str(path), "the encoder refused it")
     try:
-        _replace(path, encoded.tobytes())
+        replace_file(path, encoded.tobytes())
     except OSError as exc:
         raise cannot_write("cannot write picture", path, exc) from exc
 
@@ -49,7 +49,12 @@ def _encoder_says(exc: cv2.error) -> str:
     return str(getattr(exc, "err", "") or exc)
 
 
-def _replace(path: Path, data: bytes) -> None:
+def replace_file(path: Path, data: bytes) -> None:
+    """Write a file as a whole; an existing one is replaced by the complete new one or not at all.
+
+    Raises:
+        OSError: It cannot be written.
+    """
     # Through links, and never in place of a device.
     target = path.resolve()
     if target.exists() and not stat.S_ISREG(target.stat().st_mode):

@@ -62,6 +62,8 @@ class Hud:
         fps: Explained frames shown per second.
         latency_ms: From capture to show, in milliseconds.
         dropped: Frames that were replaced by newer ones.
+        status: What lasts and changes what is seen, in a word each, e.g. ``frozen``.
+        capture: What the camera gives, e.g. ``1280x720 at 30 FPS``.
         model: Name of the network.
         precision: What it computes in, e.g. ``bf16``.
         compiled: Whether the compiled engine runs.
@@ -74,6 +76,8 @@ class Hud:
     fps: float | None = None
     latency_ms: float | None = None
     dropped: int | None = None
+    status: tuple[str, ...] = ()
+    capture: str = ""
     model: str = ""
     precision: str = ""
     compiled: bool | None = None

@@ -102,12 +102,12 @@ def draw_mosaic(
     region = _clip(explanation.region, image)
     seen = image[region.y : region.y + region.height, region.x : region.x + region.width]
     picture = _backdrop(image)
-    for position, place in enumerate(_tiles(count, picture, region)):
+    tiles = _tiles(count, picture, region)
+    for position, place in enumerate(tiles):
         _draw_tile(picture, place, seen, explanation, position, options, scale)
         caption(picture, place, explanation, position)
-    annotate(
-        picture, explanation, replace(options, show_labels=False), hud, scale, title="evidence"
-    )
+    options = replace(options, show_labels=False)
+    annotate(picture, explanation, options, hud, scale, title="evidence", keep_clear=tiles)
     return picture
 
 

@@ -6,6 +6,7 @@ dear to render is cached by its content.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -24,6 +25,7 @@ from live_gradcam.show.text import (
     paste,
     text_strip,
     text_width,
+    wrap_text,
 )
 from live_gradcam.values import Explanation, Image, Prediction
 
@@ -34,6 +36,8 @@ ACCENT: Colour = (40, 196, 255)
 RED: Colour = (60, 50, 235)
 
 _MINUS = "\N{MINUS SIGN}"
+_SMALLEST_TYPE = 10
+_STRIP_SHARE = 0.75  # a picture of 16:9 is no strip yet
 _PANEL_OPACITY = 0.66
 _BAR_GROUND_OPACITY = 0.22
 
@@ -93,6 +97,17 @@ def _fitting_size(texts: Iterable[str], size: int, max_width: int) -> int:
     return smaller
 
 
+def _two_lines(text: str, size: int, max_width: int) -> tuple[int, tuple[str, ...]]:
+    """A type size and at most two lines, in the largest size that cuts nothing off if there is."""
+    for share in (1.0, 0.86, 0.74):
+        smaller = max(9, round(size * share))
+        lines = wrap_text(text, smaller, max_width)
+        if len(lines) <= 2 and all(text_width(line, smaller) <= max_width for line in lines):
+            return smaller, lines
+    lines = (lines[0], " ".join(lines[1:])) if len(lines) > 1 else lines
+    return smaller, tuple(fit_text(line, smaller, max_width) for line in lines)
+
+
 def _line(size: int) -> int:
     return round(LINE_HEIGHT * size)
 
@@ -100,6 +115,16 @@ def _line(size: int) -> int:
 def _framed(width: int, height: int, size: int, parts: Iterable[tuple[Strip, int, int]]) -> Panel:
     ground = rounded(width, height, round(size * 0.4), DARK, _PANEL_OPACITY)
     return Panel(width, height, ((ground, 0, 0), *parts))
+
+
+def type_size(picture: Image, share: float) -> int:
+    """The size of type that has this share of a picture's shorter side; more on a long strip.
+
+    What counts is the screen, which a strip does not fill from top to bottom.
+    """
+    height, width = picture.shape[:2]
+    side = max(float(min(height, width)), _STRIP_SHARE * math.sqrt(height * width))
+    return max(_SMALLEST_TYPE, round(share * side))
 
 
 def percent(probability: float) -> str:
@@ -120,7 +145,7 @@ def logits(value: float) -> str:
         return f"{value:.0f}"
     if size >= 1:
         return f"{value:.1f}"
-    return f"{value:.2f}" if size >= 0.01 or size == 0 else f"{value:.0e}"
+    return f"{value:.2f}" if size >= 0.01 or size == 0 else f"{value:.1g}"
 
 
 def shown_label(explanation: Explanation, position: int = 0) -> str:
@@ -218,12 +243,13 @@ def legend_panel(
         return None
     y = round(size * 0.3)
     parts: list[tuple[Strip, int, int]] = []
-    type_size = _fitting_size((title,), small, inner)
-    heading = fit_text(title, type_size, inner)
-    if heading:
-        strip = text_strip(heading, type_size, WHITE)
-        parts.append((strip, pad, y + round(BASELINE * (small - type_size))))
-    y += _line(small) + round(size * 0.12)
+    type_size, headings = _two_lines(title, small, inner)
+    for heading in headings:
+        if heading:
+            strip = text_strip(heading, type_size, WHITE)
+            parts.append((strip, pad, y + round(BASELINE * (small - type_size))))
+        y += _line(small)
+    y += round(size * 0.12)
     parts.append((_colour_bar(table, inner, bar, signed), pad, y))
     y += bar + round(size * 0.08)
     named = " logits" if unit == "logits" else ""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 import threading
 import unicodedata
@@ -166,6 +167,23 @@ def fit_text(text: str, size: int, max_width: int) -> str:
     if fits == 0:
         return _ELLIPSIS if text_width(_ELLIPSIS, size) <= max_width else ""
     return text[:fits].rstrip() + _ELLIPSIS
+
+
+@lru_cache(maxsize=256)
+def wrap_text(text: str, size: int, max_width: int) -> tuple[str, ...]:
+    """``text`` on as many lines as it needs within ``max_width`` pixels, broken between words.
+
+    A word that is wider than that stands alone on a line that is too wide. A percent sign stays
+    with its number.
+    """
+    lines: list[str] = []
+    for word in re.split(r" (?!%)", clean(text)):
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and text_width(longer, size) <= max_width:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return tuple(lines)
 
 
 def clean(text: str) -> str:

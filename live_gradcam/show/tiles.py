@@ -6,7 +6,11 @@ from live_gradcam.values import Image, Region
 
 
 def tile_places(count: int, width: int, height: int, aspect: tuple[int, int]) -> list[Region]:
-    """Places of ``count`` equal tiles of an aspect ratio, as large as they fit, centred."""
+    """Places of ``count`` equal tiles of an aspect ratio, as large as they fit.
+
+    The rows are centred together; a last row with fewer tiles begins at the left, so that the
+    room beside it is in one piece.
+    """
     gap = max(2, min(width, height) // 90)
     best = (0.0, 1)
     for columns in range(1, count + 1):
@@ -22,8 +26,7 @@ def tile_places(count: int, width: int, height: int, aspect: tuple[int, int]) ->
     places = []
     for position in range(count):
         row, column = divmod(position, columns)
-        in_row = min(columns, count - row * columns)
-        left = (width - in_row * tile[0] - (in_row - 1) * gap) // 2
+        left = (width - columns * tile[0] - (columns - 1) * gap) // 2
         places.append(Region(left + column * (tile[0] + gap), top + row * (tile[1] + gap), *tile))
     return places
 

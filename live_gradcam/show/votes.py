@@ -7,11 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from live_gradcam.native import cv2
-from live_gradcam.show.panels import ACCENT, GREY, Line, logits, text_panel
+from live_gradcam.show.panels import ACCENT, GREY, Line, logits, text_panel, type_size
 from live_gradcam.values import Explanation, Image, Region
 
 _TYPE_SHARE = 0.038
-_SMALLEST_TYPE = 10
 _WIDTH_SHARE = 0.45
 _FOR = (90, 190, 255)
 _AGAINST = (255, 200, 110)
@@ -105,13 +104,13 @@ def add_spot(picture: Image, spot: Spot, x: int, y: int, *, outline: Region | No
         outline: The cell in pixels of the picture, where its place there is known.
     """
     height, width = picture.shape[:2]
-    size = max(_SMALLEST_TYPE, round(_TYPE_SHARE * min(height, width)))
+    size = type_size(picture, _TYPE_SHARE)
     thick = max(1, round(size / 12))
     if outline is not None:
         _outline(picture, outline, thick)
     else:
         cv2.circle(picture, (x, y), size // 2, ACCENT, thick, cv2.LINE_AA)
-    lines = [Line(f"this spot says, in {spot.measure}", 0.66, GREY)]
+    lines = [Line(f"this spot says, in {spot.measure}", 0.8, GREY)]
     lines += [Line(f"+{logits(vote.logits)}  {vote.label}", 0.9, _FOR) for vote in spot.votes_for]
     lines += [
         Line(f"{_MINUS}{logits(-vote.logits)}  {vote.label}", 0.9, _AGAINST)

@@ -12,7 +12,7 @@ from typing_extensions import Self
 
 from live_gradcam.errors import DeviceError
 from live_gradcam.native import cv2
-from live_gradcam.show.display import prepare_toolkit, probe_display
+from live_gradcam.show.display import prepare_toolkit, probe_display, screen_size
 from live_gradcam.values import Image
 
 __all__ = ["Closed", "Event", "KeyPressed", "MouseMoved", "Window", "probe_display"]
@@ -80,6 +80,8 @@ _SETTLING_STEP = 30
 _SETTLING_PICTURES = 4 * _SETTLING_STEP
 _FIRST_SIZE = (1280, 800)
 _SMALLEST_WIDTH = 480
+# What title bars and panels leave of a screen, at least.
+_SCREEN_SHARES = (0.96, 0.86)
 
 
 def key_name(code: int) -> str | None:
@@ -123,7 +125,7 @@ class Window:
         kind = cv2.WINDOW_NORMAL | cv2.WINDOW_FREERATIO | cv2.WINDOW_GUI_NORMAL
         try:
             cv2.namedWindow(title, kind)
-            cv2.resizeWindow(title, *first_size(width, height))
+            cv2.resizeWindow(title, *first_size(width, height, screen_size()))
             cv2.setMouseCallback(title, self._on_mouse)
         except cv2.error as exc:
             cause = str(getattr(exc, "err", "") or exc)
@@ -135,6 +137,11 @@ class Window:
     def is_open(self) -> bool:
         """Whether pictures can be shown."""
         return self._open
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of what is inside the frame, in pixels."""
+        return self._size()
 
     @property
     def fullscreen(self) -> bool:
@@ -149,13 +156,19 @@ class Window:
             self._ask_for_fullscreen(wanted)
             self._fullscreen = wanted
 
-    def show(self, picture: Image) -> None:
-        """Show a picture, ``uint8 (H, W, 3)`` BGR. Does nothing once the window is closed."""
+    def show(self, picture: Image, *, pixels: tuple[int, int] | None = None) -> None:
+        """Show a picture. Does nothing once the window is closed.
+
+        Args:
+            picture: ``uint8 (H, W, 3)`` BGR.
+            pixels: Width and height of the picture in the pixels in which the mouse is told; its
+                own if ``None``.
+        """
         if not self._open or not self._is_visible():
             return
         width, height = self._size()
         self._settle((width, height))
-        self._picture_size = (picture.shape[1], picture.shape[0])
+        self._picture_size = pixels or (picture.shape[1], picture.shape[0])
         canvas, self._place = fitted(picture, width, height)
         cv2.imshow(self._title, canvas)
 
@@ -247,11 +260,21 @@ class Window:
         return (x - left) * across // width, (y - top) * down // height
 
 
-def first_size(width: int, height: int) -> tuple[int, int]:
-    """The window's first size for pictures of a size: theirs, unless too large or too small."""
-    zoom = min(1.0, _FIRST_SIZE[0] / width, _FIRST_SIZE[1] / height)
+def first_size(width: int, height: int, screen: tuple[int, int] | None = None) -> tuple[int, int]:
+    """The window's first size for pictures of a size: theirs, unless too large or too small.
+
+    Args:
+        width: Of the pictures.
+        height: Of the pictures.
+        screen: Width and height of the screen, where they are known.
+    """
+    widest, highest = map(float, _FIRST_SIZE)
+    if screen is not None:
+        widest = min(widest, _SCREEN_SHARES[0] * screen[0])
+        highest = min(highest, _SCREEN_SHARES[1] * screen[1])
+    zoom = min(1.0, widest / width, highest / height)
     if width * zoom < _SMALLEST_WIDTH:
-        zoom = min(_SMALLEST_WIDTH / width, _FIRST_SIZE[1] / height)
+        zoom = min(min(_SMALLEST_WIDTH, widest) / width, highest / height)
     return max(1, round(width * zoom)), max(1, round(height * zoom))
 
 

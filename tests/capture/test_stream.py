@@ -261,3 +261,27 @@ def test_knocking_tells_three_answers() -> None:
     knock = make_knock("http://name.invalid/")
     assert knock is not None
     assert knock() == "unreachable"
+
+
+def test_a_script_that_closes_nothing_leaves_no_reader_in_native_code() -> None:
+    """The interpreter aborts a process whose thread returns from a native library too late."""
+    script = """
+import atexit, sys, threading
+from live_gradcam.capture.stream import StreamSource
+
+def readers():
+    return [each.name for each in threading.enumerate() if each.name.startswith("reader of")]
+
+atexit.register(lambda: print(readers()))  # registered first, so called last
+source = StreamSource(sys.argv[1])
+print(len(readers()))
+"""
+    with MjpegServer() as server:
+        done = subprocess.run(
+            [sys.executable, "-c", script, server.address],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert (done.returncode, done.stdout.split("\n")) == (0, ["1", "[]", ""]), done.stderr

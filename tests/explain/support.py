@@ -44,7 +44,7 @@ def _network(name: str, class_count: int) -> nn.Module:
     family = family_of(name)
     assert family is not None, name
     network = models.get_model(name, weights=None, num_classes=class_count, **family.options)
-    return randomised(network)
+    return randomised(network, probe_size=224 if family.one_size else 96)
 
 
 def network(name: str, class_count: int = 1000) -> nn.Module:

@@ -13,8 +13,9 @@ import torch
 from torch import nn
 
 from live_gradcam.errors import ModelError, UsageError
-from live_gradcam.explain import classifier as module
-from live_gradcam.explain.classifier import Classifier, list_models, load_classifier
+from live_gradcam.explain import bundled as module
+from live_gradcam.explain.catalogue import list_models
+from live_gradcam.explain.classifier import Classifier, load_classifier
 from live_gradcam.explain.networks import network_names
 from live_gradcam.explain.preprocess import Preprocessing
 from tests.explain import support
@@ -203,7 +204,7 @@ def bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         },
     }
     (folder / "card.json").write_text(json.dumps(card))
-    monkeypatch.setattr(module, "_BUNDLED", tmp_path / "models")
+    monkeypatch.setattr(module, "_FOLDER", tmp_path / "models")
     return folder
 
 

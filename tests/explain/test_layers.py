@@ -11,6 +11,7 @@ import torch
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import nn
 from torch.fx.experimental.proxy_tensor import make_fx
+from torchvision import models
 
 from live_gradcam.errors import LiveGradcamError, ModelError, UsageError
 from live_gradcam.explain.chain import ChainHead, fuse_maps
@@ -19,6 +20,7 @@ from live_gradcam.explain.engine import FusedNetwork
 from live_gradcam.explain.explainer import Explainer
 from live_gradcam.explain.layers import at_layers, choose_layers, layers_of, list_layers
 from live_gradcam.explain.methods import METHODS, QUICK_METHODS
+from live_gradcam.explain.preprocess import Preprocessing
 from tests.explain import support
 from tests.explain.test_compiled import gradient_classifier
 from tests.explain.test_methods import (
@@ -105,19 +107,40 @@ def test_one_pass_gives_what_each_layer_gives_alone(pair, method: str, fuse: str
     assert found[0].predictions[0].logit == pytest.approx(logits, abs=1e-4)
 
 
-def test_every_part_runs_once_and_nothing_before_the_first_layer_is_differentiated() -> None:
+def test_every_layer_runs_once_however_many_are_explained() -> None:
     classifier = choose_layers(support.tiny_classifier(), "all")
     assert isinstance(classifier.head, ChainHead)
-    runs: list[str] = []
-    parts = {"trunk": classifier.trunk}
-    parts.update({f"part {n}": part for n, part in enumerate(classifier.head.parts)})
-    for name, part in parts.items():
-        part.register_forward_hook(lambda *_, name=name: runs.append(name))
     network = FusedNetwork(classifier, "fp32").eval()
-    pixels = torch.randint(0, 256, (2, 64, 64, 3), dtype=torch.uint8)
+    runs: list[nn.Module] = []
+    weighted = [each for each in network.modules() if isinstance(each, (nn.Conv2d, nn.Linear))]
+    for each in weighted:
+        each.register_forward_hook(lambda module, *_: runs.append(module))
     with torch.no_grad():
+        pixels = torch.randint(0, 256, (2, 64, 64, 3), dtype=torch.uint8)
         network(pixels, torch.tensor([-1, -2, 3]))
-    assert runs == list(parts)
+    assert weighted
+    assert runs == weighted
+
+
+@pytest.mark.parametrize("method", ["gradcam", "layercam", "eigencam"])
+def test_layers_that_put_their_channels_last_are_fused_as_well(method: str) -> None:
+    swin = models.SwinTransformer(
+        [4, 4], 8, [1, 1, 1], [1, 2, 2], [2, 2], stochastic_depth_prob=0.0, num_classes=5
+    )
+    classifier = Classifier.from_module(
+        support.randomised(swin, probe_size=64), layer="norm", preprocessing=Preprocessing(64, 64)
+    )
+    names = [layer.name for layer in list_layers(classifier)]
+    assert len(names) == 3
+    images = smooth_pictures(64)
+    fused = maps_of(choose_layers(classifier, "all"), method, images, [0, 3])
+    alone = [
+        torch.from_numpy(maps_of(choose_layers(classifier, name), method, images, [0, 3]))
+        for name in names
+    ]
+    expected = fuse_maps(alone, tuple(alone[0].shape[2:]), "mean").numpy()
+    np.testing.assert_allclose(fused, expected, rtol=0, atol=TOLERANCE)
+    assert fused.max() > 0.3
 
 
 @pytest.mark.parametrize("method", QUICK_METHODS)
@@ -197,7 +220,14 @@ def test_a_layer_without_positive_evidence_adds_nothing() -> None:
 
 @pytest.mark.parametrize(
     ("name", "count", "default"),
-    [("squeezenet1_1", 4, "features"), ("inception_v3", 7, "Mixed_7c"), ("scenes", 5, "layer4")],
+    [
+        ("squeezenet1_1", 4, "features"),
+        ("inception_v3", 7, "Mixed_7c"),
+        ("scenes", 5, "layer4"),
+        ("swin_v2_t", 4, "permute"),
+        ("vit_h_14", 1, "encoder.layers.encoder_layer_31.ln_1"),
+        ("maxvit_t", 5, "blocks.3"),
+    ],
 )
 def test_layers_are_known_without_weights(name: str, count: int, default: str) -> None:
     layers, own = layers_of(name)

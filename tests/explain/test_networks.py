@@ -1,4 +1,4 @@
-"""Every convolutional network of torchvision can be cut, and the two parts are the network."""
+"""Every classification network of torchvision can be cut, and the two parts are the network."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from torchvision import models
 from live_gradcam.errors import ModelError
 from live_gradcam.explain.cam import GradientHead, LinearHead, PointwiseHead
 from live_gradcam.explain.classifier import Classifier
+from live_gradcam.explain.cutting import cut_network
 from live_gradcam.explain.networks import (
     FAMILIES,
     build_network,
-    cut_network,
     family_of,
     network_names,
     require_family,
 )
 from live_gradcam.explain.preprocess import Preprocessing
+from live_gradcam.explain.tokens import TokenHead
 from tests.explain import support
 
 # One small member of each kind is run; every other name is cut on the meta device below.
@@ -39,47 +40,55 @@ SMALL = {
     "shufflenet_v2_x0_5": LinearHead,
     "googlenet": LinearHead,
     "inception_v3": LinearHead,
+    "vit_b_32": TokenHead,
+    "swin_t": LinearHead,
+    "maxvit_t": GradientHead,
 }
-NOT_CONVOLUTIONAL = ("vit_", "swin_", "maxvit_")
 
 
 @pytest.mark.parametrize("name", SMALL)
 def test_head_after_trunk_is_the_network(name: str) -> None:
     module = support.network(name, 10)
+    family = family_of(name)
+    side = 224 if family.one_size else 96
     classifier = Classifier.from_module(
-        module, layer=family_of(name).layer, preprocessing=Preprocessing(96, 96)
+        module, layer=family.layer, preprocessing=Preprocessing(side, side)
     )
     generator = torch.Generator().manual_seed(1)
-    pixels = torch.randn(2, 3, 128, 160, generator=generator)
+    height, width = (side, side) if family.one_size else (128, 160)
+    pixels = torch.randn(2, 3, height, width, generator=generator)
     with torch.no_grad():
         activations = classifier.trunk(pixels)
         expected = module(pixels)
         found = classifier.head(activations)
-    assert activations.ndim == 4
-    assert min(activations.shape[2:]) > 1, "an explained layer has places"
+    maps = classifier.head.to_grid(activations)
+    assert maps.ndim == 4
+    assert min(maps.shape[2:]) > 1, "an explained layer has places"
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
     assert type(classifier.head) is SMALL[name]
-    assert classifier.closed_form == (SMALL[name] is not GradientHead)
+    assert classifier.closed_form == (SMALL[name] in (LinearHead, PointwiseHead))
 
 
 def test_every_family_is_run_by_a_test() -> None:
     assert {family_of(name).pattern for name in SMALL} == {family.pattern for family in FAMILIES}
 
 
-def test_every_convolutional_classifier_of_torchvision_is_known() -> None:
-    names = models.list_models(module=models)
-    expected = [name for name in names if not name.startswith(NOT_CONVOLUTIONAL)]
-    assert network_names() == sorted(expected)
+def test_every_classifier_of_torchvision_is_known() -> None:
+    assert network_names() == sorted(models.list_models(module=models))
 
 
 @pytest.mark.parametrize("name", network_names())
 def test_every_network_can_be_cut(name: str) -> None:
     network = build_network(name, 7)
     assert all(parameter.is_meta for parameter in network.parameters()), "no memory is taken"
-    cut = cut_network(network, require_family(name).layer)
-    size = 128 if name == "inception_v3" else 64
+    family = require_family(name)
+    transformer = family.layer.endswith("ln_1")
+    # Swin V2's tables of positions are no parameters, and have numbers already.
+    cut = cut_network(network.to("meta"), family.layer, carry=transformer)
+    size = 224 if family.one_size else 128 if name == "inception_v3" else 64
     activations = cut.trunk(torch.empty(1, 3, size, size, device="meta"))
-    assert activations.ndim == 4
+    assert activations.ndim == (3 if transformer else 4)
+    assert len(cut.carried) == transformer
     assert cut.head(activations).shape == (1, 7)
 
 
@@ -109,7 +118,6 @@ def test_unknown_layer_names_the_layers() -> None:
     [
         ("resnet19", "resnet18"),
         ("ResNet-50", "resnet50"),
-        ("vit_b_16", "no convolutional layer"),
         ("", "live-gradcam models"),
     ],
 )

@@ -21,7 +21,8 @@ from torchvision.transforms._presets import ImageClassification
 
 from live_gradcam.errors import ModelError
 from live_gradcam.explain import weights as module
-from live_gradcam.explain.classifier import list_models, load_classifier
+from live_gradcam.explain.catalogue import list_models
+from live_gradcam.explain.classifier import load_classifier
 from live_gradcam.explain.weights import cached_path, fetch_weights
 from tests.explain import support
 

@@ -1,77 +1,12 @@
-"""Live sources and a small classifier for sessions: real threads, real pace, generated pictures."""
+"""A small classifier for sessions."""
 
 from __future__ import annotations
-
-import threading
-import time
 
 import torch
 from torch import Tensor, nn
 
-from live_gradcam.capture.live import LivePolicy, LiveReader
-from live_gradcam.capture.scene import SCENE_CLASSES, SceneSource
+from live_gradcam.capture.scene import SCENE_CLASSES
 from live_gradcam.explain.classifier import Classifier
-from live_gradcam.values import Image
-
-
-class Pace:
-    """Lets a reader go on so many times a second, and ends every wait when it is stopped."""
-
-    def __init__(self, fps: float) -> None:
-        self._step = 1.0 / fps
-        self._due = time.monotonic()
-        self._stopping = threading.Event()
-
-    def wait(self) -> None:
-        self._due = max(self._due + self._step, time.monotonic() - 0.1)
-        self._stopping.wait(max(0.0, self._due - time.monotonic()))
-
-    def stop(self) -> None:
-        self._stopping.set()
-
-
-class _Filming:
-    """Pictures of a scene as a camera gives them: one every so often, whoever is ready."""
-
-    warning = ""
-
-    def __init__(self, scene: SceneSource, fps: float, frames: int | None) -> None:
-        self.fps: float | None = fps
-        self._frames = iter(scene)
-        self._left = frames
-        self._pace = Pace(fps)
-
-    def read(self) -> Image | None:
-        self._pace.wait()
-        if self._left == 0:
-            return None
-        self._left = None if self._left is None else self._left - 1
-        return next(self._frames).image
-
-    def close(self) -> None:
-        self._pace.stop()
-
-
-class LiveScene(LiveReader):
-    """A camera that films a generated scene; after ``frames`` pictures it hangs."""
-
-    def __init__(
-        self,
-        *,
-        seed: int = 0,
-        width: int = 640,
-        height: int = 480,
-        fps: float = 30.0,
-        frames: int | None = None,
-        name: str = "camera 0",
-    ) -> None:
-        scene = SceneSource(seed=seed, width=width, height=height, fps=fps)
-        super().__init__(
-            name=name,
-            kind="camera",
-            connect=lambda: _Filming(scene, fps, frames),
-            policy=LivePolicy(first_picture_seconds=5.0, hang_seconds=5.0, stall_seconds=2.0),
-        )
 
 
 class TinyNetwork(nn.Module):

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from live_gradcam import lifecycle
+from live_gradcam.bench.filming import Pace
 from live_gradcam.capture.live import LivePolicy, LiveReader
 from live_gradcam.capture.scene import SceneSource, render_scene
 from live_gradcam.capture.source import Source
@@ -23,7 +24,7 @@ from live_gradcam.pipeline import RunOptions
 from live_gradcam.session import run_session
 from live_gradcam.show.overlay import OverlayOptions
 from live_gradcam.values import Image
-from tests.helpers.live import Pace, tiny_classifier
+from tests.helpers.live import tiny_classifier
 
 WIDTH, HEIGHT = 640, 480
 TITLE = "live-gradcam on stage"

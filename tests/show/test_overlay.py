@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from live_gradcam.native import cv2
+from live_gradcam.show.arrange import Arrangement
 from live_gradcam.show.heat import heat_table, normalise, upsample
 from live_gradcam.show.overlay import (
     COLORMAPS,
@@ -22,7 +23,7 @@ from live_gradcam.show.overlay import (
     locate,
     tile_places,
 )
-from live_gradcam.show.panels import ACCENT
+from live_gradcam.show.panels import ACCENT, legend_panel, logits, pill, type_size
 from live_gradcam.show.text import text_strip
 from live_gradcam.values import Explanation, Prediction, Region
 
@@ -402,3 +403,109 @@ def test_drawing_changing_numbers_for_ever_takes_no_more_memory():
         if number in (400, 1199):
             sizes.append(process.memory_info().rss)
     assert sizes[1] - sizes[0] < 8e6
+
+
+def panel(words="note"):
+    return pill(words, size=16, max_width=300, colour=(255, 255, 255), ground=(0, 0, 0))
+
+
+def test_a_panel_keeps_clear_of_the_maps_where_there_is_room():
+    def place(keep_clear):
+        picture = gray()
+        assert Arrangement(picture, 8, keep_clear).add(panel(), ("bottom-left", "bottom-right"))
+        rows, columns = np.nonzero((picture != 120).any(axis=2))
+        return columns.mean() < 260, rows.mean() > 180
+
+    left = Region(0, 180, 260, 180)
+    assert place(()) == (True, True)
+    assert place((left,)) == (False, True)
+    assert place((Region(0, 0, 520, 360),)) == (True, True), "no room: where it would be anyway"
+
+
+@pytest.mark.parametrize("size", [(640, 480), (480, 360), (500, 375)])
+def test_the_legend_of_a_mosaic_lies_beside_the_maps(size):
+    region = Region(0, 0, 100, 100)
+    frame = gray(*size)
+    one = explanation(np.ones((3, 7, 7)), region=region)
+    with_legend, without = (
+        draw_mosaic(frame, one, options=OverlayOptions(show_legend=shown), hud=None)
+        for shown in (True, False)
+    )
+    changed = (with_legend != without).any(axis=2)
+    assert changed.any()
+    for place in tile_places(3, *size, (100, 100)):
+        assert not inside(changed, place).any()
+
+
+def test_the_last_row_of_tiles_begins_where_the_others_do():
+    first, second, third = tile_places(3, 640, 480, (1, 1))
+    assert third.x == first.x
+    assert third.y > first.y == second.y
+    right = 640 - second.x - second.width
+    assert first.x == pytest.approx(right, abs=2)
+
+
+def test_while_the_help_is_read_nothing_looks_out_from_under_it():
+    lines = tuple(f"{key}: what it does" for key in "abcdefgh")
+    for one in (explanation(), explanation(top=0.1), explanation(np.zeros((1, 7, 7)))):
+        helped = [
+            draw(gray(), one, options=OverlayOptions(show_labels=shown, show_legend=shown),
+                 hud=Hud(fps=rate, model=name, help_lines=lines))
+            for shown, rate, name in ((True, 24.0, "resnet18"), (False, None, ""))
+        ]  # fmt: skip
+        np.testing.assert_array_equal(*helped)
+    told = draw(gray(), explanation(), hud=Hud(help_lines=lines, recording_seconds=3.0))
+    assert np.any(told != helped[0]), "but a recording is still seen to run"
+
+
+def test_a_long_message_leaves_the_other_half_of_the_picture_alone():
+    note = "recorded live-gradcam-20261125-131707.mp4 (59 frames, 2.0 s)"
+    options = dataclasses.replace(BARE, show_hud=True)
+    frame = gray(1280, 720)
+    plain = draw(frame, explanation(), options=options)
+    changed = (draw(frame, explanation(), options=options, hud=Hud(notes=(note,))) != plain).any(2)
+    rows, columns = np.nonzero(changed)
+    assert columns.min() > 0.43 * 1280
+    assert rows.min() > 0.8 * 720
+
+
+def test_what_lasts_stands_where_the_rates_do_in_the_colour_of_marks():
+    options = dataclasses.replace(BARE, show_hud=True)
+    picture = draw(gray(), explanation(), options=options, hud=Hud(status=("frozen",))).astype(int)
+    rows, columns = np.nonzero(np.abs(picture - ACCENT).max(axis=2) < 12)
+    assert rows.size
+    assert rows.max() < 60
+    assert columns.min() > 400
+
+
+def test_a_long_title_of_the_legend_is_broken_and_not_shrunk():
+    table = heat_table("turbo", 0.6, False)
+
+    def legend(title, width=240):
+        made = legend_panel(title, table, 0.5, signed=False, size=20, width=width)
+        assert made is not None
+        return made
+
+    short, long = legend("evidence for mug"), legend("evidence for circle rather than flower")
+    assert long.height == short.height + 21, "one more line of the same height"
+    assert long.parts[1][0].height == short.parts[1][0].height, "of the same size"
+    cut = legend("evidence for " + "x" * 60 + " rather than " + "y" * 60)
+    assert all(x + strip.width <= cut.width for strip, x, _ in cut.parts)
+
+
+@pytest.mark.parametrize(
+    ("size", "side"),
+    [((640, 480), 480), ((1920, 1080), 1080), ((1080, 1920), 1080), ((1920, 480), 720)],
+)
+def test_type_has_a_share_of_the_shorter_side_and_more_on_a_strip(size, side):
+    assert type_size(gray(*size), 0.042) == round(0.042 * side)
+    assert type_size(gray(40, 30), 0.042) == 10
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [(12.34, "12"), (-1.26, "-1.3"), (0.126, "0.13"), (0.0, "0.00"), (0.0012, "0.001"),
+     (0.00046, "0.0005"), (4e-6, "4e-06")],
+)  # fmt: skip
+def test_logits_are_written_as_people_read_them(value, words):
+    assert logits(value) == words

@@ -19,6 +19,7 @@ from live_gradcam.show.text import (
     paste,
     text_strip,
     text_width,
+    wrap_text,
 )
 
 WHITE = (255, 255, 255)
@@ -109,3 +110,18 @@ def test_pasting_blends_by_coverage_and_clips():
         before = image.copy()
         paste(image, strip, x, y)
         np.testing.assert_array_equal(image, before)
+
+
+@given(st.text("ab %.é日", max_size=60), st.integers(20, 300))
+@settings(max_examples=60, deadline=None)
+def test_wrapped_text_has_every_word_and_fits_but_for_single_words(text, width):
+    lines = wrap_text(text, 16, width)
+    assert " ".join(lines) == clean(text)
+    for line in lines:
+        assert text_width(line, 16) <= width or " " not in line.replace(" %", "")
+
+
+def test_a_percent_sign_is_never_alone_on_a_line():
+    for width in range(20, 400, 7):
+        lines = wrap_text("hottest 20 % blurred: 12 %, drop 81 %", 16, width)
+        assert not any(line.startswith("%") for line in lines)

@@ -20,6 +20,7 @@ from PIL import ImageGrab
 
 from live_gradcam.errors import DeviceError
 from live_gradcam.show import display
+from live_gradcam.show.display import screen_size
 from live_gradcam.show.window import first_size, fitted, key_name, probe_display
 
 TITLE = "live-gradcam test"
@@ -51,7 +52,8 @@ with window:
     say(ready=True)
     over = False
     while not over:
-        window.show(picture)
+        # Drawn smaller than the frame, in whose pixels the mouse is to be told.
+        window.show(picture[::2, ::2], pixels=(640, 360))
         for event in window.poll(5):
             match event:
                 case KeyPressed(key):
@@ -326,6 +328,7 @@ def test_a_living_display_is_found_without_opening_anything(screen, monkeypatch)
     monkeypatch.setenv("DISPLAY", screen.name)
     monkeypatch.delenv("XAUTHORITY", raising=False)
     probe_display()
+    assert screen_size() == (1280, 800)
     monkeypatch.setenv("DISPLAY", f"{screen.name}.0")
     probe_display()
 
@@ -478,6 +481,29 @@ def test_key_codes_of_every_toolkit(code, name):
 )
 def test_the_first_size_suits_a_screen(size, expected):
     assert first_size(*size) == expected
+
+
+@pytest.mark.parametrize("screen", [(640, 480), (800, 600), (1366, 768), (1920, 1080), (320, 240)])
+@pytest.mark.parametrize("size", [(640, 480), (3840, 2160), (1080, 1920), (160, 120), (1920, 480)])
+def test_the_first_size_leaves_room_for_a_title_bar_on_any_screen(size, screen):
+    width, height = first_size(*size, screen)
+    assert width <= 0.97 * screen[0]
+    assert height <= 0.87 * screen[1]
+    assert width / height == pytest.approx(size[0] / size[1], rel=0.02)
+    assert width > 0.9 * min(screen[0], size[0], 1280) or height > 0.8 * min(
+        screen[1], size[1], 800
+    )
+
+
+@linux
+def test_a_display_that_says_nothing_about_its_screen_sets_no_limit(monkeypatch, tmp_path):
+    monkeypatch.setenv("XAUTHORITY", str(tmp_path / "none"))
+    monkeypatch.setenv("DISPLAY", "")
+    assert screen_size() is None
+    for answer in (bytes([1, 0, 11, 0, 0, 0, 0, 0]), bytes([1, 0, 11, 0, 0, 0, 9, 0]) + bytes(36)):
+        with _display_server(answer) as (name, _):
+            monkeypatch.setenv("DISPLAY", name)
+            assert screen_size() is None
 
 
 def test_pictures_are_fitted_with_black_bars():

@@ -1,0 +1,181 @@
+"""Which pictures a folder holds, and what its labels say: looked at as a stranger's folder."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from live_gradcam.capture.images import is_picture_file, natural_key
+from live_gradcam.errors import SourceError
+from live_gradcam.pictures.sniff import cannot_open
+
+FILE_COLUMNS = ("file", "filename", "file_name", "image", "path", "picture", "name")
+NAME_COLUMNS = ("label", "class", "category", "class_name")
+INDEX_COLUMNS = ("index", "class_index", "label_index", "imagenet_index", "target")
+
+_MOST_CSV_BYTES = 64 << 20
+_DEEPEST = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A picture of a folder.
+
+    Attributes:
+        path: The file.
+        relative: Its path inside the data set, with ``/``.
+        names: What it is labelled with; the first that means a class counts. Empty where it has no
+            label.
+    """
+
+    path: Path
+    relative: str
+    names: tuple[str, ...] = ()
+
+
+def printable(text: str) -> str:
+    """A name from a stranger's disk, safe to print and to write: what is not printable is escaped.
+
+    Very long names are cut in the middle.
+    """
+    shown = "".join(each if each.isprintable() else _escaped(each) for each in text)
+    return shown if len(shown) <= 200 else f"{shown[:98]} … {shown[-98:]}"
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape", "backslashreplace").decode("ascii")
+
+
+def pictures_below(folder: Path, root: Path, *, deep: bool = True) -> Iterator[Path]:
+    """The pictures of a folder and, if ``deep``, of those in it; links to folders are not followed.
+
+    Folders that may not be looked into are passed over.
+    """
+    if len(folder.relative_to(root).parts) > _DEEPEST:
+        return
+    for path in sorted(listed(folder), key=natural_key):
+        if path.name.startswith("."):
+            continue
+        if _is_folder(path):
+            if deep and not path.is_symlink():
+                yield from pictures_below(path, root)
+        elif _is_picture(path):
+            yield path
+
+
+def listed(folder: Path) -> list[Path]:
+    """What a folder holds; nothing where it may not be looked into."""
+    try:
+        return list(folder.iterdir())
+    except OSError:
+        return []
+
+
+def class_folders(folder: Path) -> list[Path]:
+    """The folders of a folder, in order; hidden ones are left out."""
+    try:
+        inside = list(folder.iterdir())
+    except OSError as exc:
+        raise cannot_open(folder, exc) from exc
+    found = [path for path in inside if not path.name.startswith(".") and _is_folder(path)]
+    return sorted(found, key=natural_key)
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # links in a circle, names that are too long
+        return False
+
+
+def _is_picture(path: Path) -> bool:
+    try:
+        return is_picture_file(path)
+    except OSError:
+        return False
+
+
+def relative_name(path: Path, root: Path) -> str:
+    """A picture's name in the data set."""
+    return Path(os.path.relpath(path, root)).as_posix()
+
+
+def read_label_table(path: Path) -> tuple[list[Found], list[tuple[str, str]]]:
+    """The rows of a ``labels.csv``: a header, a column of files, and names or indices of classes.
+
+    Args:
+        path: The file; pictures are named relative to its folder and must lie in it.
+
+    Returns:
+        The pictures, and name and reason of each row that was left out.
+
+    Raises:
+        SourceError: It is not such a table.
+    """
+    where = str(path)
+    try:
+        if path.stat().st_size > _MOST_CSV_BYTES:
+            raise SourceError("cannot read labels", where, "the file is larger than 64 MB")
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as exc:
+        cause, step = "it is not a UTF-8 text file", "Save it as UTF-8"
+        raise SourceError("cannot read labels", where, cause, step) from exc
+    except OSError as exc:
+        raise cannot_open(path, exc) from exc
+    first = text.partition("\n")[0]
+    delimiter = max(",;\t", key=first.count)
+    try:
+        rows = list(csv.reader(io.StringIO(text), delimiter=delimiter))
+    except csv.Error as exc:
+        raise SourceError("cannot read labels", where, f"it is not CSV ({exc})") from exc
+    header = [cell.strip().casefold().replace(" ", "_") for cell in rows[0]] if rows else []
+    file_column = _column(header, FILE_COLUMNS)
+    columns = [each for kind in (NAME_COLUMNS, INDEX_COLUMNS) for each in _columns(header, kind)]
+    if file_column is None or not columns:
+        cause = "its first line does not name a column of files and one of labels"
+        step = f"Begin with a line such as file,label (also: {', '.join(FILE_COLUMNS[1:4])}, ...)"
+        raise SourceError("cannot read labels", where, cause, step)
+    return _rows_to_pictures(rows[1:], file_column, columns, path.parent)
+
+
+def _rows_to_pictures(
+    rows: Sequence[Sequence[str]], file_column: int, columns: Sequence[int], folder: Path
+) -> tuple[list[Found], list[tuple[str, str]]]:
+    inside = folder.resolve()
+    found: dict[str, Found] = {}
+    skipped = []
+    for row in rows:
+        if not any(cell.strip() for cell in row):
+            continue
+        name = row[file_column].strip() if file_column < len(row) else ""
+        names = tuple(row[each].strip() for each in columns if each < len(row))
+        path = folder / name
+        reason = _wrong(path, name, inside)
+        if reason:
+            skipped.append((printable(name) or "a row without a file", reason))
+        else:
+            found[name] = Found(path, Path(name).as_posix(), tuple(filter(None, names)))
+    return list(found.values()), skipped
+
+
+def _wrong(path: Path, name: str, inside: Path) -> str:
+    if not name or "\0" in name:
+        return "no file is named"
+    try:
+        if not path.resolve().is_relative_to(inside):
+            return "it lies outside of the folder"
+        return "" if path.is_file() else "there is no such file"
+    except (OSError, RuntimeError):
+        return "it cannot be looked at"
+
+
+def _column(header: Sequence[str], names: Sequence[str]) -> int | None:
+    return next(iter(_columns(header, names)), None)
+
+
+def _columns(header: Sequence[str], names: Sequence[str]) -> list[int]:
+    return [header.index(name) for name in names if name in header]

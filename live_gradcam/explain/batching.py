@@ -1,0 +1,173 @@
+"""How many pictures share one forward: found out from the work itself.
+
+Which size is cheapest depends on the processor's caches, the network and the input's size. So the
+first forwards of a long run are made in several sizes, each timed on real pictures that had to be
+explained anyway, and the run stays with the smallest size that is as cheap as the best. Memory
+bounds the sizes before anything is tried, and one that did not fit is not tried again.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+
+import torch
+
+Size: TypeAlias = "tuple[int, int]"
+"""Height and width of the network's input."""
+
+# In the order in which they are tried: a good guess first, then larger, then smaller ones.
+_SIZES: Mapping[str, tuple[int, ...]] = {
+    "cpu": (4, 8, 2, 1),
+    "cuda": (16, 32, 8, 4),
+    "mps": (8, 16, 4, 2, 1),
+}
+# The first forward of a size builds what the later ones use: it is not timed.
+_WARM_UP = 1
+_TIMED = 3
+# A larger size has to save more than this share of the time for a picture.
+_GAIN = 0.03
+# The activations that are alive at once, in multiples of the float32 input: 42 for VGG, the
+# largest of torchvision's networks in this respect, and as much again for the library's copies.
+_ACTIVATIONS = 84
+_BYTES_OF_PIXEL = 3 * 4
+# How much of the free memory one batch may take.
+_MEMORY_SHARE = 0.5
+
+
+@dataclass(slots=True)
+class _Trial:
+    """What is known for one input size."""
+
+    untried: list[int]
+    forwards: int = 0
+    seconds: dict[int, float] = field(default_factory=dict)
+    chosen: int | None = None
+
+    @property
+    def size(self) -> int:
+        """The size of the next full forward."""
+        return self.chosen or self.untried[0]
+
+    def conclude(self) -> None:
+        """Go on to the next size, or choose."""
+        tried, first = self.untried.pop(0), next(iter(self.seconds))
+        self.forwards = 0
+        limit = min(self.seconds.values()) * (1 + _GAIN)
+        if self.seconds[tried] > limit:  # what lies beyond it is dearer still
+            larger = tried > first
+            self.untried = [size for size in self.untried if (size > tried) != larger]
+        if not self.untried:
+            self.chosen = min(size for size, each in self.seconds.items() if each <= limit)
+
+
+class BatchSizer:
+    """Chooses the size of the next forward. Safe to use from many threads.
+
+    Args:
+        device_type: ``cpu``, ``cuda`` or ``mps``.
+        fixed: Always this size where so many pictures wait; nothing is tried.
+        free_memory: Bytes that are free on the device, or ``None`` where that is not known.
+    """
+
+    def __init__(
+        self,
+        device_type: str,
+        *,
+        fixed: int | None = None,
+        free_memory: Callable[[], int | None] = lambda: None,
+    ) -> None:
+        self._sizes = _SIZES[device_type]
+        self._fixed = fixed
+        self._free_memory = free_memory
+        self._trials: dict[Size, _Trial] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def largest(self) -> int:
+        """How many pictures are worth waiting together."""
+        return self._fixed or max(self._sizes)
+
+    def chosen(self, height: int, width: int) -> int | None:
+        """The size that was found to be cheapest; ``None`` while it is being found out."""
+        if self._fixed is not None:
+            return self._fixed
+        with self._lock:
+            return self._trial(height, width).chosen
+
+    def next_size(self, waiting: int, height: int, width: int) -> int:
+        """The size of the next forward.
+
+        Args:
+            waiting: Pictures that are there, at least 1.
+            height: Height of the network's input.
+            width: Width of the network's input.
+        """
+        if self._fixed is not None:
+            return min(waiting, self._fixed)
+        with self._lock:
+            return min(waiting, self._trial(height, width).size)
+
+    def note(self, batch: int, height: int, width: int, seconds: float) -> None:
+        """Take note of how long a forward took."""
+        if self._fixed is not None:
+            return
+        with self._lock:
+            trial = self._trial(height, width)
+            if trial.chosen is not None or batch != trial.size:
+                return
+            trial.forwards += 1
+            if trial.forwards > _WARM_UP:
+                each = seconds / batch
+                trial.seconds[batch] = min(each, trial.seconds.get(batch, each))
+            if trial.forwards == _WARM_UP + _TIMED:
+                trial.conclude()
+
+    def note_too_large(self, batch: int, height: int, width: int) -> None:
+        """Take note of a size that did not fit into memory: half of it is the most from now on."""
+        half = max(1, batch // 2)
+        if self._fixed is not None:
+            self._fixed = min(self._fixed, half)
+            return
+        with self._lock:
+            trial = self._trial(height, width)
+            trial.seconds = {size: each for size, each in trial.seconds.items() if size <= half}
+            trial.untried = [size for size in trial.untried if size <= half]
+            if trial.chosen is not None or not trial.untried:
+                trial.chosen = min(trial.chosen or half, half)
+
+    def _trial(self, height: int, width: int) -> _Trial:
+        trial = self._trials.get((height, width))
+        if trial is None:
+            most = max(self._sizes)
+            free = self._free_memory()
+            if free is not None:
+                each = height * width * _BYTES_OF_PIXEL * _ACTIVATIONS
+                most = min(most, max(1, int(_MEMORY_SHARE * free / each)))
+            fitting = [size for size in self._sizes if size <= most]
+            trial = self._trials[height, width] = _Trial(fitting)
+            if fitting in ([], [1]):
+                trial.chosen = 1
+        return trial
+
+
+def free_memory(device: torch.device) -> int | None:
+    """Bytes that a batch could use on a device; ``None`` where the system does not say."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    if device.type != "cpu":
+        return None
+    try:
+        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except (OSError, ValueError):
+        pass
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):  # Windows and macOS do not tell this way
+        return None

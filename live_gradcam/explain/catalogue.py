@@ -1,0 +1,50 @@
+"""The list of networks that can be loaded by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from live_gradcam.explain.bundled import bundled_names, read_card
+from live_gradcam.explain.classifier import weights_entries
+from live_gradcam.explain.cutting import find_layer
+from live_gradcam.explain.fitting import IMAGENET_CLASSES
+from live_gradcam.explain.networks import build_network, network_names, require_family
+from live_gradcam.explain.preprocess import Preprocessing
+from live_gradcam.explain.weights import cached_path
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRow:
+    """One line of the list of networks.
+
+    Attributes:
+        name: What ``--model`` takes.
+        layer: The layer that is explained by default.
+        input_size: Side in pixels of the network's input.
+        cached: Whether the weights are on this machine.
+    """
+
+    name: str
+    layer: str
+    input_size: int
+    cached: bool
+
+
+def list_models() -> list[ModelRow]:
+    """Every network that can be loaded by name: the bundled ones, then torchvision's."""
+    rows = []
+    for name in bundled_names():
+        card = read_card(name)
+        layer = card.get("layer") or require_family(card["arch"]).layer
+        rows.append(ModelRow(name, layer, card["preprocessing"]["crop_size"], cached=True))
+    for name in network_names():
+        entry = weights_entries(name).DEFAULT
+        size = Preprocessing.from_transform(entry.transforms()).crop_size
+        cached = cached_path(entry.url).is_file()
+        rows.append(ModelRow(name, _layer(name), size, cached))
+    return rows
+
+
+def _layer(name: str) -> str:
+    layer = require_family(name).layer
+    return find_layer(build_network(name, IMAGENET_CLASSES), layer) if "-1" in layer else layer

@@ -1,0 +1,171 @@
+"""``live-gradcam evaluate`` as a user meets it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from live_gradcam.capture.scene import render_scene
+from live_gradcam.commands.evaluate import EvaluateRequest, execute
+from live_gradcam.console import Console
+from live_gradcam.errors import LiveGradcamError, SinkError, SourceError, UsageError
+from live_gradcam.native import cv2
+from tests.helpers.runs import ENVIRONMENT
+
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
+
+QUICK = ["--model", "scenes", "--steps", "2", "--device", "cpu", "--precision", "fp32"]
+HOSTILE = '<img src=x onerror=alert(1)>&".png'
+
+
+class References(HTMLParser):
+    """Collects everything in a page that a browser would fetch or run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.scripts = 0
+        self.tags: set[str] = set()
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.scripts += tag == "script"
+        for name, value in attributes:
+            if name in ("src", "href", "srcset", "data", "action", "poster", "background"):
+                self.found.append(value or "")
+            assert not name.startswith("on"), f"{tag} has {name}"
+
+
+def references(page: str) -> References:
+    parser = References()
+    parser.feed(page)
+    return parser
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Scenes with one object each, in a folder for each class; one with a hostile name."""
+    folder = tmp_path_factory.mktemp("data") / "pictures"
+    for seed in range(6):
+        scene = render_scene(seed, width=96, height=64, objects=1)
+        path = folder / scene.objects[0].label / f"{seed}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(path), scene.image)
+    path.rename(path.with_name(HOSTILE))
+    return folder
+
+
+def test_the_outputs_agree_and_the_report_needs_nothing_else(
+    command: Command, folder: Path, tmp_path: Path
+) -> None:
+    done = command("evaluate", folder, *QUICK, "-o", "r.json", "-o", "r.csv", "-o", "r.html")
+    assert done.returncode == 0, done.stderr
+    assert "top-1" in done.stdout
+    result = json.loads((tmp_path / "r.json").read_text())
+    assert result["totals"]["pictures"] == len(result["pictures"]) == 6
+    with (tmp_path / "r.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["picture"] for row in rows] == [each["name"] for each in result["pictures"]]
+    for row, each in zip(rows, result["pictures"], strict=True):
+        assert float(row["probability"]) == each["methods"]["gradcam"]["probability"]
+        assert int(row["top1"]) == each["top1"]
+    page = (tmp_path / "r.html").read_text()
+    found = references(page)
+    assert found.found
+    assert all(each.startswith("data:image/jpeg;base64,") for each in found.found)
+    assert not found.tags & {"link", "iframe", "object", "embed", "base", "form", "audio", "video"}
+    assert not re.search(r"https?:|@import|url\(|//[a-z]", page.split("base64,", 1)[0])
+    assert "default-src 'none'" in page
+    assert found.scripts == 1
+    assert "&lt;img src=x onerror" in page
+    assert len(page) < 2 << 20
+    assert not list(tmp_path.glob("*.partial"))
+
+
+def test_kill_9_and_the_same_command_again_give_the_same(
+    command: Command, folder: Path, tmp_path: Path
+) -> None:
+    arguments = ["evaluate", str(folder), *QUICK, "-o", "r.json"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "live_gradcam", *arguments],
+        cwd=tmp_path,
+        env=ENVIRONMENT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    partial = tmp_path / "r.json.partial"
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline and process.poll() is None:
+        if partial.exists() and partial.read_bytes().count(b"\n") >= 3:
+            break
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert not (tmp_path / "r.json").exists()
+    refused = command(*arguments, "--seed", "9")
+    assert refused.returncode == 2
+    assert "seed was 0 and is 9" in refused.stderr
+    again = command(*arguments)
+    assert again.returncode == 0, again.stderr
+    assert "going on after" in again.stderr
+    assert not partial.exists()
+    whole = command(*arguments[:-1], "whole.json")
+    assert whole.returncode == 0, whole.stderr
+    assert (tmp_path / "r.json").read_bytes() == (tmp_path / "whole.json").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind", "words"),
+    [
+        ({"methods": ("sorcery",)}, UsageError, "Choose from"),
+        ({"methods": ("gradcam", "gradcam")}, UsageError, "twice"),
+        ({"measures": ("beauty",)}, UsageError, "pointing"),
+        ({"source": "nowhere"}, SourceError, "nowhere"),
+        ({"source": "scenes:x"}, UsageError, "seed"),
+        ({"boxes": Path("nowhere.json")}, UsageError, "nowhere.json"),
+        ({"outputs": (Path("x.pdf"),)}, UsageError, ".html"),
+        ({"outputs": (Path("no/such/x.json"),)}, SinkError, "no/such"),
+        ({"outputs": (Path("x.json"), Path("x.json"))}, UsageError, "same"),
+    ],
+)
+def test_what_is_wrong_is_refused_with_its_kind(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    changes: dict[str, object],
+    kind: type[LiveGradcamError],
+    words: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    request = EvaluateRequest(**{"source": "scenes", "model": "scenes", **changes})  # type: ignore[arg-type]
+    with pytest.raises(kind, match=re.escape(words)):
+        execute(request, Console())
+    assert not list(tmp_path.iterdir())
+
+
+def test_quiet_says_nothing_and_needs_an_output(
+    folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    request = EvaluateRequest(
+        source=str(folder),
+        model="scenes",
+        outputs=(tmp_path / "r.json",),
+        measures=("accuracy",),
+        sanity=False,
+        resume=tmp_path / "state",
+    )
+    execute(request, Console(quiet=True))
+    assert capfd.readouterr() == ("", "")
+    assert (tmp_path / "r.json").exists()
+    assert (tmp_path / "state").exists()  # a file that was named stays
+    with pytest.raises(UsageError, match="-o"):
+        execute(EvaluateRequest(source=str(folder), model="scenes"), Console(quiet=True))
