@@ -22,6 +22,8 @@ from live_gradcam.options import (
     Debug,
     Device,
     Fps,
+    FuseChoice,
+    FuseOption,
     Height,
     Kiosk,
     Labels,
@@ -37,6 +39,7 @@ from live_gradcam.options import (
     Model,
     NoSmooth,
     NoWindow,
+    OneLayer,
     Opacity,
     Outputs,
     Overwrite,
@@ -76,6 +79,8 @@ def run(
     weights: Weights = None,
     labels: Labels = None,
     method: MethodOption = "gradcam",
+    layer: Layer = None,
+    fuse: FuseOption = FuseChoice.mean,
     device: Device = "auto",
     precision: PrecisionOption = Precision.auto,
     compile_: CompileOption = Compile.auto,
@@ -110,6 +115,8 @@ def run(
             weights=weights,
             labels=labels,
             method=method,
+            layer=layer,
+            fuse=fuse.value,
             device=device,
             precision=precision.value,
             compile=compile_.value,
@@ -187,6 +194,8 @@ def web(
     weights: Weights = None,
     labels: Labels = None,
     method: MethodOption = "gradcam",
+    layer: Layer = None,
+    fuse: FuseOption = FuseChoice.mean,
     device: Device = "auto",
     precision: PrecisionOption = Precision.auto,
     compile_: CompileOption = Compile.auto,
@@ -208,6 +217,8 @@ def web(
             weights=weights,
             labels=labels,
             method=method,
+            layer=layer,
+            fuse=fuse.value,
             device=device,
             precision=precision.value,
             compile=compile_.value,
@@ -224,7 +235,7 @@ def evaluate(
     model: Model = None,
     weights: Weights = None,
     labels: Labels = None,
-    layer: Layer = None,
+    layer: OneLayer = None,
     device: Device = "auto",
     precision: PrecisionOption = Precision.auto,
     method: Methods = None,
@@ -306,12 +317,23 @@ def models(
     methods: Annotated[
         bool, typer.Option("--methods", help="List the methods instead, with their definitions.")
     ] = False,
+    layers: Annotated[
+        str | None,
+        typer.Option(
+            "--layers",
+            metavar="MODEL",
+            help="List the layers of this network instead.",
+            show_default=False,
+        ),
+    ] = None,
     debug: Debug = False,
 ) -> None:
     """List the networks: name, explained layer, input size, and whether the weights are here."""
-    from live_gradcam.commands.models import execute, list_methods
+    from live_gradcam.commands.models import execute, list_layers, list_methods
 
-    if methods:
+    if layers is not None:
+        list_layers(Console(), layers)
+    elif methods:
         list_methods(Console())
     else:
         execute(Console())

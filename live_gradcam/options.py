@@ -26,6 +26,13 @@ class Compile(str, Enum):
     off = "off"
 
 
+class FuseChoice(str, Enum):
+    """What becomes of the maps of several layers."""
+
+    mean = "mean"
+    max = "max"
+
+
 class ViewChoice(str, Enum):
     """What the network is shown."""
 
@@ -92,6 +99,20 @@ MethodOption = Annotated[
         help="What makes the maps. See 'live-gradcam models --methods'.",
         rich_help_panel=MODEL,
     ),
+]
+Layer = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME|INDEX|all",
+        help="The layer to explain, or several, separated by commas. See "
+        "'live-gradcam models --layers MODEL'.",
+        rich_help_panel=MODEL,
+        show_default="the network's last one",
+    ),
+]
+FuseOption = Annotated[
+    FuseChoice,
+    typer.Option("--fuse", help="How maps of several layers become one.", rich_help_panel=MODEL),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.", rich_help_panel=MODEL)]
 PrecisionOption = Annotated[
@@ -214,7 +235,7 @@ ReportOutputs = Annotated[
         show_default=False,
     ),
 ]
-Layer = Annotated[
+OneLayer = Annotated[
     str | None,
     typer.Option(
         help="The layer to explain. See 'live-gradcam models'.",

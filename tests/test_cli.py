@@ -48,9 +48,9 @@ def test_help_lists_the_commands(command: Command) -> None:
 def test_help_of_run_names_every_option(command: Command) -> None:
     done = command("run", "--help", COLUMNS="120")
     options = (
-        "--output --model --weights --labels --method --device --precision --compile --class "
-        "--top-k --view --colormap --opacity --mirror --width --height --fps --max-frames --loop "
-        "--overwrite --no-window --quiet --debug"
+        "--output --model --weights --labels --method --layer --fuse --device --precision "
+        "--compile --class --top-k --view --colormap --opacity --mirror --width --height --fps "
+        "--max-frames --loop --overwrite --no-window --quiet --debug"
     )
     for option in options.split():
         assert option in done.stdout

@@ -128,6 +128,8 @@ def test_maps_are_subtracted_only_where_that_is_right() -> None:
         if not method.contrasts:
             assert method.title in state.message
             assert "subtracted" in state.message
+    fused = after("d", state=replace(START, layer="layer3,layer4"))
+    assert (fused.mode, "fused" in fused.message) == ("single", True)
     # A method that allows none ends the contrast that is on the screen.
     state = after("k", state=replace(START, mode="contrast"))
     assert (state.method, state.mode) == ("gradcam++", "single")

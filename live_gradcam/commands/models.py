@@ -47,5 +47,29 @@ def list_methods(console: Console) -> None:
             console.note(f"{each.name}: {each.note}")
 
 
+def list_layers(console: Console, model: str) -> None:
+    """List the layers of a network that can be explained, early to late; needs no weights.
+
+    Raises:
+        ModelError: There is no such network.
+    """
+    from live_gradcam.explain.layers import layers_of
+
+    layers, default = layers_of(model)
+    console.table(
+        ("index", "layer", "channels", "grid", "default"),
+        [
+            (
+                str(index),
+                layer.name,
+                str(layer.channels),
+                "x".join(map(str, layer.grid[::-1])),
+                "yes" if layer.name == default else "",
+            )
+            for index, layer in enumerate(layers)
+        ],
+    )
+
+
 def _weights(cached: bool) -> str:
     return "here" if cached else "-"

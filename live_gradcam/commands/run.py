@@ -32,6 +32,8 @@ class RunRequest:
     weights: Path | None = None
     labels: Path | None = None
     method: str = "gradcam"
+    layer: str | None = None
+    fuse: Literal["mean", "max"] = "mean"
     device: str = "auto"
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     compile: Literal["auto", "on", "off"] = "auto"
@@ -223,6 +225,8 @@ def _open_explainer(request: RunRequest, console: Console) -> Explainer:
         request.model or "resnet18",
         weights=request.weights,
         labels=request.labels,
+        layer=request.layer,
+        fuse=request.fuse,
         on_notice=console.note,
     )
     method = require_method(request.method)

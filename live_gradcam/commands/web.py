@@ -33,6 +33,8 @@ class WebRequest:
     weights: Path | None = None
     labels: Path | None = None
     method: str = "gradcam"
+    layer: str | None = None
+    fuse: Literal["mean", "max"] = "mean"
     device: str = "auto"
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     compile: Literal["auto", "on", "off"] = "auto"
@@ -61,6 +63,8 @@ def execute(request: WebRequest, console: Console) -> None:
         request.model or "resnet18",
         weights=request.weights,
         labels=request.labels,
+        layer=request.layer,
+        fuse=request.fuse,
         on_notice=console.note,
     )
     with _explainer(request, classifier, console) as explainer:

@@ -214,6 +214,9 @@ def _worst_first(row: Mapping[str, Any], method: str) -> tuple[float, ...]:
     return (-len(row["findings"]), *looks_right(row["methods"][method]), accuracy)
 
 
+_OUTSIDE = "evidence mostly outside of the object"
+
+
 def findings(row: Mapping[str, Any], methods: Sequence[str]) -> list[str]:
     """What looks suspicious about a class, as plain sentences; nothing where nothing does.
 
@@ -228,6 +231,11 @@ def findings(row: Mapping[str, Any], methods: Sequence[str]) -> list[str]:
         of = [method for method, sentence in said.items() if sentence]
         if of:
             by = f" ({', '.join(of)})" if len(methods) > 1 else ""
+            meaning = look is _beside and _OUTSIDE in said[of[0]].lower()
+            if meaning and len(of) == len(methods):
+                by = f"; the network looks at the background{by}"
+            elif meaning:  # one network cannot look at two places
+                by += "; by the other maps it looks at the object, so the methods differ here"
             found.append(f"{said[of[0]]}{by}.")
     return found
 
@@ -241,10 +249,10 @@ def _beside(row: Mapping[str, Any], figures: Mapping[str, Any]) -> str:
     named = f"named right in {percent(row['top1'])} of the pictures, but " if right else ""
     if inside < _MOSTLY:
         text = (
-            f"evidence mostly outside of the object: only {percent(inside)} of it lies on the "
+            f"{_OUTSIDE}: only {percent(inside)} of it lies on the "
             f"object or beside it, which covers {percent(figures['area'])} of the picture"
         )
-        return _capital(f"{named}{text}; the network looks at the background")
+        return _capital(f"{named}{text}")
     if figures["pointing"] <= figures["chance"]:
         return _capital(
             f"{named}the hottest point hits the object in {percent(figures['pointing'])} of the "

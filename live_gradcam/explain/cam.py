@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
+from functools import partial
 from typing import TypeAlias
 
 import torch
@@ -243,7 +244,7 @@ class GradientHead(Head):
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         logits, pull_back = self.differentiate(activations)
         classes = choose(logits)
-        gradients = self.gradients_to_grid(pull_back(one_hot(classes, logits)))
+        gradients = self.gradients_to_grid(pull_back(one_hot(logits, classes)))
         maps = weighted_sum(gradients.mean((3, 4)), self.to_grid(activations))
         return logits, classes, maps, activations
 
@@ -251,20 +252,30 @@ class GradientHead(Head):
     def differentiate(self, activations: Tensor) -> tuple[Tensor, PullBack]:
         logits, pull_one_back = torch.func.vjp(self._run, activations)[:2]
 
-        def pull_back(cotangents: Tensor) -> Tensor:
-            by_class = cotangents.transpose(0, 1)
-            if self._one_by_one:
-                gradients = torch.stack([pull_one_back(each)[0] for each in by_class])
-            else:
-                gradients = torch.func.vmap(lambda each: pull_one_back(each)[0])(by_class)
-            return gradients.transpose(0, 1)
-
-        return logits, pull_back
+        return logits, partial(pull_each_back, pull_one_back, one_by_one=self._one_by_one)
 
     def _run(self, activations: Tensor) -> Tensor:
         # Cloned because many heads begin with a ReLU in place.
         logits: Tensor = self.module(activations.clone())
         return logits
+
+
+def pull_each_back(
+    pull_back: Callable[[Tensor], tuple[Tensor]], cotangents: Tensor, *, one_by_one: bool
+) -> Tensor:
+    """Derivatives ``(N, K, ...)`` of K values, each back through the same part of a network.
+
+    Args:
+        pull_back: What `torch.func.vjp` gave for the part.
+        cotangents: By the part's output.
+        one_by_one: It cannot be done for several values at once, see `has_attention`.
+    """
+    by_value = cotangents.transpose(0, 1)
+    if one_by_one:
+        gradients = torch.stack([pull_back(each)[0] for each in by_value])
+    else:
+        gradients = torch.func.vmap(lambda each: pull_back(each)[0])(by_value)
+    return gradients.transpose(0, 1)
 
 
 def has_attention(module: nn.Module) -> bool:
@@ -280,7 +291,7 @@ def has_attention(module: nn.Module) -> bool:
     )
 
 
-def one_hot(classes: Tensor, logits: Tensor) -> Tensor:
+def one_hot(logits: Tensor, classes: Tensor) -> Tensor:
     """Derivatives ``(N, K, classes)`` of the chosen scores ``(N, K)`` by all scores."""
     indices = torch.arange(logits.shape[1], device=logits.device)
     return (classes.unsqueeze(2) == indices).to(logits.dtype)

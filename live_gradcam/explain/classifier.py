@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from live_gradcam.errors import ModelError
 from live_gradcam.explain.bundled import bundled_names, bundled_weights, read_card
 from live_gradcam.explain.cam import Head
+from live_gradcam.explain.chain import Fuse
 from live_gradcam.explain.checkpoint import read_checkpoint
 from live_gradcam.explain.cutting import Cut, cut_network, find_layer
 from live_gradcam.explain.fitting import IMAGENET_CLASSES, fill_network
@@ -187,7 +188,8 @@ def load_classifier(
     *,
     weights: Any = None,  # noqa: ANN401 - torchvision's weight entries are untyped
     labels: Labels = None,
-    layer: str | None = None,
+    layer: str | int | None = None,
+    fuse: Fuse = "mean",
     progress: Progress | None = None,
     on_notice: Callable[[str], None] | None = None,
 ) -> Classifier:
@@ -199,30 +201,49 @@ def load_classifier(
             weights entry (``IMAGENET1K_V2``) or the entry itself; ``None`` takes torchvision's
             (or timm's) default, downloaded once.
         labels: Names of the classes, or a file with them; ``None`` takes the weights' own.
-        layer: The layer to explain; ``None`` takes the last one that still has places.
+        layer: The layer to explain: a name or an index in the list that
+            `live_gradcam.explain.layers.list_layers` gives (negative from the end), or any module
+            as for `Classifier.from_module`; several of the list, separated by commas, or ``all``;
+            ``None`` takes the last one that still has places.
+        fuse: What becomes of the maps of several layers.
         progress: Told about a download; ``None`` shows a bar on stderr. timm shows its own.
         on_notice: Told, in one sentence each, what was understood rather than plain.
 
     Raises:
-        ModelError: The network, its weights or its labels cannot be used.
+        ModelError: The network, its weights or its labels cannot be used, or it has no such layer.
+        UsageError: One of several layers, or an index, is not in the list.
     """
-    if name in bundled_names() and weights is None:
-        classifier = _load_bundled(name, labels, layer)
-    elif name.startswith(TIMM_PREFIX):
-        classifier = _load_timm(name, None if weights is None else Path(weights), labels, layer)
-    else:
-        if name in bundled_names():
-            name = str(read_card(name)["arch"])
-        family = require_family(name)
-        entry = _find_entry(name, weights)
-        if entry is None:
-            classifier = _load_file(name, family, Path(weights), labels, layer)
-        else:
-            classifier = _load_published(name, family, entry, labels, layer, progress)
+    classifier = _load(name, weights, labels, None, progress)
+    if layer is not None:
+        from live_gradcam.explain.layers import choose_layers  # which needs classifiers itself
+
+        chosen = choose_layers(classifier, str(layer), fuse=fuse)
+        classifier = chosen or _load(name, weights, labels, str(layer), progress)
     for note in classifier.notes:
         if on_notice is not None:
             on_notice(note)
     return classifier
+
+
+def _load(
+    name: str,
+    weights: Any,  # noqa: ANN401
+    labels: Labels,
+    layer: str | None,
+    progress: Progress | None,
+) -> Classifier:
+    """The classifier at its usual layer, or at a module's output."""
+    if name in bundled_names() and weights is None:
+        return _load_bundled(name, labels, layer)
+    if name.startswith(TIMM_PREFIX):
+        return _load_timm(name, None if weights is None else Path(weights), labels, layer)
+    if name in bundled_names():
+        name = str(read_card(name)["arch"])
+    family = require_family(name)
+    entry = _find_entry(name, weights)
+    if entry is None:
+        return _load_file(name, family, Path(weights), labels, layer)
+    return _load_published(name, family, entry, labels, layer, progress)
 
 
 def _find_entry(name: str, weights: Any) -> Any:  # noqa: ANN401

@@ -36,7 +36,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor, fx
 
-from live_gradcam.explain import cam, engine, method_heads, tokens
+from live_gradcam.explain import cam, chain, engine, method_heads, tokens
 from live_gradcam.explain.compile_worker import LENGTH, CompileRequest
 from live_gradcam.explain.engine import Engine, FusedNetwork, Output
 from live_gradcam.explain.runtime import cpu_flags
@@ -267,7 +267,7 @@ class BackgroundCompiler:
             self._threads,
         )
         digest.update("\n".join(map(str, facts)).encode())
-        for module in (cam, engine, method_heads, tokens):
+        for module in (cam, chain, engine, method_heads, tokens):
             digest.update(Path(str(module.__file__)).read_bytes())
         for name, tensor in self._network.state_dict().items():
             digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())

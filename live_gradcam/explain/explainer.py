@@ -15,9 +15,10 @@ from typing_extensions import Self
 
 from live_gradcam.errors import SourceError, UsageError
 from live_gradcam.explain.cam import LinearHead
+from live_gradcam.explain.chain import UNIT, ChainHead
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.masked import OnForwards
-from live_gradcam.explain.methods import require_method
+from live_gradcam.explain.method_heads import require_layers
 from live_gradcam.explain.preprocess import FramePlan, as_bgr, plan_frame, prepare_batch
 from live_gradcam.explain.runner import OutOfMemory, Runner, Selection
 from live_gradcam.explain.runtime import CompileChoice, PrecisionChoice, Runtime, choose_runtime
@@ -56,7 +57,8 @@ class Explainer:
             the network.
 
     Raises:
-        UsageError: An option has a value that does not exist.
+        UsageError: An option has a value that does not exist, or the classifier is explained at
+            several layers and the method cannot do that.
         DeviceError: The device is not there, or cannot compute in this precision.
     """
 
@@ -76,7 +78,8 @@ class Explainer:
         if top_k < 1:
             raise UsageError("cannot predict so few classes", str(top_k), "", "Use 1 or more")
         self._view = _checked_view(view)
-        self._method = require_method(method)
+        self._method = require_layers(classifier.head, method)
+        self._unit = UNIT if isinstance(classifier.head, ChainHead) else self._method.unit
         self._classifier = classifier
         self._top_k = min(top_k, classifier.class_count)
         self._runner = Runner(
@@ -275,7 +278,7 @@ class Explainer:
             region=plan.region,
             labels=tuple(labels[index] for index in explained),
             method=self._method.name,
-            unit=self._method.unit,
+            unit=self._unit,
             class_specific=self._method.class_specific,
             completeness_residual=residual,
             finite=finite,

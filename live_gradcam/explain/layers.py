@@ -6,6 +6,8 @@ last one at each resolution is offered: from early, fine and simple to late, coa
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,13 +15,22 @@ import torch
 from torch import Tensor, fx, nn
 
 from live_gradcam.errors import UsageError
-from live_gradcam.explain.classifier import Classifier
-from live_gradcam.explain.cutting import trace
+from live_gradcam.explain.bundled import bundled_names
+from live_gradcam.explain.cam import GradientHead, Head
+from live_gradcam.explain.catalogue import list_models
+from live_gradcam.explain.chain import ChainHead, Fuse, grid_of
+from live_gradcam.explain.classifier import Classifier, load_classifier
+from live_gradcam.explain.cutting import channels_first, cut_network, find_layer, trace
+from live_gradcam.explain.fitting import IMAGENET_CLASSES
+from live_gradcam.explain.layouts import fit_parts
+from live_gradcam.explain.networks import build_network
+from live_gradcam.explain.preprocess import Preprocessing
+from live_gradcam.explain.tokens import ChannelsLastHead
 
 _MARK = "explained_layer"
 _BORDER = "border"
 # The parts of a cut network, which are no part of a layer's name.
-_PARTS = ("trunk.", "head.", "module.")
+_PARTS = re.compile(r"(?:(?:trunk|head|module|parts\.\d+)\.)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +100,7 @@ def at_layer(classifier: Classifier, name: str) -> Classifier:
     if name not in places:
         raise UsageError("unknown layer", name, "", f"Choose from {', '.join(places)}")
     place = places[name]
-    _mark(whole, place)
+    _mark(whole, place, _MARK)
     cut = Classifier.from_module(
         whole,
         layer=_MARK,
@@ -103,12 +114,131 @@ def at_layer(classifier: Classifier, name: str) -> Classifier:
     )
 
 
-def _mark(whole: fx.GraphModule, place: _Place) -> None:
-    """Make a layer of a place."""
+def at_layers(classifier: Classifier, names: Sequence[str], *, fuse: Fuse = "mean") -> Classifier:
+    """The same classifier, explained at several layers at once; their maps become one.
+
+    Traces the network: no other thread may run one meanwhile.
+
+    Args:
+        classifier: Not modified; its weights are shared.
+        names: Two or more of the names that `list_layers` gives, in any order.
+        fuse: What becomes of the layers' maps, see `live_gradcam.explain.chain`.
+
+    Raises:
+        UsageError: There is no such layer.
+    """
+    whole = trace(_Whole(classifier))
+    places = _places(whole, classifier)
+    for name in names:
+        if name not in places:
+            raise UsageError("unknown layer", name, "", f"Choose from {', '.join(places)}")
+    chosen = [name for name in places if name in names]
+    marks = [f"{_MARK}_{index}" for index in range(len(chosen))]
+    for name, mark in zip(chosen, marks, strict=True):
+        _mark(whole, places[name], mark)
+    # Everything flows through each of the layers, so that what is behind one can be cut again.
+    cut = cut_network(whole, marks[0])
+    trunk, parts = cut.trunk, [cut.head]
+    for mark in marks[1:]:
+        following = cut_network(parts.pop(), mark)
+        parts += [following.trunk, following.head]
+    return replace(
+        classifier,
+        layer=",".join(chosen),
+        trunk=trunk,
+        head=ChainHead(parts, [_grid(places[name], classifier) for name in chosen], fuse).eval(),
+    )
+
+
+def _grid(place: _Place, classifier: Classifier) -> Head:
+    """How a place lays out what it puts out."""
+    if place.is_own:
+        return grid_of(classifier.head)
+    if place.channels_last:
+        return ChannelsLastHead(nn.Identity(), channels=place.channels)
+    return GradientHead(nn.Identity())
+
+
+def choose_layers(classifier: Classifier, wanted: str, *, fuse: Fuse = "mean") -> Classifier | None:
+    """The same classifier, explained where the user says.
+
+    Args:
+        classifier: Not modified.
+        wanted: A name or an index in the list that `list_layers` gives, from 0 or, negative, from
+            the end; several of them, separated by commas; or ``all``.
+        fuse: For several layers.
+
+    Returns:
+        ``None`` where the only name is none of the list; it may still be that of a module.
+
+    Raises:
+        UsageError: One of several names, or an index, is not in the list.
+    """
+    names = [layer.name for layer in list_layers(classifier)]
+    asked = [part.strip() for part in wanted.split(",") if part.strip()]
+    if asked == ["all"]:
+        asked = names
+    found = list(dict.fromkeys(_resolve(each, names) for each in asked))
+    if not found:
+        raise UsageError("unknown layer", wanted, "", f"Choose from {', '.join(names)}")
+    if len(found) > 1:
+        return at_layers(classifier, found, fuse=fuse)
+    return at_layer(classifier, found[0]) if found[0] in names else None
+
+
+def layers_of(name: str) -> tuple[tuple[Layer, ...], str]:
+    """The layers of a network that is known by name, and which of them is explained by default.
+
+    Needs no weights.
+
+    Raises:
+        ModelError: There is no such network.
+    """
+    row = next((row for row in list_models() if row.name == name), None)
+    if row is None or name in bundled_names():
+        classifier = load_classifier(name)  # which says what is wrong with an unknown name
+        return list_layers(classifier), classifier.layer
+    side = row.input_size
+    # Shapes are all that is asked for, so that nothing needs numbers.
+    network = build_network(name, IMAGENET_CLASSES, side).to("meta")
+    layer = find_layer(network, row.layer)
+    cut = cut_network(network, layer, carry=True)
+    values = cut.trunk.forward(torch.empty(1, 3, side, side, device="meta"))
+    if values.ndim == 3 or cut.carried:
+        head = fit_parts(cut, layer, values, side, layout="auto", prefix_tokens=None).head
+    else:
+        cut = channels_first(cut) if values.shape[1] == values.shape[2] else cut
+        head = GradientHead(cut.head)
+    outline = Classifier(
+        name=name,
+        layer=layer,
+        labels=(),
+        preprocessing=Preprocessing(side, side),
+        trunk=cut.trunk,
+        head=head,
+    )
+    return list_layers(outline), layer
+
+
+def _resolve(wanted: str, names: Sequence[str]) -> str:
+    """A name as it is, an index as the name that it stands for."""
+    if not re.fullmatch(r"[+-]?\d+", wanted):
+        return wanted
+    index = int(wanted)
+    if not -len(names) <= index < len(names):
+        cause = f"there are {len(names)}"
+        raise UsageError(
+            "no layer of this number", wanted, cause, f"Choose from {', '.join(names)}"
+        )
+    return names[index]
+
+
+def _mark(whole: fx.GraphModule, place: _Place, mark: str) -> None:
+    """Make a layer of a place: whatever uses its value uses it through a module of this name."""
     node = place.node
-    whole.add_submodule(_MARK, nn.Identity())
+    whole.add_submodule(mark, nn.Identity())
     with whole.graph.inserting_after(node):
-        marked = whole.graph.call_module(_MARK, (node,))
+        marked = whole.graph.call_module(mark, (node,))
     node.replace_all_uses_with(marked, delete_user_cb=lambda user: user is not marked)
     whole.recompile()
 
@@ -131,10 +261,19 @@ def _shapes(whole: fx.GraphModule, pixels: Tensor) -> dict[fx.Node, tuple[int, .
 def _places(whole: fx.GraphModule, classifier: Classifier) -> dict[str, _Place]:
     """The places that are offered, by name."""
     side = classifier.preprocessing.crop_size
-    shapes = _shapes(whole, torch.zeros(1, 3, side, side))
+    device = next((each.device for each in whole.parameters()), None)
+    shapes = _shapes(whole, torch.zeros(1, 3, side, side, device=device))
+    first = next(node for node in whole.graph.nodes if node.op == "call_module")
     last: dict[tuple[int, int], _Place] = {}
+    finest = side
     for node in _bottlenecks(whole.graph):
+        if node < first:  # the input, perhaps rescaled
+            continue
         place = _place(node, shapes.get(node, ()), classifier)
+        if place is not None and not place.is_own:
+            if place.grid[0] > finest:  # grids only shrink: these are windows, not places
+                continue
+            finest = place.grid[0]
         taken = None if place is None else last.get(place.grid)
         if place is not None and (taken is None or not taken.is_own):
             last[place.grid] = place
@@ -195,9 +334,12 @@ def _names(places: list[_Place], classifier: Classifier) -> list[str]:
 
 def _path(node: fx.Node) -> str:
     """The module that a value comes from, named as in the uncut network."""
-    while node.op != "call_module" or str(node.target).endswith((_BORDER, _MARK)):
+    while node.op != "call_module" or _is_mark(str(node.target)):
         node = node.prev
-    path = str(node.target)
-    while path.startswith(_PARTS):
-        path = path.partition(".")[2]
-    return path
+    return _PARTS.sub("", str(node.target), count=1)
+
+
+def _is_mark(target: str) -> bool:
+    """Whether a module is one of those that only show a place."""
+    name = target.rpartition(".")[2]
+    return name == _BORDER or name.startswith(_MARK)

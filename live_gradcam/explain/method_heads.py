@@ -14,8 +14,10 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
+from live_gradcam.errors import UsageError
 from live_gradcam.explain.cam import Chooser, Head, LinearHead, PullBack, one_hot, weighted_sum
-from live_gradcam.explain.methods import require_method
+from live_gradcam.explain.chain import ChainHead
+from live_gradcam.explain.methods import QUICK_METHODS, Method, require_method
 
 # See the definitions in `live_gradcam.explain.methods`.
 _PLUS_PLUS_EPSILON = 1e-6
@@ -35,11 +37,13 @@ def method_head(head: Head, method: str) -> Head:
         method: A name in `METHODS` whose maps need no forwards of the whole network.
 
     Raises:
-        UsageError: There is no such method.
+        UsageError: There is no such method, or it does not work on several layers at once.
     """
-    name = require_method(method).name
+    name = require_layers(head, method).name
     if name == "gradcam":
         return head
+    if isinstance(head, ChainHead):
+        return ChainEigenHead(head, name) if name == "eigencam" else ChainGradientHead(head, name)
     if name == "eigencam":
         return EigenHead(head, name)
     if name == "finercam":
@@ -50,6 +54,20 @@ def method_head(head: Head, method: str) -> Head:
     return _GRADIENT_HEADS[name](head, name)
 
 
+def require_layers(head: Head, method: str) -> Method:
+    """The method of this name, if it can explain what a head explains.
+
+    Raises:
+        UsageError: There is none, or it does not work on several layers at once.
+    """
+    found = require_method(method)
+    if isinstance(head, ChainHead) and found.name not in QUICK_METHODS:
+        cause = f"{found.title} explains one layer"
+        step = f"Name one layer, or use {', '.join(QUICK_METHODS)}"
+        raise UsageError("cannot fuse layers", method, cause, step)
+    return found
+
+
 def all_maps_are_cheap(head: Head, method: str) -> bool:
     """Whether a method makes the maps of all classes for next to nothing beyond that of one.
 
@@ -57,7 +75,9 @@ def all_maps_are_cheap(head: Head, method: str) -> bool:
         head: The classifier's own.
         method: A name in `METHODS`.
     """
-    if require_method(method).kind == "network forwards":  # their scores are those of all classes
+    if (
+        require_layers(head, method).kind == "network forwards"
+    ):  # their scores are those of all classes
         return True
     return method_head(head, method).closed_form
 
@@ -116,7 +136,7 @@ class GradientMethodHead(MethodHead):
 
     def cotangents(self, logits: Tensor, classes: Tensor) -> Tensor:
         """Derivatives ``(N, K, classes)`` of what is explained, by the scores ``(N, classes)``."""
-        return one_hot(classes, logits)
+        return one_hot(logits, classes)
 
     @abstractmethod
     def maps(self, activations: Tensor, gradients: Tensor) -> Tensor:
@@ -187,7 +207,7 @@ class FinerHead(GradientMethodHead):
 
     @override
     def cotangents(self, logits: Tensor, classes: Tensor) -> Tensor:
-        own = one_hot(classes, logits)
+        own = one_hot(logits, classes)
         count = min(_FINER_CLASSES, logits.shape[1] - 1)
         others = logits[:, None]
         gap = logits.gather(1, classes)[:, :, None] - others
@@ -212,6 +232,41 @@ _GRADIENT_HEADS: dict[str, type[GradientMethodHead]] = {
     "xgradcam": XHead,
     "layercam": LayerHead,
 }
+
+
+class ChainGradientHead(MethodHead):
+    """A gradient method on each of several layers, fused."""
+
+    def __init__(self, head: ChainHead, method: str) -> None:
+        super().__init__(head, method)
+        self.chain = head
+        self.part = (FinerHead if method == "finercam" else _GRADIENT_HEADS[method])(head, method)
+
+    @override
+    def explain(
+        self, activations: Tensor, choose: Chooser
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        return self.chain.explain_by(activations, choose, self.part.cotangents, self.part.maps)
+
+
+class ChainEigenHead(MethodHead):
+    """Eigen-CAM on each of several layers, fused."""
+
+    def __init__(self, head: ChainHead, method: str) -> None:
+        super().__init__(head, method)
+        self.chain = head
+        self.closed_form = True
+
+    @override
+    def explain(
+        self, activations: Tensor, choose: Chooser
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        logits, values = self.chain.layers(activations)
+        classes = choose(logits)
+        grids = zip(self.chain.grids, values, strict=True)
+        each = [first_component(grid.to_grid(value))[:, None] for grid, value in grids]
+        maps = self.chain.fused(each).repeat(1, classes.shape[1], 1, 1)
+        return logits, classes, maps, activations
 
 
 class EigenHead(MethodHead):

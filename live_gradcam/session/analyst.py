@@ -329,7 +329,7 @@ def tell(raw: Explanation, order: Order, predictions: tuple[Prediction, ...]) ->
     evidence = raw.evidence[[place[index] for index in chosen]]
     labels = tuple(raw.labels[place[index]] for index in chosen)
     residual = raw.completeness_residual if chosen[:1] == list(raw.explained[:1]) else None
-    if order.mode == "contrast" and not METHODS[raw.method].contrasts:
+    if order.mode == "contrast" and not (METHODS[raw.method].contrasts and raw.unit == "logits"):
         # The key offers no contrast there; an order from before the method changed asks for one.
         chosen, evidence, labels = chosen[:1], evidence[:1], labels[:1]
     elif order.mode == "contrast" and len(chosen) == 2:

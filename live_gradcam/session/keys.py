@@ -102,6 +102,8 @@ def _mode(mode: Mode, words: str) -> Change:
         if len(situation.predictions) < 2:
             return replace(state, message="that needs two labels (see --top-k)")
         method = METHODS[state.method]
+        if mode == "contrast" and state.fused:
+            return replace(state, message="fused maps cannot be subtracted (j, l: one layer)")
         if mode == "contrast" and not method.contrasts:
             return replace(
                 state, message=f"maps of {method.title} cannot be subtracted (k: others)"

@@ -68,6 +68,11 @@ class SessionState:
     quit: bool = False
 
     @property
+    def fused(self) -> bool:
+        """Whether several layers are explained at once."""
+        return "," in self.layer
+
+    @property
     def target(self) -> int | None:
         """The class that is explained; ``None`` follows the top one."""
         if self.held is not None:

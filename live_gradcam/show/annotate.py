@@ -120,8 +120,8 @@ def _legend_title(explanation: Explanation) -> str:
     """What the colours stand for; the method is named where it is not the usual one."""
     if not explanation.class_specific:
         return f"{explanation.method}, whatever the class"
-    by = "" if explanation.method == "gradcam" else f", {explanation.method}"
-    return f"evidence for {panels.shown_label(explanation)}{by}"
+    what = "evidence" if explanation.method == "gradcam" else explanation.method
+    return f"{what} for {panels.shown_label(explanation)}"
 
 
 def _rate_lines(hud: Hud) -> list[list[Line]]:

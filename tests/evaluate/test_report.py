@@ -112,6 +112,21 @@ def test_what_is_suspicious_is_said(figures: dict[str, Any], sentences: list[str
     assert row["findings"] == sentences
 
 
+def test_methods_that_disagree_are_no_verdict_on_the_network() -> None:
+    records = [record(i, 0, inside=0.9) for i in range(3)]
+    for each, other in zip(records, [record(i, 0, inside=0.2) for i in range(3)], strict=True):
+        each["methods"]["layercam"] = other["methods"]["gradcam"]
+    (row,) = summarise(records, ["fish"], ["gradcam", "layercam"])["classes"]
+    (sentence,) = row["findings"]
+    assert "(layercam)" in sentence
+    assert "the network looks at the background" not in sentence
+    assert "the methods differ" in sentence
+    for each in records:
+        each["methods"]["gradcam"] = each["methods"]["layercam"]
+    (row,) = summarise(records, ["fish"], ["gradcam", "layercam"])["classes"]
+    assert row["findings"][0].endswith("the network looks at the background (gradcam, layercam).")
+
+
 def test_few_pictures_are_no_verdict() -> None:
     result = result_of([record(i, 0, inside=0.1, drop=0.0) for i in range(2)], ["fish"])
     assert result["classes"][0]["findings"] == []

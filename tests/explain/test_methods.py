@@ -415,4 +415,4 @@ def test_an_unknown_method_names_near_ones() -> None:
 
 def test_one_hot_picks_the_chosen_scores() -> None:
     logits = torch.tensor([[1.0, 2.0, 3.0]])
-    assert one_hot(torch.tensor([[2, 0]]), logits).tolist() == [[[0, 0, 1], [1, 0, 0]]]
+    assert one_hot(logits, torch.tensor([[2, 0]])).tolist() == [[[0, 0, 1], [1, 0, 0]]]
