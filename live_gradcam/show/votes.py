@@ -43,7 +43,7 @@ class Spot:
         votes_for: Classes that it speaks for, strongest first.
         votes_against: Classes that it speaks against, strongest first.
         asked: How many classes were asked; the others have no maps.
-        measure: What the votes are in: ``logits``, or the name of a method whose numbers are none.
+        measure: What the votes are in: a unit, or the name of a method whose numbers have none.
     """
 
     row: int
@@ -89,7 +89,7 @@ def spot_at(explanation: Explanation, x: int, y: int, *, most: int = 3) -> Spot 
         tuple(vote for vote in votes[:count] if vote.logits > 0),
         tuple(vote for vote in votes[count:] if vote.logits < 0),
         len(order),
-        "logits" if explanation.unit == "logits" else explanation.method,
+        explanation.unit if explanation.unit in ("logits", "share") else explanation.method,
     )
 
 
