@@ -100,7 +100,7 @@ def _core_of(cpu: int) -> str:
     """A name that the hyper-threads of one core share."""
     try:
         place = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
-        return place.read_text(encoding="ascii").strip()
+        return place.read_text(encoding="utf-8").strip()
     except OSError:
         return str(cpu)
 
@@ -108,7 +108,7 @@ def _core_of(cpu: int) -> str:
 def _container_quota() -> float | None:
     """How many cores' worth of time the container may use; ``None`` where it is not limited."""
     try:
-        limit, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
+        limit, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="utf-8").split()
         return None if limit == "max" else int(limit) / int(period)
     except (OSError, ValueError):
         return None

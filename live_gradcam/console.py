@@ -92,6 +92,11 @@ class Console:
         self._progress = ProgressLine(self, title, unit=unit)
         return self._progress
 
+    def within(self, done: int, total: int) -> None:
+        """How many of how many forwards of the present frames are done, where they take long."""
+        if self._progress is not None:
+            self._progress.within(done, total)
+
     def _line(self, text: str) -> None:
         if self._progress is not None and self._progress.print_above(text):
             return
@@ -184,6 +189,17 @@ class ProgressLine:
             left = f", {max(total - done, 0) / per_second:.0f} s left"
         comma = "," if rate else ""
         self._console.write(f"{self._title}: {count} {self._unit}{comma}{rate}{left}\n")
+
+    def within(self, done: int, total: int) -> None:
+        """Show how far the present frames are, beside how many are finished."""
+        words = f"{done}/{total} forwards"
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, description=f"{self._title} ({words})")
+            return
+        now = self._clock()
+        if not self._console.quiet and now >= self._next_line:
+            self._next_line = now + _PLAIN_EVERY_SECONDS
+            self._console.write(f"{self._title}: {words} for the present frames\n")
 
     def print_above(self, text: str) -> bool:
         """Print a line without tearing the bar; ``False`` where there is no bar."""

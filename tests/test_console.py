@@ -31,6 +31,21 @@ def test_an_unknown_total_and_rate_are_left_out() -> None:
     assert stream.getvalue() == "camera 0: 7 frames\n"
 
 
+def test_frames_that_take_long_say_how_far_they_are() -> None:
+    stream = io.StringIO()
+    console = Console(stream=stream)
+    console.within(1, 512)  # nothing is in progress yet
+    now = [0.0]
+    with ProgressLine(console, "mug.jpg", clock=lambda: now[0]) as line:
+        for done in range(0, 513, 64):
+            now[0] += 0.5
+            line.within(done, 512)
+    assert stream.getvalue().splitlines() == [
+        "mug.jpg: 192/512 forwards for the present frames",
+        "mug.jpg: 448/512 forwards for the present frames",
+    ]
+
+
 def test_quiet_shows_errors_only() -> None:
     stream = io.StringIO()
     console = Console(quiet=True, stream=stream)

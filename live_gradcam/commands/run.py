@@ -245,6 +245,7 @@ def _open_explainer(request: RunRequest, console: Console) -> Explainer:
         view=request.view,
         method=request.method,
         on_notice=console.note,
+        on_forwards=console.within,
     )
 
 
