@@ -7,8 +7,9 @@ from pathlib import Path
 
 from live_gradcam.console import Console
 
-_ROUNDS, _QUICK_ROUNDS = 15, 2
-_REPEATS, _QUICK_REPEATS = 3, 1
+_ROUNDS, _QUICK_ROUNDS = 9, 2
+# In a row, as frames are: the first one of a row finds cold caches, the median does not.
+_REPEATS, _QUICK_REPEATS = 7, 1
 _OFFLINE_ROUNDS, _QUICK_OFFLINE_ROUNDS = 5, 1
 _CLIP_FRAMES, _QUICK_CLIP_FRAMES = 90, 24
 _NAIVE_FRAMES, _QUICK_NAIVE_FRAMES = 12, 3

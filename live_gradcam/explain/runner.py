@@ -7,6 +7,7 @@ something that is not finite.
 from __future__ import annotations
 
 import copy
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -169,7 +170,7 @@ class Runner:
             if uncompiled:  # sizes are compared with each other, not with the compiler's work
                 self._sizer.note(*shape, time.perf_counter() - began)
             # Anything that is not finite makes the sum not finite.
-            if bool((found.logits.sum() + found.evidence.sum()).isfinite()):
+            if math.isfinite(float(found.logits.sum() + found.evidence.sum())):
                 return found
             return self._again(pixels, selection, found)
 
@@ -318,6 +319,7 @@ def _all_maps(network: FusedNetwork, output: Output, selection: Tensor) -> Outpu
     """Maps of more classes (never ranks) than one forward makes, from what it left."""
     head = network.head
     classes = selection.expand(output.logits.shape[0], -1)
-    group = classes.shape[1] if head.closed_form else _GROUP
-    maps = [head.evidence(output.basis, part) for part in torch.split(classes, group, dim=1)]
+    if head.closed_form:
+        return output._replace(classes=classes, evidence=head.evidence(output.basis, classes))
+    maps = [head.evidence(output.basis, part) for part in torch.split(classes, _GROUP, dim=1)]
     return output._replace(classes=classes, evidence=torch.cat(maps, dim=1))
