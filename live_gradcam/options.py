@@ -235,14 +235,6 @@ ReportOutputs = Annotated[
         show_default=False,
     ),
 ]
-OneLayer = Annotated[
-    str | None,
-    typer.Option(
-        help="The layer to explain. See 'live-gradcam models'.",
-        rich_help_panel=MODEL,
-        show_default="the last convolutional one",
-    ),
-]
 Methods = Annotated[
     list[str] | None,
     typer.Option(

@@ -39,6 +39,7 @@ class EvaluateRequest:
     weights: Path | None = None
     labels: Path | None = None
     layer: str | None = None
+    fuse: Literal["mean", "max"] = "mean"
     device: str = "auto"
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     methods: tuple[str, ...] = ("gradcam",)
@@ -165,6 +166,7 @@ def _load_classifier(request: EvaluateRequest, console: Console) -> Classifier:
         weights=request.weights,
         labels=request.labels,
         layer=request.layer,
+        fuse=request.fuse,
         on_notice=console.note,
     )
 

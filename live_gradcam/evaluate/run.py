@@ -16,6 +16,7 @@ from live_gradcam.evaluate.sanity import check_sanity
 from live_gradcam.evaluate.settings import FORMAT, Settings, items_digest
 from live_gradcam.evaluate.state import State
 from live_gradcam.evaluate.summary import sanity_findings, summarise
+from live_gradcam.explain.chain import ChainHead
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.explainer import Explainer
 from live_gradcam.explain.labels import class_lookup
@@ -79,11 +80,13 @@ def identity(
         for name, numbers in part.state_dict().items():
             digest.update(f"{name} {tuple(numbers.shape)}".encode())
             digest.update(numbers.detach().cpu().contiguous().flatten().view(-1).numpy().tobytes())
+    several = {"fuse": classifier.head.fuse} if isinstance(classifier.head, ChainHead) else {}
     labels = hashlib.sha256("\n".join(classifier.labels).encode("utf-8", "backslashreplace"))
     return {
         "format": FORMAT,
         "model": classifier.name,
         "layer": classifier.layer,
+        **several,
         "weights": digest.hexdigest()[:16],
         "labels": labels.hexdigest()[:16],
         "runtime": runtime,

@@ -21,6 +21,7 @@ from live_gradcam.evaluate.settings import MEASURES, Settings, parse_measures
 from live_gradcam.evaluate.state import State
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.explainer import Explainer
+from live_gradcam.explain.layers import at_layers, list_layers
 from live_gradcam.explain.scoring import Scorer
 from live_gradcam.explain.scramble import cascade, count_stages
 from tests.evaluate.cheats import LABELS, trained, write_folder
@@ -262,6 +263,19 @@ def test_partial_results_of_other_settings_are_refused(
     with pytest.raises(UsageError, match="pictures was 3 and is 4"):
         measured(network, pictures, settings, state_path=state)
     assert state.read_bytes() == kept
+
+
+def test_partial_results_of_layers_fused_in_another_way_are_refused(tmp_path: Path) -> None:
+    pictures = write_folder(tmp_path, "object", per_class=1)
+    state = tmp_path / "state"
+    settings = Settings(steps=4, sanity=False)
+    network = tiny_classifier(3, labels=list(LABELS))
+    names = [layer.name for layer in list_layers(network)]
+    fused = {fuse: at_layers(network, names, fuse=fuse) for fuse in ("mean", "max")}
+    with pytest.raises(Stop):
+        measured(fused["mean"], pictures, settings, state_path=state, on_picture=stop_after(1))
+    with pytest.raises(UsageError, match='fuse was "mean" and is "max"'):
+        measured(fused["max"], pictures, settings, state_path=state)
 
 
 @pytest.mark.parametrize("content", [b"precious notes", b"precious\n", b'{"kind": 1}\n', b"[]\n"])
