@@ -180,3 +180,13 @@ def test_sixteen_bit_grey_is_scaled_not_clipped() -> None:
     ramp = np.linspace(0, 65535, 256, dtype=np.uint16).reshape(1, -1)
     image = as_bgr(PilImages.fromarray(ramp))
     assert abs(image.mean() - 127) < 1
+
+
+@pytest.mark.parametrize("view", ["stretch", "full"])
+def test_pictures_of_the_network_s_size_stay_what_they_are(view: str) -> None:
+    preprocessing = Preprocessing(resize_size=256, crop_size=224)
+    image = np.random.default_rng(0).integers(0, 256, (224, 224, 3), np.uint8)
+    plan = plan_frame(224, 224, preprocessing, view)
+    assert np.array_equal(prepare_batch([image], [plan])[0].numpy(), image)
+    mirrored = image[:, ::-1]
+    assert np.array_equal(prepare_batch([mirrored], [plan])[0].numpy(), mirrored)

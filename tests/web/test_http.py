@@ -439,16 +439,16 @@ def test_nobody_sees_the_camera_of_another(page: Page) -> None:
     wrong: list[str] = []
 
     def visit(number: int) -> None:
-        picture = np.full((96, 128, 3), colours[number], np.uint8)
+        picture = np.full((240, 320, 3), colours[number], np.uint8)
         frame = encoded(picture, ".png")
         with httpx.Client(base_url=page.address, timeout=60, trust_env=False) as client:
             camera = start_camera(client)
             for n in range(12):
                 answer = client.post(f"live/camera/{camera}?n={n}&opacity=0", content=frame)
                 if answer.status_code == 200:
-                    corner = decoded(answer.content)[40:50, 60:70].mean((0, 1))
-                    if np.abs(corner - colours[number]).max() > 12:
-                        wrong.append(f"{number}: {corner}")
+                    middle = decoded(answer.content)[110:130, 150:170].mean((0, 1))
+                    if np.abs(middle - colours[number]).max() > 12:
+                        wrong.append(f"{number}: {middle}")
                 else:
                     wrong.append(f"{number}: {answer.status_code}")
             client.post(f"live/camera/{camera}/stop")
