@@ -9,6 +9,8 @@
 - Latency: a camera of 30 fps and networks of any slowness; from capture to show, against one camera
   interval plus 1.3 times the time that explaining takes; and over ten minutes, whether it grows.
 - Reconnecting: a loopback MJPEG stream that goes away and comes back.
+- Compiling: the rate while a network is compiled beside the session, with an empty cache, against
+  that of the uncompiled network alone.
 
 With a display the session opens its real window; without one the pictures are drawn all the same.
 Ends with code 1 where a promise is not kept. On a machine that does something else meanwhile the
@@ -24,17 +26,20 @@ import threading
 import time
 from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from live_gradcam.bench.live import Promise, measure_flicker, measure_latency, measure_scramble
 from live_gradcam.bench.report import machine, promises_markdown, write_promises
+from live_gradcam.capture.scene import render_scene
 from live_gradcam.capture.stream import StreamSource
 from live_gradcam.explain.classifier import load_classifier
 from live_gradcam.explain.explainer import Explainer
 from tests.helpers.servers import MjpegServer
 
 RECONNECT_BAR_SECONDS = 1.0
+COMPILING_BAR = 0.5
 
 
 def measure_reconnect(away_seconds: float) -> Promise:
@@ -76,6 +81,45 @@ def measure_reconnect(away_seconds: float) -> Promise:
     )
 
 
+def measure_compiling(seconds: float) -> Promise:
+    """How much of the rate is left while the compiler works beside the network."""
+    with Explainer(load_classifier("scenes"), compile="off") as explainer:
+        alone = _intervals(explainer, min(seconds, 10.0))
+    before = os.environ.get("XDG_CACHE_HOME")
+    with TemporaryDirectory() as empty:
+        os.environ["XDG_CACHE_HOME"] = empty
+        try:
+            with Explainer(load_classifier("scenes"), compile="auto") as explainer:
+                while explainer.runtime.state == "eager":
+                    _intervals(explainer, 0.2)
+                beside = _intervals(explainer, seconds, while_state="compiling")
+        finally:
+            os.environ.pop("XDG_CACHE_HOME")
+            if before is not None:
+                os.environ["XDG_CACHE_HOME"] = before
+    share = (len(beside) / sum(beside)) / (len(alone) / sum(alone))
+    longest = max(beside)
+    return Promise(
+        "while the network is compiled beside a session, its rate is that of the uncompiled one",
+        f"at least {COMPILING_BAR:g} of it",
+        f"{share:.2f} of it; the longest frame took {1000.0 * longest:.0f} ms",
+        share >= COMPILING_BAR,
+        {"share": share, "frames": float(len(beside)), "longest_ms": 1000.0 * longest},
+    )
+
+
+def _intervals(explainer: Explainer, seconds: float, while_state: str | None = None) -> list[float]:
+    """Seconds that each explained frame took, for so long at most."""
+    picture = render_scene(1, width=640, height=480).image
+    taken: list[float] = []
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and while_state in (None, explainer.runtime.state):
+        began = time.monotonic()
+        explainer.explain(picture, classes="top")
+        taken.append(time.monotonic() - began)
+    return taken
+
+
 def main() -> int:
     """Measure and print; returns the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -106,6 +150,7 @@ def main() -> int:
         take(measure_latency(60.0 * options.minutes, window=window))
     for away in (1.0, 4.0):
         take(measure_reconnect(away))
+    take(measure_compiling(options.seconds))
     print(f"{machine()}\n\n{promises_markdown(promises)}")
     if options.json is not None:
         write_promises(options.json, promises)

@@ -142,7 +142,7 @@ def _compiled(network: FusedNetwork, threads: int) -> Engine:
         network,
         depth=1,
         threads=threads,
-        niceness=0,
+        yielding=False,
         on_ready=engines.__setitem__,
         on_failure=failures.append,
     )

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from torch import nn
 
 LENGTH = struct.Struct("<Q")
+YIELDING = "yielding"
+"""Argument of a process that is to give way to all others."""
+
+_NICENESS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +38,6 @@ class CompileRequest:
         width: Width of the network's input.
         depth: Length of the selection.
         threads: Threads that the compiled network will use.
-        niceness: How much this process yields to others.
         output: Path of the package.
     """
 
@@ -44,17 +47,31 @@ class CompileRequest:
     width: int
     depth: int
     threads: int
-    niceness: int
     output: Path
 
 
 def main() -> None:
     """Serve one request."""
+    if YIELDING in sys.argv[1:]:
+        step_back()
     channel = sys.stdin.buffer
     (length,) = LENGTH.unpack(channel.read(LENGTH.size))
     payload = channel.read(length)
     threading.Thread(target=_end_with_parent, name="parent-watch", daemon=True).start()
     compile_network(pickle.loads(payload))
+
+
+def step_back() -> None:
+    """Give way at once to whoever wants the processor.
+
+    Niceness is not enough: a nice process still gets its slices of some milliseconds, and a network
+    that runs in several threads waits for the one that was held up, many times a picture.
+    """
+    try:
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    except (AttributeError, OSError):  # only Linux has such a class
+        if hasattr(os, "nice"):
+            os.nice(_NICENESS)
 
 
 def compile_network(request: CompileRequest) -> None:
@@ -63,8 +80,6 @@ def compile_network(request: CompileRequest) -> None:
     Raises:
         Exception: Whatever the compiler raises; the parent reads it from standard error.
     """
-    if request.niceness and hasattr(os, "nice"):
-        os.nice(request.niceness)
     import torch
     from torch._inductor import aoti_compile_and_package
     from torch.fx.experimental.proxy_tensor import make_fx

@@ -37,7 +37,7 @@ import torch
 from torch import Tensor, fx
 
 from live_gradcam.explain import cam, chain, engine, method_heads, tokens
-from live_gradcam.explain.compile_worker import LENGTH, CompileRequest
+from live_gradcam.explain.compile_worker import LENGTH, YIELDING, CompileRequest
 from live_gradcam.explain.engine import Engine, FusedNetwork, Output
 from live_gradcam.explain.runtime import cpu_flags
 
@@ -47,8 +47,6 @@ Shape: TypeAlias = "tuple[int, int, int]"
 """Batch, height and width of the network's input."""
 
 TIMEOUT_SECONDS = 600.0
-# How much a compiler beside a running session yields to it.
-NICENESS = 10
 _KEEP_PACKAGES = 12
 _KEEP_BYTES = 3 << 30
 _STALE_SECONDS = 24 * 3600.0
@@ -83,7 +81,8 @@ class BackgroundCompiler:
         network: The eager network, which compiled ones must equal.
         depth: Length of the selection that compiled networks take.
         threads: Threads that they use.
-        niceness: How much the child process yields to others, as in `os.nice`.
+        yielding: The child process gives way to all others; who wants it to get on leaves it a
+            core while the compiler is `busy`.
         on_ready: Told each shape and its engine, from the compiler's thread.
         on_failure: Told once why nothing (more) will be compiled, as a sentence.
         timeout_seconds: How long one compilation may take.
@@ -95,7 +94,7 @@ class BackgroundCompiler:
         *,
         depth: int,
         threads: int,
-        niceness: int = NICENESS,
+        yielding: bool = True,
         on_ready: Callable[[Shape, Engine], None],
         on_failure: Callable[[str], None],
         timeout_seconds: float = TIMEOUT_SECONDS,
@@ -103,7 +102,7 @@ class BackgroundCompiler:
         self._network = network
         self._depth = depth
         self._threads = threads
-        self._niceness = niceness
+        self._yielding = yielding
         self._on_ready = on_ready
         self._on_failure = on_failure
         self._timeout_seconds = timeout_seconds
@@ -203,9 +202,7 @@ class BackgroundCompiler:
         work = Path(tempfile.mkdtemp(prefix="work-", dir=folder))
         try:
             output = work / "network.pt2"
-            request = CompileRequest(
-                self._network, *shape, self._depth, self._threads, self._niceness, output
-            )
+            request = CompileRequest(self._network, *shape, self._depth, self._threads, output)
             self._run_child(pickle.dumps(request), work)
             if not self._closing.is_set():
                 output.replace(package)
@@ -223,12 +220,16 @@ class BackgroundCompiler:
         log = work / "log.txt"
         with log.open("wb") as log_file:
             child = subprocess.Popen(
-                [sys.executable, "-c", _START],
+                [sys.executable, "-c", _START, *([YIELDING] if self._yielding else [])],
                 stdin=subprocess.PIPE,
                 stdout=log_file,
                 stderr=subprocess.STDOUT,
                 env=environment,
                 start_new_session=True,
+                # Windows takes the priority from here; elsewhere a process steps back itself.
+                creationflags=getattr(subprocess, "IDLE_PRIORITY_CLASS", 0)
+                if self._yielding
+                else 0,
             )
         try:
             assert child.stdin is not None, "asked for above"

@@ -22,7 +22,7 @@ from torch import Tensor
 from live_gradcam.errors import DeviceError, UsageError
 from live_gradcam.explain.batching import BatchSizer, free_memory
 from live_gradcam.explain.classifier import Classifier
-from live_gradcam.explain.compiled import NICENESS, BackgroundCompiler, Shape
+from live_gradcam.explain.compiled import BackgroundCompiler, Shape
 from live_gradcam.explain.engine import Engine, FusedNetwork, Output
 from live_gradcam.explain.masked import MaskedNetwork, OnForwards
 from live_gradcam.explain.method_heads import all_maps_are_cheap, method_head
@@ -43,6 +43,9 @@ _COMPILE_UP_TO = 100_000_000
 _GROUP = 16
 # Where the first forward waits for the compiler, sizes cannot be tried: each costs a compilation.
 _COMPILED_BATCH = 4
+
+
+_threads_of = threading.local()
 
 
 class OutOfMemory(DeviceError):
@@ -92,7 +95,7 @@ class Runner:
         self._on_notice = on_notice
         self._device = torch.device(runtime.device)
         if runtime.device == "cpu":
-            torch.set_num_threads(runtime.threads)
+            _use_threads(runtime.threads)
         with self._memory_errors():
             network = self._fuse(runtime.precision)
             if self._device.type != "cpu":  # what is shared with the classifier stays here
@@ -116,7 +119,7 @@ class Runner:
             self._network,
             depth=depth,
             threads=runtime.threads,
-            niceness=0 if runtime.compile == "on" else NICENESS,
+            yielding=runtime.compile != "on",
             on_ready=self._engines.__setitem__,
             on_failure=self._give_up_compiling,
         )
@@ -163,6 +166,7 @@ class Runner:
         """
         shape: Shape = (pixels.shape[0], pixels.shape[1], pixels.shape[2])
         self._consider_compiling(shape)
+        self._leave_threads()
         with torch.no_grad(), self._memory_errors(shape), self._size_errors(shape):
             began, uncompiled = time.perf_counter(), shape not in self._engines
             output = self._forward(shape, pixels.to(self._device), selection)
@@ -177,6 +181,12 @@ class Runner:
     def close(self) -> None:
         """End the compiler, if it runs. Idempotent; running goes on to work."""
         self._compiler.close()
+
+    def _leave_threads(self) -> None:
+        """Use the threads of the budget, one less while the compiler needs a core beside us."""
+        if self._device.type == "cpu":
+            beside = self._compiler.busy and self._runtime.compile != "on"
+            _use_threads(max(1, self._runtime.threads - beside))
 
     def _forward(self, shape: Shape, pixels: Tensor, selection: Selection) -> Output:
         engine = self._engines.get(shape)
@@ -313,6 +323,14 @@ class Runner:
                 str(exc).partition("\n")[0],
                 "Use --view crop or --view stretch",
             ) from exc
+
+
+def _use_threads(number: int) -> None:
+    """Have torch use so many threads for what this thread computes."""
+    # Torch keeps the number for each thread by itself, and asking for it is not free.
+    if getattr(_threads_of, "number", None) != number:
+        torch.set_num_threads(number)
+        _threads_of.number = number
 
 
 def _all_maps(network: FusedNetwork, output: Output, selection: Tensor) -> Output:

@@ -17,6 +17,7 @@ import pytest
 import torch
 from torch import nn
 
+from live_gradcam.budget import thread_budget
 from live_gradcam.explain import compiled as module
 from live_gradcam.explain import runner as runner_module
 from live_gradcam.explain.classifier import Classifier
@@ -217,6 +218,35 @@ def test_closing_ends_the_child_at_once() -> None:
     compiler.close()
     assert (engines, failures) == ({}, []), "leaving is no failure"
     assert compiler.request(SHAPE, may_compile=True).is_set()
+
+
+@pytest.mark.skipif(not hasattr(os, "SCHED_IDLE"), reason="only Linux has such a class")
+@pytest.mark.parametrize("yielding", [True, False])
+def test_the_child_gives_way_to_everybody_unless_it_is_waited_for(yielding: bool) -> None:
+    compiler, _, _ = make_compiler(yielding=yielding)
+    compiler.request(SHAPE, may_compile=True)
+    assert wait_until(lambda: bool(children()))
+    (child, *_) = children()
+    if yielding:
+        assert wait_until(lambda: os.sched_getscheduler(child.pid) == os.SCHED_IDLE)
+    else:
+        time.sleep(1.0)
+        assert os.sched_getscheduler(child.pid) == os.SCHED_OTHER
+    compiler.close()
+
+
+def test_a_core_is_left_to_the_compiler_while_it_works() -> None:
+    with Explainer(support.tiny_classifier(), device="cpu", compile="auto") as explainer:
+        explainer.explain(picture())
+        all_of_them = torch.get_num_threads()
+        assert all_of_them == thread_budget().network
+        done = explainer._runner._compiler.request(SHAPE, may_compile=True)
+        assert wait_until(lambda: explainer.runtime.state == "compiling")
+        explainer.explain(picture())
+        assert torch.get_num_threads() == max(1, all_of_them - 1)
+        assert done.wait(240)
+        explainer.explain(picture())
+        assert torch.get_num_threads() == all_of_them
 
 
 @posix_only
