@@ -182,7 +182,8 @@ class _OfflineRun:
     read: Channel[_Item] = field(default_factory=lambda: Channel(_QUEUE_FRAMES))
     explained: Channel[_Item] = field(default_factory=lambda: Channel(_QUEUE_FRAMES))
     drawn: Channel[_Item] = field(default_factory=lambda: Channel(_QUEUE_FRAMES))
-    finished: Channel[_Item] = field(default_factory=lambda: Channel(_QUEUE_FRAMES))
+    # Pictures only where somebody looks at them: what waits here would hold memory for nothing.
+    finished: Channel[_Item | None] = field(default_factory=lambda: Channel(_QUEUE_FRAMES))
     source_error: SourceError | None = None
 
     def execute(
@@ -215,6 +216,7 @@ class _OfflineRun:
                     frames += 1
                     if (
                         on_picture is not None
+                        and item is not None
                         and item.picture is not None
                         and not self.stop.requested
                         and not on_picture(item.frame, item.picture)
@@ -309,7 +311,7 @@ class _OfflineRun:
                 sink.write(item.frame, item.picture, item.explanation)
             if self.sinks:
                 self.clock.add("write", _milliseconds_since(began))
-            self.finished.put(item)
+            self.finished.put(item if self.wants_picture else None)
         self.finished.close()
 
 
