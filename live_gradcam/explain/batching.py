@@ -137,6 +137,7 @@ class BatchSizer:
             trial = self._trial(height, width)
             trial.seconds = {size: each for size, each in trial.seconds.items() if size <= half}
             trial.untried = [size for size in trial.untried if size <= half]
+            trial.forwards = 0
             if trial.chosen is not None or not trial.untried:
                 trial.chosen = min(trial.chosen or half, half)
 

@@ -44,7 +44,6 @@ _GROUP = 16
 # Where the first forward waits for the compiler, sizes cannot be tried: each costs a compilation.
 _COMPILED_BATCH = 4
 
-
 _threads_of = threading.local()
 
 

@@ -80,6 +80,19 @@ def test_a_size_that_did_not_fit_is_halved_and_not_tried_again() -> None:
     assert fixed.next_size(9, SIDE, SIDE) == 2
 
 
+def test_a_size_that_does_not_fit_while_it_is_tried_gives_way_to_a_fresh_trial() -> None:
+    sizer = BatchSizer("cpu")
+    sizer.note(4, SIDE, SIDE, 1.0)
+    sizer.note(4, SIDE, SIDE, 1.0)
+    sizer.note_too_large(4, SIDE, SIDE)
+    for took in (99.0, 1.0, 1.0):  # the first forward of the new size is a warm-up again
+        assert sizer.next_size(50, SIDE, SIDE) == 2
+        sizer.note(2, SIDE, SIDE, took)
+    assert sizer.next_size(50, SIDE, SIDE) == 2, "not timed often enough yet"
+    assert max(work(sizer, {1: 0.9, 2: 0.5})) == 2
+    assert sizer.chosen(SIDE, SIDE) == 2
+
+
 def test_free_memory_of_this_machine_is_known() -> None:
     free = free_memory(torch.device("cpu"))
     assert free is None or 1 << 20 < free < 1 << 50
