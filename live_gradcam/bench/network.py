@@ -11,10 +11,14 @@ from live_gradcam.bench.measure import Case
 from live_gradcam.errors import DeviceError
 from live_gradcam.explain.cam import Head, PullBack
 from live_gradcam.explain.classifier import Classifier
-from live_gradcam.explain.compiled import BackgroundCompiler, Shape
-from live_gradcam.explain.engine import Engine, FusedNetwork
+from live_gradcam.explain.compiled import BackgroundCompiler
+from live_gradcam.explain.cuda import cuda_device
+from live_gradcam.explain.engine import Engine, FusedNetwork, Shape
 from live_gradcam.explain.explainer import Explainer
 from live_gradcam.explain.preprocess import Preprocessing
+from live_gradcam.explain.recorded import RecordedNetwork
+from live_gradcam.painter import Painter
+from live_gradcam.show.overlay import OverlayOptions
 from live_gradcam.values import Image
 
 SIZE = 224
@@ -70,14 +74,21 @@ def random_image(width: int, height: int, seed: int = 0) -> Image:
 
 
 def network_cases(network: nn.Module, explainer: Explainer, classifier: Classifier) -> list[Case]:
-    """Cases of batch 1, 8 and 32; the explainer's engines are warm when this returns."""
+    """Cases of batch 1, 8 and 32.
+
+    Args:
+        network: The plain one, on the explainer's device.
+        explainer: Ours.
+        classifier: What it explains.
+    """
     small = random_image(SIZE, SIZE)
     large = random_image(1280, 720)
-    x = torch.randn(1, 3, SIZE, SIZE)
+    device = torch.device(explainer.runtime.device)
+    x = torch.randn(1, 3, SIZE, SIZE, device=device)
 
     def plain() -> None:
         with torch.inference_mode():
-            network(x)
+            network(x).cpu()
 
     cases = [Case("plain_fp32", "plain eager fp32 forward", plain)]
     cases += [_bare_case(explainer, classifier)]
@@ -100,6 +111,7 @@ def network_cases(network: nn.Module, explainer: Explainer, classifier: Classifi
             lambda: explainer.explain(large, classes="top"),
         )
     )
+    cases.append(_picture_case(explainer))
     for batch in (8, 32):
         images = [random_image(1280, 720, seed) for seed in range(4)] * (batch // 4)
         cases.append(
@@ -113,20 +125,37 @@ def network_cases(network: nn.Module, explainer: Explainer, classifier: Classifi
     return cases
 
 
+def _picture_case(explainer: Explainer) -> Case:
+    """What a live session does for a frame, from the camera's memory to the window's."""
+    frame = random_image(1920, 1080)
+    painter = Painter(OverlayOptions(), moving=True)
+
+    def run() -> None:
+        painter.paint(frame, explainer.explain(frame))
+
+    return Case("picture_1080p", "a 1920x1080 frame in, its picture out", run)
+
+
 def _bare_case(explainer: Explainer, classifier: Classifier) -> Case:
     runtime = explainer.runtime
     network = FusedNetwork(classifier, runtime.precision)
     network.head = ScoresOnly(network.head)
     network = network.requires_grad_(False).eval().to(runtime.device)
-    pixels = torch.from_numpy(random_image(SIZE, SIZE)[None]).to(runtime.device)
+    pixels = torch.from_numpy(random_image(SIZE, SIZE)[None])
+    title = "our forward without evidence"
+    if runtime.state == "recorded":
+        with torch.no_grad():
+            accelerator = cuda_device(torch.device(runtime.device))
+            recorded = RecordedNetwork(network, accelerator, (1, SIZE, SIZE), depth=1)
+        return Case("bare", title, lambda: recorded.start(pixels, (-1,))())
     selection = torch.tensor([-1], device=runtime.device)
     engine = _compiled(network, runtime.threads) if runtime.compiled else network
 
     def run() -> None:
         with torch.no_grad():
-            engine(pixels, selection)[0].cpu()
+            engine(pixels.to(runtime.device), selection)[0].cpu()
 
-    return Case("bare", "our forward without evidence", run)
+    return Case("bare", title, run)
 
 
 def _compiled(network: FusedNetwork, threads: int) -> Engine:

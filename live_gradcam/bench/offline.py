@@ -121,6 +121,7 @@ def _naive(clip: Path, network: nn.Module, folder: Path, frames: int) -> Callabl
     from pytorch_grad_cam.utils.image import preprocess_image, show_cam_on_image
 
     cam = GradCAM(model=network, target_layers=[network.layer4[-1]])  # type: ignore[index]
+    device = next(network.parameters()).device
 
     def run() -> None:
         capture = cv2.VideoCapture(str(clip))
@@ -130,6 +131,7 @@ def _naive(clip: Path, network: nn.Module, folder: Path, frames: int) -> Callabl
             _, image = capture.read()
             rgb = cv2.resize(image, (SIZE, SIZE))[:, :, ::-1].astype("float32") / 255.0
             x = preprocess_image(rgb, mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225])
+            x = x.to(device)
             heat = cv2.resize(cam(input_tensor=x, targets=None)[0], (WIDTH, HEIGHT))
             whole = image[:, :, ::-1].astype("float32") / 255.0
             picture = show_cam_on_image(whole, heat, use_rgb=True)

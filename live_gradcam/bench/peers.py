@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +15,11 @@ from live_gradcam.bench.network import SIZE
 
 
 def peer_cases(network: nn.Module, on_missing: Callable[[str], None]) -> list[Case]:
-    """One case for each peer that can be imported; the others are named."""
+    """One case for each peer that can be imported; the others are named.
+
+    All run where the network is, and what they give is fetched to the CPU as ours is; OpenVINO
+    always runs on the CPU.
+    """
     cases = []
     for name, title, make in (
         ("pytorch_grad_cam", "pytorch-grad-cam, Grad-CAM", _pytorch_grad_cam),
@@ -31,15 +36,16 @@ def peer_cases(network: nn.Module, on_missing: Callable[[str], None]) -> list[Ca
     return cases
 
 
-def _input() -> torch.Tensor:
-    return torch.randn(1, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
+def _input(network: nn.Module) -> torch.Tensor:
+    x = torch.randn(1, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
+    return x.to(next(network.parameters()).device)
 
 
 def _pytorch_grad_cam(network: nn.Module) -> Callable[[], object]:
     from pytorch_grad_cam import GradCAM
 
     cam = GradCAM(model=network, target_layers=[network.layer4[-1]])  # type: ignore[index]
-    x = _input()
+    x = _input(network)
     return lambda: cam(input_tensor=x, targets=None)
 
 
@@ -47,12 +53,12 @@ def _captum(network: nn.Module) -> Callable[[], object]:
     from captum.attr import LayerGradCam
 
     cam = LayerGradCam(network, network.layer4)
-    x = _input()
+    x = _input(network)
 
     def run() -> object:
         with torch.no_grad():
             best = int(network(x).argmax())
-        return cam.attribute(x, target=best)
+        return cam.attribute(x, target=best).cpu()
 
     return run
 
@@ -60,12 +66,12 @@ def _captum(network: nn.Module) -> Callable[[], object]:
 def _torchcam(network: nn.Module) -> Callable[[], object]:
     from torchcam.methods import GradCAM
 
-    x = _input()
+    x = _input(network)
 
     def run() -> object:
         with GradCAM(network, "layer4") as cam:
             scores = network(x)
-            return cam(int(scores.argmax()), scores)
+            return [found.cpu() for found in cam(int(scores.argmax()), scores)]
 
     return run
 
@@ -73,11 +79,12 @@ def _torchcam(network: nn.Module) -> Callable[[], object]:
 def _openvino(network: nn.Module) -> Callable[[], object]:
     import openvino
 
-    model: Any = openvino.convert_model(network, example_input=_input())
+    network = copy.deepcopy(network).cpu()
+    model: Any = openvino.convert_model(network, example_input=_input(network))
     model.reshape([1, 3, SIZE, SIZE])
     compiled: Any = openvino.Core().compile_model(
         model, "CPU", {"INFERENCE_PRECISION_HINT": "bf16", "PERFORMANCE_HINT": "LATENCY"}
     )
     request = compiled.create_infer_request()
-    x = _input().numpy()
+    x = _input(network).numpy()
     return lambda: request.infer({0: x})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import tempfile
 from pathlib import Path
 
@@ -41,6 +42,7 @@ def execute(
         Explainer(classifier, compile="on" if compiled else "off") as explainer,
         tempfile.TemporaryDirectory(prefix="live-gradcam-bench-") as name,
     ):
+        network = copy.deepcopy(network).to(explainer.runtime.device)
         folder = Path(name)
         clip = make_clip(folder, _QUICK_CLIP_FRAMES if quick else _CLIP_FRAMES)
         _warm(explainer)

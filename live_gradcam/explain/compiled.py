@@ -31,28 +31,22 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
 
 import torch
-from torch import Tensor, fx
+from torch import fx
 
 from live_gradcam.explain import cam, chain, engine, method_heads, tokens
 from live_gradcam.explain.compile_worker import LENGTH, YIELDING, CompileRequest
-from live_gradcam.explain.engine import Engine, FusedNetwork, Output
+from live_gradcam.explain.engine import Engine, FusedNetwork, Shape
+from live_gradcam.explain.equality import check_equal
 from live_gradcam.explain.runtime import cpu_flags
 
 _LOG = logging.getLogger(__name__)
-
-Shape: TypeAlias = "tuple[int, int, int]"
-"""Batch, height and width of the network's input."""
 
 TIMEOUT_SECONDS = 600.0
 _KEEP_PACKAGES = 12
 _KEEP_BYTES = 3 << 30
 _STALE_SECONDS = 24 * 3600.0
-_COSINE = 0.999
-# Two classes whose scores differ by less than this share of the scores' range are a tie in bf16.
-_TIE = 0.02
 
 _START = (
     "import sys; sys.path[:] = [p for p in sys.path if p];"  # never code from the working directory
@@ -275,44 +269,6 @@ class BackgroundCompiler:
             flat = tensor.detach().contiguous().reshape(-1)
             digest.update(memoryview(flat.view(torch.uint8).numpy()))
         return digest.hexdigest()
-
-
-def check_equal(network: FusedNetwork, candidate: Engine, shape: Shape, depth: int) -> None:
-    """Compare an engine with the eager network on synthetic frames.
-
-    Raises:
-        CompileError: The best class differs, or the cosine of two maps is below 0.999.
-    """
-    generator = torch.Generator().manual_seed(0)
-    batch, height, width = shape
-    coarse = torch.rand(batch, 3, 6, 6, generator=generator)
-    smooth = torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic")
-    noise = 0.1 * torch.randn(smooth.shape, generator=generator)
-    frames = ((smooth + noise).clamp(0, 1) * 255).to(torch.uint8).permute(0, 2, 3, 1).contiguous()
-    for pixels in (frames, 255 - frames):
-        ranks = torch.arange(-1, -1 - depth, -1)
-        expected = Output(*network(pixels, ranks))
-        # The same classes for both; in a batch, those of the first picture.
-        fixed = expected.classes[0]
-        expected = Output(*network(pixels, fixed))
-        found = Output(*candidate(pixels, fixed))
-        if found.logits.shape != expected.logits.shape:
-            raise CompileError("the compiled network has another output")
-        best = expected.logits.max(1).values
-        spread = best - expected.logits.min(1).values
-        chosen = expected.logits.gather(1, found.logits.argmax(1, keepdim=True)).squeeze(1)
-        if bool((best - chosen > _TIE * spread).any()):
-            raise CompileError("the compiled network names another class")
-        if _least_cosine(found.evidence, expected.evidence) < _COSINE:
-            raise CompileError("the compiled network has other maps")
-
-
-def _least_cosine(found: Tensor, expected: Tensor) -> float:
-    flat, reference = found.flatten(2).double(), expected.flatten(2).double()
-    scale = flat.norm(dim=2) * reference.norm(dim=2)
-    cosine = (flat * reference).sum(2) / scale
-    blank = (flat.norm(dim=2) == 0) & (reference.norm(dim=2) == 0)
-    return float(torch.where(blank, torch.ones_like(cosine), cosine).nan_to_num(0.0).min())
 
 
 def _sentence(exc: Exception) -> str:

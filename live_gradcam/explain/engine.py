@@ -46,6 +46,26 @@ class Output(NamedTuple):
     basis: Tensor
 
 
+class Found(NamedTuple):
+    """What a batch gave, on the CPU.
+
+    Attributes:
+        logits: float32 ``(N, classes)``.
+        classes: int64 ``(N, K)``, the explained classes.
+        evidence: float32 ``(N, K, h, w)``.
+    """
+
+    logits: Tensor
+    classes: Tensor
+    evidence: Tensor
+
+
+Shape: TypeAlias = "tuple[int, int, int]"
+"""Batch, height and width of the network's input."""
+
+Selection: TypeAlias = "tuple[int, ...]"
+"""Classes to explain: an index, or -1, -2, ... for the best, the second best, ..."""
+
 Engine: TypeAlias = Callable[[Tensor, Tensor], "tuple[Tensor, Tensor, Tensor, Tensor]"]
 """From pixels ``uint8 (N, H, W, 3)`` BGR and a selection (see `choose_classes`) to an `Output`."""
 

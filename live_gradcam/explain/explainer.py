@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
@@ -17,10 +17,11 @@ from live_gradcam.errors import SourceError, UsageError
 from live_gradcam.explain.cam import LinearHead
 from live_gradcam.explain.chain import UNIT, ChainHead
 from live_gradcam.explain.classifier import Classifier
+from live_gradcam.explain.engine import Selection
 from live_gradcam.explain.masked import OnForwards
 from live_gradcam.explain.method_heads import require_layers
 from live_gradcam.explain.preprocess import FramePlan, as_bgr, plan_frame, prepare_batch
-from live_gradcam.explain.runner import OutOfMemory, Runner, Selection
+from live_gradcam.explain.runner import OutOfMemory, Runner
 from live_gradcam.explain.runtime import CompileChoice, PrecisionChoice, Runtime, choose_runtime
 from live_gradcam.values import Evidence, Explanation, Image, Prediction, View
 
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
 ClassChoice: TypeAlias = "int | str | Sequence[int | str] | Literal['top', 'all'] | None"
 """Which classes are explained: the top one, named ones, the ``top_k`` best, or all."""
+
+_Finish: TypeAlias = "Callable[[], list[Explanation]]"
+"""Waits for a part that was begun."""
 
 Picture: TypeAlias = "str | Path | PilImage | Image"
 """A file, a PIL picture, or ``uint8 (H, W, 3)`` BGR."""
@@ -169,9 +173,12 @@ class Explainer:
         preprocessing = self._classifier.preprocessing
         plans = [plan_frame(*frame.shape[:2], preprocessing, shown) for frame in frames]
         found: list[Explanation] = []
+        finish: _Finish = list
         for part in self._parts(plans):
-            found += self._explain_part(frames[part], plans[part], selection)
-        return found
+            # A device that works by itself computes one part while the next one is resized.
+            finish_before, finish = finish, self._begin(frames[part], plans[part], selection)
+            found += finish_before()
+        return found + finish()
 
     def close(self) -> None:
         """End the compiler, if it runs. Idempotent; explaining goes on to work."""
@@ -225,34 +232,58 @@ class Explainer:
                 yield slice(start, start + batch)
                 start += batch
 
-    def _explain_part(
+    def _begin(
         self, frames: Sequence[Image], plans: Sequence[FramePlan], selection: Selection
-    ) -> list[Explanation]:
+    ) -> _Finish:
         began = time.perf_counter()
         pixels = prepare_batch(frames, plans)
         prepared = time.perf_counter()
         try:
-            found = self._runner.run(pixels, selection)
-        except OutOfMemory:
-            half = len(frames) // 2
-            if half == 0:
-                raise
-            first = self._explain_part(frames[:half], plans[:half], selection)
-            return first + self._explain_part(frames[half:], plans[half:], selection)
-        done = time.perf_counter()
-        share = 1000.0 / len(frames)
-        timings = MappingProxyType(
-            {
-                "preprocess": (prepared - began) * share,
-                "network": (done - prepared) * share,
-                "explain": (done - began) * share,
-            }
-        )
-        logits, classes, evidence = (part.numpy() for part in found)
-        return [
-            self._explanation(logits[i], classes[i], evidence[i], plan, timings)
-            for i, plan in enumerate(plans)
-        ]
+            pending = self._runner.start(pixels, selection)
+        except OutOfMemory as exc:
+            return partial(self._explain_halves, frames, plans, selection, exc)
+        begun = time.perf_counter()
+
+        def finish() -> list[Explanation]:
+            resumed = time.perf_counter()
+            try:
+                found = pending()
+            except OutOfMemory as exc:
+                return self._explain_halves(frames, plans, selection, exc)
+            network = begun - prepared + time.perf_counter() - resumed
+            share = 1000.0 / len(frames)
+            timings = MappingProxyType(
+                {
+                    "preprocess": (prepared - began) * share,
+                    "network": network * share,
+                    "explain": (prepared - began + network) * share,
+                }
+            )
+            logits, classes, evidence = (part.numpy() for part in found)
+            return [
+                self._explanation(logits[i], classes[i], evidence[i], plan, timings)
+                for i, plan in enumerate(plans)
+            ]
+
+        return finish
+
+    def _explain_halves(
+        self,
+        frames: Sequence[Image],
+        plans: Sequence[FramePlan],
+        selection: Selection,
+        reason: OutOfMemory,
+    ) -> list[Explanation]:
+        """What does not fit into memory as a whole.
+
+        Raises:
+            OutOfMemory: Not even one picture fits.
+        """
+        half = len(frames) // 2
+        if half == 0:
+            raise reason
+        first = self._begin(frames[:half], plans[:half], selection)()
+        return first + self._begin(frames[half:], plans[half:], selection)()
 
     def _explanation(
         self,

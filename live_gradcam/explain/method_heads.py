@@ -317,10 +317,12 @@ def first_component(activations: Tensor) -> Tensor:
 class LinearAblationHead(MethodHead):
     """Ablation-CAM in closed form: without channel k, a score falls by ``W_ck mean(A_k)``."""
 
+    weight: Tensor
+
     def __init__(self, head: Head, method: str) -> None:
         super().__init__(head, method)
         assert isinstance(head, LinearHead), "chosen by `method_head`"
-        self.weight = head.weight
+        self.register_buffer("weight", head.weight)  # a plain attribute would stay on the CPU
         self.closed_form = True
 
     @override

@@ -1,7 +1,7 @@
 """Runs batches of pixels through the best engine there is at the moment.
 
-Eager at first; compiled as soon as that is ready; once more in float32 where half precision gave
-something that is not finite.
+Eager at first; compiled, or on CUDA recorded, as soon as that is ready; once more in float32 where
+half precision gave something that is not finite.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache
-from typing import NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
@@ -22,21 +21,15 @@ from torch import Tensor
 from live_gradcam.errors import DeviceError, UsageError
 from live_gradcam.explain.batching import BatchSizer, free_memory
 from live_gradcam.explain.classifier import Classifier
-from live_gradcam.explain.compiled import BackgroundCompiler, Shape
-from live_gradcam.explain.engine import Engine, FusedNetwork, Output
+from live_gradcam.explain.cuda import cuda_device
+from live_gradcam.explain.engine import Engine, Found, FusedNetwork, Output, Selection, Shape
 from live_gradcam.explain.masked import MaskedNetwork, OnForwards
 from live_gradcam.explain.method_heads import all_maps_are_cheap, method_head
 from live_gradcam.explain.methods import Method
+from live_gradcam.explain.recorded import Accelerator, Pending, RecordedNetwork, RecordedNetworks
 from live_gradcam.explain.runtime import CompileState, Precision, Runtime
+from live_gradcam.explain.upgrades import CompiledNetworks
 
-Selection: TypeAlias = "tuple[int, ...]"
-"""Classes to explain: an index, or -1, -2, ... for the best, the second best, ..."""
-
-# A compiled network from the cache is looked for after this many forwards of one shape, and made
-# after this many forwards or seconds; what only explains a few pictures never pays for it.
-_LOOK_AFTER = 3
-_COMPILE_AFTER = 30
-_COMPILE_AFTER_SECONDS = 2.0
 # Beyond this many parameters compiling takes gigabytes and gains little.
 _COMPILE_UP_TO = 100_000_000
 # Maps that need a backward pass each are made in groups of this many.
@@ -51,20 +44,6 @@ class OutOfMemory(DeviceError):
     """The device has too little memory for this batch."""
 
 
-class Found(NamedTuple):
-    """What a batch gave, on the CPU.
-
-    Attributes:
-        logits: float32 ``(N, classes)``.
-        classes: int64 ``(N, K)``, the explained classes.
-        evidence: float32 ``(N, K, h, w)``.
-    """
-
-    logits: Tensor
-    classes: Tensor
-    evidence: Tensor
-
-
 class Runner:
     """Runs one classifier on one device, from any number of threads.
 
@@ -75,6 +54,7 @@ class Runner:
         method: What makes the maps, see `live_gradcam.explain.methods`.
         on_notice: Told in one sentence if nothing will be compiled.
         on_forwards: Told how far a method is that needs many forwards of the network.
+        accelerator: What records the network; that of the device if not given.
     """
 
     def __init__(
@@ -86,6 +66,7 @@ class Runner:
         method: Method,
         on_notice: Callable[[str], None],
         on_forwards: OnForwards | None = None,
+        accelerator: Accelerator | None = None,
     ) -> None:
         self._classifier = classifier
         self._depth = depth
@@ -100,11 +81,7 @@ class Runner:
             if self._device.type != "cpu":  # what is shared with the classifier stays here
                 network = copy.deepcopy(network).to(self._device)
             self._network = self._listening(network)
-        # A thread that finds an engine here uses it; swapping is one assignment.
-        self._engines: dict[Shape, Engine] = {}
         self._lock = threading.Lock()
-        self._use: dict[Shape, tuple[int, float]] = {}
-        self._asked: dict[Shape, bool] = {}
         self._reference: FusedNetwork | None = None
         self._tensor = lru_cache(maxsize=64)(self._to_tensor)
         self._runtime = self._with_compiler(runtime)
@@ -113,15 +90,8 @@ class Runner:
             fixed=_COMPILED_BATCH if self._runtime.compile == "on" else None,
             free_memory=lambda: free_memory(self._device),
         )
-        self._failed = False
-        self._compiler = BackgroundCompiler(
-            self._network,
-            depth=depth,
-            threads=runtime.threads,
-            yielding=runtime.compile != "on",
-            on_ready=self._engines.__setitem__,
-            on_failure=self._give_up_compiling,
-        )
+        self._recorded = self._recordings(accelerator)
+        self._compiled = self._compilations() if self._recorded is None else None
 
     @property
     def runtime(self) -> Runtime:
@@ -143,7 +113,10 @@ class Runner:
         batch = self._sizer.next_size(waiting, height, width)
         chosen = self._sizer.chosen(height, width)
         shape = (batch, height, width)
-        if chosen is None or shape in self._engines or (1, height, width) not in self._engines:
+        compiled = self._compiled
+        if compiled is None or chosen is None or compiled.get(shape) is not None:
+            return batch
+        if compiled.get((1, height, width)) is None:
             return batch
         # Compiled one by one is cheaper than uncompiled at once.
         if batch == chosen:
@@ -151,12 +124,16 @@ class Runner:
         return 1
 
     def run(self, pixels: Tensor, selection: Selection) -> Found:
-        """Scores and evidence of a batch.
+        """Scores and evidence of a batch; see `start`."""
+        return self.start(pixels, selection)()
 
-        Not finite where the network's output is not, even in float32.
+    def start(self, pixels: Tensor, selection: Selection) -> Pending:
+        """Begin with a batch, where the device works by itself; elsewhere do it at once.
+
+        What it gives is not finite where the network's output is not, even in float32.
 
         Args:
-            pixels: ``uint8 (N, H, W, 3)``, BGR.
+            pixels: ``uint8 (N, H, W, 3)``, BGR; not modified until the batch is done.
             selection: Which classes to explain.
 
         Raises:
@@ -164,44 +141,66 @@ class Runner:
             UsageError: The network does not take pictures of this size.
         """
         shape: Shape = (pixels.shape[0], pixels.shape[1], pixels.shape[2])
+        with torch.no_grad(), self._memory_errors(shape):
+            recorded = self._find_recording(shape, selection)
+            if recorded is not None:
+                pending = recorded.start(pixels, self._padded(selection))
+                return lambda: self._fetch(pending, pixels, selection)
+        found = self._run_now(shape, pixels, selection)
+        return lambda: found
+
+    def _run_now(self, shape: Shape, pixels: Tensor, selection: Selection) -> Found:
         self._consider_compiling(shape)
         self._leave_threads()
         with torch.no_grad(), self._memory_errors(shape), self._size_errors(shape):
-            began, uncompiled = time.perf_counter(), shape not in self._engines
-            output = self._forward(shape, pixels.to(self._device), selection)
+            engine = None if self._compiled is None else self._compiled.get(shape)
+            began = time.perf_counter()
+            output = self._forward(engine, pixels.to(self._device), selection)
             found = Found(output.logits.cpu(), output.classes.cpu(), output.evidence.cpu())
-            if uncompiled:  # sizes are compared with each other, not with the compiler's work
+            if engine is None:  # sizes are compared with each other, not with the compiler's work
                 self._sizer.note(*shape, time.perf_counter() - began)
-            # Anything that is not finite makes the sum not finite.
-            if math.isfinite(float(found.logits.sum() + found.evidence.sum())):
-                return found
-            return self._again(pixels, selection, found)
+            return self._finite(pixels, selection, found)
+
+    def _fetch(self, pending: Pending, pixels: Tensor, selection: Selection) -> Found:
+        count = len(selection)
+        with torch.no_grad(), self._memory_errors():
+            logits, classes, evidence = pending()
+            found = Found(logits, classes[:, :count], evidence[:, :count])
+            return self._finite(pixels, selection, found)
+
+    def _finite(self, pixels: Tensor, selection: Selection, found: Found) -> Found:
+        # Anything that is not finite makes the sum not finite.
+        if math.isfinite(float(found.logits.sum() + found.evidence.sum())):
+            return found
+        return self._again(pixels, selection, found)
 
     def close(self) -> None:
         """End the compiler, if it runs. Idempotent; running goes on to work."""
-        self._compiler.close()
+        if self._compiled is not None:
+            self._compiled.close()
 
     def _leave_threads(self) -> None:
         """Use the threads of the budget, one less while the compiler needs a core beside us."""
         if self._device.type == "cpu":
-            beside = self._compiler.busy and self._runtime.compile != "on"
+            beside = self._compiled is not None and self._compiled.compiling_beside
             _use_threads(max(1, self._runtime.threads - beside))
 
-    def _forward(self, shape: Shape, pixels: Tensor, selection: Selection) -> Output:
-        engine = self._engines.get(shape)
+    def _forward(self, engine: Engine | None, pixels: Tensor, selection: Selection) -> Output:
         count = len(selection)
         if not self._network.compilable:  # all maps come from the same forwards
             return Output(*self._network(pixels, self._tensor(selection)))
         if engine is None:
             output = Output(*self._network(pixels, self._tensor(selection[: self._depth])))
         else:  # a compiled network always makes the same number of maps
-            padded = (selection + selection[-1:] * self._depth)[: self._depth]
-            output = Output(*engine(pixels, self._tensor(padded)))
+            output = Output(*engine(pixels, self._tensor(self._padded(selection))))
         if count > self._depth:
             return _all_maps(self._network, output, self._tensor(selection))
         return output._replace(
             classes=output.classes[:, :count], evidence=output.evidence[:, :count]
         )
+
+    def _padded(self, selection: Selection) -> Selection:
+        return (selection + selection[-1:] * self._depth)[: self._depth]
 
     def _again(self, pixels: Tensor, selection: Selection, found: Found) -> Found:
         """The pictures whose output is not finite once more in float32, on the CPU."""
@@ -243,6 +242,8 @@ class Runner:
             reason = "compiling is switched off"
         elif not self._network.compilable:
             choice, reason = "off", f"{self._method.title} is many forwards, which are not compiled"
+        elif self._device.type == "cuda":
+            reason = "it is recorded as a CUDA graph after a few pictures of one size"
         elif self._device.type != "cpu":
             choice, reason = "off", f"it is not compiled for {self._device.type}"
         elif choice == "auto" and parameters > _COMPILE_UP_TO:
@@ -255,35 +256,55 @@ class Runner:
         state: CompileState = "off" if choice == "off" else "eager"
         return replace(runtime, compile=choice, reasons=(*runtime.reasons, reason), state=state)
 
-    def _consider_compiling(self, shape: Shape) -> None:
-        if self._runtime.compile == "off" or self._failed or shape in self._engines:
-            return
-        if shape[0] not in (1, self._sizer.chosen(*shape[1:])):  # a trial, or a rest
-            return
-        if self._runtime.compile == "on":
-            self._compiler.request(shape, may_compile=True).wait()
-            return
-        now = time.monotonic()
-        with self._lock:
-            count, began = self._use.get(shape, (0, now))
-            self._use[shape] = (count + 1, began)
-            late = count * shape[0] >= _COMPILE_AFTER or now - began > _COMPILE_AFTER_SECONDS
-            # Asked for twice at most: to look for it, and to make it.
-            if count < _LOOK_AFTER or self._asked.get(shape, not late) == late:
-                return
-            self._asked[shape] = late
-        self._compiler.request(shape, may_compile=late)
+    def _recordings(self, accelerator: Accelerator | None) -> RecordedNetworks | None:
+        if self._runtime.compile == "off":
+            return None
+        if accelerator is None and self._device.type == "cuda":
+            accelerator = cuda_device(self._device)
+        if accelerator is None:
+            return None
+        return RecordedNetworks(
+            self._network,
+            accelerator,
+            self._device,
+            depth=self._depth,
+            at_once=self._runtime.compile == "on",
+            on_failure=self._on_notice,
+        )
 
-    def _give_up_compiling(self, sentence: str) -> None:
-        self._failed = True
-        self._on_notice(sentence)
+    def _find_recording(self, shape: Shape, selection: Selection) -> RecordedNetwork | None:
+        if self._recorded is None or len(selection) > self._depth:
+            return None
+        return self._recorded.find(shape) if self._keeps_coming(shape) else None
+
+    def _compilations(self) -> CompiledNetworks | None:
+        if self._runtime.compile == "off":
+            return None
+        return CompiledNetworks(
+            self._network,
+            depth=self._depth,
+            threads=self._runtime.threads,
+            wait=self._runtime.compile == "on",
+            on_failure=self._on_notice,
+        )
+
+    def _consider_compiling(self, shape: Shape) -> None:
+        if self._compiled is not None and self._keeps_coming(shape):
+            self._compiled.consider(shape)
+
+    def _keeps_coming(self, shape: Shape) -> bool:
+        """Whether batches have this size because it was chosen, not on trial or as a rest."""
+        return shape[0] in (1, self._sizer.chosen(*shape[1:]))
 
     def _state(self) -> CompileState:
-        if self._engines:
+        if self._recorded is not None and self._recorded.any:
+            return "recorded"
+        if self._compiled is not None and self._compiled.any:
             return "compiled"
-        if self._failed:
+        if any(each is not None and each.failed for each in (self._recorded, self._compiled)):
             return "failed"
-        return "compiling" if self._compiler.busy else self._runtime.state
+        busy = self._compiled is not None and self._compiled.compiler.busy
+        return "compiling" if busy else self._runtime.state
 
     # Errors
 

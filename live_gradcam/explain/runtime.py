@@ -16,7 +16,7 @@ from live_gradcam.errors import DeviceError, UsageError
 Precision: TypeAlias = Literal["fp32", "bf16", "fp16"]
 PrecisionChoice: TypeAlias = Literal["auto", "fp32", "bf16", "fp16"]
 CompileChoice: TypeAlias = Literal["auto", "on", "off"]
-CompileState: TypeAlias = Literal["off", "eager", "compiling", "compiled", "failed"]
+CompileState: TypeAlias = Literal["off", "eager", "compiling", "compiled", "recorded", "failed"]
 
 # What makes bf16 fast on a CPU; without one of these it is emulated, many times slower than fp32.
 _BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16", "bf16", "svebf16"})
@@ -44,8 +44,8 @@ class Runtime:
 
     @property
     def compiled(self) -> bool:
-        """Whether the compiled network is in use."""
-        return self.state == "compiled"
+        """Whether the compiled, or on CUDA the recorded network is in use."""
+        return self.state in ("compiled", "recorded")
 
 
 def choose_runtime(

@@ -23,12 +23,11 @@ from live_gradcam.explain import runner as runner_module
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.compiled import (
     BackgroundCompiler,
-    CompileError,
-    check_equal,
     open_cache,
     prune_cache,
 )
 from live_gradcam.explain.engine import FusedNetwork
+from live_gradcam.explain.equality import NotEqual, check_equal
 from live_gradcam.explain.explainer import Explainer
 from live_gradcam.explain.preprocess import Preprocessing
 from live_gradcam.explain.runner import Runner
@@ -240,7 +239,7 @@ def test_a_core_is_left_to_the_compiler_while_it_works() -> None:
         explainer.explain(picture())
         all_of_them = torch.get_num_threads()
         assert all_of_them == thread_budget().network
-        done = explainer._runner._compiler.request(SHAPE, may_compile=True)
+        done = explainer._runner._compiled.compiler.request(SHAPE, may_compile=True)
         assert wait_until(lambda: explainer.runtime.state == "compiling")
         explainer.explain(picture())
         assert torch.get_num_threads() == max(1, all_of_them - 1)
@@ -384,20 +383,20 @@ def test_an_engine_that_differs_from_eager_is_refused(spoil: Callable, said: str
     network = FusedNetwork(support.tiny_classifier(), "fp32").eval()
     with torch.no_grad():
         check_equal(network, network, SHAPE, 3)
-        with pytest.raises(CompileError, match=said):
+        with pytest.raises(NotEqual, match=said):
             check_equal(network, spoil(network), SHAPE, 3)
 
 
 def test_rests_of_a_batch_use_the_compiled_network_one_by_one() -> None:
-    explainer = Explainer(support.tiny_classifier(), compile="off")
+    explainer = Explainer(support.tiny_classifier(), device="cpu", compile="auto")
     runner = explainer._runner
     assert forwards(runner, 11) == [4, 4, 3]
     while (size := runner._sizer.next_size(99, 64, 64)) and runner._sizer.chosen(64, 64) is None:
         runner._sizer.note(size, 64, 64, float(size != 4))  # 4 is by far the cheapest
     assert forwards(runner, 11) == [4, 4, 3]
-    runner._engines[SHAPE] = runner._network
+    runner._compiled.add(SHAPE, runner._network)
     assert forwards(runner, 3) == [1, 1, 1]
-    runner._engines[4, 64, 64] = runner._network
+    runner._compiled.add((4, 64, 64), runner._network)
     assert forwards(runner, 6) == [4, 1, 1]
     assert forwards(runner, 6, width=96) == [4, 2]
 

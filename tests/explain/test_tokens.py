@@ -17,8 +17,8 @@ from torchvision.models.swin_transformer import SwinTransformer
 from live_gradcam.errors import ModelError, UsageError
 from live_gradcam.explain.cam import GradientHead, LinearHead
 from live_gradcam.explain.classifier import Classifier, load_classifier
-from live_gradcam.explain.compiled import check_equal
 from live_gradcam.explain.engine import FusedNetwork
+from live_gradcam.explain.equality import check_equal
 from live_gradcam.explain.explainer import Explainer
 from live_gradcam.explain.layers import at_layer, list_layers
 from live_gradcam.explain.preprocess import Preprocessing
