@@ -119,6 +119,9 @@ class Head(nn.Module):
             float32 ``(N, K, h, w)``.
         """
 
+    def all_evidence(self, basis: Tensor) -> Tensor | None:
+        """The maps of all classes, ``(N, classes, h, w)``; `None` where there is no shorter way."""
+
     def explain(
         self, activations: Tensor, choose: Chooser
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -173,6 +176,12 @@ class LinearHead(Head):
         maps = torch.bmm(chosen, basis.reshape(count, channels, height * width))
         return maps.reshape(count, -1, height, width) / (height * width)
 
+    @override
+    def all_evidence(self, basis: Tensor) -> Tensor:
+        count, _, height, width = basis.shape
+        maps = torch.matmul(self.weight, basis.flatten(2))
+        return maps.reshape(count, -1, height, width) / (height * width)
+
 
 class PointwiseHead(Head):
     """A 1x1 convolution, ReLU and global average pooling: SqueezeNet.
@@ -213,9 +222,16 @@ class PointwiseHead(Head):
     def evidence(self, basis: Tensor, classes: Tensor) -> Tensor:
         height, width = basis.shape[2:]
         index = classes[:, :, None, None].expand(-1, -1, height, width)
-        chosen = basis.gather(1, index)
+        return self._scaled(basis.gather(1, index), self.bias[classes])
+
+    @override
+    def all_evidence(self, basis: Tensor) -> Tensor:
+        return self._scaled(basis, self.bias[None])
+
+    def _scaled(self, chosen: Tensor, bias: Tensor) -> Tensor:
+        height, width = chosen.shape[2:]
         active = (chosen > 0).to(chosen.dtype).mean((2, 3), keepdim=True)
-        return (chosen - self.bias[classes][:, :, None, None]) * active / (height * width)
+        return (chosen - bias[:, :, None, None]) * active / (height * width)
 
 
 class GradientHead(Head):

@@ -96,6 +96,7 @@ class Explainer:
         )
         self._select = lru_cache(maxsize=64)(self._find_selection)
         head = classifier.head if self._method.complete else None
+        self._every_class = tuple(range(classifier.class_count))
         self._bias = head.bias.numpy() if isinstance(head, LinearHead) else None
 
     @property
@@ -307,7 +308,7 @@ class Explainer:
             explained=explained,
             evidence=evidence,
             region=plan.region,
-            labels=tuple(labels[index] for index in explained),
+            labels=labels if explained == self._every_class else _labels_of(explained, labels),
             method=self._method.name,
             unit=self._unit,
             class_specific=self._method.class_specific,
@@ -315,6 +316,10 @@ class Explainer:
             finite=finite,
             timings_ms=timings,
         )
+
+
+def _labels_of(classes: Sequence[int], labels: Sequence[str]) -> tuple[str, ...]:
+    return tuple(labels[index] for index in classes)
 
 
 def _predict(

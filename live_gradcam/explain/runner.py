@@ -356,7 +356,12 @@ def _use_threads(number: int) -> None:
 def _all_maps(network: FusedNetwork, output: Output, selection: Tensor) -> Output:
     """Maps of more classes (never ranks) than one forward makes, from what it left."""
     head = network.head
-    classes = selection.expand(output.logits.shape[0], -1)
+    count, class_count = output.logits.shape
+    classes = selection.expand(count, -1)
+    if torch.equal(selection, torch.arange(class_count, device=selection.device)):
+        maps_of_all = head.all_evidence(output.basis)
+        if maps_of_all is not None:
+            return output._replace(classes=classes, evidence=maps_of_all)
     if head.closed_form:
         return output._replace(classes=classes, evidence=head.evidence(output.basis, classes))
     maps = [head.evidence(output.basis, part) for part in torch.split(classes, _GROUP, dim=1)]

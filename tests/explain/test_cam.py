@@ -84,6 +84,14 @@ def test_each_head_gives_the_gradient_s_maps_in_its_cheapest_proven_form(module,
     torch.testing.assert_close(head.evidence(basis, classes), evidence)
 
 
+@pytest.mark.parametrize("module", [LINEAR, POINTWISE], ids=["linear", "pointwise"])
+def test_the_maps_of_all_classes_at_once_are_those_of_each(module: nn.Module) -> None:
+    values = activations()
+    found = prove_head(module, 6).all_evidence(prove_head(module, 6).score(values)[1])
+    classes = torch.arange(9).expand(3, -1)
+    torch.testing.assert_close(found, by_definition(module, values, classes))
+
+
 def test_maps_of_a_linear_head_sum_to_the_scores() -> None:
     head = prove_head(LINEAR, 6)
     everything = torch.arange(9).expand(3, -1)
