@@ -52,6 +52,7 @@ def _device() -> Iterator[str]:
 
     runtime = choose_runtime()
     yield f"{runtime.device}, {runtime.precision}"
+    yield from runtime.notices
     yield from runtime.reasons
 
 

@@ -86,9 +86,12 @@ class Explainer:
         self._unit = UNIT if isinstance(classifier.head, ChainHead) else self._method.unit
         self._classifier = classifier
         self._top_k = min(top_k, classifier.class_count)
+        runtime = choose_runtime(device, precision, compile)
+        for notice in runtime.notices:
+            (on_notice or _ignore)(notice)
         self._runner = Runner(
             classifier,
-            choose_runtime(device, precision, compile),
+            runtime,
             depth=self._top_k,
             method=self._method,
             on_notice=on_notice or _ignore,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,7 @@ class Runtime:
         threads: Threads that torch uses for one operation on the CPU.
         reasons: One sentence for each decision.
         state: What the compiler does or did.
+        notices: What was expected and is not so, as sentences for the user.
     """
 
     device: str
@@ -41,6 +43,7 @@ class Runtime:
     threads: int
     reasons: tuple[str, ...] = ()
     state: CompileState = "off"
+    notices: tuple[str, ...] = ()
 
     @property
     def compiled(self) -> bool:
@@ -56,8 +59,8 @@ def choose_runtime(
     """Decide where and how the network runs.
 
     Args:
-        device: ``auto`` takes CUDA, then Apple's GPU, then the CPU; or ``cpu``, ``cuda``,
-            ``cuda:N``, ``mps``.
+        device: ``auto`` takes the first CUDA GPU that computes, then Apple's GPU, then the CPU; or
+            ``cpu``, ``cuda``, ``cuda:N``, ``mps``.
         precision: ``auto`` takes half precision where the hardware has it.
         compile: ``auto`` compiles beside the running session, ``on`` waits for it, ``off`` never.
 
@@ -67,13 +70,12 @@ def choose_runtime(
     """
     _require_choice("precision", precision, get_args(PrecisionChoice))
     _require_choice("compile", compile, get_args(CompileChoice))
-    name, why_device = _choose_device(device)
+    name, why_device, notices = _choose_device(device)
     chosen, why_precision = _choose_precision(name, precision)
     budget = thread_budget()
     reasons = (why_device, why_precision, budget.reason)
-    return Runtime(
-        name, chosen, compile, budget.network, reasons, "off" if compile == "off" else "eager"
-    )
+    state: CompileState = "off" if compile == "off" else "eager"
+    return Runtime(name, chosen, compile, budget.network, reasons, state, notices)
 
 
 def _require_choice(option: str, value: str, allowed: tuple[str, ...]) -> None:
@@ -81,19 +83,16 @@ def _require_choice(option: str, value: str, allowed: tuple[str, ...]) -> None:
         raise UsageError(f"unknown {option}", str(value), "", f"Choose from {', '.join(allowed)}")
 
 
-def _choose_device(device: str) -> tuple[str, str]:
+def _choose_device(device: str) -> tuple[str, str, tuple[str, ...]]:
+    """The device, why it is that one, and what the user should know about others."""
     if device == "auto":
-        if torch.cuda.is_available():
-            return "cuda:0", f"{torch.cuda.get_device_name(0)} was found"
-        if torch.backends.mps.is_available():
-            return "mps", "Apple's GPU was found"
-        return "cpu", "no GPU that torch can use was found"
+        return _best_device()
     kind, _, number = device.partition(":")
     if kind == "cpu" and not number:
-        return "cpu", "the CPU was asked for"
+        return "cpu", "the CPU was asked for", ()
     if kind == "mps" and not number:
         if torch.backends.mps.is_available():
-            return "mps", "Apple's GPU was asked for"
+            return "mps", "Apple's GPU was asked for", ()
         raise _no_device(device, "this machine or this torch has no Apple GPU")
     if kind == "cuda" and (not number or number.isdecimal()):
         index = int(number or 0)
@@ -103,8 +102,37 @@ def _choose_device(device: str) -> tuple[str, str]:
             raise _no_device(device, cause)
         if index >= torch.cuda.device_count():
             raise _no_device(device, f"there are only {torch.cuda.device_count()} CUDA GPUs")
-        return f"cuda:{index}", f"{torch.cuda.get_device_name(index)} was asked for"
+        name, cause = torch.cuda.get_device_name(index), _why_unusable(index)
+        if cause:
+            raise _no_device(device, f"{name} does not compute ({cause})")
+        return f"cuda:{index}", f"{name} was asked for", ()
     raise UsageError("unknown device", device, "", "Choose from auto, cpu, cuda, cuda:N, mps")
+
+
+def _best_device() -> tuple[str, str, tuple[str, ...]]:
+    notices: list[str] = []
+    for index in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
+        name, cause = torch.cuda.get_device_name(index), _why_unusable(index)
+        if not cause:
+            return f"cuda:{index}", f"{name} was found", tuple(notices)
+        notices.append(f"{name} was found and is not used: it does not compute ({cause})")
+    if torch.backends.mps.is_available():
+        return "mps", "Apple's GPU was found", tuple(notices)
+    return "cpu", "no GPU that torch can use was found", tuple(notices)
+
+
+def _why_unusable(index: int) -> str:
+    """Why a CUDA GPU cannot compute, as one phrase; nothing if it can.
+
+    One that is too old for this torch, or whose memory others hold, is found all the same.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's own words, over many lines
+            torch.ones(1, device=f"cuda:{index}").add_(1).item()
+    except RuntimeError as exc:
+        return (str(exc).strip() or type(exc).__name__).splitlines()[0].removeprefix("CUDA error: ")
+    return ""
 
 
 def _no_device(device: str, cause: str) -> DeviceError:

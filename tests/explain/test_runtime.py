@@ -7,7 +7,9 @@ import torch
 
 from live_gradcam.errors import DeviceError, UsageError
 from live_gradcam.explain import runtime as module
+from live_gradcam.explain.explainer import Explainer
 from live_gradcam.explain.runtime import choose_runtime, native_bf16
+from tests.explain import support
 
 
 @pytest.fixture(autouse=True)
@@ -63,6 +65,54 @@ def test_cuda_without_cuda_is_a_device_error(device: str) -> None:
     with pytest.raises(DeviceError, match=r"CUDA.*--device cpu") as caught:
         choose_runtime(device)
     assert caught.value.exit_code == 6
+
+
+@pytest.fixture
+def two_gpus(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Two GPUs as torch tells of them; those in the set cannot compute."""
+    broken: set[str] = set()
+    ones = torch.ones
+
+    def compute(*size: int, **options: object) -> torch.Tensor:
+        if options.get("device") in broken:
+            raise RuntimeError(
+                "CUDA error: no kernel image is available for execution on the device\n"
+                "CUDA kernel errors might be asynchronously reported"
+            )
+        if str(options.get("device")).startswith("cuda"):
+            options["device"] = "cpu"
+        return ones(*size, **options)
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda index: f"Card {index}")
+    monkeypatch.setattr(torch, "ones", compute)
+    return broken
+
+
+def test_the_first_gpu_that_computes_is_taken(two_gpus: set[str]) -> None:
+    assert choose_runtime().device == "cuda:0"
+    assert choose_runtime().precision == "fp16"
+    assert choose_runtime().notices == ()
+    two_gpus.add("cuda:0")
+    runtime = choose_runtime()
+    assert runtime.device == "cuda:1"
+    assert runtime.notices == (
+        "Card 0 was found and is not used: it does not compute "
+        "(no kernel image is available for execution on the device)",
+    )
+
+
+def test_gpus_that_are_too_old_leave_it_to_the_cpu_and_are_named(two_gpus: set[str]) -> None:
+    two_gpus |= {"cuda:0", "cuda:1"}
+    told: list[str] = []
+    explainer = Explainer(support.tiny_classifier(), compile="off", on_notice=told.append)
+    assert explainer.runtime.device == "cpu"
+    assert [sentence.partition(" was")[0] for sentence in told] == ["Card 0", "Card 1"]
+    with pytest.raises(DeviceError, match=r"cuda:1: Card 1 does not compute \(no kernel") as caught:
+        choose_runtime("cuda:1")
+    assert caught.value.exit_code == 6
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
