@@ -37,6 +37,9 @@ _GROUP = 16
 # Where the first forward waits for the compiler, sizes cannot be tried: each costs a compilation.
 _COMPILED_BATCH = 4
 
+# What the libraries below torch say where it has no exception of its own.
+_MEMORY_WORDS = ("allocate memory", "not enough memory", "out of memory", "ALLOC_FAILED")
+
 _threads_of = threading.local()
 
 
@@ -138,6 +141,7 @@ class Runner:
 
         Raises:
             OutOfMemory: The device has too little memory for this batch.
+            DeviceError: The GPU failed.
             UsageError: The network does not take pictures of this size.
         """
         shape: Shape = (pixels.shape[0], pixels.shape[1], pixels.shape[2])
@@ -145,7 +149,7 @@ class Runner:
             recorded = self._find_recording(shape, selection)
             if recorded is not None:
                 pending = recorded.start(pixels, self._padded(selection))
-                return lambda: self._fetch(pending, pixels, selection)
+                return lambda: self._fetch(shape, pending, pixels, selection)
         found = self._run_now(shape, pixels, selection)
         return lambda: found
 
@@ -161,9 +165,9 @@ class Runner:
                 self._sizer.note(*shape, time.perf_counter() - began)
             return self._finite(pixels, selection, found)
 
-    def _fetch(self, pending: Pending, pixels: Tensor, selection: Selection) -> Found:
+    def _fetch(self, shape: Shape, pending: Pending, pixels: Tensor, selection: Selection) -> Found:
         count = len(selection)
-        with torch.no_grad(), self._memory_errors():
+        with torch.no_grad(), self._memory_errors(shape):
             logits, classes, evidence = pending()
             found = Found(logits, classes[:, :count], evidence[:, :count])
             return self._finite(pixels, selection, found)
@@ -315,9 +319,14 @@ class Runner:
         except (MemoryError, torch.OutOfMemoryError) as exc:
             raise self._out_of_memory(shape) from exc
         except RuntimeError as exc:
-            if "allocate memory" not in str(exc) and "not enough memory" not in str(exc):
-                raise
-            raise self._out_of_memory(shape) from exc
+            if any(words in str(exc) for words in _MEMORY_WORDS):
+                raise self._out_of_memory(shape) from exc
+            if isinstance(exc, torch.AcceleratorError):
+                cause = str(exc).strip().splitlines()[0]
+                raise DeviceError(
+                    "the GPU failed", str(self._device), cause, "Start again, or use --device cpu"
+                ) from exc
+            raise
 
     def _out_of_memory(self, shape: Shape | None) -> OutOfMemory:
         if shape is not None:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from live_gradcam.errors import DeviceError
 from live_gradcam.explain import recorded as module
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.engine import FusedNetwork, Output
@@ -23,7 +24,7 @@ from live_gradcam.explain.runtime import choose_runtime
 from tests.explain import support
 from tests.explain.test_compiled import gradient_classifier
 from tests.explain.test_explainer import picture
-from tests.helpers.accelerators import BrokenDevice, LateDevice
+from tests.helpers.accelerators import BrokenDevice, LateDevice, LateStream
 
 CPU = torch.device("cpu")
 SHAPE = (2, 64, 64)
@@ -240,6 +241,33 @@ def test_what_does_not_fit_is_explained_in_halves(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(RecordedNetwork, "start", start_small)
     for ours, theirs in zip(explainer.explain_batch(images), expected, strict=True):
         np.testing.assert_allclose(ours.evidence, theirs.evidence, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            torch.AcceleratorError("CUDA error: unspecified launch failure\nmore"),
+            "unspecified launch",
+        ),
+        (torch.AcceleratorError("CUDA error: out of memory"), "the network does not fit"),
+        (RuntimeError("CUBLAS_STATUS_ALLOC_FAILED when calling"), "the network does not fit"),
+    ],
+)
+def test_a_gpu_that_fails_on_its_way_is_a_device_error(
+    error: RuntimeError, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> None:
+        raise error
+
+    monkeypatch.setattr(LateStream, "finish", lambda self: fail)
+    monkeypatch.setattr(module, "check_equal", lambda *_: None)
+    runner = make_runner(LateDevice(), compile="on")
+    (pixels,) = batches(1, (1, 64, 64))
+    with pytest.raises(DeviceError, match=said) as caught:
+        runner.run(pixels, TOP)
+    assert caught.value.exit_code == 6
+    assert "\n" not in str(caught.value)
 
 
 @needs_cuda
