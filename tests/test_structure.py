@@ -41,7 +41,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"timing", "workers", "lifecycle", "painter", "pipeline", "session", "console"}
     | {"bench", "evaluate", "web"},
     "options": set(),
-    "cli": {"commands", "console", "errors", "lifecycle", "options"},
+    "parser": {"commands", "console", "options"},
+    "cli": {"console", "errors", "lifecycle", "parser"},
     "__main__": {"cli", "errors", "lifecycle"},
     "__init__": WINGS | FOUNDATION | {"painter", "pipeline", "session"},
 }
