@@ -38,7 +38,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "web": WINGS | FOUNDATION | {"timing", "workers", "lifecycle", "painter", "pipeline"},
     "commands": WINGS
     | FOUNDATION
-    | {"timing", "workers", "lifecycle", "painter", "pipeline", "session", "console"}
+    | {"timing", "workers", "lifecycle", "painter", "pipeline", "session", "console", "options"}
     | {"bench", "evaluate", "web"},
     "options": set(),
     "parser": {"commands", "console", "options"},
