@@ -1,45 +1,19 @@
-"""The options that commands share: their names, types, defaults and help."""
+"""The options that commands share: their names, types, defaults and help.
+
+An option that several commands have is a name for its type; options that always come together are
+a value, which `grouped` spreads over a command line and puts together again.
+"""
 
 from __future__ import annotations
 
-from enum import Enum
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields, is_dataclass
+from functools import wraps
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal, get_type_hints
 
 import typer
-
-
-class Precision(str, Enum):
-    """What the network computes in."""
-
-    auto = "auto"
-    fp32 = "fp32"
-    bf16 = "bf16"
-    fp16 = "fp16"
-
-
-class Compile(str, Enum):
-    """Whether the network is compiled."""
-
-    auto = "auto"
-    on = "on"
-    off = "off"
-
-
-class FuseChoice(str, Enum):
-    """What becomes of the maps of several layers."""
-
-    mean = "mean"
-    max = "max"
-
-
-class ViewChoice(str, Enum):
-    """What the network is shown."""
-
-    crop = "crop"
-    stretch = "stretch"
-    full = "full"
-
 
 MODEL = "The network"
 PICTURE = "The picture"
@@ -64,34 +38,62 @@ Outputs = Annotated[
         show_default=False,
     ),
 ]
-Model = Annotated[
-    str | None,
-    typer.Option(
-        help="A torchvision network, timm:NAME, or 'scenes' for the bundled one. See 'live-gradcam "
-        "models'.",
-        rich_help_panel=MODEL,
-        show_default="resnet18",
-    ),
-]
-Weights = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FILE",
-        help="Your own checkpoint: .pth, .pt or .safetensors.",
-        rich_help_panel=MODEL,
-        show_default=False,
-    ),
-]
-Labels = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FILE",
-        help="Class names: text, one a line, or JSON.",
-        rich_help_panel=MODEL,
-        show_default=False,
-    ),
-]
-MethodOption = Annotated[
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkOptions:
+    """Which network, where it is explained, and what it runs on: a field is an option."""
+
+    model: Annotated[
+        str,
+        typer.Option(
+            help="A torchvision network, timm:NAME, or 'scenes' for the bundled one. See "
+            "'live-gradcam models'.",
+            rich_help_panel=MODEL,
+        ),
+    ] = "resnet18"
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Your own checkpoint: .pth, .pt or .safetensors.",
+            rich_help_panel=MODEL,
+            show_default=False,
+        ),
+    ] = None
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Class names: text, one a line, or JSON.",
+            rich_help_panel=MODEL,
+            show_default=False,
+        ),
+    ] = None
+    layer: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|INDEX|all",
+            help="The layer to explain, or several, separated by commas. See "
+            "'live-gradcam models --layers MODEL'.",
+            rich_help_panel=MODEL,
+            show_default="the network's last one",
+        ),
+    ] = None
+    fuse: Annotated[
+        Literal["mean", "max"],
+        typer.Option(help="How maps of several layers become one.", rich_help_panel=MODEL),
+    ] = "mean"
+    device: Annotated[
+        str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.", rich_help_panel=MODEL)
+    ] = "auto"
+    precision: Annotated[
+        Literal["auto", "fp32", "bf16", "fp16"],
+        typer.Option(help="What the network computes in.", rich_help_panel=MODEL),
+    ] = "auto"
+
+
+Method = Annotated[
     str,
     typer.Option(
         "--method",
@@ -100,34 +102,15 @@ MethodOption = Annotated[
         rich_help_panel=MODEL,
     ),
 ]
-Layer = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAME|INDEX|all",
-        help="The layer to explain, or several, separated by commas. See "
-        "'live-gradcam models --layers MODEL'.",
-        rich_help_panel=MODEL,
-        show_default="the network's last one",
-    ),
-]
-FuseOption = Annotated[
-    FuseChoice,
-    typer.Option("--fuse", help="How maps of several layers become one.", rich_help_panel=MODEL),
-]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.", rich_help_panel=MODEL)]
-PrecisionOption = Annotated[
-    Precision,
-    typer.Option("--precision", help="What the network computes in.", rich_help_panel=MODEL),
-]
-CompileOption = Annotated[
-    Compile,
+Compile = Annotated[
+    Literal["auto", "on", "off"],
     typer.Option(
         "--compile",
         help="auto compiles beside the running network, on waits for it, off never does.",
         rich_help_panel=MODEL,
     ),
 ]
-ClassOption = Annotated[
+Class = Annotated[
     str | None,
     typer.Option(
         "--class",
@@ -138,8 +121,8 @@ ClassOption = Annotated[
     ),
 ]
 TopK = Annotated[int, typer.Option(min=1, help="How many labels to show.", rich_help_panel=PICTURE)]
-ViewOption = Annotated[
-    ViewChoice,
+View = Annotated[
+    Literal["crop", "stretch", "full"],
     typer.Option(
         "--view",
         help="What the network sees: the centre square, the squeezed frame, or the whole frame.",
@@ -304,3 +287,36 @@ Resume = Annotated[
         show_default="beside the first output, until that is written",
     ),
 ]
+
+
+def grouped(command: Callable[..., None]) -> Callable[..., None]:
+    """A command that takes values, as one that takes an option for each of their fields.
+
+    Args:
+        command: Its parameters are passed by name; those whose type is a dataclass are spread.
+    """
+    groups: dict[str, type[Any]] = {}
+    parameters: list[inspect.Parameter] = []
+    hints = get_type_hints(command, include_extras=True)
+    for name, parameter in inspect.signature(command).parameters.items():
+        kind = hints[name]
+        if not is_dataclass(kind):
+            parameters.append(parameter.replace(annotation=kind))
+            continue
+        assert isinstance(kind, type), "a parameter's type is no value"
+        groups[name] = kind
+        types = get_type_hints(kind, include_extras=True)
+        parameters += [
+            parameter.replace(name=each.name, default=each.default, annotation=types[each.name])
+            for each in fields(kind)
+        ]
+
+    @wraps(command)
+    def spread(**given: Any) -> None:  # noqa: ANN401 - whatever the options are
+        for name, kind in groups.items():
+            given[name] = kind(**{each.name: given.pop(each.name) for each in fields(kind)})
+        command(**given)
+
+    spread.__annotations__ = {each.name: each.annotation for each in parameters}
+    spread.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return spread

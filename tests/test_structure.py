@@ -38,10 +38,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "web": WINGS | FOUNDATION | {"timing", "workers", "lifecycle", "painter", "pipeline"},
     "commands": WINGS
     | FOUNDATION
-    | {"timing", "workers", "lifecycle", "painter", "pipeline", "session", "console"}
+    | {"timing", "workers", "lifecycle", "painter", "pipeline", "session", "console", "options"}
     | {"bench", "evaluate", "web"},
     "options": set(),
-    "cli": {"commands", "console", "errors", "lifecycle", "options"},
+    "parser": {"commands", "console", "options"},
+    "cli": {"console", "errors", "lifecycle", "parser"},
     "__main__": {"cli", "errors", "lifecycle"},
     "__init__": WINGS | FOUNDATION | {"painter", "pipeline", "session"},
 }

@@ -4,9 +4,9 @@
 seed alone: the same seed gives the same pixels, in any order, in any thread. With every picture
 come the class and the mask of each object.
 
-The parts: `scene_shapes` knows the classes as geometry, `scene_sprites` draws an object,
-`scene_backgrounds` what lies behind and over it, `scene_staging` puts objects in place and knows
-what is seen of them, `scene_motion` moves them.
+The parts: `scene_shapes` knows the classes as geometry, made of `scene_strokes`, `scene_sprites`
+draws an object, `scene_backgrounds` what lies behind and over it, `scene_staging` puts objects in
+place and knows what is seen of them, `scene_motion` moves them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from live_gradcam.capture.scene_backgrounds import (
     random_background,
 )
 from live_gradcam.capture.scene_motion import ACT_SECONDS, ACTS, Act, stage_act
-from live_gradcam.capture.scene_shapes import SCENE_CLASSES, pick, uniform
+from live_gradcam.capture.scene_shapes import SCENE_CLASSES
 from live_gradcam.capture.scene_sprites import Pose, blend, place
 from live_gradcam.capture.scene_staging import (
     MAX_OBJECTS,
@@ -38,6 +38,7 @@ from live_gradcam.capture.scene_staging import (
     scatter,
     visible,
 )
+from live_gradcam.capture.scene_strokes import pick, uniform
 from live_gradcam.capture.source import Source
 from live_gradcam.errors import UsageError
 from live_gradcam.values import Frame, Image, SourceInfo

@@ -13,8 +13,8 @@ from math import cos, pi, sin
 import numpy as np
 from numpy.typing import NDArray
 
-from live_gradcam.capture.scene_shapes import FULL_TURN, pick, uniform
 from live_gradcam.capture.scene_sprites import as_image, random_colour
+from live_gradcam.capture.scene_strokes import FULL_TURN, pick, uniform
 from live_gradcam.native import cv2
 from live_gradcam.values import Image
 

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from live_gradcam.capture.scene_backgrounds import light_field, random_background
-from live_gradcam.capture.scene_shapes import FULL_TURN, pick, uniform
 from live_gradcam.capture.scene_sprites import Pose, Sprite
 from live_gradcam.capture.scene_staging import (
     MAX_OBJECTS,
@@ -22,6 +21,7 @@ from live_gradcam.capture.scene_staging import (
     scatter,
     visible,
 )
+from live_gradcam.capture.scene_strokes import FULL_TURN, pick, uniform
 from live_gradcam.values import Image
 
 ACT_SECONDS = 5.0

@@ -9,184 +9,53 @@ filled, a ring is always hollow.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import cos, pi, sin
-from typing import Literal, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
-Points: TypeAlias = NDArray[np.float64]
-"""``float64 (n, 2)``: x to the right, y down, the object's radius is 1."""
-
-Style: TypeAlias = Literal["solid", "bordered", "outline", "hatched"]
-"""Filled; filled with an outline; outline alone; outline with scribbled filling."""
-
-Slot: TypeAlias = Literal["main", "second"]
-"""Which of an object's two colours a primitive takes."""
-
-STYLES: tuple[Style, ...] = ("solid", "bordered", "outline", "hatched")
-FULL_TURN = 2.0 * pi
-
-
-@dataclass(frozen=True, slots=True)
-class Primitive:
-    """One fill or one stroke.
-
-    Attributes:
-        points: The path, in radii.
-        slot: The colour.
-        width: Stroke width in radii; ``0`` for a fill.
-        closed: Whether a stroke returns to its start.
-    """
-
-    points: Points
-    slot: Slot
-    width: float = 0.0
-    closed: bool = True
+from live_gradcam.capture.scene_strokes import (
+    FULL_TURN,
+    STYLES,
+    Glyph,
+    Hand,
+    Primitive,
+    Style,
+    arc,
+    circle,
+    pick,
+    uniform,
+)
 
 
-@dataclass(frozen=True, slots=True)
-class Glyph:
-    """What one object looks like before colour, place and perspective.
-
-    Attributes:
-        primitives: In painting order.
-        silhouette: Closed paths whose union, together with the painted pixels, is the object.
-        clear: ``True`` where the background shows through most of the object.
-    """
-
-    primitives: tuple[Primitive, ...]
-    silhouette: tuple[Points, ...]
-    clear: bool = False
-
-
-def uniform(rng: np.random.Generator, low: float, high: float) -> float:
-    """A number between ``low`` and ``high``; much faster than ``Generator.uniform``."""
-    return low + (high - low) * rng.random()
-
-
-def pick(rng: np.random.Generator, count: int) -> int:
-    """An index below ``count``; much faster than ``Generator.integers``."""
-    return int(rng.random() * count)
-
-
-@dataclass(frozen=True, slots=True)
-class _Hand:
-    """How one object is drawn: style, stroke width, and how shaky the hand is."""
-
-    rng: np.random.Generator
-    style: Style
-    width: float
-    wobble: float
-
-    def path(self, corners: Points, *, dense: bool = False, closed: bool = True) -> Points:
-        """The path through ``corners`` as this hand draws it: straight only when it is steady."""
-        if self.wobble == 0.0:
-            return corners
-        return shake(self.rng, corners if dense else _dense(corners, closed), self.wobble)
-
-    def body(self, points: Points) -> list[Primitive]:
-        """A closed area in this hand's style."""
-        if self.style == "solid":
-            return [Primitive(points, "main")]
-        if self.style == "bordered":
-            return [Primitive(points, "main"), Primitive(points, "second", self.width)]
-        stroke = Primitive(points, "main", self.width)
-        return [*_hatching(self.rng, points), stroke] if self.style == "hatched" else [stroke]
-
-    @property
-    def detail(self) -> Slot:
-        """The colour of what is drawn upon the body."""
-        return "second" if self.style in ("solid", "bordered") else "main"
-
-    def part(self, points: Points) -> Primitive:
-        """An area upon the body or beside it: filled where the body is, else an outline."""
-        if self.style in ("solid", "bordered"):
-            return Primitive(points, "second")
-        return Primitive(points, "main", self.width)
-
-    def glyph(self, primitives: list[Primitive], *silhouette: Points) -> Glyph:
-        return Glyph(tuple(primitives), silhouette, self.style == "outline")
-
-
-def _dense(corners: Points, closed: bool) -> Points:
-    """About a dozen points on every edge, so that edges can bend."""
-    following = np.roll(corners, -1, axis=0) if closed else corners[1:]
-    start = corners if closed else corners[:-1]
-    steps = np.linspace(0.0, 1.0, 10, endpoint=False)[None, :, None]
-    path = (start[:, None] * (1.0 - steps) + following[:, None] * steps).reshape(-1, 2)
-    return path if closed else np.vstack([path, corners[-1:]])
-
-
-def shake(rng: np.random.Generator, points: Points, amount: float) -> Points:
-    """Bend a path smoothly by about ``amount`` radii; a closed path stays closed."""
-    angle = np.arange(len(points)) * (FULL_TURN / len(points))
-    waves = np.sin(angle[:, None] * np.arange(2.0, 6.0) + rng.random(4) * FULL_TURN)
-    bend: Points = points + amount * (waves @ rng.normal(0.0, 0.6, (4, 2)))
-    return bend
-
-
-def _circle(count: int = 40, radius: float = 1.0, x: float = 0.0, y: float = 0.0) -> Points:
-    angle = np.arange(count) * (FULL_TURN / count)
-    return np.stack([x + radius * np.cos(angle), y + radius * np.sin(angle)], axis=1)
-
-
-def _arc(start: float, stop: float, radius: float = 1.0, x: float = 0.0, y: float = 0.0) -> Points:
-    angle = np.linspace(start, stop, 24)
-    return np.stack([x + radius * np.cos(angle), y + radius * np.sin(angle)], axis=1)
-
-
-def _hatching(rng: np.random.Generator, outline: Points) -> list[Primitive]:
-    """Dense parallel strokes inside ``outline`` (even-odd rule), as one scribbles an area full."""
-    angle = rng.random() * pi
-    axes = np.array([[cos(angle), -sin(angle)], [sin(angle), cos(angle)]])
-    turned = outline @ axes
-    x, y = turned[:, 0], turned[:, 1]
-    x_next, y_next = np.roll(x, -1), np.roll(y, -1)
-    spacing = uniform(rng, 0.11, 0.17)
-    width = uniform(rng, 0.55, 0.85) * spacing
-    strokes = []
-    for level in np.arange(float(y.min()) + 0.5 * spacing, float(y.max()), spacing):
-        crosses = (y <= level) != (y_next <= level)
-        where = x[crosses] + (level - y[crosses]) / (y_next[crosses] - y[crosses]) * (
-            x_next[crosses] - x[crosses]
-        )
-        where.sort()
-        for left, right in zip(where[::2], where[1::2], strict=False):
-            ends = np.array([[left, level], [right, level]]) @ axes.T
-            strokes.append(Primitive(ends, "main", width, closed=False))
-    return strokes
-
-
-def _disc(hand: _Hand) -> Glyph:
+def _disc(hand: Hand) -> Glyph:
     # An outlined disc would be a ring, so a circle is filled, and has no border of its own.
     hand = replace(hand, style="hatched" if hand.style == "hatched" else "solid")
-    outline = hand.path(_circle(), dense=True)
+    outline = hand.path(circle(), dense=True)
     return hand.glyph(hand.body(outline), outline)
 
 
-def _ring(hand: _Hand) -> Glyph:
+def _ring(hand: Hand) -> Glyph:
     thin = hand.style in ("outline", "hatched")
     width = hand.width if thin else uniform(hand.rng, 0.16, 0.4)
-    outline = hand.path(_circle(radius=1.0 - 0.5 * width), dense=True)
+    outline = hand.path(circle(radius=1.0 - 0.5 * width), dense=True)
     return Glyph((Primitive(outline, "main", width),), (outline,), clear=True)
 
 
-def _triangle(hand: _Hand) -> Glyph:
+def _triangle(hand: Hand) -> Glyph:
     angle = np.arange(3) * (FULL_TURN / 3) - 0.5 * pi + hand.rng.normal(0.0, 0.1, 3)
     outline = hand.path(np.stack([np.cos(angle), np.sin(angle)], axis=1))
     return hand.glyph(hand.body(outline), outline)
 
 
-def _square(hand: _Hand) -> Glyph:
+def _square(hand: Hand) -> Glyph:
     side = 0.84
     corners = np.array([[-side, -side], [side, -side], [side, side], [-side, side]])
     outline = hand.path(corners + hand.rng.normal(0.0, 0.025, (4, 2)))
     return hand.glyph(hand.body(outline), outline)
 
 
-def _star(hand: _Hand) -> Glyph:
+def _star(hand: Hand) -> Glyph:
     inner = uniform(hand.rng, 0.36, 0.5)
     angle = np.arange(10) * (pi / 5) - 0.5 * pi
     radius = np.where(np.arange(10) % 2 == 0, 1.0, inner)
@@ -194,7 +63,7 @@ def _star(hand: _Hand) -> Glyph:
     return hand.glyph(hand.body(outline), outline)
 
 
-def _heart(hand: _Hand) -> Glyph:
+def _heart(hand: Hand) -> Glyph:
     t = np.arange(48) * (FULL_TURN / 48)
     x = 16.0 * np.sin(t) ** 3
     y = -(13.0 * np.cos(t) - 5.0 * np.cos(2 * t) - 2.0 * np.cos(3 * t) - np.cos(4 * t))
@@ -203,7 +72,7 @@ def _heart(hand: _Hand) -> Glyph:
     return hand.glyph(hand.body(outline), outline)
 
 
-def _arrow(hand: _Hand) -> Glyph:
+def _arrow(hand: Hand) -> Glyph:
     shaft, head = uniform(hand.rng, 0.14, 0.26), uniform(hand.rng, 0.5, 0.72)
     neck = uniform(hand.rng, 0.05, 0.35)
     corners = np.array(
@@ -224,7 +93,7 @@ def _arrow(hand: _Hand) -> Glyph:
     )
 
 
-def _cross(hand: _Hand) -> Glyph:
+def _cross(hand: Hand) -> Glyph:
     a = uniform(hand.rng, 0.17, 0.32)
     corners = np.array(
         [[-a, -1], [a, -1], [a, -a], [1, -a], [1, a], [a, a], [a, 1], [-a, 1], [-a, a], [-1, a],
@@ -242,22 +111,22 @@ def _cross(hand: _Hand) -> Glyph:
     )
 
 
-def _crescent(hand: _Hand) -> Glyph:
+def _crescent(hand: Hand) -> Glyph:
     # The outer arc spans more than half a circle; a flatter arc of its own closes it inside.
     opening = uniform(hand.rng, 0.7, 1.05)
     depth = uniform(hand.rng, 0.15, 0.4)
-    outer = _arc(opening, FULL_TURN - opening)
+    outer = arc(opening, FULL_TURN - opening)
     tip_x, tip_y = cos(opening), sin(opening)
     # Circle through both tips that passes x = -depth: its centre lies on the axis.
     centre = (tip_x**2 + tip_y**2 - depth**2) / (2.0 * (tip_x + depth))
     radius = centre + depth
     half = float(np.arctan2(tip_y, tip_x - centre))
-    inner = _arc(FULL_TURN - half, half, radius, centre)
+    inner = arc(FULL_TURN - half, half, radius, centre)
     outline = hand.path(np.vstack([outer, inner[1:-1]]), dense=True)
     return hand.glyph(hand.body(outline), outline)
 
 
-def _spiral(hand: _Hand) -> Glyph:
+def _spiral(hand: Hand) -> Glyph:
     turns = uniform(hand.rng, 2.1, 3.4)
     width = uniform(hand.rng, 0.25, 0.5) / turns
     angle = np.linspace(0.6, turns * FULL_TURN, int(turns * 30))
@@ -266,22 +135,22 @@ def _spiral(hand: _Hand) -> Glyph:
     radius = np.abs(angle) / (turns * FULL_TURN)
     path = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
     path = hand.path(path, dense=True, closed=False)
-    return Glyph((Primitive(path, "main", width, False),), (_circle(radius=0.9),), clear=True)
+    return Glyph((Primitive(path, "main", width, False),), (circle(radius=0.9),), clear=True)
 
 
-def _smiley(hand: _Hand) -> Glyph:
+def _smiley(hand: Hand) -> Glyph:
     rng = hand.rng
     # Scribbles over the whole face would hide it.
     hand = replace(hand, style="outline") if hand.style == "hatched" else hand
-    face = hand.path(_circle(), dense=True)
+    face = hand.path(circle(), dense=True)
     primitives = hand.body(face)
     apart, height = uniform(rng, 0.28, 0.42), uniform(rng, -0.4, -0.2)
     size, tall = uniform(rng, 0.1, 0.17), uniform(rng, 1.0, 1.7)
     for side in (-1.0, 1.0):
-        eye = _circle(16, size) * [1.0, tall] + [side * apart, height]
+        eye = circle(16, size) * [1.0, tall] + [side * apart, height]
         primitives.append(Primitive(eye, hand.detail))
     half = uniform(rng, 0.85, 1.2)
-    smile = _arc(0.5 * pi - half, 0.5 * pi + half, uniform(rng, 0.5, 0.66), y=0.02)
+    smile = arc(0.5 * pi - half, 0.5 * pi + half, uniform(rng, 0.5, 0.66), y=0.02)
     width = uniform(rng, 0.09, 0.16)
     if rng.random() < 0.25:
         primitives.append(Primitive(smile, hand.detail))
@@ -291,7 +160,7 @@ def _smiley(hand: _Hand) -> Glyph:
     return hand.glyph(primitives, face)
 
 
-def _checkerboard(hand: _Hand) -> Glyph:
+def _checkerboard(hand: Hand) -> Glyph:
     cells = 3 + pick(hand.rng, 4)
     side, step = 0.85, 1.7 / cells
     board = np.array([[-side, -side], [side, -side], [side, side], [-side, side]])
@@ -310,18 +179,18 @@ def _checkerboard(hand: _Hand) -> Glyph:
     return Glyph(tuple(primitives), (board,))
 
 
-def _flower(hand: _Hand) -> Glyph:
+def _flower(hand: Hand) -> Glyph:
     petals = 5 + pick(hand.rng, 3)
     angle = np.arange(petals * 12) * (FULL_TURN / (petals * 12))
     depth = uniform(hand.rng, 0.42, 0.55)
     radius = 1.0 - depth + depth * np.sqrt(np.abs(np.cos(0.5 * petals * angle)))
     outline = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
     outline = hand.path(outline, dense=True)
-    middle = _circle(20, uniform(hand.rng, 0.2, 0.3))
+    middle = circle(20, uniform(hand.rng, 0.2, 0.3))
     return hand.glyph([*hand.body(outline), hand.part(middle)], outline)
 
 
-def _lightning(hand: _Hand) -> Glyph:
+def _lightning(hand: Hand) -> Glyph:
     corners = np.array(
         [[0.15, -1.0], [-0.55, 0.12], [-0.08, 0.12], [-0.3, 1.0], [0.55, -0.25], [0.06, -0.25],
          [0.6, -1.0]]
@@ -330,7 +199,7 @@ def _lightning(hand: _Hand) -> Glyph:
     return hand.glyph(hand.body(outline), outline)
 
 
-def _house(hand: _Hand) -> Glyph:
+def _house(hand: Hand) -> Glyph:
     # Scribbles would hide the door.
     hand = replace(hand, style="outline") if hand.style == "hatched" else hand
     rng = hand.rng
@@ -347,7 +216,7 @@ def _house(hand: _Hand) -> Glyph:
     return hand.glyph([*hand.body(walls), hand.part(roof), hand.part(door)], walls, roof)
 
 
-def _fish(hand: _Hand) -> Glyph:
+def _fish(hand: Hand) -> Glyph:
     rng = hand.rng
     tall = uniform(rng, 0.4, 0.52)
     # Two arcs that meet at the nose and cross before the tail: a fish in one line.
@@ -358,12 +227,12 @@ def _fish(hand: _Hand) -> Glyph:
     body, tail = hand.path(body, dense=True), hand.path(tail)
     primitives = [*hand.body(tail), *hand.body(body)]
     if hand.style != "hatched":
-        eye = _circle(14, uniform(rng, 0.08, 0.12), uniform(rng, 0.52, 0.66), -0.14)
+        eye = circle(14, uniform(rng, 0.08, 0.12), uniform(rng, 0.52, 0.66), -0.14)
         primitives.append(Primitive(eye, hand.detail))
     return hand.glyph(primitives, body, tail)
 
 
-_BUILDERS: dict[str, Callable[[_Hand], Glyph]] = {
+_BUILDERS: dict[str, Callable[[Hand], Glyph]] = {
     "circle": _disc,
     "triangle": _triangle,
     "square": _square,
@@ -402,7 +271,7 @@ def build_glyph(rng: np.random.Generator, class_index: int, *, drawn: bool, turn
         style = STYLES[pick(rng, 3) if rng.random() < 0.9 else 3]
         width = uniform(rng, 0.09, 0.2)
         wobble = uniform(rng, 0.005, 0.03) if rng.random() < 0.35 else 0.0
-    glyph = _BUILDERS[SCENE_CLASSES[class_index]](_Hand(rng, style, width, wobble))
+    glyph = _BUILDERS[SCENE_CLASSES[class_index]](Hand(rng, style, width, wobble))
     axes = np.array([[cos(turn), sin(turn)], [-sin(turn), cos(turn)]])
     return Glyph(
         tuple(replace(p, points=p.points @ axes) for p in glyph.primitives),

@@ -15,7 +15,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from live_gradcam.capture.scene_shapes import Glyph, pick, uniform
+from live_gradcam.capture.scene_strokes import Glyph, pick, uniform
 from live_gradcam.native import cv2
 from live_gradcam.values import Image
 

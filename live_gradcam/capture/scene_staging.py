@@ -14,13 +14,7 @@ from math import acos, pi, sin, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from live_gradcam.capture.scene_shapes import (
-    FULL_TURN,
-    SCENE_CLASSES,
-    build_glyph,
-    pick,
-    uniform,
-)
+from live_gradcam.capture.scene_shapes import SCENE_CLASSES, build_glyph
 from live_gradcam.capture.scene_sprites import (
     Pose,
     Sprite,
@@ -30,6 +24,7 @@ from live_gradcam.capture.scene_sprites import (
     random_card,
     random_finish,
 )
+from live_gradcam.capture.scene_strokes import FULL_TURN, pick, uniform
 from live_gradcam.native import cv2
 from live_gradcam.values import Image, Region
 

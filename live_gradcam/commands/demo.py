@@ -6,6 +6,7 @@ from live_gradcam.commands.run import RunRequest
 from live_gradcam.commands.run import execute as execute_run
 from live_gradcam.console import Console
 from live_gradcam.errors import DeviceError
+from live_gradcam.options import NetworkOptions
 
 _FRAMES_PER_SECOND = 30.0
 _DEFAULT_OUTPUT = "demo.mp4"
@@ -42,7 +43,7 @@ def execute(
         RunRequest(
             source="scene",
             outputs=outputs,
-            model="scenes",
+            network=NetworkOptions(model="scenes"),
             max_frames=round(seconds * _FRAMES_PER_SECOND) if to_file else None,
             overwrite=overwrite,
             window=not to_file,

@@ -7,13 +7,15 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from typing_extensions import Self
 
 from live_gradcam import lifecycle
+from live_gradcam.commands.network import open_classifier, warn_of_forwards
 from live_gradcam.console import Console, ProgressLine
 from live_gradcam.errors import UsageError
+from live_gradcam.options import NetworkOptions
 from live_gradcam.values import View
 
 if TYPE_CHECKING:
@@ -35,13 +37,7 @@ class EvaluateRequest:
 
     source: str
     outputs: tuple[Path, ...] = ()
-    model: str | None = None
-    weights: Path | None = None
-    labels: Path | None = None
-    layer: str | None = None
-    fuse: Literal["mean", "max"] = "mean"
-    device: str = "auto"
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    network: NetworkOptions
     methods: tuple[str, ...] = ("gradcam",)
     measures: tuple[str, ...] = ()
     view: View = "crop"
@@ -71,7 +67,8 @@ def execute(request: EvaluateRequest, console: Console) -> None:
     if console.quiet and not request.outputs:
         raise UsageError("nothing to do", "--quiet", "no output is given", "Add -o OUTPUT")
     measures = parse_measures(request.measures)
-    read = [each for each in (request.weights, request.labels, request.boxes) if each is not None]
+    network = request.network
+    read = [each for each in (network.weights, network.labels, request.boxes) if each is not None]
     state_path = _state_path(request)
     check_outputs(
         request.outputs,
@@ -96,13 +93,10 @@ def execute(request: EvaluateRequest, console: Console) -> None:
         seed=request.seed,
         sanity=request.sanity,
     )
-    methods = [require_method(name) for name in settings.methods]
-    classifier = _load_classifier(request, console)
-    for method in methods:
-        if method.kind == "network forwards":
-            console.note(
-                f"{method.title} runs the network once for every channel of {classifier.layer}"
-            )
+    for name in settings.methods:
+        require_method(name)
+    classifier = open_classifier(network, console)
+    warn_of_forwards(settings.methods, classifier, console)
     data = open_dataset(
         request.source,
         lookup_of(classifier),
@@ -111,7 +105,7 @@ def execute(request: EvaluateRequest, console: Console) -> None:
         seed=request.seed,
     )
     items = choose(data.items, request.max_pictures, request.seed)
-    machine = Machine(request.device, request.precision, console.note)
+    machine = Machine(network.device, network.precision, console.note)
     evaluation, state = _measure(classifier, data, items, settings, machine, state_path, console)
     with state:
         _show(evaluation.result, console)
@@ -156,19 +150,6 @@ def _state_path(request: EvaluateRequest) -> Path | None:
         return request.resume
     first = request.outputs[0]
     return first.with_name(f"{first.name}.partial")
-
-
-def _load_classifier(request: EvaluateRequest, console: Console) -> Classifier:
-    from live_gradcam.explain.classifier import load_classifier
-
-    return load_classifier(
-        request.model or "resnet18",
-        weights=request.weights,
-        labels=request.labels,
-        layer=request.layer,
-        fuse=request.fuse,
-        on_notice=console.note,
-    )
 
 
 def _measure(

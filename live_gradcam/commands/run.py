@@ -6,12 +6,13 @@ import contextlib
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from live_gradcam import lifecycle
+from live_gradcam.commands.network import open_classifier, warn_of_forwards
 from live_gradcam.console import Console
 from live_gradcam.errors import SinkError, UsageError
+from live_gradcam.options import NetworkOptions
 from live_gradcam.values import SourceInfo, View
 
 if TYPE_CHECKING:
@@ -28,14 +29,8 @@ class RunRequest:
 
     source: str = "0"
     outputs: tuple[str, ...] = ()
-    model: str | None = None
-    weights: Path | None = None
-    labels: Path | None = None
+    network: NetworkOptions
     method: str = "gradcam"
-    layer: str | None = None
-    fuse: Literal["mean", "max"] = "mean"
-    device: str = "auto"
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     compile: Literal["auto", "on", "off"] = "auto"
     class_name: str | None = None
     view: View = "crop"
@@ -217,29 +212,16 @@ def _refuse_endless(info: SourceInfo, request: RunRequest) -> None:
 
 
 def _open_explainer(request: RunRequest, console: Console) -> Explainer:
-    from live_gradcam.explain.classifier import load_classifier
     from live_gradcam.explain.explainer import Explainer
-    from live_gradcam.explain.methods import require_method
 
-    classifier = load_classifier(
-        request.model or "resnet18",
-        weights=request.weights,
-        labels=request.labels,
-        layer=request.layer,
-        fuse=request.fuse,
-        on_notice=console.note,
-    )
-    method = require_method(request.method)
-    if method.kind == "network forwards":
-        console.note(
-            f"{method.title} runs the network once for every channel of {classifier.layer}"
-        )
+    classifier = open_classifier(request.network, console)
+    warn_of_forwards([request.method], classifier, console)
     if request.class_name is not None:
         classifier.class_index(request.class_name)  # refuse an unknown name before a device is used
     return Explainer(
         classifier,
-        device=request.device,
-        precision=request.precision,
+        device=request.network.device,
+        precision=request.network.precision,
         compile=request.compile,
         top_k=request.top_k,
         view=request.view,

@@ -7,12 +7,13 @@ import socket
 import sys
 import webbrowser
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from live_gradcam import lifecycle
+from live_gradcam.commands.network import open_classifier
 from live_gradcam.console import Console
 from live_gradcam.errors import UsageError
+from live_gradcam.options import NetworkOptions
 
 if TYPE_CHECKING:
     from live_gradcam.explain.classifier import Classifier
@@ -29,14 +30,8 @@ class WebRequest:
     port: int | None = None
     auth: str | None = None
     share: bool = False
-    model: str | None = None
-    weights: Path | None = None
-    labels: Path | None = None
+    network: NetworkOptions
     method: str = "gradcam"
-    layer: str | None = None
-    fuse: Literal["mean", "max"] = "mean"
-    device: str = "auto"
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     compile: Literal["auto", "on", "off"] = "auto"
     open_browser: bool = True
 
@@ -57,16 +52,7 @@ def execute(request: WebRequest, console: Console) -> None:
     require_method(request.method)
     auth = parse_auth(request.auth, host=request.host, share=request.share)
     require_port(request.host, request.port)
-    from live_gradcam.explain.classifier import load_classifier
-
-    classifier = load_classifier(
-        request.model or "resnet18",
-        weights=request.weights,
-        labels=request.labels,
-        layer=request.layer,
-        fuse=request.fuse,
-        on_notice=console.note,
-    )
+    classifier = open_classifier(request.network, console)
     with _explainer(request, classifier, console) as explainer:
         _serve(request, console, classifier, explainer, auth)
 
@@ -108,8 +94,8 @@ def _explainer(request: WebRequest, classifier: Classifier, console: Console) ->
 
     return Explainer(
         classifier,
-        device=request.device,
-        precision=request.precision,
+        device=request.network.device,
+        precision=request.network.precision,
         compile=request.compile,
         method=request.method,
         on_notice=console.note,

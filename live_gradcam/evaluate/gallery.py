@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -125,11 +124,7 @@ def make_gallery(
         groups.append(None)
     of_class: dict[int | None, list[Shown]] = {}
     used = 0
-    with ExitStack() as stack:
-        explainers = {
-            method: stack.enter_context(machine.explainer(classifier, method))
-            for method in settings.methods
-        }
+    with machine.explainers(classifier, settings.methods) as explainers:
         for group in groups:
             if used >= most_bytes:
                 break

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,6 +56,17 @@ class Machine:
             top_k=TOP,
             on_notice=self.on_notice,
         )
+
+    @contextmanager
+    def explainers(
+        self, classifier: Classifier, methods: Sequence[str]
+    ) -> Iterator[dict[str, Explainer]]:
+        """What explains with each of several methods, by name, as long as it is needed."""
+        with ExitStack() as stack:
+            yield {
+                method: stack.enter_context(self.explainer(classifier, method))
+                for method in methods
+            }
 
 
 @dataclass(slots=True)
@@ -132,12 +143,10 @@ def evaluate(
         LiveGradcamError: See `live_gradcam.errors`.
     """
     lookup = lookup_of(classifier)
-    with ExitStack() as stack:
-        explainers = {
-            method: stack.enter_context(machine.explainer(classifier, method))
-            for method in settings.methods
-        }
-        probe = stack.enter_context(machine.explainer(classifier, "gradcam"))
+    with (
+        machine.explainers(classifier, settings.methods) as explainers,
+        machine.explainer(classifier, "gradcam") as probe,
+    ):
         runtime = probe.runtime
         about = identity(classifier, f"{runtime.device} {runtime.precision}", items, settings)
         with ExitStack() as on_error:

@@ -1,43 +1,28 @@
 """A classifier: a network cut in two, with the names of its classes and its preprocessing.
 
-`load_classifier` finds the network, its weights and its labels; every problem with any of them is
-a `ModelError` that says what to do.
+Networks that have a name are found by `live_gradcam.explain.found`; here they are cut, and the
+parts are proved to be the network.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, TypeAlias
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from live_gradcam.errors import ModelError
-from live_gradcam.explain.bundled import bundled_names, bundled_weights, read_card
 from live_gradcam.explain.cam import Head
 from live_gradcam.explain.chain import Fuse
-from live_gradcam.explain.checkpoint import read_checkpoint
 from live_gradcam.explain.cutting import Cut, cut_network, find_layer
-from live_gradcam.explain.fitting import IMAGENET_CLASSES, fill_network
-from live_gradcam.explain.labels import find_class, read_labels, require_count, tidy_labels
+from live_gradcam.explain.found import FoundNetwork, find_network
+from live_gradcam.explain.labels import Labels, find_class, resolve_labels
 from live_gradcam.explain.layouts import LayoutChoice, check_layout, fit_parts, probe, probe_pixels
-from live_gradcam.explain.networks import (
-    Family,
-    probe_size,
-    recipe_of_size,
-    require_family,
-    weights_entries,
-)
 from live_gradcam.explain.preprocess import Preprocessing
-from live_gradcam.explain.weights import Progress, fetch_weights
-
-TIMM_PREFIX = "timm:"
-"""What the names of timm's networks begin with."""
-
-Labels: TypeAlias = "str | Path | Sequence[str] | None"
+from live_gradcam.explain.weights import Progress
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,16 +112,18 @@ class Classifier:
         check_layout(layout, prefix_tokens)
         own = copy.deepcopy(module).eval().requires_grad_(False).float().cpu()
         preprocessing = preprocessing or Preprocessing()
-        return _finish(
-            name,
-            layer,
-            own,
-            labels,
-            preprocessing,
-            "weights of the given module",
-            probe_size=preprocessing.crop_size,
-            layout=layout,
-            prefix_tokens=prefix_tokens,
+        return _classify(
+            FoundNetwork(
+                name=name,
+                network=own,
+                layer=layer,
+                labels=labels,
+                preprocessing=preprocessing,
+                origin="weights of the given module",
+                probe_size=preprocessing.crop_size,
+                layout=layout,
+                prefix_tokens=prefix_tokens,
+            )
         )
 
     @classmethod
@@ -213,160 +200,35 @@ def load_classifier(
         ModelError: The network, its weights or its labels cannot be used, or it has no such layer.
         UsageError: One of several layers, or an index, is not in the list.
     """
-    classifier = _load(name, weights, labels, None, progress)
+    found = find_network(name, weights, labels, progress)
+    classifier = _classify(found)
     if layer is not None:
         from live_gradcam.explain.layers import choose_layers  # which needs classifiers itself
 
         chosen = choose_layers(classifier, str(layer), fuse=fuse)
-        classifier = chosen or _load(name, weights, labels, str(layer), progress)
+        elsewhere = replace(found, layer=str(layer), layout="auto", prefix_tokens=None)
+        classifier = chosen or _classify(elsewhere)
     for note in classifier.notes:
         if on_notice is not None:
             on_notice(note)
     return classifier
 
 
-def _load(
-    name: str,
-    weights: Any,  # noqa: ANN401
-    labels: Labels,
-    layer: str | None,
-    progress: Progress | None,
-) -> Classifier:
-    """The classifier at its usual layer, or at a module's output."""
-    if name in bundled_names() and weights is None:
-        return _load_bundled(name, labels, layer)
-    if name.startswith(TIMM_PREFIX):
-        return _load_timm(name, None if weights is None else Path(weights), labels, layer)
-    if name in bundled_names():
-        name = str(read_card(name)["arch"])
-    family = require_family(name)
-    entry = _find_entry(name, weights)
-    if entry is None:
-        return _load_file(name, family, Path(weights), labels, layer)
-    return _load_published(name, family, entry, labels, layer, progress)
-
-
-def _find_entry(name: str, weights: Any) -> Any:  # noqa: ANN401
-    """The weights entry that is meant, ``None`` where it is a file."""
-    entries = weights_entries(name)
-    if weights is None:
-        return entries.DEFAULT
-    if hasattr(weights, "url") and hasattr(weights, "transforms"):
-        return weights
-    return entries.__members__.get(str(weights))
-
-
-def _load_published(
-    name: str,
-    family: Family,
-    entry: Any,  # noqa: ANN401
-    labels: Labels,
-    layer: str | None,
-    progress: Progress | None,
-) -> Classifier:
-    path = fetch_weights(entry.url, name=name, progress=progress)
-    network = fill_network(name, family, read_checkpoint(path, trusted=True), path)
-    preprocessing = Preprocessing.from_transform(entry.transforms())
-    return _finish(
-        name,
-        layer or family.layer,
-        network,
-        labels if labels is not None else entry.meta.get("categories"),
-        preprocessing,
-        f"torchvision's {getattr(entry, 'name', 'weights')} ({path.name})",
-        probe_size=probe_size(family, preprocessing),
-    )
-
-
-def _load_file(
-    name: str, family: Family, path: Path, labels: Labels, layer: str | None
-) -> Classifier:
-    checkpoint = read_checkpoint(path)
-    network = fill_network(name, family, checkpoint, path)
-    # A user's own checkpoint was most likely trained in the way of the first published recipe.
-    recipe = next(iter(weights_entries(name)))
-    if labels is None and checkpoint.labels is not None:
-        labels = tidy_labels(checkpoint.labels, str(path))
-    elif labels is None and _output_count(network) == IMAGENET_CLASSES:
-        labels = recipe.meta["categories"]
-    preprocessing = recipe_of_size(name, getattr(network, family.size_option or "", None))
-    return _finish(
-        name,
-        layer or family.layer,
-        network,
-        labels,
-        preprocessing,
-        f"the file {path}",
-        tuple(f"{path.name}: {note}" for note in checkpoint.notes),
-        probe_size=probe_size(family, preprocessing),
-    )
-
-
-def _load_timm(name: str, path: Path | None, labels: Labels, layer: str | None) -> Classifier:
-    from live_gradcam.explain.timm_networks import load_timm
-
-    found = load_timm(name.removeprefix(TIMM_PREFIX), path)
-    return _finish(
-        name,
-        layer or found.layer,
-        found.network,
-        labels if labels is not None else found.labels,
-        found.preprocessing,
-        found.origin,
-        found.notes,
-        probe_size=found.preprocessing.crop_size,
-        layout="auto" if layer else found.layout,
-        prefix_tokens=None if layer else found.prefix_tokens,
-    )
-
-
-def _load_bundled(name: str, labels: Labels, layer: str | None) -> Classifier:
-    card = read_card(name)
-    path = bundled_weights(name)
-    family = require_family(card["arch"])
-    preprocessing = Preprocessing.from_record(card["preprocessing"])
-    return _finish(
-        name,
-        layer or card.get("layer") or family.layer,
-        fill_network(card["arch"], family, read_checkpoint(path, trusted=True), path),
-        labels if labels is not None else tuple(card["labels"]),
-        preprocessing,
-        "bundled with live-gradcam",
-        probe_size=probe_size(family, preprocessing),
-    )
-
-
-def _output_count(network: nn.Module) -> int:
-    *_, last = network.state_dict().values()
-    return int(last.shape[0])
-
-
-def _finish(
-    name: str,
-    layer: str,
-    network: nn.Module,
-    labels: Labels,
-    preprocessing: Preprocessing,
-    origin: str,
-    notes: tuple[str, ...] = (),
-    *,
-    probe_size: int,
-    layout: LayoutChoice = "auto",
-    prefix_tokens: int | None = None,
-) -> Classifier:
-    layer = find_layer(network, layer)
+def _classify(found: FoundNetwork) -> Classifier:
+    """A network cut at its layer."""
+    layer = find_layer(found.network, found.layer)
     return _assemble(
-        name=name,
+        name=found.name,
         layer=layer,
-        network=network,
-        cut=cut_network(network, layer, carry=layout != "nchw"),
-        labels=labels,
-        preprocessing=preprocessing,
-        probe_size=probe_size,
-        layout=layout,
-        prefix_tokens=prefix_tokens,
-        origin=origin,
-        notes=notes,
+        network=found.network,
+        cut=cut_network(found.network, layer, carry=found.layout != "nchw"),
+        labels=found.labels,
+        preprocessing=found.preprocessing,
+        probe_size=found.probe_size,
+        layout=found.layout,
+        prefix_tokens=found.prefix_tokens,
+        origin=found.origin,
+        notes=found.notes,
     )
 
 
@@ -400,18 +262,10 @@ def _assemble(
     return Classifier(
         name=name,
         layer=layer,
-        labels=_resolve_labels(labels, logits.shape[1]),
+        labels=resolve_labels(labels, logits.shape[1]),
         preprocessing=preprocessing,
         trunk=parts.trunk,
         head=parts.head,
         weights_origin=origin,
         notes=notes,
     )
-
-
-def _resolve_labels(labels: Labels, class_count: int) -> tuple[str, ...]:
-    if labels is None:
-        return tuple(f"class {index}" for index in range(class_count))
-    if isinstance(labels, (str, Path)):
-        return require_count(read_labels(Path(labels)), class_count, str(labels))
-    return require_count(labels, class_count, "the given labels")

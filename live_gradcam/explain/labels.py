@@ -7,9 +7,12 @@ import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from live_gradcam.errors import ModelError, UsageError
+
+Labels: TypeAlias = "str | Path | Sequence[str] | None"
+"""Names of classes, a file with them, or ``None`` for whatever is known."""
 
 _SIZE_LIMIT = 16 << 20
 
@@ -92,6 +95,19 @@ def require_count(labels: Sequence[str], class_count: int, where: str) -> tuple[
         cause = f"{len(labels)} labels for a network of {class_count} classes"
         raise ModelError("labels do not match", where, cause, "Give one label for each class")
     return tuple(labels)
+
+
+def resolve_labels(labels: Labels, class_count: int) -> tuple[str, ...]:
+    """The names that are meant; ``class 0``, ``class 1``, ... where none are given.
+
+    Raises:
+        ModelError: The file cannot be used, or the number of names is not that of the classes.
+    """
+    if labels is None:
+        return tuple(f"class {index}" for index in range(class_count))
+    if isinstance(labels, (str, Path)):
+        return require_count(read_labels(Path(labels)), class_count, str(labels))
+    return require_count(labels, class_count, "the given labels")
 
 
 def find_class(labels: Sequence[str], wanted: str | int) -> int:

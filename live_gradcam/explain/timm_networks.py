@@ -10,7 +10,6 @@ from __future__ import annotations
 import importlib
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from live_gradcam.errors import ModelError
 from live_gradcam.explain.checkpoint import Checkpoint, read_checkpoint
 from live_gradcam.explain.cutting import keep_whole
 from live_gradcam.explain.fitting import IMAGENET_CLASSES, load_numbers
+from live_gradcam.explain.found import TIMM_PREFIX, FoundNetwork
 from live_gradcam.explain.labels import tidy_labels
 from live_gradcam.explain.layouts import LayoutChoice
 from live_gradcam.explain.preprocess import Preprocessing
@@ -80,32 +80,7 @@ LAYERS: Mapping[str, str] = {
 """Which layer is explained, by the class of the network."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class TimmNetwork:
-    """A network with its weights, and what timm knows of it.
-
-    Attributes:
-        network: In evaluation mode, without gradients.
-        layer: The layer to explain.
-        layout: What that puts out.
-        prefix_tokens: Tokens before those of the patches, if it puts out tokens.
-        labels: Names of the classes, ``None`` where timm has none.
-        preprocessing: How it wants its pictures.
-        origin: Where the weights come from.
-        notes: What was understood rather than plain.
-    """
-
-    network: nn.Module
-    layer: str
-    layout: LayoutChoice
-    prefix_tokens: int | None
-    labels: tuple[str, ...] | None
-    preprocessing: Preprocessing
-    origin: str
-    notes: tuple[str, ...]
-
-
-def load_timm(name: str, path: Path | None) -> TimmNetwork:
+def load_timm(name: str, path: Path | None) -> FoundNetwork:
     """Load a network of timm.
 
     Args:
@@ -134,14 +109,17 @@ def load_timm(name: str, path: Path | None) -> TimmNetwork:
         notes += ("it was trained on whole pictures squeezed into the square: --view stretch",)
     layer, layout = choose_layer(network, name)
     prefix = getattr(network, "num_prefix_tokens", 0) if layer.endswith("norm1") else 0
-    return TimmNetwork(
+    preprocessing = as_preprocessing(config, name)
+    return FoundNetwork(
+        name=f"{TIMM_PREFIX}{name}",
         network=network,
         layer=layer,
+        labels=labels if labels is not None else _imagenet_labels(timm, network),
+        preprocessing=preprocessing,
+        origin=origin,
+        probe_size=preprocessing.crop_size,
         layout=layout,
         prefix_tokens=None if layout == "maps" else prefix,
-        labels=labels if labels is not None else _imagenet_labels(timm, network),
-        preprocessing=as_preprocessing(config, name),
-        origin=origin,
         notes=notes,
     )
 

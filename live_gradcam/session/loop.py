@@ -6,17 +6,15 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from live_gradcam.budget import limit_drawing
 from live_gradcam.capture.source import Source
 from live_gradcam.errors import LiveGradcamError
 from live_gradcam.explain.explainer import Explainer
 from live_gradcam.lifecycle import StopToken
 from live_gradcam.pipeline import RunOptions, Summary
 from live_gradcam.session.analyst import Analyst, Finding, Order, Reading
-from live_gradcam.session.backstage import Backstage, NextSource
+from live_gradcam.session.backstage import Backstage
 from live_gradcam.session.director import Director
 from live_gradcam.session.feeds import Feed, make_endless_feed, make_feed
 from live_gradcam.session.outputs import Writer, failure_words
@@ -30,10 +28,10 @@ from live_gradcam.session.presenter import (
 )
 from live_gradcam.session.state import SessionState, Situation
 from live_gradcam.session.studio import Studio
-from live_gradcam.show.overlay import Hud, OverlayOptions
+from live_gradcam.session.tally import Tally
+from live_gradcam.show.overlay import Hud
 from live_gradcam.show.sink import Sink
 from live_gradcam.show.window import Closed, KeyPressed, MouseMoved, Window
-from live_gradcam.timing import RateMeter, StageClock
 from live_gradcam.values import Image
 
 _logger = logging.getLogger(__name__)
@@ -45,86 +43,9 @@ _BEGIN_AGAIN_SECONDS = 1.0
 _EMPTY_SIZE = (1280, 720)
 
 
-def run_session(
-    source: Source | None,
-    explainer: Explainer,
-    sinks: Sequence[Sink],
-    *,
-    overlay: OverlayOptions,
-    options: RunOptions,
-    window_title: str | None,
-    smooth: bool = True,
-    kiosk: bool = False,
-    reopen: Callable[[], Source] | None = None,
-    next_source: NextSource | None = None,
-    folder: Path | None = None,
-    stop: StopToken | None = None,
-    on_notice: Callable[[str], None] | None = None,
-    on_state: Callable[[SessionState], None] | None = None,
-) -> Summary:
-    """Explain the newest frame again and again until somebody ends it.
-
-    The caller's thread, which must be the main thread where there is a window, owns the window and
-    never waits for the network. Live sources give their newest frame; files are played in order and
-    at their own pace.
-
-    Args:
-        source: Where frames come from; stays the caller's. ``None`` only together with ``reopen``.
-        explainer: Explains the frames; stays the caller's.
-        sinks: Outputs beside the window; closed, and thereby finalised, in every case.
-        overlay: How pictures are drawn at first.
-        options: Explained class, mirror, limit of frames.
-        window_title: Title of the window; ``None`` for no window.
-        smooth: Keep labels, maps and the colour scale steady in time.
-        kiosk: Full screen, and no key ends the session. What fails is said on the screen and tried
-            again.
-        reopen: Opens the source; where it is given, a source that ends or fails is opened again.
-        next_source: Opens the next camera.
-        folder: Where snapshots and recordings go; the current folder if ``None``.
-        stop: Ends the session from outside.
-        on_notice: Told, in one sentence, what the user should know.
-        on_state: Told every new state that a key has made.
-
-    Returns:
-        What was done.
-
-    Raises:
-        SourceError: The source gave up.
-        SinkError: An output failed; the other outputs are finalised.
-        DeviceError: The window cannot be opened.
-    """
-    if source is None and reopen is None:
-        raise ValueError("a session needs a source, or a way to open one")
-    limit_drawing()
-    still = source is not None and source.info.kind == "pictures"
-    setting = _Setting(
-        source=source,
-        explainer=explainer,
-        options=options,
-        smooth=smooth and not still,
-        kiosk=kiosk,
-        reopen=reopen,
-        may_switch=next_source is not None,
-        stop=stop or StopToken(),
-        on_notice=on_notice or _ignore,
-    )
-    state = SessionState(
-        overlay=overlay,
-        layer=explainer.classifier.layer,
-        method=explainer.method,
-        view=explainer.view,
-        mirror=options.mirror,
-        held=_held_class(explainer, options),
-        fullscreen=kiosk,
-    )
-    backstage = Backstage(folder or Path.cwd(), next_source, setting.on_notice)
-    session = _Session(setting, state, backstage, on_state or _ignore)
-    return session.run(sinks, window_title)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Setting:
-    """What stays the same for the whole session; see `run_session`."""
+class Setting:
+    """What stays the same for the whole session; see `live_gradcam.session.start.run_session`."""
 
     source: Source | None
     explainer: Explainer
@@ -137,10 +58,19 @@ class _Setting:
     on_notice: Callable[[str], None]
 
 
-class _Session:
+class Session:
+    """One session, from its first frame to its end.
+
+    Args:
+        setting: What stays the same.
+        state: What a person would have chosen at first.
+        backstage: Runs what is done beside the show.
+        on_state: Told every new state that a key has made.
+    """
+
     def __init__(
         self,
-        setting: _Setting,
+        setting: Setting,
         state: SessionState,
         backstage: Backstage,
         on_state: Callable[[SessionState], None],
@@ -160,11 +90,7 @@ class _Session:
                 method=state.method,
             )
         )
-        self._clock = StageClock()
-        self._latency = StageClock()
-        self._rate = RateMeter()
-        self._latency_ms: float | None = None
-        self._frames = 0
+        self._tally = Tally()
         self._closed = False
         self._finding: Finding | None = None
         self._reading: Reading | None = None
@@ -173,9 +99,15 @@ class _Session:
         self._banner_due = 0.0
 
     def run(self, sinks: Sequence[Sink], window_title: str | None) -> Summary:
-        writer = Writer(sinks, self._clock)
+        """Show, obey and write until somebody ends it; see `run_session` for what it raises.
+
+        Args:
+            sinks: Outputs beside the window; closed in every case.
+            window_title: Title of the window; ``None`` for no window.
+        """
+        tally = self._tally
+        writer = Writer(sinks, tally.clock)
         window: Window | None = None
-        started = time.monotonic()
         failed = True
         try:
             if window_title is not None:
@@ -199,21 +131,21 @@ class _Session:
                 writer.close_quietly()
         writer.close()
         return Summary(
-            frames=self._frames,
-            seconds=time.monotonic() - started,
-            stages=self._clock.summary(),
+            frames=tally.frames,
+            seconds=tally.seconds,
+            stages=tally.stages,
             skipped=self._feed.skipped,
             outputs=tuple(sink.description for sink in sinks),
             notes=self._feed.notes,
             dropped=self._feed.dropped,
-            latency=self._latency.summary().get("latency"),
+            latency=tally.latency,
         )
 
     def _over(self) -> bool:
         limit = self._setting.options.max_frames
         if self._setting.stop.requested or self._director.state.quit or self._closed:
             return True
-        if limit is not None and self._frames >= limit:
+        if limit is not None and self._tally.frames >= limit:
             return True
         # The last picture of a folder stays until somebody closes the window.
         return self._analyst.finished and not self._feed.by_hand
@@ -226,7 +158,7 @@ class _Session:
             new = item if item.is_new else None
             self._finding = item
             for stage in ("preprocess", "network"):
-                self._clock.add(stage, item.raw.timings_ms.get(stage, 0.0))
+                self._tally.clock.add(stage, item.raw.timings_ms.get(stage, 0.0))
             self._presenter.take(item, self._director.state)
         elif isinstance(item, Reading):
             self._reading = item
@@ -248,12 +180,7 @@ class _Session:
 
     def _count(self, finding: Finding, writer: Writer) -> None:
         """A new frame has been shown: measure it and write it."""
-        now = time.monotonic()
-        self._rate.tick(now)
-        self._frames += 1
-        if finding.frame.captured_seconds is not None:
-            self._latency_ms = (now - finding.frame.captured_seconds) * 1000.0
-            self._latency.add("latency", self._latency_ms)
+        self._tally.count(finding.frame)
         recording = self._backstage.recording_seconds is not None
         picture = self._frame_picture() if writer.needs_picture or recording else None
         writer.write(finding.frame, picture, finding.told, self._extra())
@@ -277,10 +204,10 @@ class _Session:
         else:
             return
         drawn = time.perf_counter()
-        self._clock.add("draw", (drawn - began) * 1000.0)
+        self._tally.clock.add("draw", (drawn - began) * 1000.0)
         if window is not None:
             window.show(picture, pixels=size)
-            self._clock.add("show", (time.perf_counter() - drawn) * 1000.0)
+            self._tally.clock.add("show", (time.perf_counter() - drawn) * 1000.0)
 
     def _draw(self, finding: Finding, hud: Hud, window: tuple[int, int] | None = None) -> Image:
         director = self._director
@@ -444,10 +371,10 @@ class _Session:
         ):
             reading = None  # it is about another class than the one that is shown
         moves = info is not None and info.kind != "pictures"
-        rate = self._rate.per_second_at(time.monotonic()) if moves else None
+        rate, latency_ms = self._tally.now(moves=moves)
         figures = Figures(
             fps=rate,
-            latency_ms=self._latency_ms if rate != 0.0 else None,
+            latency_ms=latency_ms,
             dropped=self._feed.dropped,
             banner=self._feed.banner,
             capture=capture_words(info),
@@ -458,19 +385,3 @@ class _Session:
             may_quit=not self._setting.kiosk,
         )
         return make_hud(self._director.state, order, figures)
-
-
-def _held_class(explainer: Explainer, options: RunOptions) -> int | None:
-    """The one class that the options name, if they name one."""
-    classes = options.classes
-    if classes is None or classes in ("top", "all"):
-        return None
-    if not isinstance(classes, (int, str)):
-        if len(classes) != 1:
-            return None
-        (classes,) = classes
-    return explainer.classifier.class_index(classes)
-
-
-def _ignore(_value: object) -> None:
-    """Nobody wants to be told."""

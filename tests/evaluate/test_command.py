@@ -20,11 +20,13 @@ from live_gradcam.commands.evaluate import EvaluateRequest, execute
 from live_gradcam.console import Console
 from live_gradcam.errors import LiveGradcamError, SinkError, SourceError, UsageError
 from live_gradcam.native import cv2
+from live_gradcam.options import NetworkOptions
 from tests.helpers.runs import ENVIRONMENT
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 QUICK = ["--model", "scenes", "--steps", "2", "--device", "cpu", "--precision", "fp32"]
+SCENES = NetworkOptions(model="scenes")
 HOSTILE = '<img src=x onerror=alert(1)>&".png'
 
 
@@ -150,7 +152,7 @@ def test_what_is_wrong_is_refused_with_its_kind(
     words: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    request = EvaluateRequest(**{"source": "scenes", "model": "scenes", **changes})  # type: ignore[arg-type]
+    request = EvaluateRequest(**{"source": "scenes", "network": SCENES, **changes})  # type: ignore[arg-type]
     with pytest.raises(kind, match=re.escape(words)):
         execute(request, Console())
     assert not list(tmp_path.iterdir())
@@ -161,7 +163,7 @@ def test_quiet_says_nothing_and_needs_an_output(
 ) -> None:
     request = EvaluateRequest(
         source=str(folder),
-        model="scenes",
+        network=SCENES,
         outputs=(tmp_path / "r.json",),
         measures=("accuracy",),
         sanity=False,
@@ -172,4 +174,4 @@ def test_quiet_says_nothing_and_needs_an_output(
     assert (tmp_path / "r.json").exists()
     assert (tmp_path / "state").exists()  # a file that was named stays
     with pytest.raises(UsageError, match="-o"):
-        execute(EvaluateRequest(source=str(folder), model="scenes"), Console(quiet=True))
+        execute(EvaluateRequest(source=str(folder), network=SCENES), Console(quiet=True))
