@@ -39,7 +39,8 @@ class RunMask:
         width, height = self.size
         inside = np.arange(len(self.counts)) % 2 == 1
         columns: NDArray[np.bool_] = np.repeat(inside, self.counts).reshape(width, height)
-        return columns.T
+        mask: NDArray[np.bool_] = columns.T
+        return mask
 
     def box(self) -> tuple[int, int, int, int]:
         """Left, top, width and height of what is inside.
