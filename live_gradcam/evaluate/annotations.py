@@ -1,7 +1,7 @@
 """Where the objects are: COCO's JSON and PascalVOC's XML, read as files from strangers.
 
-Both give objects by a name or a number of their own, with a box and perhaps an outline. XML is read
-without entities: a document that declares any is refused.
+Both give objects by a name or a number of their own, with a box and perhaps an outline or a mask.
+XML is read without entities: a document that declares any is refused.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from live_gradcam.errors import SourceError, UsageError
+from live_gradcam.evaluate.rle import RunMask, read_runs
 from live_gradcam.native import cv2
 from live_gradcam.pictures.sniff import cannot_open
 
@@ -37,11 +38,13 @@ class Shape:
         box: ``(x, y, width, height)`` in the annotated picture's pixels.
         polygons: Its outline as ``(x, y)`` points, where there is one: several pieces are one
             object.
+        runs: Its mask, where that was drawn instead.
     """
 
     name: str
     box: tuple[float, float, float, float]
     polygons: tuple[tuple[tuple[float, float], ...], ...] = ()
+    runs: RunMask | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,21 +166,26 @@ def _dictionaries(value: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - JSO
 
 def _coco_shape(entry: Mapping[str, Any], names: Mapping[Any, str]) -> Shape:
     polygons = []
+    runs = None
     outline = entry.get("segmentation")
-    if isinstance(outline, list):  # a dictionary is a run-length mask of a crowd
+    if isinstance(outline, dict):  # as crowds have, and whatever was painted, not outlined
+        runs = read_runs(outline)
+    elif isinstance(outline, list):
         for flat in outline[:1000]:
             numbers = [_number(each) for each in flat[:_MOST_POINTS]]
             if len(numbers) >= 6:
                 polygons.append(tuple(zip(numbers[::2], numbers[1::2], strict=False)))
     if "bbox" in entry:
         left, top, width, height = (_number(each) for each in entry["bbox"])
+    elif runs is not None:
+        left, top, width, height = runs.box()
     else:
         xs, ys = zip(*(point for polygon in polygons for point in polygon), strict=True)
         left, top, width, height = min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)
     category = entry["category_id"]
     # Its number is the data set's own: it must not be taken for a class of the network.
     name = names.get(category) or f"category {category}"
-    return Shape(name, _checked_box(left, top, width, height), tuple(polygons))
+    return Shape(name, _checked_box(left, top, width, height), tuple(polygons), runs)
 
 
 def _read_folder(folder: Path) -> Annotations:
@@ -296,7 +304,7 @@ def _reason(exc: Exception) -> str:
 def mask_of(
     shape: Shape, size: tuple[int, int], scale: tuple[float, float] = (1.0, 1.0)
 ) -> NDArray[np.bool_]:
-    """The pixels of an object: its outline where there is one, else its box.
+    """The pixels of an object: its mask or its outline where there is one, else its box.
 
     Args:
         shape: The object.
@@ -309,7 +317,13 @@ def mask_of(
     width, height = size
     across, down = scale
     mask = np.zeros((height, width), np.uint8)
-    if shape.polygons:
+    if shape.runs is not None:
+        own = shape.runs.pixels().astype(np.uint8)
+        scaled = max(1, round(own.shape[1] * across)), max(1, round(own.shape[0] * down))
+        own = np.asarray(cv2.resize(own, scaled, interpolation=cv2.INTER_NEAREST), np.uint8)
+        own = own[:height, :width]
+        mask[: own.shape[0], : own.shape[1]] = own
+    elif shape.polygons:
         pieces = [
             np.rint(np.asarray(points, np.float64) * (across, down)).astype(np.int32)
             for points in shape.polygons

@@ -29,14 +29,13 @@ def test_coco_boxes_and_outlines(tmp_path: Path) -> None:
         {"bbox": [10, 20, 4, 5]},
         {"bbox": [0, 0, 20, 20], "segmentation": [[0, 0, 20, 0, 0, 20]]},
         {"segmentation": [[30, 30, 40, 30, 40, 40, 30, 40], [50, 30, 60, 30, 60, 40]]},
-        {"bbox": [1, 1, 2, 2], "segmentation": {"counts": "abc", "size": [48, 64]}, "iscrowd": 1},
     )
     annotations = read_annotations(path)
     for name in ("sub/a.jpg", "a.jpg", "other/a.png"):  # by path, by name, by stem
         annotated = annotations.of(name)
         assert annotated is not None
         assert annotated.size == (64, 48)
-    box, outline, pieces, crowd = annotated.shapes
+    box, outline, pieces = annotated.shapes
     assert box == Shape("fish", (10.0, 20.0, 4.0, 5.0))
     assert mask_of(box, (64, 48)).sum() == 20
     triangle = mask_of(outline, (64, 48))
@@ -47,8 +46,28 @@ def test_coco_boxes_and_outlines(tmp_path: Path) -> None:
     assert both[35, 35]
     assert both[32, 57]
     assert not both[35, 45]
-    assert crowd.polygons == ()
     assert annotations.of("b.jpg") is None
+
+
+def test_coco_run_length_masks(tmp_path: Path) -> None:
+    # Rows 2 to 4 of the columns 1 and 2.
+    counts = [48 + 2, 3, 45, 3, 64 * 48 - 101]
+    path = write_coco(
+        tmp_path / "coco.json",
+        {"bbox": [1, 2, 2, 3], "segmentation": {"counts": counts, "size": [48, 64]}, "iscrowd": 1},
+        {"segmentation": {"counts": "b13]10^k2", "size": [48, 64]}},
+    )
+    annotated = read_annotations(path).of("a.jpg")
+    assert annotated is not None
+    expected = np.zeros((48, 64), bool)
+    expected[2:5, 1:3] = True
+    assert len(annotated.shapes) == 2
+    for shape in annotated.shapes:
+        assert shape.box == (1.0, 2.0, 2.0, 3.0)
+        np.testing.assert_array_equal(mask_of(shape, (64, 48)), expected)
+        twice = mask_of(shape, (128, 96), (2.0, 2.0))
+        np.testing.assert_array_equal(twice, expected.repeat(2, 0).repeat(2, 1))
+        assert mask_of(shape, (2, 100)).sum() == 3, "a mask ends at the picture's edges"
 
 
 def test_masks_scale_with_the_picture_and_end_at_its_edges() -> None:
@@ -72,6 +91,10 @@ def test_masks_scale_with_the_picture_and_end_at_its_edges() -> None:
         {"bbox": [1, 2, 3, 4], "category_id": [1]},
         {"segmentation": [[1, 2]]},
         {"segmentation": ["text"]},
+        {"bbox": [1, 2, 3, 4], "segmentation": {"counts": "abc", "size": [48, 64]}},
+        {"bbox": [1, 2, 3, 4], "segmentation": {"counts": [1, 2, 3], "size": [48, 64]}},
+        {"bbox": [1, 2, 3, 4], "segmentation": {"counts": [3072]}},
+        {"segmentation": {"counts": [3072], "size": [48, 64]}},
     ],
 )
 def test_what_is_wrong_in_coco_is_left_out_and_counted(
