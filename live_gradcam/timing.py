@@ -90,3 +90,20 @@ class RateMeter:
         span = self._stamps[-1] - self._stamps[0]
         # A first batch arrives all at once: that is no rate yet.
         return (len(self._stamps) - 1) / span if span >= _SHORTEST_SPAN_SECONDS else None
+
+
+class HowFar:
+    """How far one long piece of work is: told by the thread that does it, read by any other."""
+
+    def __init__(self) -> None:
+        self._steps = (0, 0)
+
+    def tell(self, done: int, total: int) -> None:
+        """So many of so many steps are done."""
+        self._steps = (done, total)
+
+    @property
+    def steps(self) -> tuple[int, int] | None:
+        """Steps done and all of them; ``None`` while no work is under way."""
+        done, total = self._steps
+        return (done, total) if 0 < done < total else None

@@ -31,7 +31,7 @@ from live_gradcam.session.analyst import Finding, Order, tell, wanted_classes
 from live_gradcam.session.feeds import make_endless_feed, make_feed
 from live_gradcam.session.keys import press
 from live_gradcam.session.outputs import Recording, fresh_paths, save_snapshot
-from live_gradcam.session.presenter import Presenter
+from live_gradcam.session.presenter import Presenter, make_hud
 from live_gradcam.session.state import SessionState, Situation
 from live_gradcam.session.steady import LARGEST_BAND, TAPS, SteadyLabels, SteadyMaps
 from live_gradcam.session.studio import Studio
@@ -39,6 +39,7 @@ from live_gradcam.show.overlay import COLORMAPS, Hud, OverlayOptions
 from live_gradcam.show.records import RecordSink
 from live_gradcam.show.sink import Sink
 from live_gradcam.show.votes import spot_at
+from live_gradcam.timing import HowFar
 from live_gradcam.values import Explanation, Frame, Image, Prediction, SourceInfo
 from tests.helpers.live import tiny_classifier
 
@@ -661,6 +662,67 @@ def test_the_end_is_obeyed_while_nothing_comes(explainer: Explainer) -> None:
     assert time.monotonic() - began < 5.0
     assert kept.closed
     assert len(kept.frames) <= 3
+
+
+class _Canvas:
+    """A window that nobody sees."""
+
+    size = (320, 240)
+    fullscreen = False
+
+    def __init__(self, _title: str, **_options: object) -> None:
+        pass
+
+    def show(self, picture: Image, **_: object) -> None:
+        pass
+
+    def poll(self, _wait_ms: int) -> list[object]:
+        return []
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("title", ["a window", None])
+def test_a_window_says_how_far_a_slow_method_is_and_outputs_do_not(
+    title: str | None, explainer: Explainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes: list[tuple[str, ...]] = []
+
+    def kept(*about: object) -> Hud:
+        hud = make_hud(*about)  # type: ignore[arg-type]
+        notes.append(hud.notes)
+        return hud
+
+    monkeypatch.setattr("live_gradcam.session.loop.Window", _Canvas)
+    monkeypatch.setattr("live_gradcam.session.loop.make_hud", kept)
+    forwards = HowFar()
+    forwards.tell(16, 64)
+    with SceneSource(seed=2, width=160, height=120, fps=200, max_frames=3) as scene:
+        run_session(
+            scene,
+            explainer,
+            [_Kept()],
+            overlay=OverlayOptions(),
+            options=RunOptions(),
+            window_title=title,
+            forwards=forwards,
+        )
+    assert notes
+    assert set(notes) == {("gradcam: 16 of 64 forwards",) if title else ()}
+
+
+def test_the_studio_hands_on_how_far_a_slow_method_is(picture: Image) -> None:
+    told: list[tuple[int, int]] = []
+    with Explainer(tiny_classifier(), compile="off", method="scorecam") as slow:
+        studio = Studio(slow, on_forwards=lambda *steps: told.append(steps))
+        studio.get("a")
+        studio.work()
+        made = studio.get("a")
+        assert made is not None
+        made.explain(picture)
+        studio.close()
+    assert told == [(16, 16)]
 
 
 def test_a_source_that_gives_up_is_an_error_and_outputs_are_finalised(

@@ -153,6 +153,8 @@ def test_what_lasts_stays_on_the_screen_after_its_message_is_gone(order: Order) 
     assert status(held=1, frozen=True) == ("frozen", "held")
     scrambled = make_hud(replace(STATE, scrambled=True), order, Figures())
     assert scrambled.notes[0] == "random weights"
+    slow = make_hud(STATE, replace(order, method="scorecam"), Figures(forwards=(16, 64)))
+    assert slow.notes == ("scorecam: 16 of 64 forwards",)
 
 
 def test_a_camera_says_what_it_granted() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from live_gradcam.timing import RateMeter, StageClock
+from live_gradcam.timing import HowFar, RateMeter, StageClock
 
 
 def test_n_stamps_span_n_minus_one_intervals() -> None:
@@ -63,3 +63,13 @@ def test_percentiles_of_each_stage() -> None:
     assert summary["draw"].p95_ms == pytest.approx(95.05)
     assert summary["draw"].count == 100
     assert summary["write"].p50_ms == 7.0
+
+
+def test_work_is_under_way_between_its_first_step_and_its_last() -> None:
+    work = HowFar()
+    assert work.steps is None
+    seen = []
+    for done in (0, 16, 48, 64, 16):
+        work.tell(done, 64)
+        seen.append(work.steps)
+    assert seen == [None, (16, 64), (48, 64), None, (16, 64)]

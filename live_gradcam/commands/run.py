@@ -13,6 +13,7 @@ from live_gradcam.commands.network import open_classifier, warn_of_forwards
 from live_gradcam.console import Console
 from live_gradcam.errors import SinkError, UsageError
 from live_gradcam.options import NetworkOptions
+from live_gradcam.timing import HowFar
 from live_gradcam.values import SourceInfo, View
 
 if TYPE_CHECKING:
@@ -82,9 +83,10 @@ def execute(request: RunRequest, console: Console) -> None:
     if request.kiosk:
         _run_kiosk(request, console, overlay)
         return
+    forwards = HowFar()
     with _open_source(request, console) as source:
         _refuse_endless(source.info, request)
-        with _open_explainer(request, console) as explainer:
+        with _open_explainer(request, console, forwards) as explainer:
             moving = source.info.kind != "pictures"
             options = _run_options(request, explainer, show_rate=moving)
             with contextlib.ExitStack() as stack:
@@ -92,7 +94,15 @@ def execute(request: RunRequest, console: Console) -> None:
                 with lifecycle.cooperative() as stop:
                     try:
                         summary = _run(
-                            request, console, source, explainer, sinks, overlay, options, stop
+                            request,
+                            console,
+                            source,
+                            explainer,
+                            sinks,
+                            overlay,
+                            options,
+                            forwards,
+                            stop,
                         )
                     except SinkError as error:
                         if request.outputs == ("-",) and isinstance(
@@ -111,6 +121,7 @@ def _run(
     sinks: Sequence[Sink],
     overlay: OverlayOptions,
     options: RunOptions,
+    forwards: HowFar,
     stop: lifecycle.StopToken,
 ) -> Summary:
     from live_gradcam.capture.source import LiveSource
@@ -131,6 +142,7 @@ def _run(
             window_title=f"live-gradcam - {source.info.name}" if request.window else None,
             smooth=request.smooth,
             next_source=CameraRing(request.source, open_camera) if is_camera else None,
+            forwards=forwards,
             stop=stop,
             on_notice=console.note,
         )
@@ -154,7 +166,11 @@ def _run_kiosk(request: RunRequest, console: Console, overlay: OverlayOptions) -
     """Show the source full screen until somebody ends the program; open it again and again."""
     from live_gradcam.session import run_session
 
-    with _open_explainer(request, console) as explainer, lifecycle.cooperative() as stop:
+    forwards = HowFar()
+    with (
+        _open_explainer(request, console, forwards) as explainer,
+        lifecycle.cooperative() as stop,
+    ):
         summary = run_session(
             None,
             explainer,
@@ -165,6 +181,7 @@ def _run_kiosk(request: RunRequest, console: Console, overlay: OverlayOptions) -
             smooth=request.smooth,
             kiosk=True,
             reopen=lambda: _open_source(request, console),
+            forwards=forwards,
             stop=stop,
             on_notice=console.note,
         )
@@ -211,11 +228,16 @@ def _refuse_endless(info: SourceInfo, request: RunRequest) -> None:
         )
 
 
-def _open_explainer(request: RunRequest, console: Console) -> Explainer:
+def _open_explainer(request: RunRequest, console: Console, forwards: HowFar) -> Explainer:
     from live_gradcam.explain.explainer import Explainer
 
     classifier = open_classifier(request.network, console)
     warn_of_forwards([request.method], classifier, console)
+
+    def on_forwards(done: int, total: int) -> None:
+        forwards.tell(done, total)  # for the window
+        console.within(done, total)  # for the terminal
+
     if request.class_name is not None:
         classifier.class_index(request.class_name)  # refuse an unknown name before a device is used
     return Explainer(
@@ -227,7 +249,7 @@ def _open_explainer(request: RunRequest, console: Console) -> Explainer:
         view=request.view,
         method=request.method,
         on_notice=console.note,
-        on_forwards=console.within,
+        on_forwards=on_forwards,
     )
 
 

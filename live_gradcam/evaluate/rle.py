@@ -38,8 +38,7 @@ class RunMask:
         """Which pixels are the object's: ``bool (height, width)``."""
         width, height = self.size
         inside = np.arange(len(self.counts)) % 2 == 1
-        columns: NDArray[np.bool_] = np.repeat(inside, self.counts).reshape(width, height)
-        mask: NDArray[np.bool_] = columns.T
+        mask: NDArray[np.bool_] = np.repeat(inside, self.counts).reshape(width, height).T
         return mask
 
     def box(self) -> tuple[int, int, int, int]:

@@ -32,12 +32,13 @@ from live_gradcam.session.tally import Tally
 from live_gradcam.show.overlay import Hud
 from live_gradcam.show.sink import Sink
 from live_gradcam.show.window import Closed, KeyPressed, MouseMoved, Window
+from live_gradcam.timing import HowFar
 from live_gradcam.values import Image
 
 _logger = logging.getLogger(__name__)
 
 _WAIT_SECONDS = 0.01
-_BANNER_EVERY_SECONDS = 0.25
+_NEWS_EVERY_SECONDS = 0.25
 _STOP_SECONDS = 0.7
 _BEGIN_AGAIN_SECONDS = 1.0
 _EMPTY_SIZE = (1280, 720)
@@ -54,6 +55,7 @@ class Setting:
     kiosk: bool
     reopen: Callable[[], Source] | None
     may_switch: bool
+    forwards: HowFar
     stop: StopToken
     on_notice: Callable[[str], None]
 
@@ -77,7 +79,7 @@ class Session:
     ) -> None:
         self._setting = setting
         self._backstage = backstage
-        self._studio = Studio(setting.explainer)
+        self._studio = Studio(setting.explainer, on_forwards=setting.forwards.tell)
         self._director = Director(state, self._studio, on_state=on_state)
         self._presenter = Presenter(smooth=setting.smooth)
         self._feed = self._first_feed()
@@ -96,7 +98,8 @@ class Session:
         self._reading: Reading | None = None
         self._picture: Image | None = None
         self._banner = ""
-        self._banner_due = 0.0
+        self._forwards: tuple[int, int] | None = None
+        self._news_due = 0.0
 
     def run(self, sinks: Sequence[Sink], window_title: str | None) -> Summary:
         """Show, obey and write until somebody ends it; see `run_session` for what it raises.
@@ -197,7 +200,7 @@ class Session:
             picture = self._draw(finding, hud, room)
             size = (finding.frame.image.shape[1], finding.frame.image.shape[0])
             self._picture = picture if picture.shape[1::-1] == size else None
-        elif hud.banner or hud.help_lines:
+        elif hud.banner or hud.notes or hud.help_lines:
             info = self._feed.info
             size = (info.width, info.height) if info else _EMPTY_SIZE
             picture = empty_picture(size, hud, room)
@@ -303,11 +306,11 @@ class Session:
         if again or self._director.is_pending(self._analyst.order):
             self._give_order()
         now = time.monotonic()
-        if now >= self._banner_due:
-            self._banner_due = now + _BANNER_EVERY_SECONDS
-            banner = self._feed.banner
-            again = again or bool(banner) or banner != self._banner
-            self._banner = banner
+        if now >= self._news_due:
+            self._news_due = now + _NEWS_EVERY_SECONDS
+            banner, forwards = self._feed.banner, self._setting.forwards.steps
+            again = again or bool(banner) or (banner, forwards) != (self._banner, self._forwards)
+            self._banner, self._forwards = banner, forwards
         return again
 
     def _switch_source(self) -> bool:
@@ -380,6 +383,7 @@ class Session:
             capture=capture_words(info),
             recording_seconds=self._backstage.recording_seconds,
             reading=reading,
+            forwards=self._setting.forwards.steps,
             pending=self._director.is_pending(order),
             own_layer=order.layer == self._studio.layer,
             may_quit=not self._setting.kiosk,

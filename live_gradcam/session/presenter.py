@@ -33,6 +33,7 @@ class Figures:
         capture: What a camera gives: size and rate.
         recording_seconds: Length of the recording under way.
         reading: The truth meter's last reading of the class that is shown.
+        forwards: How many of how many forwards a slow method has made for the next frame.
         pending: An explainer is being made.
         own_layer: The explained layer is the classifier's own.
         may_quit: A key may end the session.
@@ -45,6 +46,7 @@ class Figures:
     capture: str = ""
     recording_seconds: float | None = None
     reading: Reading | None = None
+    forwards: tuple[int, int] | None = None
     pending: bool = False
     own_layer: bool = True
     may_quit: bool = True
@@ -145,6 +147,9 @@ def make_hud(state: SessionState, order: Order, figures: Figures) -> Hud:
     notes = [state.message] if state.message else []
     if figures.pending:
         notes.append("preparing the network")
+    if figures.forwards is not None:
+        done, total = figures.forwards
+        notes.append(f"{order.method}: {done} of {total} forwards")
     if state.scrambled:
         notes.append("random weights")
     if state.truth or state.scrambled:

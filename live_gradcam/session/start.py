@@ -15,6 +15,7 @@ from live_gradcam.session.loop import Session, Setting
 from live_gradcam.session.state import SessionState
 from live_gradcam.show.overlay import OverlayOptions
 from live_gradcam.show.sink import Sink
+from live_gradcam.timing import HowFar
 
 
 def run_session(
@@ -30,6 +31,7 @@ def run_session(
     reopen: Callable[[], Source] | None = None,
     next_source: NextSource | None = None,
     folder: Path | None = None,
+    forwards: HowFar | None = None,
     stop: StopToken | None = None,
     on_notice: Callable[[str], None] | None = None,
     on_state: Callable[[SessionState], None] | None = None,
@@ -53,6 +55,7 @@ def run_session(
         reopen: Opens the source; where it is given, a source that ends or fails is opened again.
         next_source: Opens the next camera.
         folder: Where snapshots and recordings go; the current folder if ``None``.
+        forwards: What the explainer tells how far a slow method is; the window shows it.
         stop: Ends the session from outside.
         on_notice: Told, in one sentence, what the user should know.
         on_state: Told every new state that a key has made.
@@ -77,6 +80,8 @@ def run_session(
         kiosk=kiosk,
         reopen=reopen,
         may_switch=next_source is not None,
+        # Outputs are for whoever did not wait.
+        forwards=forwards if forwards is not None and window_title is not None else HowFar(),
         stop=stop or StopToken(),
         on_notice=on_notice or _ignore,
     )

@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from live_gradcam.explain.explainer import Explainer
 from live_gradcam.explain.layers import at_layer, list_layers
+from live_gradcam.explain.masked import OnForwards
 from live_gradcam.explain.scramble import scramble
 
 _KEPT = 4
@@ -24,10 +25,12 @@ class Studio:
 
     Args:
         explainer: The given one; stays its owner's.
+        on_forwards: Told how far a slow method is, as the given one's is.
     """
 
-    def __init__(self, explainer: Explainer) -> None:
+    def __init__(self, explainer: Explainer, *, on_forwards: OnForwards | None = None) -> None:
         self._given = explainer
+        self._on_forwards = on_forwards
         self._lock = threading.Lock()
         self._made: dict[_Key, Explainer] = {}
         self._wanted: list[_Key] = []
@@ -113,6 +116,7 @@ class Studio:
             top_k=given.top_k,
             view=given.view,
             method=method,
+            on_forwards=self._on_forwards,
         )
 
 
