@@ -67,13 +67,17 @@ LAYERS: Mapping[str, str] = {
     # Tokens. Where a class token is read by the last block's attention, its first norm is the last
     # place that every patch's token matters in, see `live_gradcam.explain.networks`.
     "Beit": "blocks.-1.norm1",
+    "ConVit": "blocks.-1.norm1",
     "Eva": "blocks.-1.norm1",
     "VisionTransformer": "blocks.-1.norm1",
     "VisionTransformerDistilled": "blocks.-1.norm1",
     # Tokens of patches alone: averaged, or read by a class token that comes later.
     "Cait": "blocks",
+    # Its tokens come in mask units, which are single places from the last pooling on: row by row.
+    "Hiera": "blocks.-1",
     "LevitDistilled": "stages",
     "MlpMixer": "norm",
+    "MultiScaleVit": "norm",
     "Twins": "norm",
     "Xcit": "blocks.-1",
 }
@@ -142,9 +146,11 @@ def choose_layer(network: nn.Module, name: str) -> tuple[str, LayoutChoice]:
         ModelError: timm does not say either.
     """
     known = LAYERS.get(type(network).__name__)
-    if known is not None:
+    # Behind the last norm no score depends on the patches any more where a class token is read.
+    blind = known == "norm" and getattr(network, "global_pool", None) == "token"
+    if known is not None and not blind:
         return known, "auto"
-    features = getattr(network, "feature_info", None)
+    features = None if blind else getattr(network, "feature_info", None)
     try:
         return str(features[-1]["module"]), "maps"  # type: ignore[index]
     except (TypeError, KeyError, IndexError):

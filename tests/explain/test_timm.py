@@ -52,6 +52,9 @@ NETWORKS = {
     "eva02_tiny_patch14_224": ("blocks.11.norm1", TokenHead, (16, 16)),
     "swin_tiny_patch4_window7_224": ("norm", LinearHead, (7, 7)),
     "xcit_nano_12_p16_224": ("blocks.11", TokenHead, (14, 14)),
+    "convit_tiny": ("blocks.11.norm1", TokenHead, (14, 14)),
+    "hiera_tiny_224": ("blocks.11", TokenHead, (7, 7)),
+    "mvitv2_tiny": ("norm", TokenHead, (7, 7)),
 }
 PARITY = {"test_vit": 1, "test_convnext": 0}
 
@@ -120,6 +123,26 @@ def test_maps_are_those_of_pytorch_grad_cam(name: str, tmp_path: Path) -> None:
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5)
 
 
+def test_the_tokens_of_a_hiera_are_row_by_row_at_its_last_block() -> None:
+    with torch.device("meta"):
+        names = [name for name in timm.list_models("hiera_*")]
+        networks = [timm.create_model(name, num_classes=5) for name in names]
+    for network in networks:
+        last = len(network.blocks) - 1
+        (schedule, (rows, columns)) = network.reroll.schedule[last]
+        assert not schedule
+        tokens = torch.arange(rows * columns).view(1, -1, 1)
+        assert torch.equal(network.reroll(tokens, last)[0, :, :, 0], tokens.view(rows, columns))
+    assert networks
+
+
+def test_a_class_token_behind_the_last_norm_hides_the_patches() -> None:
+    with torch.device("meta"):
+        module = timm.create_model("mvitv2_small_cls", num_classes=5)
+    with pytest.raises(ModelError, match="which layer of a MultiScaleVit to explain is not known"):
+        choose_layer(module, "mvitv2_small_cls")
+
+
 def test_what_timm_does_not_say_either_is_refused() -> None:
     module = timm.create_model("visformer_tiny", num_classes=5)
     assert type(module).__name__ not in LAYERS
@@ -128,7 +151,10 @@ def test_what_timm_does_not_say_either_is_refused() -> None:
         choose_layer(nn.Linear(1, 1), "mine")
 
 
-def test_tokens_that_nobody_described_are_refused(tmp_path: Path) -> None:
+def test_tokens_that_nobody_described_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(LAYERS, "ConVit")  # type: ignore[arg-type]
     path = saved(timm.create_model("convit_tiny", num_classes=5), tmp_path)
     with pytest.raises(ModelError, match=r"which of its tokens .* are patches is not known"):
         load_classifier("timm:convit_tiny", weights=path)
