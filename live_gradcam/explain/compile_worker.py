@@ -7,6 +7,7 @@ compiler that it started end too, at once.
 
 from __future__ import annotations
 
+import logging
 import os
 import pickle
 import signal
@@ -15,14 +16,19 @@ import sys
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from torch import nn
+    from live_gradcam.explain.engine import FusedNetwork
+
+_LOG = logging.getLogger(__name__)
 
 LENGTH = struct.Struct("<Q")
 YIELDING = "yielding"
 """Argument of a process that is to give way to all others."""
+
+REWRITTEN = "winograd"
+"""Key in a package's metadata: names of the convolutions that are computed in tiles."""
 
 _NICENESS = 10
 
@@ -41,7 +47,7 @@ class CompileRequest:
         output: Path of the package.
     """
 
-    network: nn.Module
+    network: FusedNetwork
     batch: int
     height: int
     width: int
@@ -81,11 +87,32 @@ def compile_network(request: CompileRequest) -> None:
         Exception: Whatever the compiler raises; the parent reads it from standard error.
     """
     import torch
-    from torch._inductor import aoti_compile_and_package
-    from torch.fx.experimental.proxy_tensor import make_fx
+
+    from live_gradcam.explain.winograd import COMPILER_OPTIONS, with_winograd
 
     # The number is written into the generated code.
     torch.set_num_threads(request.threads)
+    try:
+        network, rewritten = with_winograd(
+            request.network, request.batch, request.height, request.width
+        )
+        if rewritten:
+            options = {
+                **COMPILER_OPTIONS,
+                "aot_inductor.metadata": {REWRITTEN: " ".join(rewritten)},
+            }
+            _compile(request, network, options)
+            return
+    except Exception:  # it is only a matter of speed
+        _LOG.debug("compiling the convolutions as they are", exc_info=True)
+    _compile(request, request.network, {})
+
+
+def _compile(request: CompileRequest, network: FusedNetwork, options: dict[str, Any]) -> None:
+    import torch
+    from torch._inductor import aoti_compile_and_package
+    from torch.fx.experimental.proxy_tensor import make_fx
+
     shape = (request.batch, request.height, request.width, 3)
     inputs = (
         torch.zeros(shape, dtype=torch.uint8),
@@ -93,10 +120,12 @@ def compile_network(request: CompileRequest) -> None:
     )
     with torch.no_grad():
         # Gradients through a head become plain operations first, which export can follow.
-        flat = make_fx(request.network)(*inputs)
+        flat = make_fx(network)(*inputs)
         program = torch.export.export(flat, inputs)
         aoti_compile_and_package(
-            program, package_path=str(request.output), inductor_configs={"freezing": True}
+            program,
+            package_path=str(request.output),
+            inductor_configs={"freezing": True, **options},
         )
 
 
