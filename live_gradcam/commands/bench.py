@@ -31,9 +31,10 @@ def execute(
     from live_gradcam.bench.offline import make_clip, naive_case, offline_cases
     from live_gradcam.bench.peers import peer_cases
     from live_gradcam.bench.report import machine, ratio_title, ratios_of, write_json
+    from live_gradcam.explain.aside import aside
     from live_gradcam.explain.explainer import Explainer
 
-    network = plain_network()
+    network = aside(plain_network)
     classifier = classifier_of(network)
     missing: list[str] = []
     if compiled:
@@ -42,24 +43,27 @@ def execute(
         Explainer(classifier, compile="on" if compiled else "off") as explainer,
         tempfile.TemporaryDirectory(prefix="live-gradcam-bench-") as name,
     ):
-        network = copy.deepcopy(network).to(explainer.runtime.device)
+        plain = network
+        network = aside(lambda: copy.deepcopy(plain).to(explainer.runtime.device))
         folder = Path(name)
         clip = make_clip(folder, _QUICK_CLIP_FRAMES if quick else _CLIP_FRAMES)
-        _warm(explainer)
-        cases = network_cases(network, explainer, classifier)
+        aside(lambda: _warm(explainer))
+        cases = aside(lambda: network_cases(network, explainer, classifier))
         if peers:
-            cases += peer_cases(network, missing.append)
-        longer = offline_cases(clip, explainer, folder)
+            cases += aside(lambda: peer_cases(network, missing.append))
+        longer = aside(lambda: offline_cases(clip, explainer, folder))
         if peers and "pytorch_grad_cam" not in missing:
             frames = _QUICK_NAIVE_FRAMES if quick else _NAIVE_FRAMES
             longer.append(naive_case(clip, network, folder, frames))
         with console.progress("measuring") as line:
             medians = dict(
-                measure(
-                    cases,
-                    rounds=_QUICK_ROUNDS if quick else _ROUNDS,
-                    repeats=_QUICK_REPEATS if quick else _REPEATS,
-                    on_round=lambda n, of: line.update(n, of, None),
+                aside(
+                    lambda: measure(
+                        cases,
+                        rounds=_QUICK_ROUNDS if quick else _ROUNDS,
+                        repeats=_QUICK_REPEATS if quick else _REPEATS,
+                        on_round=lambda n, of: line.update(n, of, None),
+                    )
                 )
             )
             rounds = _QUICK_OFFLINE_ROUNDS if quick else _OFFLINE_ROUNDS

@@ -24,6 +24,7 @@ import torch
 from torch import Tensor
 
 from live_gradcam.errors import ModelError
+from live_gradcam.explain.aside import computed_aside
 
 _LOG = logging.getLogger(__name__)
 
@@ -74,6 +75,7 @@ class Checkpoint:
     versions: Any = None
 
 
+@computed_aside
 def read_checkpoint(path: Path, *, trusted: bool = False) -> Checkpoint:
     """Read weights from a file: a state dict, a training checkpoint around one, or safetensors.
 

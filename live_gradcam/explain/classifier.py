@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from live_gradcam.errors import ModelError
+from live_gradcam.explain.aside import computed_aside
 from live_gradcam.explain.cam import Head
 from live_gradcam.explain.chain import Fuse
 from live_gradcam.explain.cutting import Cut, cut_network, find_layer
@@ -232,6 +233,7 @@ def _classify(found: FoundNetwork) -> Classifier:
     )
 
 
+@computed_aside
 @torch.no_grad()
 def _assemble(
     *,

@@ -30,6 +30,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -44,6 +45,7 @@ from live_gradcam.explain import (
     tokens,
     winograd,
 )
+from live_gradcam.explain.aside import aside
 from live_gradcam.explain.compile_worker import LENGTH, YIELDING, CompileRequest
 from live_gradcam.explain.engine import Engine, FusedNetwork, Shape
 from live_gradcam.explain.equality import check_equal
@@ -185,7 +187,7 @@ class BackgroundCompiler:
         package = folder / f"{self._key(job.shape)}.pt2"
         if package.is_file():
             try:
-                ready = self._load(package, job.shape)
+                ready = aside(partial(self._load, package, job.shape))
             except Exception:
                 _LOG.debug("discarding %s", package, exc_info=True)
                 package.unlink(missing_ok=True)
@@ -198,7 +200,7 @@ class BackgroundCompiler:
         self._compile(folder, package, job.shape)
         if self._closing.is_set():
             return None
-        ready = self._load(package, job.shape)
+        ready = aside(partial(self._load, package, job.shape))
         prune_cache(folder, keep=package)
         return ready
 

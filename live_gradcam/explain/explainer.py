@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from typing_extensions import Self
 
 from live_gradcam.errors import SourceError, UsageError
+from live_gradcam.explain.aside import aside
 from live_gradcam.explain.cam import LinearHead
 from live_gradcam.explain.chain import UNIT, ChainHead
 from live_gradcam.explain.classifier import Classifier
@@ -89,13 +90,15 @@ class Explainer:
         runtime = choose_runtime(device, precision, compile)
         for notice in runtime.notices:
             (on_notice or _ignore)(notice)
-        self._runner = Runner(
-            classifier,
-            runtime,
-            depth=self._top_k,
-            method=self._method,
-            on_notice=on_notice or _ignore,
-            on_forwards=on_forwards,
+        self._runner = aside(
+            lambda: Runner(
+                classifier,
+                runtime,
+                depth=self._top_k,
+                method=self._method,
+                on_notice=on_notice or _ignore,
+                on_forwards=on_forwards,
+            )
         )
         self._select = lru_cache(maxsize=64)(self._find_selection)
         head = classifier.head if self._method.complete else None

@@ -12,12 +12,14 @@ import torch
 from torch import Tensor, nn
 
 from live_gradcam.errors import ModelError
+from live_gradcam.explain.aside import computed_aside
 from live_gradcam.explain.checkpoint import Checkpoint
 from live_gradcam.explain.networks import Family, build_network
 
 IMAGENET_CLASSES = 1000
 
 
+@computed_aside
 def fill_network(name: str, family: Family, checkpoint: Checkpoint, path: Path) -> nn.Module:
     """The network with the checkpoint's numbers; its number of classes is the checkpoint's.
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from live_gradcam.errors import UsageError
+from live_gradcam.explain.aside import computed_aside
 from live_gradcam.explain.bundled import bundled_names
 from live_gradcam.explain.cam import GradientHead, Head
 from live_gradcam.explain.catalogue import list_models
@@ -257,6 +258,7 @@ def _shapes(whole: fx.GraphModule, pixels: Tensor) -> dict[fx.Node, tuple[int, .
     return shapes
 
 
+@computed_aside
 @torch.no_grad()
 def _places(whole: fx.GraphModule, classifier: Classifier) -> dict[str, _Place]:
     """The places that are offered, by name."""

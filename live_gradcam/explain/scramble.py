@@ -14,6 +14,7 @@ from dataclasses import replace
 import torch
 from torch import nn
 
+from live_gradcam.explain.aside import computed_aside
 from live_gradcam.explain.cam import Head, LinearHead, PointwiseHead
 from live_gradcam.explain.classifier import Classifier
 
@@ -21,6 +22,7 @@ _WEIGHTED = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d, nn.Linear)
 _FEWEST_STAGES, _MOST_STAGES = 4, 12
 
 
+@computed_aside
 def scramble(classifier: Classifier, *, seed: int = 4) -> Classifier:
     """A copy of a classifier with all of its weights drawn at random, from the first to the last.
 

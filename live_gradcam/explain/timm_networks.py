@@ -17,6 +17,7 @@ from typing import Any
 from torch import nn
 
 from live_gradcam.errors import ModelError
+from live_gradcam.explain.aside import computed_aside, without_team
 from live_gradcam.explain.checkpoint import Checkpoint, read_checkpoint
 from live_gradcam.explain.cutting import keep_whole
 from live_gradcam.explain.fitting import IMAGENET_CLASSES, load_numbers
@@ -246,15 +247,17 @@ def _build_published(timm: Any, name: str) -> nn.Module:  # noqa: ANN401
         if not cached_path(url).is_file():
             require_server(url, name=f"timm:{name}")
     try:
-        network: nn.Module = timm.create_model(
-            name, pretrained=True, pretrained_cfg_overlay=overlay
-        )
+        with without_team():
+            network: nn.Module = timm.create_model(
+                name, pretrained=True, pretrained_cfg_overlay=overlay
+            )
     except Exception as exc:  # the hub, the network and the file each fail in their own ways
         cause = str(exc).partition("\n")[0] or type(exc).__name__
         raise ModelError(f"cannot load the weights of timm:{name}", url, cause, step) from exc
     return network
 
 
+@computed_aside
 def _build_filled(
     timm: Any,  # noqa: ANN401
     name: str,
