@@ -74,6 +74,7 @@ class Classifier:
         return find_class(self.labels, name_or_index)
 
     @classmethod
+    @computed_aside
     def from_module(
         cls,
         module: nn.Module,
