@@ -212,7 +212,11 @@ class RecordedNetworks:
         return bool(self._ready)
 
     def find(self, shape: Shape) -> RecordedNetwork | None:
-        """The recording for a shape, which is made now if its time has come."""
+        """The recording for a shape, which is made now if its time has come.
+
+        Raises:
+            RuntimeError: The network itself does not take this shape, or memory is too small.
+        """
         with self._lock:
             if shape in self._ready:
                 self._ready.move_to_end(shape)
@@ -220,6 +224,8 @@ class RecordedNetworks:
             uses = self._uses[shape] = self._uses.get(shape, 0) + 1
             if self.failed or uses <= self._after:
                 return None
+            # What the network itself cannot do (its size, memory) is no fault of recording.
+            self._network(self._accelerator.empty((*shape, 3), torch.uint8).zero_(), self._ranks())
             try:
                 recorded = RecordedNetwork(self._network, self._accelerator, shape, self._depth)
                 check_equal(self._eager, _engine_of(recorded), shape, self._depth)
@@ -235,6 +241,9 @@ class RecordedNetworks:
             if len(self._ready) > _KEEP:
                 self._ready.popitem(last=False)
             return recorded
+
+    def _ranks(self) -> Tensor:
+        return self._accelerator.empty((self._depth,), torch.int64).fill_(-1)
 
     def _eager(self, pixels: Tensor, selection: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         output = self._network(pixels.to(self._device), selection.to(self._device))

@@ -26,7 +26,7 @@ from live_gradcam.explain.engine import Engine, Found, FusedNetwork, Output, Sel
 from live_gradcam.explain.masked import MaskedNetwork, OnForwards
 from live_gradcam.explain.method_heads import all_maps_are_cheap, method_head
 from live_gradcam.explain.methods import Method
-from live_gradcam.explain.recorded import Accelerator, Pending, RecordedNetwork, RecordedNetworks
+from live_gradcam.explain.recorded import Accelerator, Pending, RecordedNetworks
 from live_gradcam.explain.runtime import CompileState, Precision, Runtime
 from live_gradcam.explain.upgrades import CompiledNetworks
 
@@ -145,11 +145,12 @@ class Runner:
             UsageError: The network does not take pictures of this size.
         """
         shape: Shape = (pixels.shape[0], pixels.shape[1], pixels.shape[2])
-        with torch.no_grad(), self._memory_errors(shape):
-            recorded = self._find_recording(shape, selection)
-            if recorded is not None:
-                pending = recorded.start(pixels, self._padded(selection))
-                return lambda: self._fetch(shape, pending, pixels, selection)
+        if self._recorded is not None and len(selection) <= self._depth:
+            with torch.no_grad(), self._memory_errors(shape), self._size_errors(shape):
+                recorded = self._recorded.find(shape) if self._keeps_coming(shape) else None
+                if recorded is not None:
+                    pending = recorded.start(pixels, self._padded(selection))
+                    return lambda: self._fetch(shape, pending, pixels, selection)
         found = self._run_now(shape, pixels, selection)
         return lambda: found
 
@@ -275,11 +276,6 @@ class Runner:
             at_once=self._runtime.compile == "on",
             on_failure=self._on_notice,
         )
-
-    def _find_recording(self, shape: Shape, selection: Selection) -> RecordedNetwork | None:
-        if self._recorded is None or len(selection) > self._depth:
-            return None
-        return self._recorded.find(shape) if self._keeps_coming(shape) else None
 
     def _compilations(self) -> CompiledNetworks | None:
         if self._runtime.compile == "off":

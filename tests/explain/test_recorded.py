@@ -11,13 +11,15 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
-from live_gradcam.errors import DeviceError
+from live_gradcam.errors import DeviceError, UsageError
 from live_gradcam.explain import recorded as module
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.engine import FusedNetwork, Output
 from live_gradcam.explain.explainer import Explainer
 from live_gradcam.explain.methods import METHODS
+from live_gradcam.explain.preprocess import Preprocessing
 from live_gradcam.explain.recorded import RecordedNetwork, RecordedNetworks
 from live_gradcam.explain.runner import Runner
 from live_gradcam.explain.runtime import choose_runtime
@@ -58,11 +60,16 @@ def assert_found(found: module.Found, network: FusedNetwork, pixels, selection) 
     torch.testing.assert_close(found.evidence, expected.evidence)
 
 
-def make_runner(device: LateDevice, told: list[str] | None = None, **options: str) -> Runner:
-    classifier = support.tiny_classifier()
+def make_runner(
+    device: LateDevice,
+    told: list[str] | None = None,
+    *,
+    classifier: Classifier | None = None,
+    compile: str = "auto",
+) -> Runner:
     return Runner(
-        classifier,
-        choose_runtime("cpu", "fp32", options.get("compile", "auto")),
+        classifier or support.tiny_classifier(),
+        choose_runtime("cpu", "fp32", compile),
         depth=3,
         method=METHODS["gradcam"],
         on_notice=(told if told is not None else []).append,
@@ -178,6 +185,23 @@ def test_what_cannot_be_recorded_or_gives_something_else_is_not_used(
     assert told[0].startswith("the network could not be recorded as a CUDA graph (")
     assert said in told[0]
     assert "\n" not in told[0]
+
+
+def test_a_size_that_the_network_refuses_does_not_end_recording() -> None:
+    layers = (nn.Conv2d(3, 8, 3, stride=8, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(512, 5))
+    classifier = Classifier.from_module(
+        support.randomised(nn.Sequential(*layers), probe_size=64),
+        layer="1",
+        preprocessing=Preprocessing(72, 64),
+    )
+    told: list[str] = []
+    runner = make_runner(LateDevice(), told, classifier=classifier, compile="on")
+    (small,), (large,) = batches(1, (1, 64, 64)), batches(1, (1, 96, 96))
+    with pytest.raises(UsageError, match="does not take pictures of this size: 96x96"):
+        runner.run(large, TOP)
+    runner.run(small, TOP)
+    assert told == []
+    assert runner.runtime.state == "recorded"
 
 
 def test_only_the_shapes_that_came_last_keep_their_recording() -> None:
