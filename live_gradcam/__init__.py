@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from live_gradcam.explain.classifier import Classifier, load_classifier
     from live_gradcam.explain.explainer import Explainer
     from live_gradcam.explain.preprocess import Preprocessing
+    from live_gradcam.images import read_image
     from live_gradcam.painter import Painter
-    from live_gradcam.pictures import read_image
     from live_gradcam.pipeline import RunOptions, Summary, run_offline
     from live_gradcam.session import run_session
     from live_gradcam.show.memory import MemorySink
@@ -69,7 +69,7 @@ _HOMES = {
     "load_classifier": "explain.classifier",
     "open_sink": "show.open",
     "open_source": "capture.open",
-    "read_image": "pictures",
+    "read_image": "images",
     "run_offline": "pipeline",
     "run_session": "session",
 }

@@ -103,7 +103,7 @@ class Explanation:
         unit: Of the maps; ``logits`` only where a number is a contribution to a score.
         class_specific: The maps depend on the class.
         completeness_residual: ``|sum(map) + bias - logit|`` of the first explained class for
-            closed-form heads (see ``live_gradcam.explain.cam``) and methods whose maps add up to
+            closed-form heads (see `live_gradcam.explain.heads`) and methods whose maps add up to
             the score; ``None`` elsewhere.
         finite: ``False`` where the network's output was not finite even in float32; the maps are
             then all zero ("no evidence").

@@ -63,7 +63,7 @@ def read_input(kind: str, path: Path) -> str:
     """Read a broken file to its end; how it ended in two or three words."""
     from live_gradcam.capture.open import open_source
     from live_gradcam.errors import SourceError
-    from live_gradcam.pictures import read_image
+    from live_gradcam.images import read_image
 
     try:
         if kind == "picture":

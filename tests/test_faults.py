@@ -209,7 +209,7 @@ THROWN = {
 
 @pytest.mark.parametrize("what", THROWN)
 def test_no_traceback_reaches_a_user_whatever_is_thrown(what: str, tmp_path: Path) -> None:
-    install = "\nimport live_gradcam.commands.run as home\nhome.execute = run\n"
+    install = "\nimport live_gradcam.cli.run as home\nhome.execute = run\n"
     done = patched(textwrap.dedent(THROWN[what]) + install, ["run", "scene"], tmp_path)
     assert "Traceback" not in done.stderr
     assert 'File "' not in done.stderr

@@ -21,12 +21,12 @@ from live_gradcam.bench.filming import LiveScene
 from live_gradcam.capture.scene import render_scene
 from live_gradcam.explain.classifier import load_classifier
 from live_gradcam.explain.explainer import Explainer
-from live_gradcam.explain.faithfulness import rank_correlation
-from live_gradcam.explain.scramble import scramble
+from live_gradcam.faithfulness.randomize import randomize_weights
+from live_gradcam.faithfulness.removal import rank_correlation
 from live_gradcam.lifecycle import StopToken
 from live_gradcam.pipeline import RunOptions
 from live_gradcam.session import run_session
-from live_gradcam.session.steady import SteadyLabels, SteadyMaps
+from live_gradcam.session.smoothing import SteadyLabels, SteadyMaps
 from live_gradcam.show.heat import normalise
 from live_gradcam.show.overlay import OverlayOptions
 from live_gradcam.show.scale import HeatScale
@@ -134,7 +134,7 @@ def measure_scramble(explainer: Explainer, *, scenes: int = 40) -> Promise:
         scenes: How many scenes.
     """
     found = []
-    with Explainer(scramble(explainer.classifier), compile="off") as scrambled:
+    with Explainer(randomize_weights(explainer.classifier), compile="off") as scrambled:
         for seed in range(scenes):
             picture = render_scene(500 + seed, width=_SIZE[0], height=_SIZE[1]).image
             said = explainer.explain(picture, classes="top")

@@ -9,14 +9,14 @@ from typing_extensions import override
 
 from live_gradcam.bench.measure import Case
 from live_gradcam.errors import DeviceError
-from live_gradcam.explain.cam import Head, PullBack
 from live_gradcam.explain.classifier import Classifier
-from live_gradcam.explain.compiled import BackgroundCompiler
-from live_gradcam.explain.cuda import cuda_device
-from live_gradcam.explain.engine import Engine, FusedNetwork, Shape
+from live_gradcam.explain.engine.compiled import BackgroundCompiler
+from live_gradcam.explain.engine.cuda import cuda_device
+from live_gradcam.explain.engine.cuda_graphs import GraphedNetwork
+from live_gradcam.explain.engine.fused import Engine, FusedNetwork, Shape
 from live_gradcam.explain.explainer import Explainer
+from live_gradcam.explain.heads.base import Head, Vjp
 from live_gradcam.explain.preprocess import Preprocessing
-from live_gradcam.explain.recorded import RecordedNetwork
 from live_gradcam.painter import Painter
 from live_gradcam.show.overlay import OverlayOptions
 from live_gradcam.values import Image
@@ -35,7 +35,7 @@ class ScoresOnly(Head):
         self.inner = head
 
     @override
-    def differentiate(self, activations: Tensor) -> tuple[Tensor, PullBack]:
+    def differentiate(self, activations: Tensor) -> tuple[Tensor, Vjp]:
         return self.inner.differentiate(activations)
 
     @override
@@ -146,7 +146,7 @@ def _bare_case(explainer: Explainer, classifier: Classifier) -> Case:
     if runtime.state == "recorded":
         with torch.no_grad():
             accelerator = cuda_device(torch.device(runtime.device))
-            recorded = RecordedNetwork(network, accelerator, (1, SIZE, SIZE), depth=1)
+            recorded = GraphedNetwork(network, accelerator, (1, SIZE, SIZE), depth=1)
         return Case("bare", title, lambda: recorded.start(pixels, (-1,))())
     selection = torch.tensor([-1], device=runtime.device)
     engine = _compiled(network, runtime.threads) if runtime.compiled else network

@@ -13,8 +13,8 @@ from live_gradcam.bench.measure import Case
 from live_gradcam.bench.network import SIZE
 from live_gradcam.capture.scene import SceneSource
 from live_gradcam.capture.video import VideoSource
-from live_gradcam.explain.aside import aside
 from live_gradcam.explain.explainer import Explainer
+from live_gradcam.explain.omp import aside
 from live_gradcam.native import cv2
 from live_gradcam.painter import Painter
 from live_gradcam.pipeline import RunOptions, run_offline

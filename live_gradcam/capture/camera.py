@@ -12,8 +12,8 @@ from pathlib import Path
 from random import Random
 from typing import Any, Protocol, TypeAlias
 
+from live_gradcam.capture.freeze_detector import FreezeDetector
 from live_gradcam.capture.live import ConnectionLost, LivePolicy, LiveReader
-from live_gradcam.capture.watch import PictureWatch
 from live_gradcam.native import cv2
 from live_gradcam.values import Image
 
@@ -159,7 +159,7 @@ class CameraSource(LiveReader):
         self._wished = (width, height, fps)
         self._open_capture = open_capture
         self._cameras = cameras
-        self._watch = PictureWatch()
+        self._watch = FreezeDetector()
         self._device_clock = clock
         super().__init__(
             name=f"camera {device}",
@@ -215,7 +215,7 @@ class CameraSource(LiveReader):
 
 class _DeviceConnection:
     def __init__(
-        self, capture: CaptureDevice, watch: PictureWatch, clock: Callable[[], float]
+        self, capture: CaptureDevice, watch: FreezeDetector, clock: Callable[[], float]
     ) -> None:
         self._capture = capture
         self._watch = watch

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from live_gradcam.capture.source import Source
 from live_gradcam.errors import SourceError
-from live_gradcam.pictures.read import load_picture
-from live_gradcam.pictures.sniff import read_head, sniff_bytes
+from live_gradcam.images.read import load_picture
+from live_gradcam.images.sniff import read_head, sniff_bytes
 from live_gradcam.values import Frame, SourceInfo
 
 _SUFFIXES = frozenset(

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import Literal, Protocol, TypeAlias
 
+from live_gradcam.capture.conversion import letterbox
 from live_gradcam.capture.mailbox import Mailbox
-from live_gradcam.capture.pixels import letterbox
 from live_gradcam.capture.source import LiveSource, LiveState
 from live_gradcam.errors import SourceError
 from live_gradcam.values import Frame, Image, SourceInfo
@@ -28,7 +28,7 @@ _CLOSE_SECONDS = 0.5
 _PROBE_EVERY_SECONDS = 0.25
 _BLIND_ATTEMPT_EVERY_SECONDS = 10.0
 
-Answer: TypeAlias = Literal["answers", "silent", "unreachable"]
+ProbeResult: TypeAlias = Literal["answers", "silent", "unreachable"]
 """What a cheap knock at a server's door says: it speaks; it is there but mute; it is not there."""
 
 
@@ -139,7 +139,7 @@ class LiveReader(LiveSource):
         connect: Callable[[], Connection],
         policy: LivePolicy,
         remedy: Callable[[], str] = lambda: "",
-        knock: Callable[[], Answer] | None = None,
+        knock: Callable[[], ProbeResult] | None = None,
         on_notice: Callable[[str], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
         wait: Callable[[float], object] | None = None,
@@ -332,7 +332,7 @@ class LiveReader(LiveSource):
         """Wait before the next attempt; cut short when a server that was away answers again."""
         begin = self._clock()
         end = begin + self._backoff.next_seconds()
-        away: Answer | None = None
+        away: ProbeResult | None = None
         while not self._closing.is_set():
             left = end - self._clock()
             if left <= 0 and away is None:

@@ -15,7 +15,7 @@ from live_gradcam.capture.source import Source
 from live_gradcam.capture.stream import SCHEMES, StreamSource
 from live_gradcam.capture.video import VideoSource
 from live_gradcam.errors import SourceError
-from live_gradcam.pictures.sniff import cannot_open, sniff
+from live_gradcam.images.sniff import cannot_open, sniff
 
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 _SCENE = re.compile(r"scene(?::(\d+))?")

@@ -17,16 +17,16 @@ from math import sin
 
 import numpy as np
 
-from live_gradcam.capture.scene_backgrounds import (
+from live_gradcam.capture.source import Source
+from live_gradcam.errors import UsageError
+from live_gradcam.scenes.backgrounds import (
     add_noise,
     apply_light,
     photograph,
     random_background,
 )
-from live_gradcam.capture.scene_motion import ACT_SECONDS, ACTS, Act, stage_act
-from live_gradcam.capture.scene_shapes import SCENE_CLASSES
-from live_gradcam.capture.scene_sprites import Pose, blend, place
-from live_gradcam.capture.scene_staging import (
+from live_gradcam.scenes.motion import ACT_SECONDS, ACTS, Act, stage_act
+from live_gradcam.scenes.placement import (
     MAX_OBJECTS,
     MIN_VISIBLE,
     Actor,
@@ -38,9 +38,9 @@ from live_gradcam.capture.scene_staging import (
     scatter,
     visible,
 )
-from live_gradcam.capture.scene_strokes import pick, uniform
-from live_gradcam.capture.source import Source
-from live_gradcam.errors import UsageError
+from live_gradcam.scenes.shapes import SCENE_CLASSES
+from live_gradcam.scenes.sprites import Pose, blend, place
+from live_gradcam.scenes.strokes import pick, uniform
 from live_gradcam.values import Frame, Image, SourceInfo
 
 __all__ = ["MIN_VISIBLE", "SCENE_CLASSES", "Scene", "SceneObject", "SceneSource", "render_scene"]

@@ -9,11 +9,11 @@ from random import Random
 from typing import Any
 from urllib.parse import urlsplit
 
-from live_gradcam.capture.knock import make_knock
+from live_gradcam.capture.conversion import orientation_of, to_bgr
 from live_gradcam.capture.live import ConnectionLost, LivePolicy, LiveReader
-from live_gradcam.capture.pixels import orientation_of, to_bgr
+from live_gradcam.capture.probe import make_knock
+from live_gradcam.images.pixels import MAX_PIXELS, turn
 from live_gradcam.native import av
-from live_gradcam.pictures.pixels import MAX_PIXELS, turn
 from live_gradcam.values import Image
 
 _TIMEOUT_SECONDS = 5.0

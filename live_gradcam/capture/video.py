@@ -6,14 +6,14 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from live_gradcam.capture.film import Film
-from live_gradcam.capture.pixels import letterbox, orientation_of, to_bgr
+from live_gradcam.capture.conversion import letterbox, orientation_of, to_bgr
+from live_gradcam.capture.decoder import Decoder
 from live_gradcam.capture.source import Source
 from live_gradcam.capture.timeline import Timeline
 from live_gradcam.errors import SourceError
+from live_gradcam.images.pixels import MAX_PIXELS, turn
+from live_gradcam.images.sniff import sniff, unfinished_iso
 from live_gradcam.native import av
-from live_gradcam.pictures.pixels import MAX_PIXELS, turn
-from live_gradcam.pictures.sniff import sniff, unfinished_iso
 from live_gradcam.values import Frame, Image, SourceInfo
 
 # AVI stores when a frame is decoded, not when it is shown.
@@ -63,7 +63,7 @@ class VideoSource(Source):
         self._orientation: tuple[tuple[int, int], int] | None = None
         self._closed = self._ended = False
         self._lock = threading.Lock()
-        self._film = Film(self._path, self._format, exact=strict)
+        self._film = Decoder(self._path, self._format, exact=strict)
         try:
             self._frames = self._film.frames()
             self._timeline = Timeline(
@@ -149,7 +149,7 @@ class VideoSource(Source):
     def _reopen(self) -> None:
         self._earlier_damage += self._film.damaged
         self._film.close()
-        self._film = Film(self._path, self._format, exact=self._strict)
+        self._film = Decoder(self._path, self._format, exact=self._strict)
         self._frames = self._film.frames()
         self._timeline.restart()
 

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from live_gradcam.errors import SourceError, UsageError
 from live_gradcam.evaluate.rle import RunMask, read_runs
+from live_gradcam.images.sniff import cannot_open
 from live_gradcam.native import cv2
-from live_gradcam.pictures.sniff import cannot_open
 
 _MOST_BYTES = 1 << 30
 _MOST_XML_BYTES = 16 << 20

@@ -26,12 +26,12 @@ from live_gradcam.evaluate.folders import (
     read_label_table,
     relative_name,
 )
-from live_gradcam.pictures.read import load_picture
-from live_gradcam.pictures.sniff import cannot_open
+from live_gradcam.images.read import load_picture
+from live_gradcam.images.sniff import cannot_open
 from live_gradcam.values import Image
 
 Lookup: TypeAlias = Callable[[str], "int | None"]
-"""From a name to the class that it means; see ``live_gradcam.explain.labels.class_lookup``."""
+"""From a name to the class that it means; see `class_lookup`."""
 
 TABLE = "labels.csv"
 SCENES_PER_SEED = 1_000_000

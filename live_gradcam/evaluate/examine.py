@@ -9,12 +9,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from live_gradcam.evaluate import measures
 from live_gradcam.evaluate.dataset import Sample, merged_masks
 from live_gradcam.evaluate.folders import printable
 from live_gradcam.evaluate.settings import Settings
-from live_gradcam.explain.faithfulness import BatchExplainer, removal_test
-from live_gradcam.explain.scoring import Seen
+from live_gradcam.faithfulness import measures
+from live_gradcam.faithfulness.removal import BatchExplainer, removal_test
+from live_gradcam.faithfulness.scoring import Seen
 from live_gradcam.values import Explanation, Image, Prediction, View
 
 TOP = 3
@@ -22,7 +22,7 @@ TOP = 3
 
 
 class Asker(Protocol):
-    """The part of `live_gradcam.explain.scoring.Scorer` that measuring needs."""
+    """The part of `live_gradcam.faithfulness.scoring.Scorer` that measuring needs."""
 
     def see(self, image: Image, view: View) -> Seen:
         """See `Scorer.see`."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from live_gradcam.capture.images import is_picture_file, natural_key
 from live_gradcam.errors import SourceError
-from live_gradcam.pictures.sniff import cannot_open
+from live_gradcam.images.sniff import cannot_open
 
 FILE_COLUMNS = ("file", "filename", "file_name", "image", "path", "picture", "name")
 NAME_COLUMNS = ("label", "class", "category", "class_name")

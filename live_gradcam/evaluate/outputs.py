@@ -11,7 +11,7 @@ from typing import Any
 
 from live_gradcam.errors import UsageError
 from live_gradcam.evaluate.summary import METHOD_COLUMNS
-from live_gradcam.show.failures import cannot_write
+from live_gradcam.os_errors import cannot_write
 from live_gradcam.show.images import already_exists, check_writable, replace_file
 
 SUFFIXES = (".json", ".csv", ".html", ".htm")

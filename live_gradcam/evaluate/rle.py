@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from live_gradcam.pictures.pixels import MAX_PIXELS
+from live_gradcam.images.pixels import MAX_PIXELS
 
 _FIRST, _GROUP_BITS, _SIGN, _MORE = ord("0"), 5, 0x10, 0x20
 _MOST_GROUPS = 7

@@ -16,12 +16,12 @@ from live_gradcam.evaluate.sanity import check_sanity
 from live_gradcam.evaluate.settings import FORMAT, Settings, items_digest
 from live_gradcam.evaluate.state import State
 from live_gradcam.evaluate.summary import sanity_findings, summarise
-from live_gradcam.explain.chain import ChainHead
 from live_gradcam.explain.classifier import Classifier
+from live_gradcam.explain.engine.runtime import PrecisionChoice
 from live_gradcam.explain.explainer import Explainer
-from live_gradcam.explain.labels import class_lookup
-from live_gradcam.explain.runtime import PrecisionChoice
-from live_gradcam.explain.scoring import Scorer
+from live_gradcam.explain.heads.multi_layer import MultiLayerHead
+from live_gradcam.explain.networks.labels import class_lookup
+from live_gradcam.faithfulness.scoring import Scorer
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ def identity(
         for name, numbers in part.state_dict().items():
             digest.update(f"{name} {tuple(numbers.shape)}".encode())
             digest.update(numbers.detach().cpu().contiguous().flatten().view(-1).numpy().tobytes())
-    several = {"fuse": classifier.head.fuse} if isinstance(classifier.head, ChainHead) else {}
+    several = {"fuse": classifier.head.fuse} if isinstance(classifier.head, MultiLayerHead) else {}
     labels = hashlib.sha256("\n".join(classifier.labels).encode("utf-8", "backslashreplace"))
     return {
         "format": FORMAT,

@@ -18,8 +18,8 @@ from live_gradcam.evaluate.examine import best_first
 from live_gradcam.evaluate.state import State
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.explainer import Explainer
-from live_gradcam.explain.faithfulness import rank_correlation
-from live_gradcam.explain.scramble import cascade, count_stages
+from live_gradcam.faithfulness.randomize import cascading_randomization, count_stages
+from live_gradcam.faithfulness.removal import rank_correlation
 from live_gradcam.values import Evidence, View
 
 MakeExplainer = Callable[[Classifier, str], Explainer]
@@ -56,7 +56,7 @@ def check_sanity(
     originals: dict[str, list[tuple[int, Evidence]]] | None = None
     found = []
     count = count_stages(classifier)
-    for place, (name, scrambled) in enumerate(cascade(classifier, seed=seed)):
+    for place, (name, scrambled) in enumerate(cascading_randomization(classifier, seed=seed)):
         key = f"sanity {place}"
         if key not in state.done:
             if originals is None:

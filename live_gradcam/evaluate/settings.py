@@ -14,7 +14,7 @@ from live_gradcam.values import View
 Measure: TypeAlias = Literal["accuracy", "removal", "curves", "drop", "pointing", "completeness"]
 
 MEASURES: tuple[Measure, ...] = get_args(Measure)
-"""What can be measured: see ``live_gradcam.evaluate.measures`` for what each one means."""
+"""What can be measured: see ``live_gradcam.faithfulness.measures`` for what each one means."""
 
 FORMAT = 1
 """Counts up when results of the same settings would have another form or other values."""

@@ -16,7 +16,7 @@ from typing import Any
 from typing_extensions import Self
 
 from live_gradcam.errors import UsageError
-from live_gradcam.show.failures import cannot_write
+from live_gradcam.os_errors import cannot_write
 
 _KIND = "live-gradcam partial evaluation"
 

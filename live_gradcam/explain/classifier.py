@@ -1,7 +1,7 @@
 """A classifier: a network cut in two, with the names of its classes and its preprocessing.
 
-Networks that have a name are found by `live_gradcam.explain.found`; here they are cut, and the
-parts are proved to be the network.
+Networks that have a name are found by `live_gradcam.explain.networks.find`; here they are cut,
+and the parts are proved to be the network.
 """
 
 from __future__ import annotations
@@ -15,15 +15,21 @@ import torch
 from torch import Tensor, nn
 
 from live_gradcam.errors import ModelError
-from live_gradcam.explain.aside import computed_aside
-from live_gradcam.explain.cam import Head
-from live_gradcam.explain.chain import Fuse
-from live_gradcam.explain.cutting import Cut, cut_network, find_layer
-from live_gradcam.explain.found import FoundNetwork, find_network
-from live_gradcam.explain.labels import Labels, find_class, resolve_labels
-from live_gradcam.explain.layouts import LayoutChoice, check_layout, fit_parts, probe, probe_pixels
+from live_gradcam.explain.cutting.cut import Cut, cut_network, find_layer
+from live_gradcam.explain.cutting.layouts import (
+    LayoutChoice,
+    check_layout,
+    fit_parts,
+    probe,
+    probe_pixels,
+)
+from live_gradcam.explain.heads.base import Head
+from live_gradcam.explain.heads.multi_layer import Fuse
+from live_gradcam.explain.networks.download import Progress
+from live_gradcam.explain.networks.find import NetworkSpec, find_network
+from live_gradcam.explain.networks.labels import Labels, find_class, resolve_labels
+from live_gradcam.explain.omp import short_lived_thread
 from live_gradcam.explain.preprocess import Preprocessing
-from live_gradcam.explain.weights import Progress
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,7 +80,7 @@ class Classifier:
         return find_class(self.labels, name_or_index)
 
     @classmethod
-    @computed_aside
+    @short_lived_thread
     def from_module(
         cls,
         module: nn.Module,
@@ -115,7 +121,7 @@ class Classifier:
         own = copy.deepcopy(module).eval().requires_grad_(False).float().cpu()
         preprocessing = preprocessing or Preprocessing()
         return _classify(
-            FoundNetwork(
+            NetworkSpec(
                 name=name,
                 network=own,
                 layer=layer,
@@ -216,7 +222,7 @@ def load_classifier(
     return classifier
 
 
-def _classify(found: FoundNetwork) -> Classifier:
+def _classify(found: NetworkSpec) -> Classifier:
     """A network cut at its layer."""
     layer = find_layer(found.network, found.layer)
     return _assemble(
@@ -234,7 +240,7 @@ def _classify(found: FoundNetwork) -> Classifier:
     )
 
 
-@computed_aside
+@short_lived_thread
 @torch.no_grad()
 def _assemble(
     *,

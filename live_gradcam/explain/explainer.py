@@ -14,16 +14,21 @@ from numpy.typing import NDArray
 from typing_extensions import Self
 
 from live_gradcam.errors import SourceError, UsageError
-from live_gradcam.explain.aside import aside
-from live_gradcam.explain.cam import LinearHead
-from live_gradcam.explain.chain import UNIT, ChainHead
 from live_gradcam.explain.classifier import Classifier
-from live_gradcam.explain.engine import Selection
-from live_gradcam.explain.masked import OnForwards
-from live_gradcam.explain.method_heads import require_layers
+from live_gradcam.explain.engine.fused import Selection
+from live_gradcam.explain.engine.runner import OutOfMemory, Runner
+from live_gradcam.explain.engine.runtime import (
+    CompileChoice,
+    PrecisionChoice,
+    Runtime,
+    choose_runtime,
+)
+from live_gradcam.explain.heads.base import LinearHead
+from live_gradcam.explain.heads.multi_layer import UNIT, MultiLayerHead
+from live_gradcam.explain.methods.heads import require_layers
+from live_gradcam.explain.methods.score_cam import OnForwards
+from live_gradcam.explain.omp import aside
 from live_gradcam.explain.preprocess import FramePlan, as_bgr, plan_frame, prepare_batch
-from live_gradcam.explain.runner import OutOfMemory, Runner
-from live_gradcam.explain.runtime import CompileChoice, PrecisionChoice, Runtime, choose_runtime
 from live_gradcam.values import Evidence, Explanation, Image, Prediction, View
 
 if TYPE_CHECKING:
@@ -54,7 +59,7 @@ class Explainer:
             it at the first one, ``off`` never compiles.
         top_k: How many classes are predicted.
         view: What the network is shown of a picture; see `View`.
-        method: What makes the maps: a name in `live_gradcam.explain.methods.METHODS`. All run in
+        method: What makes the maps: a name in `live_gradcam.explain.methods`. All run in
             the same engine and are compiled with it, except Score-CAM, and Ablation-CAM where the
             head has no closed form: those are many forwards for one picture.
         on_notice: Told, as one sentence, what goes on differently than was asked for.
@@ -84,7 +89,7 @@ class Explainer:
             raise UsageError("cannot predict so few classes", str(top_k), "", "Use 1 or more")
         self._view = _checked_view(view)
         self._method = require_layers(classifier.head, method)
-        self._unit = UNIT if isinstance(classifier.head, ChainHead) else self._method.unit
+        self._unit = UNIT if isinstance(classifier.head, MultiLayerHead) else self._method.unit
         self._classifier = classifier
         self._top_k = min(top_k, classifier.class_count)
         runtime = choose_runtime(device, precision, compile)
@@ -204,7 +209,7 @@ class Explainer:
 
     def _as_frame(self, image: Picture) -> Image:
         if isinstance(image, (str, Path)):
-            from live_gradcam.pictures.read import read_image
+            from live_gradcam.images.read import read_image
 
             return read_image(image)
         if isinstance(image, np.ndarray):

@@ -15,18 +15,18 @@ import torch
 from torch import Tensor, fx, nn
 
 from live_gradcam.errors import UsageError
-from live_gradcam.explain.aside import computed_aside
-from live_gradcam.explain.bundled import bundled_names
-from live_gradcam.explain.cam import GradientHead, Head
-from live_gradcam.explain.catalogue import list_models
-from live_gradcam.explain.chain import ChainHead, Fuse, grid_of
 from live_gradcam.explain.classifier import Classifier, load_classifier
-from live_gradcam.explain.cutting import channels_first, cut_network, find_layer, trace
-from live_gradcam.explain.fitting import IMAGENET_CLASSES
-from live_gradcam.explain.layouts import fit_parts
-from live_gradcam.explain.networks import build_network
+from live_gradcam.explain.cutting.cut import channels_first, cut_network, find_layer, trace
+from live_gradcam.explain.cutting.layouts import fit_parts
+from live_gradcam.explain.heads.base import GradientHead, Head
+from live_gradcam.explain.heads.multi_layer import Fuse, MultiLayerHead, grid_of
+from live_gradcam.explain.heads.tokens import ChannelsLastHead
+from live_gradcam.explain.networks.bundled import bundled_names
+from live_gradcam.explain.networks.catalogue import list_models
+from live_gradcam.explain.networks.state_dict import IMAGENET_CLASSES
+from live_gradcam.explain.networks.torchvision_networks import build_network
+from live_gradcam.explain.omp import short_lived_thread
 from live_gradcam.explain.preprocess import Preprocessing
-from live_gradcam.explain.tokens import ChannelsLastHead
 
 _MARK = "explained_layer"
 _BORDER = "border"
@@ -123,7 +123,7 @@ def at_layers(classifier: Classifier, names: Sequence[str], *, fuse: Fuse = "mea
     Args:
         classifier: Not modified; its weights are shared.
         names: Two or more of the names that `list_layers` gives, in any order.
-        fuse: What becomes of the layers' maps, see `live_gradcam.explain.chain`.
+        fuse: What becomes of the layers' maps, see `live_gradcam.explain.heads.multi_layer`.
 
     Raises:
         UsageError: There is no such layer.
@@ -147,7 +147,9 @@ def at_layers(classifier: Classifier, names: Sequence[str], *, fuse: Fuse = "mea
         classifier,
         layer=",".join(chosen),
         trunk=trunk,
-        head=ChainHead(parts, [_grid(places[name], classifier) for name in chosen], fuse).eval(),
+        head=MultiLayerHead(
+            parts, [_grid(places[name], classifier) for name in chosen], fuse
+        ).eval(),
     )
 
 
@@ -258,7 +260,7 @@ def _shapes(whole: fx.GraphModule, pixels: Tensor) -> dict[fx.Node, tuple[int, .
     return shapes
 
 
-@computed_aside
+@short_lived_thread
 @torch.no_grad()
 def _places(whole: fx.GraphModule, classifier: Classifier) -> dict[str, _Place]:
     """The places that are offered, by name."""

@@ -13,14 +13,14 @@ from live_gradcam.errors import LiveGradcamError
 from live_gradcam.explain.explainer import Explainer
 from live_gradcam.lifecycle import StopToken
 from live_gradcam.pipeline import RunOptions, Summary
-from live_gradcam.session.analyst import Analyst, Finding, Order, Reading
-from live_gradcam.session.backstage import Backstage
-from live_gradcam.session.director import Director
+from live_gradcam.session.background import BackgroundTasks
+from live_gradcam.session.controller import Controller
 from live_gradcam.session.feeds import Feed, make_endless_feed, make_feed
+from live_gradcam.session.metrics import SessionMetrics
 from live_gradcam.session.outputs import Writer, failure_words
-from live_gradcam.session.presenter import (
+from live_gradcam.session.renderer import (
     Figures,
-    Presenter,
+    Renderer,
     capture_words,
     empty_picture,
     make_hud,
@@ -28,7 +28,7 @@ from live_gradcam.session.presenter import (
 )
 from live_gradcam.session.state import SessionState, Situation
 from live_gradcam.session.studio import Studio
-from live_gradcam.session.tally import Tally
+from live_gradcam.session.worker import ExplainedFrame, ExplainWorker, Order, Reading
 from live_gradcam.show.overlay import Hud
 from live_gradcam.show.sink import Sink
 from live_gradcam.show.window import Closed, KeyPressed, MouseMoved, Window
@@ -74,14 +74,14 @@ class Session:
         self,
         setting: Setting,
         state: SessionState,
-        backstage: Backstage,
+        backstage: BackgroundTasks,
         on_state: Callable[[SessionState], None],
     ) -> None:
         self._setting = setting
         self._backstage = backstage
         self._studio = Studio(setting.explainer, on_forwards=setting.forwards.tell)
-        self._director = Director(state, self._studio, on_state=on_state)
-        self._presenter = Presenter(smooth=setting.smooth)
+        self._director = Controller(state, self._studio, on_state=on_state)
+        self._presenter = Renderer(smooth=setting.smooth)
         self._feed = self._first_feed()
         self._own_source: Source | None = None
         self._analyst = self._hire(
@@ -92,9 +92,9 @@ class Session:
                 method=state.method,
             )
         )
-        self._tally = Tally()
+        self._tally = SessionMetrics()
         self._closed = False
-        self._finding: Finding | None = None
+        self._finding: ExplainedFrame | None = None
         self._reading: Reading | None = None
         self._picture: Image | None = None
         self._banner = ""
@@ -156,8 +156,8 @@ class Session:
     def _turn(self, window: Window | None, writer: Writer) -> None:
         """One round: at most one finding, then whatever else happened."""
         item = self._next_item()
-        new: Finding | None = None
-        if isinstance(item, Finding):
+        new: ExplainedFrame | None = None
+        if isinstance(item, ExplainedFrame):
             new = item if item.is_new else None
             self._finding = item
             for stage in ("preprocess", "network"):
@@ -172,7 +172,7 @@ class Session:
         if new is not None:
             self._count(new, writer)
 
-    def _next_item(self) -> Finding | Reading | None:
+    def _next_item(self) -> ExplainedFrame | Reading | None:
         try:
             return self._analyst.take(_WAIT_SECONDS)
         except Exception as error:
@@ -181,7 +181,7 @@ class Session:
             self._begin_again(error)
             return None
 
-    def _count(self, finding: Finding, writer: Writer) -> None:
+    def _count(self, finding: ExplainedFrame, writer: Writer) -> None:
         """A new frame has been shown: measure it and write it."""
         self._tally.count(finding.frame)
         recording = self._backstage.recording_seconds is not None
@@ -212,7 +212,9 @@ class Session:
             window.show(picture, pixels=size)
             self._tally.clock.add("show", (time.perf_counter() - drawn) * 1000.0)
 
-    def _draw(self, finding: Finding, hud: Hud, window: tuple[int, int] | None = None) -> Image:
+    def _draw(
+        self, finding: ExplainedFrame, hud: Hud, window: tuple[int, int] | None = None
+    ) -> Image:
         director = self._director
         return self._presenter.paint(finding, director.state, hud, director.pointer, window)
 
@@ -353,8 +355,8 @@ class Session:
         assert setting.source is not None, "checked at the beginning"
         return make_feed(setting.source)
 
-    def _hire(self, order: Order) -> Analyst:
-        return Analyst(
+    def _hire(self, order: Order) -> ExplainWorker:
+        return ExplainWorker(
             self._feed,
             self._director.order(order),
             smooth=self._setting.smooth,

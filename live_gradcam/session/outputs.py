@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from live_gradcam.errors import SinkError
+from live_gradcam.os_errors import cannot_write
 from live_gradcam.session.errand import Errand
-from live_gradcam.show.failures import cannot_write
 from live_gradcam.show.images import write_picture
 from live_gradcam.show.recorder import VideoSink
 from live_gradcam.show.records import RecordSink, record

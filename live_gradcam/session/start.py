@@ -10,7 +10,7 @@ from live_gradcam.capture.source import Source
 from live_gradcam.explain.explainer import Explainer
 from live_gradcam.lifecycle import StopToken
 from live_gradcam.pipeline import RunOptions, Summary
-from live_gradcam.session.backstage import Backstage, NextSource
+from live_gradcam.session.background import BackgroundTasks, NextSource
 from live_gradcam.session.loop import Session, Setting
 from live_gradcam.session.state import SessionState
 from live_gradcam.show.overlay import OverlayOptions
@@ -94,7 +94,7 @@ def run_session(
         held=_held_class(explainer, options),
         fullscreen=kiosk,
     )
-    backstage = Backstage(folder or Path.cwd(), next_source, setting.on_notice)
+    backstage = BackgroundTasks(folder or Path.cwd(), next_source, setting.on_notice)
     session = Session(setting, state, backstage, on_state or _ignore)
     return session.run(sinks, window_title)
 

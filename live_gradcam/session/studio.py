@@ -7,8 +7,8 @@ from typing import TypeAlias
 
 from live_gradcam.explain.explainer import Explainer
 from live_gradcam.explain.layers import at_layer, list_layers
-from live_gradcam.explain.masked import OnForwards
-from live_gradcam.explain.scramble import scramble
+from live_gradcam.explain.methods.score_cam import OnForwards
+from live_gradcam.faithfulness.randomize import randomize_weights
 
 _KEPT = 4
 
@@ -106,7 +106,7 @@ class Studio:
 
     def _make(self, layer: str, method: str, scrambled: bool) -> Explainer:
         given = self._given
-        classifier = scramble(given.classifier) if scrambled else given.classifier
+        classifier = randomize_weights(given.classifier) if scrambled else given.classifier
         runtime = given.runtime
         return Explainer(
             at_layer(classifier, layer),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from live_gradcam.errors import SinkError, UsageError
 from live_gradcam.native import cv2
-from live_gradcam.show.failures import cannot_write
+from live_gradcam.os_errors import cannot_write
 from live_gradcam.show.sink import Sink
 from live_gradcam.values import Explanation, Frame, Image, SourceInfo
 

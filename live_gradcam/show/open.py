@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from live_gradcam.errors import UsageError
-from live_gradcam.show.failures import cannot_write
+from live_gradcam.os_errors import cannot_write
 from live_gradcam.show.images import (
     PICTURE_OPTIONS,
     FolderSink,

@@ -13,10 +13,10 @@ import numpy as np
 from live_gradcam.budget import thread_budget
 from live_gradcam.errors import SinkError
 from live_gradcam.native import av, cv2
-from live_gradcam.show.failures import cannot_write
+from live_gradcam.os_errors import cannot_write
+from live_gradcam.show.atomic_file import AtomicFile
 from live_gradcam.show.sink import Sink
 from live_gradcam.show.sound import SoundCopy
-from live_gradcam.show.staged import StagedFile
 from live_gradcam.values import Explanation, Frame, Image, SourceInfo
 
 FORMATS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
@@ -88,7 +88,7 @@ class VideoSink(Sink):
         self._last_keyframe: int | None = None
         self._closed = False
         try:
-            self._file = StagedFile(path)
+            self._file = AtomicFile(path)
         except OSError as exc:
             raise cannot_write("cannot create video", path, exc) from exc
 

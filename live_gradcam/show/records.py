@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from live_gradcam.errors import SinkError
-from live_gradcam.show.failures import cannot_write
+from live_gradcam.os_errors import cannot_write
 from live_gradcam.show.sink import Sink
 from live_gradcam.values import Explanation, Frame, Image
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from live_gradcam.explain.classifier import Classifier
     from live_gradcam.explain.explainer import Explainer
-    from live_gradcam.web.desks import Desks
     from live_gradcam.web.limits import Limits
+    from live_gradcam.web.state import AppState
 
 # What Gradio reads from the environment and nobody asked the page for.
 _UNWANTED = ("GRADIO_ALLOWED_PATHS", "GRADIO_DEBUG", "GRADIO_NUM_WORKERS", "GRADIO_WATCH_DIRS")
@@ -21,7 +21,7 @@ _HERE = ("localhost", "127.0.0.1", "::1")
 @contextlib.contextmanager
 def open_desks(
     classifier: Classifier, explainer: Explainer, *, limits: Limits | None = None
-) -> Iterator[Desks]:
+) -> Iterator[AppState]:
     """Everything behind the page; closed, with all files deleted, on leaving.
 
     Args:
@@ -30,7 +30,7 @@ def open_desks(
         limits: What visitors may ask for; the usual limits if ``None``.
     """
     from live_gradcam.explain.explainer import Explainer as MakeExplainer
-    from live_gradcam.web.desks import Desks
+    from live_gradcam.web.state import AppState
 
     runtime = explainer.runtime
     others: list[Explainer] = []
@@ -47,7 +47,9 @@ def open_desks(
         others.append(made)
         return made
 
-    with Desks.open(classifier, explainer, make, method=explainer.method, limits=limits) as desks:
+    with AppState.open(
+        classifier, explainer, make, method=explainer.method, limits=limits
+    ) as desks:
         os.environ["GRADIO_TEMP_DIR"] = str(desks.cache.path)
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
         os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"

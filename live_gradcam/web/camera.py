@@ -25,16 +25,16 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from live_gradcam.errors import LiveGradcamError, SourceError
+from live_gradcam.images import read_image
 from live_gradcam.native import cv2
 from live_gradcam.painter import Painter
-from live_gradcam.pictures import read_image
 from live_gradcam.show.overlay import COLORMAPS, OverlayOptions
 from live_gradcam.values import Explanation, Image
 from live_gradcam.web.engine import Busy, SharedEngine
+from live_gradcam.web.images import TOP, Look
 from live_gradcam.web.layers import LayerShelf
 from live_gradcam.web.limits import Limits
-from live_gradcam.web.pictures import TOP, Look
-from live_gradcam.web.words import public_message
+from live_gradcam.web.messages import public_message
 
 if TYPE_CHECKING:
     from concurrent.futures import Future

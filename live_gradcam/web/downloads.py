@@ -12,11 +12,11 @@ from starlette.routing import Route
 from live_gradcam.errors import LiveGradcamError
 from live_gradcam.native import cv2
 from live_gradcam.web.handlers import read_look
-from live_gradcam.web.pictures import KeptPicture, Look, PictureDesk
-from live_gradcam.web.words import public_message
+from live_gradcam.web.images import ImageService, KeptPicture, Look
+from live_gradcam.web.messages import public_message
 
 
-def download_routes(desk: PictureDesk) -> list[Route]:
+def download_routes(desk: ImageService) -> list[Route]:
     """The addresses of the overlay and of the record of a remembered picture."""
 
     def overlay(picture: KeptPicture, look: Look) -> Response:

@@ -14,15 +14,15 @@ from urllib.parse import urlencode
 import gradio as gr
 
 from live_gradcam.errors import LiveGradcamError, SourceError, UsageError
+from live_gradcam.images import read_image
 from live_gradcam.native import cv2
-from live_gradcam.pictures import read_image
 from live_gradcam.show.heat import heat_table
 from live_gradcam.show.overlay import COLORMAPS
 from live_gradcam.values import Image, View
-from live_gradcam.web import words
+from live_gradcam.web import messages
 from live_gradcam.web.cache import CacheFolder
-from live_gradcam.web.desks import Desks
-from live_gradcam.web.pictures import KeptPicture, Look, likely
+from live_gradcam.web.images import KeptPicture, Look, likely
+from live_gradcam.web.state import AppState
 from live_gradcam.web.videos import Cancelled
 
 _logger = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ def guarded(function: F) -> F:
         try:
             return function(*args, **kwargs)
         except LiveGradcamError as error:
-            raise _sentence(words.public_message(error)) from error
+            raise _sentence(messages.public_message(error)) from error
         except gr.Error:
             raise
         except Exception as error:
@@ -92,7 +92,7 @@ class Handlers:
         desks: Who does the work.
     """
 
-    def __init__(self, desks: Desks) -> None:
+    def __init__(self, desks: AppState) -> None:
         self._desks = desks
 
     # Pictures
@@ -124,19 +124,19 @@ class Handlers:
         if picture is None:
             return ["", ""]
         look = read_look(*controls)
-        trust = words.trust(self._desks.pictures.removal(picture, look))
-        return [words.seen(self._desks.pictures.explain(picture, look)), trust]
+        trust = messages.trust(self._desks.pictures.removal(picture, look))
+        return [messages.seen(self._desks.pictures.explain(picture, look)), trust]
 
     def _answer(self, picture: KeptPicture, look: Look) -> list[Any]:
         pictures = self._desks.pictures
         explanation = pictures.explain(picture, look)
         known = (look.question, explanation.explained[0]) in picture.removals
-        sentence = words.seen(explanation)
+        sentence = messages.seen(explanation)
         return [
             figure(pictures.overlay(picture, look), alt=_spoken(sentence)),
             likely(explanation, self._desks.classifier.labels),
             sentence,
-            words.trust(pictures.removal(picture, look)) if known else MEASURING,
+            messages.trust(pictures.removal(picture, look)) if known else MEASURING,
             self._maps(picture, look),
             _downloads(picture, look),
         ]
@@ -150,7 +150,7 @@ class Handlers:
             probability = next(
                 p.probability for p in each.predictions if p.class_index == each.explained[0]
             )
-            caption = f"{each.labels[0]} · {words.percent(probability)}"
+            caption = f"{each.labels[0]} · {messages.percent(probability)}"
             alt = f"Map of the evidence for {each.labels[0]}"
             figures.append(figure(drawn, alt=alt, caption=caption))
         return f'<div class="maps">{"".join(figures)}</div>'
@@ -280,5 +280,5 @@ def _encode(image: Image, suffix: str) -> bytes:
 
 
 def _spoken(sentence: str) -> str:
-    """A Markdown sentence as plain words."""
+    """A Markdown sentence as plain messages."""
     return sentence.replace("**", "").replace("\\", "")

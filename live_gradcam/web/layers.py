@@ -9,8 +9,8 @@ from typing import TypeAlias
 from live_gradcam.errors import UsageError
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.layers import at_layer, list_layers
-from live_gradcam.explain.method_heads import all_maps_are_cheap
-from live_gradcam.explain.methods import METHODS, QUICK_METHODS
+from live_gradcam.explain.methods.heads import all_maps_are_cheap
+from live_gradcam.explain.methods.table import METHODS, QUICK_METHODS
 from live_gradcam.web.engine import Explains
 
 MakeExplainer: TypeAlias = Callable[[Classifier, str], Explains]

@@ -11,13 +11,13 @@ from typing import Any
 import gradio as gr
 from gradio.events import api
 
-from live_gradcam.explain.methods import METHODS
+from live_gradcam.explain.methods.table import METHODS
 from live_gradcam.show.overlay import COLORMAPS
-from live_gradcam.web.desks import Desks
+from live_gradcam.web.api import Programs
 from live_gradcam.web.handlers import EMPTY, Handlers, legend
+from live_gradcam.web.images import TOP
 from live_gradcam.web.limits import MEGABYTE
-from live_gradcam.web.pictures import TOP
-from live_gradcam.web.programs import Programs
+from live_gradcam.web.state import AppState
 
 TITLE = "live-gradcam"
 
@@ -47,7 +47,7 @@ class _Controls:
     colormap: gr.Dropdown
 
 
-def build_page(desks: Desks, examples: Sequence[Path]) -> gr.Blocks:
+def build_page(desks: AppState, examples: Sequence[Path]) -> gr.Blocks:
     """The page, not yet served.
 
     Args:
@@ -131,7 +131,7 @@ def _asset(name: str) -> str:
     return files("live_gradcam.web").joinpath(name).read_text(encoding="utf-8")
 
 
-def _controls(desks: Desks) -> _Controls:
+def _controls(desks: AppState) -> _Controls:
     labels = desks.classifier.labels
     choices = [("the most likely class", ""), *((label, label) for label in dict.fromkeys(labels))]
     return _Controls(
@@ -151,7 +151,7 @@ def _controls(desks: Desks) -> _Controls:
     )
 
 
-def _layer_control(desks: Desks) -> gr.Dropdown:
+def _layer_control(desks: AppState) -> gr.Dropdown:
     own = desks.classifier.layer
     return gr.Dropdown(
         [
@@ -165,7 +165,7 @@ def _layer_control(desks: Desks) -> gr.Dropdown:
     )
 
 
-def _picture_tab(desks: Desks, handlers: Handlers, examples: Sequence[Path]) -> None:
+def _picture_tab(desks: AppState, handlers: Handlers, examples: Sequence[Path]) -> None:
     with gr.Row(equal_height=False, elem_id="picture-row"):
         with gr.Column(scale=4, min_width=280, elem_id="picture-left"):
             picture = gr.Image(
@@ -245,7 +245,7 @@ def _picture_tab(desks: Desks, handlers: Handlers, examples: Sequence[Path]) -> 
     changed.success(**measuring)
 
 
-def _camera_tab(desks: Desks) -> None:
+def _camera_tab(desks: AppState) -> None:
     with gr.Row(equal_height=False):
         with gr.Column(scale=6, min_width=300):
             gr.HTML(_CAMERA, elem_id="camera", padding=False)
@@ -269,7 +269,7 @@ def _camera_tab(desks: Desks) -> None:
     controls.colormap.change(legend, controls.colormap, bar, queue=False, **_SHARED_CONTROLS)
 
 
-def _video_tab(desks: Desks, handlers: Handlers) -> None:
+def _video_tab(desks: AppState, handlers: Handlers) -> None:
     limits = desks.limits
     with gr.Row(equal_height=False):
         with gr.Column(scale=4, min_width=280):

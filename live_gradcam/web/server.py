@@ -10,11 +10,11 @@ from starlette.middleware import Middleware
 
 from live_gradcam.errors import UsageError
 from live_gradcam.web.camera import camera_routes
-from live_gradcam.web.desks import Desks
 from live_gradcam.web.downloads import download_routes
 from live_gradcam.web.examples import make_examples
 from live_gradcam.web.page import build_page, head, style, theme
 from live_gradcam.web.security import Guard, Hosts
+from live_gradcam.web.state import AppState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +32,7 @@ class Address:
 
 @contextlib.contextmanager
 def serving(
-    desks: Desks,
+    desks: AppState,
     *,
     host: str = "127.0.0.1",
     port: int | None = None,

@@ -20,9 +20,9 @@ from live_gradcam.show.recorder import VideoSink
 from live_gradcam.values import Frame, SourceInfo
 from live_gradcam.web.cache import CacheFolder
 from live_gradcam.web.engine import Busy, Seat, SharedEngine
+from live_gradcam.web.images import TOP, Look
 from live_gradcam.web.layers import LayerShelf
 from live_gradcam.web.limits import Limits
-from live_gradcam.web.pictures import TOP, Look
 
 if TYPE_CHECKING:
     from live_gradcam.explain.explainer import Explainer

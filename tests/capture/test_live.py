@@ -8,7 +8,7 @@ from random import Random
 import numpy as np
 import pytest
 
-from live_gradcam.capture.live import Answer, ConnectionLost, LivePolicy, LiveReader
+from live_gradcam.capture.live import ConnectionLost, LivePolicy, LiveReader, ProbeResult
 from live_gradcam.capture.mailbox import Mailbox
 from live_gradcam.errors import SourceError
 from live_gradcam.values import Image
@@ -25,12 +25,12 @@ class World:
         knocks: When somebody knocked.
     """
 
-    def __init__(self, *, drop_at: float, away_until: float, while_away: Answer) -> None:
+    def __init__(self, *, drop_at: float, away_until: float, while_away: ProbeResult) -> None:
         self.clock = FakeClock()
         self.begin = self.clock.now
         self.drop_at = drop_at
         self.away_until = away_until
-        self.while_away: Answer = while_away
+        self.while_away: ProbeResult = while_away
         self.attempts: list[float] = []
         self.knocks: list[float] = []
         self.back = Gate()
@@ -51,7 +51,7 @@ class World:
             raise ConnectionLost("connection refused")
         return self
 
-    def knock(self) -> Answer:
+    def knock(self) -> ProbeResult:
         self.knocks.append(self.now)
         return self.while_away if self.away else "answers"
 
@@ -87,7 +87,9 @@ def reader(world: World, *, knocks: bool, max_outage: float | None = None) -> Li
 
 @pytest.mark.parametrize("outage", [0.1, 3.0, 61.0, 4000.0])
 @pytest.mark.parametrize("while_away", ["unreachable", "silent"])
-def test_a_server_that_returns_is_connected_to_at_once(outage: float, while_away: Answer) -> None:
+def test_a_server_that_returns_is_connected_to_at_once(
+    outage: float, while_away: ProbeResult
+) -> None:
     world = World(drop_at=1, away_until=1 + outage, while_away=while_away)
     with reader(world, knocks=True):
         world.back.await_camera()

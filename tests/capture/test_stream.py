@@ -13,8 +13,8 @@ from itertools import pairwise
 import psutil
 import pytest
 
-from live_gradcam.capture.knock import make_knock
 from live_gradcam.capture.open import open_source
+from live_gradcam.capture.probe import make_knock
 from live_gradcam.capture.stream import StreamSource, public_address
 from live_gradcam.errors import SourceError
 from live_gradcam.values import Frame

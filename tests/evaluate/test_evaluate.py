@@ -22,8 +22,8 @@ from live_gradcam.evaluate.state import State
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.explainer import Explainer
 from live_gradcam.explain.layers import at_layers, list_layers
-from live_gradcam.explain.scoring import Scorer
-from live_gradcam.explain.scramble import cascade, count_stages
+from live_gradcam.faithfulness.randomize import cascading_randomization, count_stages
+from live_gradcam.faithfulness.scoring import Scorer
 from tests.evaluate.cheats import LABELS, trained, write_folder
 from tests.explain.support import classifier, tiny_classifier
 
@@ -183,7 +183,7 @@ def test_a_cascade_goes_from_the_head_to_the_first_layer(name: str, stages: list
     network = classifier(name, 10)
     before = {key: value.clone() for key, value in network.trunk.state_dict().items()}
     names, changed = [], []
-    for stage, scrambled in cascade(network):
+    for stage, scrambled in cascading_randomization(network):
         names.append(stage)
         numbers = scrambled.trunk.state_dict()
         changed.append({key for key, old in before.items() if not old.equal(numbers[key])})

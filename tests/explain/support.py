@@ -11,7 +11,7 @@ from torch import nn
 from torchvision import models
 
 from live_gradcam.explain.classifier import Classifier
-from live_gradcam.explain.networks import family_of
+from live_gradcam.explain.networks.torchvision_networks import family_of
 from live_gradcam.explain.preprocess import Preprocessing
 
 

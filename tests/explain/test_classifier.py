@@ -13,10 +13,10 @@ import torch
 from torch import nn
 
 from live_gradcam.errors import ModelError, UsageError
-from live_gradcam.explain import bundled as module
-from live_gradcam.explain.catalogue import list_models
 from live_gradcam.explain.classifier import Classifier, load_classifier
-from live_gradcam.explain.networks import network_names
+from live_gradcam.explain.networks import bundled as module
+from live_gradcam.explain.networks.catalogue import list_models
+from live_gradcam.explain.networks.torchvision_networks import network_names
 from live_gradcam.explain.preprocess import Preprocessing
 from tests.explain import support
 

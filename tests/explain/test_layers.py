@@ -14,16 +14,16 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torchvision import models
 
 from live_gradcam.errors import LiveGradcamError, ModelError, UsageError
-from live_gradcam.explain.chain import ChainHead, fuse_maps
 from live_gradcam.explain.classifier import Classifier, load_classifier
-from live_gradcam.explain.engine import FusedNetwork
+from live_gradcam.explain.engine.fused import FusedNetwork
 from live_gradcam.explain.explainer import Explainer
+from live_gradcam.explain.heads.multi_layer import MultiLayerHead, fuse_maps
 from live_gradcam.explain.layers import at_layers, choose_layers, layers_of, list_layers
-from live_gradcam.explain.methods import METHODS, QUICK_METHODS
+from live_gradcam.explain.methods.table import METHODS, QUICK_METHODS
 from live_gradcam.explain.preprocess import Preprocessing
 from tests.explain import support
-from tests.explain.test_compiled import gradient_classifier
-from tests.explain.test_methods import (
+from tests.explain.engine.test_compiled import gradient_classifier
+from tests.explain.methods.test_methods import (
     CHOSEN,
     PEERS,
     TOLERANCE,
@@ -109,7 +109,7 @@ def test_one_pass_gives_what_each_layer_gives_alone(pair, method: str, fuse: str
 
 def test_every_layer_runs_once_however_many_are_explained() -> None:
     classifier = choose_layers(support.tiny_classifier(), "all")
-    assert isinstance(classifier.head, ChainHead)
+    assert isinstance(classifier.head, MultiLayerHead)
     network = FusedNetwork(classifier, "fp32").eval()
     runs: list[nn.Module] = []
     weighted = [each for each in network.modules() if isinstance(each, (nn.Conv2d, nn.Linear))]

@@ -44,7 +44,7 @@ def test_what_would_be_unsafe_is_refused_at_once(
 def test_without_gradio_the_pip_command_is_named(tmp_path: Path) -> None:
     code = (
         "import sys; sys.modules['gradio'] = None\n"
-        "from live_gradcam.cli import run_command_line\n"
+        "from live_gradcam.cli.main import run_command_line\n"
         "sys.exit(run_command_line(['web', '--no-open']))"
     )
     result = subprocess.run(
@@ -58,7 +58,7 @@ def test_without_gradio_the_pip_command_is_named(tmp_path: Path) -> None:
 
 def test_looking_at_the_help_loads_no_page() -> None:
     code = (
-        "import sys; from live_gradcam.cli import run_command_line\n"
+        "import sys; from live_gradcam.cli.main import run_command_line\n"
         "run_command_line(['web', '--help'])\n"
         "assert not {'gradio', 'torch', 'numpy', 'cv2'} & set(sys.modules)"
     )
@@ -161,14 +161,14 @@ def test_examples_are_pictures_of_our_own(tmp_path: Path) -> None:
 def test_a_browser_in_the_terminal_is_not_a_browser(monkeypatch: pytest.MonkeyPatch) -> None:
     import webbrowser
 
-    from live_gradcam.commands.web import open_browser
+    from live_gradcam.cli.web import open_browser
 
     monkeypatch.setattr(webbrowser, "get", lambda: webbrowser.GenericBrowser("w3m"))
     assert not open_browser("http://127.0.0.1:7860/")
 
 
 def test_gradio_is_asked_for_before_anything_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
-    from live_gradcam.commands.web import require_gradio
+    from live_gradcam.cli.web import require_gradio
 
     monkeypatch.setitem(sys.modules, "gradio", None)
     with pytest.raises(UsageError, match="the page needs Gradio"):

@@ -15,9 +15,9 @@ from live_gradcam.native import av
 from live_gradcam.values import Image
 from live_gradcam.web.cache import CacheFolder
 from live_gradcam.web.engine import Busy, SharedEngine
+from live_gradcam.web.images import Look
 from live_gradcam.web.layers import LayerShelf
 from live_gradcam.web.limits import Limits
-from live_gradcam.web.pictures import Look
 from live_gradcam.web.videos import Cancelled, VideoDesk
 from tests.helpers.media import quadrants, write_film
 

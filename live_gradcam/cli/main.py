@@ -1,0 +1,73 @@
+"""The command line's front door: arguments in, exit code out, errors in one line."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from live_gradcam import lifecycle
+from live_gradcam.cli.console import Console
+from live_gradcam.cli.parser import app
+from live_gradcam.errors import ExitCode, LiveGradcamError, describe_bug
+
+
+def run_command_line(arguments: Sequence[str]) -> int:
+    """Run one command.
+
+    Args:
+        arguments: What stands behind the program's name.
+
+    Returns:
+        The exit code; errors are already printed, in one line on stderr.
+    """
+    debug = "--debug" in arguments
+    _set_up_logging(debug=debug)
+    console = Console()
+    try:
+        code = app(list(arguments), prog_name="live-gradcam", standalone_mode=False)
+    except LiveGradcamError as error:
+        return _fail(console, str(error), error.exit_code, debug=debug)
+    except lifecycle.Interrupted:
+        raise
+    except (BrokenPipeError, SystemExit) as leaving:
+        # Whoever read our output has enough of it; typer turns that into an exit of its own.
+        if isinstance(leaving, SystemExit) and not isinstance(leaving.__context__, OSError):
+            return _fail(console, describe_bug(leaving), ExitCode.BUG, debug=debug)
+        return ExitCode.OK
+    except Exception as error:  # the last line of defence
+        interrupted = lifecycle.interrupted_code()
+        if interrupted is not None:
+            return interrupted
+        message = getattr(error, "format_message", None)
+        if callable(message):
+            text = " ".join(str(message()).split()).rstrip(".")
+            step = "See 'live-gradcam --help'"
+            return _fail(console, f"usage: {text}. {step}.", ExitCode.USAGE, debug=debug)
+        return _fail(console, describe_bug(error), ExitCode.BUG, debug=debug)
+    return code if isinstance(code, int) else ExitCode.OK
+
+
+class _OneLine(logging.Formatter):
+    """A message without its traceback."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return " ".join(f"{record.levelname} {record.name}: {record.getMessage()}".split())
+
+
+def _set_up_logging(*, debug: bool) -> None:
+    handler = logging.StreamHandler()
+    plain = logging.Formatter("%(levelname)s %(name)s: %(message)s")
+    handler.setFormatter(plain if debug else _OneLine())
+    logging.basicConfig(level=logging.DEBUG if debug else logging.ERROR, handlers=[handler])
+    logging.captureWarnings(capture=True)
+    # A message that cannot be written is no reason for a traceback either.
+    logging.raiseExceptions = debug
+
+
+def _fail(console: Console, text: str, code: ExitCode, *, debug: bool) -> int:
+    if debug:
+        import traceback
+
+        console.error(traceback.format_exc().rstrip())
+    console.error(f"error: {text}")
+    return code

@@ -1,1 +1,0 @@
-"""What each command of the command line does; every module is imported only when it runs."""

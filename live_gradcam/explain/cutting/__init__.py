@@ -1,0 +1,1 @@
+"""From a network to its trunk and its head, cut at the explained layer."""

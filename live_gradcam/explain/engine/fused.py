@@ -1,0 +1,161 @@
+"""One function from ``uint8`` pixels to scores and evidence: what is run, and what is compiled.
+
+Colour order, normalisation, memory layout, precision, trunk and head stand in one module, so that a
+compiler sees all of it at once. In half precision, batch norm is folded into the convolutions
+before it and pixels are channels-last. In float32 the network's own operations run, bit for bit:
+that is the reference, and what parity with other libraries is measured with (where a map nearly
+cancels out, or a unit of the head lies within rounding of zero, even the order of additions shows).
+Everything after the trunk is float32 always.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, TypeAlias
+
+import torch
+from torch import Tensor, fx, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from live_gradcam.explain.classifier import Classifier
+from live_gradcam.explain.cutting.cut import trace
+from live_gradcam.explain.engine.runtime import Precision
+from live_gradcam.explain.heads.base import Head, choose_classes
+
+DTYPES: Mapping[Precision, torch.dtype] = {
+    "fp32": torch.float32,
+    "bf16": torch.bfloat16,
+    "fp16": torch.float16,
+}
+
+
+class Output(NamedTuple):
+    """What the network says about a batch, all float32 but the classes.
+
+    Attributes:
+        logits: ``(N, classes)``.
+        classes: int64 ``(N, K)``, the explained classes.
+        evidence: ``(N, K, h, w)``.
+        basis: What evidence of any other class can be made from, see `Head.evidence`.
+    """
+
+    logits: Tensor
+    classes: Tensor
+    evidence: Tensor
+    basis: Tensor
+
+
+class Found(NamedTuple):
+    """What a batch gave, on the CPU.
+
+    Attributes:
+        logits: float32 ``(N, classes)``.
+        classes: int64 ``(N, K)``, the explained classes.
+        evidence: float32 ``(N, K, h, w)``.
+    """
+
+    logits: Tensor
+    classes: Tensor
+    evidence: Tensor
+
+
+Shape: TypeAlias = "tuple[int, int, int]"
+"""Batch, height and width of the network's input."""
+
+Selection: TypeAlias = "tuple[int, ...]"
+"""Classes to explain: an index, or -1, -2, ... for the best, the second best, ..."""
+
+Engine: TypeAlias = Callable[[Tensor, Tensor], "tuple[Tensor, Tensor, Tensor, Tensor]"]
+"""From pixels ``uint8 (N, H, W, 3)`` BGR and a selection (see `choose_classes`) to an `Output`."""
+
+
+class FusedNetwork(nn.Module):
+    """From pixels to scores and evidence in one forward.
+
+    Args:
+        classifier: What to run. In float32, its trunk is shared and not copied; its head always.
+        precision: What the trunk runs in.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, classifier: Classifier, precision: Precision) -> None:
+        super().__init__()
+        self.dtype = DTYPES[precision]
+        self.layout = torch.contiguous_format if precision == "fp32" else torch.channels_last
+        self.trunk = classifier.trunk
+        if precision != "fp32":
+            self.trunk = fold_batch_norm(classifier.trunk).to(self.dtype)
+            # Not `to(memory_format=...)`, which fails where a table has five dimensions.
+            for tensor in (*self.trunk.parameters(), *self.trunk.buffers()):
+                if tensor.ndim == 4:
+                    tensor.data = tensor.data.contiguous(memory_format=self.layout)
+        self.head: Head = classifier.head
+        preprocessing = classifier.preprocessing
+        self.register_buffer("mean", torch.tensor(preprocessing.mean).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(preprocessing.std).view(1, 3, 1, 1))
+
+    def forward(self, pixels: Tensor, selection: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """See `Engine`."""
+        activations = self.activations(pixels)
+        return self.head.explain(activations, lambda logits: choose_classes(logits, selection))
+
+    @property
+    def compilable(self) -> bool:
+        """Whether one forward is a fixed number of operations, which a compiler can follow."""
+        return self.head.compilable
+
+    def activations(self, pixels: Tensor) -> Tensor:
+        """What the trunk gives for the engine's pixels, float32; mostly ``(N, C, h, w)``."""
+        return self.features(self.normalised(pixels))
+
+    def normalised(self, pixels: Tensor) -> Tensor:
+        """The engine's pixels as float32 RGB ``(N, 3, H, W)``, as the network wants them."""
+        rgb = pixels.permute(0, 3, 1, 2).flip(1).float()
+        return (rgb / 255.0 - self.mean) / self.std
+
+    def features(self, normalised: Tensor) -> Tensor:
+        """What the trunk gives for normalised input, float32; mostly ``(N, C, h, w)``."""
+        given = normalised.to(self.dtype).contiguous(memory_format=self.layout)
+        # Not called, because a traced module writes to stderr where a picture has a wrong size.
+        activations: Tensor = self.trunk.forward(given)
+        return activations.float()
+
+
+def fold_batch_norm(trunk: nn.Module) -> nn.Module:
+    """A copy with every batch norm that follows a convolution folded into it.
+
+    ``bn(conv(x))`` is a convolution with other numbers; one pass over memory less for each.
+    """
+    try:
+        traced = trace(trunk)
+    except Exception:
+        return copy.deepcopy(trunk)
+    traced = copy.deepcopy(traced)
+    modules = dict(traced.named_modules())
+    for node in list(traced.graph.nodes):
+        before = node.args[0] if node.op == "call_module" and node.args else None
+        if not isinstance(before, fx.Node) or before.op != "call_module":
+            continue
+        norm, convolution = modules[str(node.target)], modules[str(before.target)]
+        if (
+            isinstance(norm, nn.BatchNorm2d)
+            and isinstance(convolution, nn.Conv2d)
+            and len(before.users) == 1
+            and _runs_once(traced.graph, before, node)
+        ):
+            traced.set_submodule(str(before.target), fuse_conv_bn_eval(convolution, norm))
+            modules[str(before.target)] = traced.get_submodule(str(before.target))
+            node.replace_all_uses_with(before)
+            traced.graph.erase_node(node)
+    traced.delete_all_unused_submodules()
+    traced.recompile()
+    return traced
+
+
+def _runs_once(graph: fx.Graph, *nodes: fx.Node) -> bool:
+    """Whether the modules of these nodes are called nowhere else (shared weights stay)."""
+    targets = [node.target for node in graph.nodes if node.op == "call_module"]
+    return all(targets.count(node.target) == 1 for node in nodes)

@@ -1,0 +1,1 @@
+"""What stands behind the explained layer: scores, gradients and evidence."""

@@ -1,0 +1,285 @@
+"""The networks of timm, where it is installed: how they are found, filled and explained.
+
+timm's own download is kept for its own weights (the Hugging Face hub's cache and hashes); what it
+lacks is asked beforehand, whether there is a server at all, because it tries for most of a minute.
+A user's file goes through our reader, never through timm's.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from live_gradcam.errors import ModelError
+from live_gradcam.explain.cutting.cut import keep_whole
+from live_gradcam.explain.cutting.layouts import LayoutChoice
+from live_gradcam.explain.networks.checkpoint import Checkpoint, read_checkpoint
+from live_gradcam.explain.networks.download import cached_path, require_server
+from live_gradcam.explain.networks.find import TIMM_PREFIX, NetworkSpec
+from live_gradcam.explain.networks.labels import tidy_labels
+from live_gradcam.explain.networks.state_dict import IMAGENET_CLASSES, load_weights
+from live_gradcam.explain.omp import short_lived_thread, single_threaded
+from live_gradcam.explain.preprocess import Preprocessing
+
+_SAFE_FILE = "model.safetensors"
+
+LAYERS: Mapping[str, str] = {
+    # Convolutional networks: the last maps, behind the last norm and activation where these stand
+    # before the pooling. Grouped by what follows: pooling and one linear layer, first.
+    "ByobNet": "final_conv",
+    "CspNet": "stages",
+    "DLA": "level5",
+    "DenseNet": "features",
+    "EfficientFormerV2": "norm",
+    "EfficientNet": "bn2",
+    "FastVit": "final_conv",
+    "HighResolutionNet": "final_layer",
+    "InceptionV4": "features",
+    "NormFreeNet": "final_act",
+    "PyramidVisionTransformerV2": "stages",
+    "RegNet": "final_conv",
+    "RepVit": "stages",
+    "ResNet": "layer4",
+    "ResNetV2": "norm",
+    "StarNet": "norm",
+    "XceptionAligned": "act",
+    "ConvNeXt": "stages",
+    "DaVit": "stages",
+    "EdgeNeXt": "stages",
+    "EfficientVit": "stages",
+    "FocalNet": "norm",
+    "GhostNet": "blocks",
+    "MaxxVit": "norm",
+    "MetaFormer": "stages",
+    "MobileNetV3": "blocks",
+    "RDNet": "dense_stages",
+    "TinyVit": "stages",
+    "VGG": "features",
+    # Channels-last maps.
+    "MambaOut": "stages",
+    "SwinTransformer": "norm",
+    "SwinTransformerV2": "norm",
+    # Tokens. Where a class token is read by the last block's attention, its first norm is the last
+    # place that every patch's token matters in, see `torchvision_networks`.
+    "Beit": "blocks.-1.norm1",
+    "ConVit": "blocks.-1.norm1",
+    "Eva": "blocks.-1.norm1",
+    "VisionTransformer": "blocks.-1.norm1",
+    "VisionTransformerDistilled": "blocks.-1.norm1",
+    # Tokens of patches alone: averaged, or read by a class token that comes later.
+    "Cait": "blocks",
+    # Its tokens come in mask units, which are single places from the last pooling on: row by row.
+    "Hiera": "blocks.-1",
+    "LevitDistilled": "stages",
+    "MlpMixer": "norm",
+    "MultiScaleVit": "norm",
+    "Twins": "norm",
+    "Xcit": "blocks.-1",
+}
+"""Which layer is explained, by the class of the network."""
+
+
+def load_timm(name: str, path: Path | None) -> NetworkSpec:
+    """Load a network of timm.
+
+    Args:
+        name: timm's name, with or without the tag of the weights (``resnet18.a1_in1k``).
+        path: A checkpoint of the user's; ``None`` takes timm's weights.
+
+    Raises:
+        ModelError: timm is not installed or does not know the name, the weights cannot be had or do
+            not fit, or the network is none that can be explained.
+    """
+    timm = _import_timm(name)
+    _require_name(timm, name)
+    labels: tuple[str, ...] | None = None
+    notes: tuple[str, ...] = ()
+    if path is None:
+        network, origin = _build_published(timm, name), "timm's weights"
+    else:
+        checkpoint = read_checkpoint(path)
+        network, origin = _build_filled(timm, name, checkpoint, path), f"the file {path}"
+        notes = tuple(f"{path.name}: {note}" for note in checkpoint.notes)
+        if checkpoint.labels is not None:
+            labels = tidy_labels(checkpoint.labels, str(path))
+    network = network.eval().requires_grad_(False)
+    config = timm.data.resolve_data_config(model=network)
+    if config["crop_mode"] == "squash":
+        notes += ("it was trained on whole pictures squeezed into the square: --view stretch",)
+    layer, layout = choose_layer(network, name)
+    prefix = getattr(network, "num_prefix_tokens", 0) if layer.endswith("norm1") else 0
+    preprocessing = as_preprocessing(config, name)
+    return NetworkSpec(
+        name=f"{TIMM_PREFIX}{name}",
+        network=network,
+        layer=layer,
+        labels=labels if labels is not None else _imagenet_labels(timm, network),
+        preprocessing=preprocessing,
+        origin=origin,
+        probe_size=preprocessing.crop_size,
+        layout=layout,
+        prefix_tokens=None if layout == "maps" else prefix,
+        notes=notes,
+    )
+
+
+def count_timm() -> int | None:
+    """How many networks the installed timm has; ``None`` where it is not installed."""
+    try:
+        import timm
+    except ImportError:
+        return None
+    return len(timm.list_models())
+
+
+def choose_layer(network: nn.Module, name: str) -> tuple[str, LayoutChoice]:
+    """The layer of a network to explain, and its layout.
+
+    Of a network whose class is not in the table, it is timm's own last feature map.
+
+    Raises:
+        ModelError: timm does not say either.
+    """
+    known = LAYERS.get(type(network).__name__)
+    # Behind the last norm no score depends on the patches any more where a class token is read.
+    blind = known == "norm" and getattr(network, "global_pool", None) == "token"
+    if known is not None and not blind:
+        return known, "auto"
+    features = None if blind else getattr(network, "feature_info", None)
+    try:
+        return str(features[-1]["module"]), "maps"  # type: ignore[index]
+    except (TypeError, KeyError, IndexError):
+        cause = f"which layer of a {type(network).__name__} to explain is not known"
+        step = 'Name one in Python: load_classifier(..., layer="...")'
+        raise ModelError("cannot explain network", f"timm:{name}", cause, step) from None
+
+
+def as_preprocessing(config: Mapping[str, Any], name: str) -> Preprocessing:
+    """The evaluation transform of timm as ours.
+
+    Args:
+        config: What timm's ``resolve_data_config`` gives.
+        name: The network, for messages.
+
+    Raises:
+        ModelError: The transform does something that ours does not.
+    """
+    channels, height, width = config["input_size"]
+    what, where = "cannot use the preprocessing", f"of timm:{name}"
+    if channels != 3 or height != width:
+        cause = f"its pictures have {channels} channels and {width}x{height} pixels"
+        raise ModelError(what, where, cause, "Choose a network for square colour pictures")
+    whole = config["crop_mode"] == "squash" and config["crop_pct"] == 1
+    if config["crop_mode"] != "center" and not whole:
+        raise ModelError(what, where, f"its crop mode {config['crop_mode']!r} is not supported")
+    if config["interpolation"] not in ("bilinear", "bicubic"):
+        cause = f"its interpolation {config['interpolation']!r} is not supported"
+        raise ModelError(what, where, cause)
+    red, green, blue = config["mean"]
+    mean = (float(red), float(green), float(blue))
+    red, green, blue = config["std"]
+    return Preprocessing(
+        # timm rounds down, too; a picture that is squeezed is not cut.
+        resize_size=math.floor(height / config["crop_pct"]),
+        crop_size=height,
+        mean=mean,
+        std=(float(red), float(green), float(blue)),
+        interpolation=config["interpolation"],
+    )
+
+
+def _import_timm(name: str) -> Any:  # noqa: ANN401 - an optional library without types
+    try:
+        timm = importlib.import_module("timm")
+        models = importlib.import_module("timm.models")
+    except ImportError as exc:
+        step = 'Install it with: pip install "live-gradcam[timm]", in a clone pip install ".[timm]"'
+        raise ModelError("cannot load network", f"timm:{name}", "timm is missing", step) from exc
+    keep_whole(models.get_notrace_modules(), models.get_notrace_functions())
+    return timm
+
+
+def _require_name(timm: Any, name: str) -> None:  # noqa: ANN401
+    base, _, tag = name.partition(".")
+    known = timm.list_models()
+    tags = [each for each in timm.list_pretrained(f"{base}.*")]
+    if base in known and (not tag or name in tags):
+        return
+    near = get_close_matches(name, tags if base in known else known, 3, 0.5)
+    hint = f"Did you mean {' or '.join(f'timm:{each}' for each in near)}? " if near else ""
+    raise ModelError(
+        "unknown model",
+        f"timm:{name}",
+        "timm has no such weights of it" if base in known else "timm has no such network",
+        f"{hint}In Python, timm.list_models() lists all of them",
+    )
+
+
+def _build_published(timm: Any, name: str) -> nn.Module:  # noqa: ANN401
+    config = timm.get_pretrained_cfg(name)
+    step = "Give a file with --weights FILE"
+    if config is None or not config.has_weights:
+        cause = "timm publishes no weights of it"
+        raise ModelError("cannot load network", f"timm:{name}", cause, step)
+    if not config.num_classes:
+        cause = "timm's weights of it have no classes, only features"
+        raise ModelError("cannot load network", f"timm:{name}", cause, step)
+    overlay = None
+    if config.hf_hub_id:
+        from huggingface_hub import constants, hf_hub_url, try_to_load_from_cache
+
+        repository, _, revision = config.hf_hub_id.partition("@")
+        file = config.hf_hub_filename or _SAFE_FILE
+        url = hf_hub_url(repository, file, revision=revision or None)
+        found = try_to_load_from_cache(repository, file, revision=revision or None)
+        if isinstance(found, str) and found.endswith(".safetensors") and not config.custom_load:
+            overlay = {"file": found}  # without asking a server whether there is a newer one
+        elif not isinstance(found, str) and not constants.HF_HUB_OFFLINE:
+            require_server(url, name=f"timm:{name}")
+    else:
+        url = config.url
+        if not cached_path(url).is_file():
+            require_server(url, name=f"timm:{name}")
+    try:
+        with single_threaded():
+            network: nn.Module = timm.create_model(
+                name, pretrained=True, pretrained_cfg_overlay=overlay
+            )
+    except Exception as exc:  # the hub, the network and the file each fail in their own ways
+        cause = str(exc).partition("\n")[0] or type(exc).__name__
+        raise ModelError(f"cannot load the weights of timm:{name}", url, cause, step) from exc
+    return network
+
+
+@short_lived_thread
+def _build_filled(
+    timm: Any,  # noqa: ANN401
+    name: str,
+    checkpoint: Checkpoint,
+    path: Path,
+) -> nn.Module:
+    config = timm.get_pretrained_cfg(name)
+    options: dict[str, Any] = {"pretrained": False}
+    keys = getattr(config, "classifier", None) or ()
+    for key in (keys,) if isinstance(keys, str) else keys:
+        last = checkpoint.tensors.get(f"{key}.weight")
+        if last is not None:
+            options["num_classes"] = last.shape[0]
+    try:
+        network: nn.Module = timm.create_model(name, **options)
+    except Exception as exc:  # a network may refuse a number of classes in any way
+        cause = str(exc).partition("\n")[0] or type(exc).__name__
+        raise ModelError("cannot build network", f"timm:{name}", cause) from exc
+    return load_weights(network, f"timm:{name}", checkpoint, path)
+
+
+def _imagenet_labels(timm: Any, network: nn.Module) -> tuple[str, ...] | None:  # noqa: ANN401
+    if getattr(network, "num_classes", 0) != IMAGENET_CLASSES:
+        return None
+    return tuple(timm.data.ImageNetInfo("imagenet-1k").label_descriptions())

@@ -1,0 +1,177 @@
+"""Which networks of torchvision there are, and which layer of each is explained.
+
+Every classification network of torchvision is known by name: the convolutional ones, and the
+vision transformers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+from typing_extensions import override
+
+from live_gradcam.errors import ModelError
+from live_gradcam.explain.networks.lazy_torchvision import torchvision_models
+from live_gradcam.explain.preprocess import Preprocessing
+
+# Small enough to cost nothing, large enough for the network with the largest stem.
+_PROBE_SIZE = 96
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """What the networks of one family have in common.
+
+    Attributes:
+        pattern: Regular expression of the torchvision names.
+        layer: The layer that is explained unless the user names another: the last one that still
+            has places. ``-1`` stands for the last child.
+        options: Builder options that the published weights were trained with.
+        auxiliary: Prefixes of training-only parameters that published weights carry.
+        renamed: Patterns and replacements of parameter names that published weights still have
+            in an older form.
+        one_size: Whether each network takes pictures of one size only.
+        size_option: The builder's option for that size, where weights of several sizes exist.
+    """
+
+    pattern: str
+    layer: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    auxiliary: tuple[str, ...] = ()
+    renamed: tuple[tuple[str, str], ...] = ()
+    one_size: bool = False
+    size_option: str | None = None
+
+
+_AUXILIARY_OFF = {"aux_logits": False, "init_weights": False, "transform_input": True}
+
+FAMILIES: tuple[Family, ...] = (
+    Family(r"(wide_)?resnet\d+(_2)?|resnext\d+_\d+x\d+d", "layer4"),
+    Family(r"squeezenet1_[01]", "features"),
+    Family(r"vgg\d+(_bn)?|alexnet", "features"),
+    Family(
+        r"densenet\d+",
+        "features",
+        renamed=((r"(\.denselayer\d+\.(?:norm|conv))\.([12])\.", r"\1\2."),),
+    ),
+    Family(r"mobilenet_v(2|3_small|3_large)", "features"),
+    Family(r"mnasnet\d_\d+", "layers"),
+    Family(r"efficientnet_(b[0-7]|v2_[sml])", "features"),
+    Family(r"convnext_(tiny|small|base|large)", "features"),
+    Family(r"regnet_[xy]_\w+", "trunk_output"),
+    Family(r"shufflenet_v2_x\d_\d", "conv5"),
+    Family(r"googlenet", "inception5b", _AUXILIARY_OFF, ("aux1.", "aux2.")),
+    Family(r"inception_v3", "Mixed_7c", _AUXILIARY_OFF, ("AuxLogits.",)),
+    # Only the class token is classified: behind the last block no score depends on the patch
+    # tokens any more. The last place where it does is the attention of the last block, which
+    # reads them through this norm (Gildenblat, pytorch-grad-cam, explains the same layer).
+    Family(
+        r"vit_[blh]_\d+",
+        "encoder.layers.-1.ln_1",
+        renamed=((r"\.mlp\.linear_1\.", ".mlp.0."), (r"\.mlp\.linear_2\.", ".mlp.3.")),
+        one_size=True,
+        size_option="image_size",
+    ),
+    # Behind the last norm the maps are (N, C, h, w) again, and the head is that of a ResNet.
+    Family(r"swin_(v2_)?[tsb]", "permute"),
+    Family(r"maxvit_t", "blocks.-1", one_size=True),
+)
+
+
+def family_of(name: str) -> Family | None:
+    """The family of a torchvision network, ``None`` for names that are not known."""
+    return next((each for each in FAMILIES if re.fullmatch(each.pattern, name)), None)
+
+
+def network_names() -> list[str]:
+    """Every torchvision classification network that can be explained, sorted."""
+    models = torchvision_models()
+    return [name for name in models.list_models(module=models) if family_of(name)]
+
+
+def require_family(name: str) -> Family:
+    """The family of a network that the user named.
+
+    Raises:
+        ModelError: torchvision has no such classification network.
+    """
+    models = torchvision_models()
+    known = models.list_models(module=models)
+    family = family_of(name)
+    if family is not None and name in known:
+        return family
+    if name in known:
+        cause = "which layer of it to explain is not known"
+    else:
+        cause = "there is no such network"
+    near = get_close_matches(name.lower().replace("-", "_"), ["scenes", *network_names()], 3, 0.5)
+    hint = f"Did you mean {' or '.join(near)}? " if near else ""
+    raise ModelError("unknown model", name, cause, f"{hint}`live-gradcam models` lists all of them")
+
+
+def weights_entries(name: str) -> Any:  # noqa: ANN401
+    """The weights of a network that torchvision publishes."""
+    return torchvision_models().get_model_weights(name)
+
+
+def recipe_of_size(name: str, side: int | None) -> Preprocessing:
+    """The first published preprocessing of a network, or that for pictures of a size."""
+    recipes = [Preprocessing.from_transform(e.transforms()) for e in weights_entries(name)]
+    if side is None:
+        return recipes[0]
+    fitting = [recipe for recipe in recipes if recipe.crop_size == side]
+    return fitting[0] if fitting else replace(recipes[0], crop_size=side, resize_size=side)
+
+
+def probe_size(family: Family, preprocessing: Preprocessing) -> int:
+    """Side of the pictures that a network is checked with."""
+    whole = preprocessing.crop_size
+    return whole if family.one_size else min(_PROBE_SIZE, whole)
+
+
+def build_network(name: str, class_count: int, side: int | None = None) -> nn.Module:
+    """A torchvision network in evaluation mode without any numbers in it yet (``meta`` device).
+
+    Args:
+        name: torchvision's name of the network.
+        class_count: Number of classes.
+        side: Side in pixels of its pictures, where the family is built for one size.
+
+    Raises:
+        ModelError: There is no such network.
+    """
+    family = require_family(name)
+    options = dict(family.options)
+    if side is not None and family.size_option is not None:
+        options[family.size_option] = side
+    with _WithoutNumbers():
+        network: nn.Module = torchvision_models().get_model(
+            name, weights=None, num_classes=class_count, **options
+        )
+    return network.eval()
+
+
+class _WithoutNumbers(TorchFunctionMode):
+    """Makes parameters on the ``meta`` device: no memory, and no time for random numbers.
+
+    Not `torch.device("meta")`, because some builders compute the layout of a network with tensors.
+    """
+
+    @override
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        options = dict(kwargs or {})
+        if func in (torch.empty, torch.zeros, torch.ones):
+            options["device"] = "meta"
+        # What draws random numbers has nothing to do here, and would load the compiler first.
+        if func in (Tensor.normal_, Tensor.uniform_) and args[0].is_meta:
+            return args[0]
+        return func(*args, **options)

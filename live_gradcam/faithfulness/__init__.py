@@ -1,0 +1,1 @@
+"""Is the explanation true? Removal tests, measures, and networks with random weights."""

@@ -1,0 +1,144 @@
+"""The same network with other numbers in it: a sanity check for explanations.
+
+A map that stays the same when every weight is drawn anew shows the picture, not the network
+(Adebayo et al., arXiv 1810.03292). `randomize_weights` draws all of them at once,
+`cascading_randomization` one part after the other, from the scores down to the first layer.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import torch
+from torch import nn
+
+from live_gradcam.explain.classifier import Classifier
+from live_gradcam.explain.heads.base import Head, LinearHead, PointwiseHead
+from live_gradcam.explain.omp import short_lived_thread
+
+_WEIGHTED = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d, nn.Linear)
+_FEWEST_STAGES, _MOST_STAGES = 4, 12
+
+
+@short_lived_thread
+def randomize_weights(classifier: Classifier, *, seed: int = 4) -> Classifier:
+    """A copy of a classifier with all of its weights drawn at random, from the first to the last.
+
+    Args:
+        classifier: Not modified.
+        seed: Decides the weights.
+    """
+    trunk: nn.Module = copy.deepcopy(classifier.trunk)
+    head: Head = copy.deepcopy(classifier.head)
+    generator = torch.Generator().manual_seed(seed)
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(seed)
+        for part in (trunk, head):
+            for module in part.modules():
+                _draw(module, generator)
+    return replace(
+        classifier,
+        name=f"{classifier.name}, scrambled",
+        trunk=trunk,
+        head=head,
+        weights_origin="random numbers",
+    )
+
+
+def cascading_randomization(
+    classifier: Classifier, *, seed: int = 4
+) -> Iterator[tuple[str, Classifier]]:
+    """Copies of a classifier, each with one part more drawn at random, from the head down.
+
+    The cascading randomisation of Adebayo et al., arXiv 1810.03292, section 3.1.
+
+    Args:
+        classifier: Not modified.
+        seed: Decides the weights.
+
+    Yields:
+        The name of the part that was drawn last, and the classifier with all parts drawn so far.
+        It shares its numbers with the next ones: use it before asking for the next.
+    """
+    head: Head = copy.deepcopy(classifier.head)
+    trunk: nn.Module = copy.deepcopy(classifier.trunk)
+    parts = [("head", list(head.modules()))]
+    parts += reversed(_stages(trunk))
+    generator = torch.Generator().manual_seed(seed)
+    for place, (name, modules) in enumerate(parts):
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            torch.manual_seed(seed + place)
+            for module in modules:
+                _draw(module, generator)
+        yield (
+            name,
+            replace(
+                classifier,
+                name=f"{classifier.name}, scrambled down to {name}",
+                trunk=trunk,
+                head=head,
+                weights_origin="random numbers",
+            ),
+        )
+
+
+def count_stages(classifier: Classifier) -> int:
+    """How many classifiers `cascading_randomization` yields."""
+    return 1 + len(_stages(classifier.trunk))
+
+
+def _stages(trunk: nn.Module) -> list[tuple[str, list[nn.Module]]]:
+    """The parts of a trunk that have weights, in order, at most `_MOST_STAGES` of them."""
+    named = [
+        (name or "trunk", module)
+        for name, module in trunk.named_modules()
+        if next(module.parameters(recurse=False), None) is not None
+    ]
+    depth = _depth([name for name, module in named if isinstance(module, _WEIGHTED)])
+    groups: dict[str, list[nn.Module]] = {}
+    key = ""
+    for name, module in named:
+        own = ".".join(name.split(".")[:depth])
+        # A norm belongs to what stands before it.
+        if own in groups or not key or any(isinstance(m, _WEIGHTED) for m in _under(trunk, own)):
+            key = own
+        groups.setdefault(key, []).append(module)
+    stages = list(groups.items())
+    step = -(-len(stages) // _MOST_STAGES) if stages else 1
+    return [
+        (stages[start][0], [module for _, part in stages[start : start + step] for module in part])
+        for start in range(0, len(stages), step)
+    ]
+
+
+def _depth(names: Sequence[str]) -> int:
+    """How many parts of the names tell enough parts of the network apart."""
+    counts = {
+        depth: len({tuple(name.split(".")[:depth]) for name in names}) for depth in range(1, 5)
+    }
+    enough = (depth for depth, count in counts.items() if count >= _FEWEST_STAGES)
+    return next(enough, max(counts, key=lambda depth: counts[depth]))
+
+
+def _under(trunk: nn.Module, name: str) -> list[nn.Module]:
+    return list((trunk if name == "trunk" else trunk.get_submodule(name)).modules())
+
+
+def _draw(module: nn.Module, generator: torch.Generator) -> None:
+    """Draw the numbers that belong to this very module."""
+    if isinstance(module, (*_WEIGHTED, LinearHead, PointwiseHead)):
+        # He et al., arXiv 1502.01852: signals neither die nor explode on their way.
+        nn.init.kaiming_normal_(module.weight, nonlinearity="relu", generator=generator)
+        if module.bias is not None:
+            nn.init.normal_(module.bias, std=0.01, generator=generator)
+        return
+    reset = getattr(module, "reset_parameters", None)
+    if callable(reset):
+        reset()
+        return
+    for numbers in module.parameters(recurse=False):
+        # Whatever it is, the same numbers elsewhere keep its scale.
+        order = torch.randperm(numbers.numel(), generator=generator)
+        numbers.copy_(numbers.flatten()[order].view_as(numbers))

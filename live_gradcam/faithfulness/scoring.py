@@ -1,0 +1,116 @@
+"""What the network says of inputs that no camera ever took: perturbed ones, in its own pixels.
+
+An `Explainer` takes pictures. Measures of faithfulness hide parts of what the network is shown,
+in numbers between those of ``uint8``; they need its scores and nothing else.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from live_gradcam.errors import DeviceError
+from live_gradcam.explain.classifier import Classifier
+from live_gradcam.explain.engine.fused import FusedNetwork
+from live_gradcam.explain.engine.runtime import Runtime
+from live_gradcam.explain.preprocess import plan_frame, prepare_batch
+from live_gradcam.values import Image, Region, View
+
+_BATCH = 16
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """What the network is shown of a picture.
+
+    Attributes:
+        inputs: ``float32 (3, h, w)``, RGB, normalised: 0 is the mean colour of its training.
+        region: The part of the picture that this is, in the picture's pixels.
+    """
+
+    inputs: NDArray[np.float32]
+    region: Region
+
+
+class Scorer:
+    """Probabilities of the network's own inputs.
+
+    Args:
+        classifier: What to ask.
+        runtime: Where and in which precision.
+    """
+
+    def __init__(self, classifier: Classifier, runtime: Runtime) -> None:
+        self._classifier = classifier
+        self._device = torch.device(runtime.device)
+        network = FusedNetwork(classifier, runtime.precision).requires_grad_(False).eval()
+        if self._device.type != "cpu":  # what is shared with the classifier stays here
+            network = copy.deepcopy(network).to(self._device)
+        self._network = network
+        self._reference: FusedNetwork | None = None
+        preprocessing = classifier.preprocessing
+        self._mean = np.asarray(preprocessing.mean, np.float32)
+        self._std = np.asarray(preprocessing.std, np.float32)
+
+    def see(self, image: Image, view: View) -> Seen:
+        """The network's input of a picture, exactly as an explainer makes it.
+
+        Args:
+            image: ``uint8 (H, W, 3)`` BGR; not modified.
+            view: What the network is shown of it.
+        """
+        plan = plan_frame(*image.shape[:2], self._classifier.preprocessing, view)
+        pixels = prepare_batch([image], [plan]).numpy()[0, :, :, ::-1]
+        normalised = (pixels.astype(np.float32) / 255.0 - self._mean) / self._std
+        return Seen(np.ascontiguousarray(normalised.transpose(2, 0, 1)), plan.region)
+
+    def probabilities(self, inputs: NDArray[np.float32], class_index: int) -> NDArray[np.float64]:
+        """The softmax probability of one class.
+
+        Args:
+            inputs: ``float32 (N, 3, h, w)``, as in `Seen.inputs`.
+            class_index: The class.
+
+        Returns:
+            ``float64 (N,)`` in 0..1; 0 where the network's output is not finite even in float32.
+
+        Raises:
+            DeviceError: The device has too little memory even for one input.
+        """
+        parts = [
+            self._probabilities(torch.from_numpy(inputs[start : start + _BATCH]), class_index)
+            for start in range(0, len(inputs), _BATCH)
+        ]
+        return np.concatenate(parts) if parts else np.zeros(0, np.float64)
+
+    def _probabilities(self, inputs: Tensor, class_index: int) -> NDArray[np.float64]:
+        try:
+            logits = _logits(self._network, inputs.to(self._device)).cpu()
+        except torch.OutOfMemoryError as exc:
+            half = len(inputs) // 2
+            if not half:
+                cause, step = "the network does not fit", "Use --device cpu"
+                raise DeviceError("out of memory", str(self._device), cause, step) from exc
+            halves = (inputs[:half], inputs[half:])
+            return np.concatenate([self._probabilities(part, class_index) for part in halves])
+        wrong = (~logits.isfinite().all(1)).nonzero().squeeze(1)
+        if len(wrong) and (self._network.dtype != torch.float32):
+            if self._reference is None:
+                self._reference = FusedNetwork(self._classifier, "fp32").eval()
+            logits = logits.index_copy(0, wrong, _logits(self._reference, inputs[wrong]))
+        shares = logits.double().softmax(1)[:, class_index].nan_to_num(0.0)
+        result: NDArray[np.float64] = shares.numpy()
+        return result
+
+
+@torch.no_grad()
+def _logits(network: FusedNetwork, inputs: Tensor) -> Tensor:
+    arranged = inputs.to(network.dtype).contiguous(memory_format=network.layout)
+    activations = network.trunk.forward(arranged)  # as in `FusedNetwork.activations`
+    logits: Tensor = network.head(activations.float())
+    return logits.float()

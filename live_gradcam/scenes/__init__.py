@@ -1,0 +1,1 @@
+"""Generated scenes with ground truth: how they are drawn, placed and moved."""

@@ -1,0 +1,80 @@
+"""Whatever a forward touches goes to the device with the network.
+
+Checked on torch's `meta` device, which computes nothing and refuses to mix with the CPU as CUDA
+does: the same code then runs on any GPU. Numbers on CUDA itself: see test_recorded.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+import torch
+
+from live_gradcam.explain.classifier import Classifier
+from live_gradcam.explain.engine.fused import FusedNetwork, Output
+from live_gradcam.explain.layers import choose_layers
+from live_gradcam.explain.methods.heads import method_head
+from live_gradcam.explain.methods.score_cam import ScoreCamNetwork
+from live_gradcam.explain.methods.table import METHODS
+from tests.explain import support
+from tests.explain.engine.test_compiled import gradient_classifier
+
+
+def several_layers() -> Classifier:
+    chosen = choose_layers(support.classifier("squeezenet1_1", 5), "-1,-2")
+    assert chosen is not None
+    return chosen
+
+
+def assert_moves(network: FusedNetwork, classifier: Classifier) -> None:
+    moved = copy.deepcopy(network.requires_grad_(False).eval()).to("meta")
+    side = classifier.preprocessing.crop_size
+    pixels = torch.empty(2, side, side, 3, dtype=torch.uint8, device="meta")
+    selection = torch.empty(3, dtype=torch.int64, device="meta")
+    with torch.no_grad():
+        output = Output(*moved(pixels, selection))
+    assert {part.device.type for part in output} == {"meta"}
+    assert {output.logits.dtype, output.evidence.dtype} == {torch.float32}
+    assert output.evidence.shape[:2] == (2, 3)
+
+
+@pytest.mark.parametrize("method", sorted(METHODS))
+@pytest.mark.parametrize(
+    "make",
+    [
+        support.tiny_classifier,
+        gradient_classifier,
+        lambda: support.classifier("squeezenet1_1", 5),
+        lambda: support.classifier("vit_b_16", 5),
+    ],
+    ids=["linear", "gradient", "pointwise", "tokens"],
+)
+def test_methods_move_with_the_network(make: Callable[[], Classifier], method: str) -> None:
+    classifier = make()
+    if METHODS[method].kind == "network forwards":
+        assert_moves(ScoreCamNetwork(classifier, "fp16"), classifier)
+    else:
+        head = method_head(classifier.head, method)
+        assert_moves(FusedNetwork(replace(classifier, head=head), "fp16"), classifier)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: support.classifier("resnet18", 5),
+        lambda: support.classifier("convnext_tiny", 5),
+        lambda: support.classifier("efficientnet_b0", 5),
+        lambda: support.classifier("maxvit_t", 5),
+        lambda: support.classifier("shufflenet_v2_x0_5", 5),
+        lambda: support.classifier("swin_t", 5),
+        several_layers,
+    ],
+    ids=["resnet", "convnext", "efficientnet", "maxvit", "shufflenet", "swin", "several layers"],
+)
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_networks_move(make: Callable[[], Classifier], precision: str) -> None:
+    classifier = make()
+    assert_moves(FusedNetwork(classifier, precision), classifier)
