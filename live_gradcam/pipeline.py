@@ -16,7 +16,8 @@ import numpy as np
 from live_gradcam.budget import limit_drawing
 from live_gradcam.capture.source import Source
 from live_gradcam.errors import SourceError
-from live_gradcam.explain.explainer import ClassChoice, Explainer
+from live_gradcam.explain.explainer import Explainer
+from live_gradcam.explain.protocol import ClassChoice
 from live_gradcam.lifecycle import StopToken
 from live_gradcam.painter import Painter
 from live_gradcam.show.overlay import Hud

@@ -5,8 +5,8 @@ Images are ``uint8 (H, W, 3)`` in BGR order everywhere outside ``live_gradcam.ex
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -128,6 +128,25 @@ class Explanation:
                 f"evidence must be (K, h, w) with one map for each of the {len(self.explained)} "
                 f"explained classes, not {self.evidence.shape}"
             )
+
+    def with_classes(self, classes: Sequence[int]) -> Explanation:
+        """The same explanation with the maps of some of its explained classes, in this order.
+
+        Args:
+            classes: Class indices, each one of ``explained``.
+
+        Raises:
+            ValueError: There is no map of such a class.
+        """
+        places = [self.explained.index(each) for each in classes]
+        return replace(
+            self,
+            explained=tuple(classes),
+            evidence=np.ascontiguousarray(self.evidence[places]),
+            labels=tuple(self.labels[place] for place in places) if self.labels else (),
+            # It is known of the map that was the first.
+            completeness_residual=self.completeness_residual if places[:1] == [0] else None,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from live_gradcam.evaluate.dataset import Sample, merged_masks
 from live_gradcam.evaluate.folders import printable
 from live_gradcam.evaluate.settings import Settings
+from live_gradcam.explain.protocol import BatchExplainer
 from live_gradcam.faithfulness import measures
-from live_gradcam.faithfulness.removal import BatchExplainer, removal_test
+from live_gradcam.faithfulness.removal import removal_test
 from live_gradcam.faithfulness.scoring import Seen
 from live_gradcam.values import Explanation, Image, Prediction, View
 

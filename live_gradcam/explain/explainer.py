@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,13 +29,11 @@ from live_gradcam.explain.methods.heads import require_layers
 from live_gradcam.explain.methods.score_cam import OnForwards
 from live_gradcam.explain.omp import aside
 from live_gradcam.explain.preprocess import FramePlan, as_bgr, plan_frame, prepare_batch
+from live_gradcam.explain.protocol import ClassChoice
 from live_gradcam.values import Evidence, Explanation, Image, Prediction, View
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PilImage
-
-ClassChoice: TypeAlias = "int | str | Sequence[int | str] | Literal['top', 'all'] | None"
-"""Which classes are explained: the top one, named ones, the ``top_k`` best, or all."""
 
 _Finish: TypeAlias = "Callable[[], list[Explanation]]"
 """Waits for a part that was begun."""

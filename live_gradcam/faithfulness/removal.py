@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from live_gradcam.explain.protocol import BatchExplainer
 from live_gradcam.native import cv2
 from live_gradcam.values import Explanation, Image, Region, View
 
@@ -27,19 +28,6 @@ _BLUR_SIDE = 64
 # The control lies at least this share of the side away, in one direction at least.
 _FARTHEST = 0.5
 _NEAREST = 0.25
-
-
-class BatchExplainer(Protocol):
-    """The part of `live_gradcam.explain.explainer.Explainer` that the removal test needs."""
-
-    def explain_batch(
-        self,
-        images: Sequence[Image],
-        *,
-        classes: Any = None,  # noqa: ANN401 - see `ClassChoice`
-        view: View | None = None,
-    ) -> list[Explanation]:
-        """See `Explainer.explain_batch`."""
 
 
 @dataclass(frozen=True, slots=True)

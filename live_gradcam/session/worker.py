@@ -13,8 +13,9 @@ from typing import TypeAlias
 
 import numpy as np
 
-from live_gradcam.explain.explainer import ClassChoice, Explainer
+from live_gradcam.explain.explainer import Explainer
 from live_gradcam.explain.methods.table import METHODS
+from live_gradcam.explain.protocol import ClassChoice
 from live_gradcam.faithfulness.removal import Removal, rank_correlation, removal_test
 from live_gradcam.pipeline import mirrored
 from live_gradcam.session.feeds import Feed

@@ -1,0 +1,164 @@
+"""Explainers of one classifier at its layers, with its methods, each made once and shared."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from types import TracebackType
+from typing import Generic, NamedTuple, TypeVar
+
+from typing_extensions import Self
+
+from live_gradcam.errors import UsageError
+from live_gradcam.explain.classifier import Classifier
+from live_gradcam.explain.layers import at_layer, list_layers
+from live_gradcam.explain.methods.heads import all_maps_are_cheap
+from live_gradcam.explain.methods.table import require_method
+from live_gradcam.explain.protocol import BatchExplainer
+from live_gradcam.faithfulness.randomize import randomize_weights
+
+E = TypeVar("E", bound=BatchExplainer)
+
+
+class ExplainerKey(NamedTuple):
+    """What tells the explainers of one classifier apart.
+
+    Attributes:
+        layer: Name of the explained layer.
+        method: Name of the method.
+        randomized: With random weights instead of the trained ones.
+    """
+
+    layer: str
+    method: str
+    randomized: bool = False
+
+
+class ExplainerPool(Generic[E]):
+    """Makes explainers when they are first asked for. Safe to use from many threads.
+
+    Making one traces the network, during which no other thread may run it: call `get` for something
+    new from the thread that explains, and `find` from any other.
+
+    Args:
+        classifier: At its own layer.
+        make: Makes an explainer of a classifier with a method, named as in the table of methods.
+        given: An explainer that exists already; it stays its owner's and is never closed here.
+        given_method: The method of the given explainer, and what an empty name means.
+        keep: How many are kept at most; the one that was not used for longest is closed first.
+    """
+
+    def __init__(
+        self,
+        classifier: Classifier,
+        make: Callable[[Classifier, str], E],
+        *,
+        given: E | None = None,
+        given_method: str = "gradcam",
+        keep: int | None = None,
+    ) -> None:
+        self.classifier = classifier
+        self.method = require_method(given_method).name
+        self._make = make
+        self._given = given
+        self._keep = keep
+        self._lock = threading.RLock()
+        self._layer_names: tuple[str, ...] | None = None
+        self._classifiers: dict[str, Classifier] = {}
+        self._made: OrderedDict[ExplainerKey, E] = OrderedDict()
+
+    @property
+    def layer_names(self) -> tuple[str, ...]:
+        """Names of the layers that can be explained, from early to late. Traces the network once.
+
+        A network that cannot be traced is explained where it was cut, only.
+        """
+        with self._lock:
+            if self._layer_names is None:
+                try:
+                    found = tuple(layer.name for layer in list_layers(self.classifier))
+                except Exception:  # tracing runs code of strangers
+                    found = (self.classifier.layer,)
+                self._layer_names = found
+            return self._layer_names
+
+    def key(self, layer: str = "", method: str = "", *, randomized: bool = False) -> ExplainerKey:
+        """The key with the pool's own layer and method in place of empty names."""
+        return ExplainerKey(layer or self.classifier.layer, method or self.method, randomized)
+
+    def at(self, layer: str = "") -> Classifier:
+        """The classifier at a layer; an empty name is its own.
+
+        Raises:
+            UsageError: There is no such layer.
+        """
+        if layer in ("", self.classifier.layer):
+            return self.classifier
+        if layer not in self.layer_names:
+            step = f"Choose from {', '.join(self.layer_names)}"
+            raise UsageError("unknown layer", layer, "", step)
+        with self._lock:
+            if layer not in self._classifiers:
+                self._classifiers[layer] = at_layer(self.classifier, layer)
+            return self._classifiers[layer]
+
+    def find(self, key: ExplainerKey) -> E | None:
+        """The explainer of a key if it is there already."""
+        if self._given is not None and key == self.key():
+            return self._given
+        with self._lock:
+            if key in self._made:
+                self._made.move_to_end(key)
+            return self._made.get(key)
+
+    def get(self, key: ExplainerKey) -> E:
+        """The explainer of a key, made if need be.
+
+        Raises:
+            UsageError: There is no such layer or method, or it does not fit the layer.
+            DeviceError: The device cannot be used.
+        """
+        with self._lock:
+            found = self.find(key)
+            if found is not None:
+                return found
+            if key.randomized:
+                classifier = at_layer(randomize_weights(self.classifier), key.layer)
+            else:
+                classifier = self.at(key.layer)
+            made = self._made[key] = self._make(classifier, key.method)
+            while self._keep is not None and len(self._made) > self._keep:
+                _close(self._made.popitem(last=False)[1])
+            return made
+
+    def all_maps_are_cheap(self, key: ExplainerKey) -> bool:
+        """Whether a key's explainer makes the maps of all classes for next to nothing.
+
+        Raises:
+            UsageError: There is no such layer or method.
+        """
+        return all_maps_are_cheap(self.at(key.layer).head, key.method)
+
+    def close(self) -> None:
+        """Close what was made here. Idempotent."""
+        with self._lock:
+            while self._made:
+                _close(self._made.popitem()[1])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _close(explainer: BatchExplainer) -> None:
+    close = getattr(explainer, "close", None)
+    if close is not None:
+        close()

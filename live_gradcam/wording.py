@@ -1,0 +1,25 @@
+"""Figures as people read them, the same in the window, on the page and in reports."""
+
+from __future__ import annotations
+
+_SPACE = "\N{NO-BREAK SPACE}"
+
+
+def percent(share: float, *, in_words: bool = False) -> str:
+    """A probability or a share in whole percent, e.g. ``93 %``.
+
+    Never ``100 %`` or ``0 %`` for what is neither.
+
+    Args:
+        share: In 0..1; anything else becomes ``?``.
+        in_words: For running text: ``under 1 %``, with a space that no line breaks at.
+    """
+    if not 0.0 <= share <= 1.0:
+        return "?"
+    if 0.0 < share < 0.005:
+        text = "under 1 %" if in_words else "<1 %"
+    elif 0.995 <= share < 1.0:
+        text = "over 99 %" if in_words else ">99 %"
+    else:
+        text = f"{share * 100:.0f} %"
+    return f"{text[:-2]}{_SPACE}%" if in_words else text
