@@ -43,7 +43,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "web": WINGS | FOUNDATION | RUNNING,
     "cli": WINGS | FOUNDATION | RUNNING | {"session", "bench", "evaluate", "web"},
     "__main__": {"cli", "errors", "lifecycle"},
-    "__init__": WINGS | FOUNDATION | {"painter", "pipeline", "session"},
+    "__init__": WINGS | FOUNDATION | {"evaluate", "painter", "pipeline", "session"},
 }
 
 
