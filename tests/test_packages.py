@@ -1,4 +1,4 @@
-"""The packages that are published: they hold everything, and run where nothing else is installed."""
+"""The packages that are published hold everything, and run where nothing else is installed."""
 
 from __future__ import annotations
 
