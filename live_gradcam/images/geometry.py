@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from live_gradcam.native import cv2
-from live_gradcam.values import Explanation, Image, Region
+from live_gradcam.values import Explanation, Frame, Image, Region
 
 
 def resize(image: Image, width: int, height: int) -> Image:
@@ -66,3 +66,8 @@ def scale_region(region: Region, across: float, down: float) -> Region:
 def scale_explanation(explanation: Explanation, across: float, down: float) -> Explanation:
     """The explanation of an image that was scaled by these factors."""
     return replace(explanation, region=scale_region(explanation.region, across, down))
+
+
+def mirror_frame(frame: Frame) -> Frame:
+    """Return the frame flipped left to right, in memory of its own."""
+    return replace(frame, image=np.ascontiguousarray(frame.image[:, ::-1]))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from live_gradcam.errors import SinkError, UsageError
 from live_gradcam.native import cv2
@@ -115,13 +117,20 @@ class PictureSink(Sink):
         """The file."""
         return str(self._path) if self._written else f"{self._path} (nothing: there was no frame)"
 
-    def write(self, frame: Frame, picture: Image | None, explanation: Explanation) -> None:
+    def write(
+        self,
+        frame: Frame,
+        rendered: Image | None,
+        explanation: Explanation,
+        *,
+        extra: Mapping[str, Any] | None = None,
+    ) -> None:
         """Write the picture.
 
         Raises:
             SinkError: It cannot be written, or it is the second one.
         """
-        if picture is None:
+        if rendered is None:
             raise ValueError("a picture file needs the drawn picture")
         if self._written:
             raise SinkError(
@@ -130,7 +139,7 @@ class PictureSink(Sink):
                 "the source has more than one frame",
                 f"Give a folder, e.g. -o {self._path.stem}/, or --max-frames 1",
             )
-        write_picture(self._path, picture)
+        write_picture(self._path, rendered)
         self._written = True
 
     def close(self) -> None:
@@ -174,19 +183,26 @@ class FolderSink(Sink):
         count = len(self._used)
         return f"{self._folder} ({count} {'picture' if count == 1 else 'pictures'})"
 
-    def write(self, frame: Frame, picture: Image | None, explanation: Explanation) -> None:
+    def write(
+        self,
+        frame: Frame,
+        rendered: Image | None,
+        explanation: Explanation,
+        *,
+        extra: Mapping[str, Any] | None = None,
+    ) -> None:
         """Write one picture.
 
         Raises:
             SinkError: It cannot be written.
             UsageError: A file of its name stood there before and must not be replaced.
         """
-        if picture is None:
+        if rendered is None:
             raise ValueError("a picture file needs the drawn picture")
         path = self._folder / self._name(frame)
         if not self._overwrite and path.exists():
             raise already_exists(path)
-        write_picture(path, picture)
+        write_picture(path, rendered)
 
     def close(self) -> None:
         """Leave the pictures; remove the folder if it was made for nothing."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -125,20 +125,27 @@ class VideoSink(Sink):
             return 0.0
         return float((self._last_tick + self._step - self._first_tick) * self._time_base)
 
-    def write(self, frame: Frame, picture: Image | None, explanation: Explanation) -> None:
+    def write(
+        self,
+        frame: Frame,
+        rendered: Image | None,
+        explanation: Explanation,
+        *,
+        extra: Mapping[str, Any] | None = None,
+    ) -> None:
         """Encode one drawn frame at its own time.
 
         Raises:
             SinkError: The file cannot take it. What was recorded before is finalised.
         """
-        if picture is None:
+        if rendered is None:
             raise ValueError("a recording needs the drawn picture")
         if self._closed:
             raise SinkError("cannot write video", str(self._path), "the recording is closed")
         with self._failing_cleanly("cannot write video"):
-            container, stream = self._opened(frame, picture)
+            container, stream = self._opened(frame, rendered)
             tick = self._tick(frame.pts_seconds)
-            encoded = self._to_yuv(picture)
+            encoded = self._to_yuv(rendered)
             encoded.pts = tick
             encoded.time_base = self._time_base
             if self._wants_keyframe(tick):
