@@ -183,7 +183,14 @@ class _Witness(Sink):
     def __init__(self) -> None:
         self.ages_ms: list[float] = []
 
-    def write(self, frame: Frame, picture: Image | None, explanation: Explanation) -> None:
+    def write(
+        self,
+        frame: Frame,
+        rendered: Image | None,
+        explanation: Explanation,
+        *,
+        extra: Mapping[str, Any] | None = None,
+    ) -> None:
         """Note the frame's age."""
         assert frame.captured_seconds is not None, "a live source's"
         self.ages_ms.append((time.monotonic() - frame.captured_seconds) * 1000.0)

@@ -47,7 +47,7 @@ class Writer:
     @property
     def needs_picture(self) -> bool:
         """Whether any sink wants the drawn picture."""
-        return any(sink.needs_picture for sink in self._sinks)
+        return any(sink.needs_rendered for sink in self._sinks)
 
     def write(
         self,

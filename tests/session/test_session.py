@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -594,9 +595,16 @@ class _Kept(Sink):
         self.closed = False
         self._enough, self._count = enough, count
 
-    def write(self, frame: Frame, picture: Image | None, explanation: Explanation) -> None:
+    def write(
+        self,
+        frame: Frame,
+        rendered: Image | None,
+        explanation: Explanation,
+        *,
+        extra: Mapping[str, Any] | None = None,
+    ) -> None:
         self.frames.append(frame)
-        self.pictures.append(picture)
+        self.pictures.append(rendered)
         self.explanations.append(explanation)
         if self._enough is not None and len(self.frames) >= self._count:
             self._enough.set()
