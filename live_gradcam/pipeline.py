@@ -22,7 +22,7 @@ from live_gradcam.show.overlay import Hud
 from live_gradcam.show.sink import Sink, closing_sinks
 from live_gradcam.timing import RateMeter, StageClock, StageTimes
 from live_gradcam.values import Explanation, Frame, Image
-from live_gradcam.workers import Channel, ChannelAborted, WorkerGroup
+from live_gradcam.workers import Channel, ChannelAborted, ChannelClosed, WorkerGroup
 
 _QUEUE_FRAMES = 4
 _POLL_SECONDS = 0.05
@@ -199,7 +199,7 @@ class _OfflineRun:
                         if on_idle is not None and not on_idle():
                             self.stop.request()
                         continue
-                    except (StopIteration, ChannelAborted):
+                    except (ChannelClosed, ChannelAborted):
                         break
                     frames += 1
                     if (
