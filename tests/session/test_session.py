@@ -40,7 +40,7 @@ from live_gradcam.show.overlay import COLORMAPS, Hud, OverlayOptions
 from live_gradcam.show.records import RecordSink
 from live_gradcam.show.sink import Sink
 from live_gradcam.show.votes import spot_at
-from live_gradcam.timing import HowFar
+from live_gradcam.timing import StepProgress
 from live_gradcam.values import Explanation, Frame, Image, Prediction, SourceInfo
 from tests.helpers.live import tiny_classifier
 
@@ -704,8 +704,8 @@ def test_a_window_says_how_far_a_slow_method_is_and_outputs_do_not(
 
     monkeypatch.setattr("live_gradcam.session.loop.Window", _Canvas)
     monkeypatch.setattr("live_gradcam.session.loop.make_hud", kept)
-    forwards = HowFar()
-    forwards.tell(16, 64)
+    forwards = StepProgress()
+    forwards.update(16, 64)
     with SceneSource(seed=2, width=160, height=120, fps=200, max_frames=3) as scene:
         run_session(
             scene,
