@@ -13,30 +13,18 @@ from numpy.typing import NDArray
 from live_gradcam.native import cv2
 from live_gradcam.show.annotate import annotate, caption
 from live_gradcam.show.heat import (
-    COLORMAPS,
     blend_heat,
     heat_table,
     normalise,
     own_scale,
     upsample,
 )
-from live_gradcam.show.options import LAYOUTS, LOW_CONFIDENCE, Hud, Layout, OverlayOptions
+from live_gradcam.show.options import Hud, OverlayOptions
 from live_gradcam.show.panels import DARK, WHITE
 from live_gradcam.show.tiles import spot, tile_places
 from live_gradcam.values import Explanation, Image, Region
 
-__all__ = [
-    "COLORMAPS",
-    "LAYOUTS",
-    "LOW_CONFIDENCE",
-    "Hud",
-    "Layout",
-    "OverlayOptions",
-    "draw",
-    "draw_mosaic",
-    "locate",
-    "tile_places",
-]
+__all__ = ["Hud", "OverlayOptions", "draw", "draw_mosaic", "locate"]
 
 _DIMMED = 0.42
 _BACKDROP = 18

@@ -10,12 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from live_gradcam.choices import COLORMAP_NAMES, LAYOUTS
 from live_gradcam.native import cv2
 from live_gradcam.show.arrange import Arrangement
 from live_gradcam.show.heat import heat_table, normalise, upsample
 from live_gradcam.show.overlay import (
-    COLORMAPS,
-    LAYOUTS,
     Hud,
     OverlayOptions,
     draw,
@@ -117,7 +116,7 @@ def test_the_hottest_spot_lies_in_the_middle_of_the_hottest_cell():
 
 
 def test_full_heat_is_opacity_times_the_last_colour_of_the_map():
-    for name in COLORMAPS:
+    for name in COLORMAP_NAMES:
         options = dataclasses.replace(BARE, colormap=name, opacity=0.5)
         picture = draw(gray(), explanation(np.ones((1, 7, 7))), options=options)
         colour = heat_table(name, 0.5, False).colours[255].astype(float)
