@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from live_gradcam.timing import StepProgress, RateMeter, StageClock
+from live_gradcam.timing import RateMeter, StageClock, StepProgress
 
 
 def test_n_stamps_span_n_minus_one_intervals() -> None:

@@ -79,7 +79,7 @@ class Session:
     ) -> None:
         self._setting = setting
         self._backstage = backstage
-        self._studio = Studio(setting.explainer, on_forwards=setting.forwards.tell)
+        self._studio = Studio(setting.explainer, on_forwards=setting.forwards.update)
         self._director = Controller(state, self._studio, on_state=on_state)
         self._presenter = Renderer(smooth=setting.smooth)
         self._feed = self._first_feed()

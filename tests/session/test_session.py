@@ -21,6 +21,7 @@ from live_gradcam.bench.filming import LiveScene
 from live_gradcam.capture.camera import CameraInfo
 from live_gradcam.capture.scene import SceneSource
 from live_gradcam.capture.source import Source
+from live_gradcam.choices import COLORMAP_NAMES
 from live_gradcam.errors import SinkError, SourceError
 from live_gradcam.explain.explainer import Explainer
 from live_gradcam.explain.methods.table import METHODS, QUICK_METHODS
@@ -36,7 +37,7 @@ from live_gradcam.session.smoothing import LARGEST_BAND, TAPS, SteadyLabels, Ste
 from live_gradcam.session.state import SessionState, Situation
 from live_gradcam.session.studio import Studio
 from live_gradcam.session.worker import ExplainedFrame, Order, tell, wanted_classes
-from live_gradcam.show.overlay import COLORMAPS, Hud, OverlayOptions
+from live_gradcam.show.overlay import Hud, OverlayOptions
 from live_gradcam.show.records import RecordSink
 from live_gradcam.show.sink import Sink
 from live_gradcam.show.votes import spot_at
@@ -88,7 +89,7 @@ EFFECTS: dict[str, tuple[object, object, object]] = {
     ),
     "v": (lambda s: s.view, "stretch", "full"),
     "b": (lambda s: s.overlay.layout, "side-by-side", "plain"),
-    "c": (lambda s: s.overlay.colormap, list(COLORMAPS)[1], list(COLORMAPS)[2]),
+    "c": (lambda s: s.overlay.colormap, COLORMAP_NAMES[1], COLORMAP_NAMES[2]),
     "[": (lambda s: s.overlay.opacity, 0.5, 0.4),
     "]": (lambda s: s.overlay.opacity, 0.7, 0.8),
     "m": (lambda s: s.mirror, True, False),
