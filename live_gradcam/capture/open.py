@@ -11,6 +11,7 @@ from pathlib import Path
 
 from live_gradcam.capture.camera import CameraSource, find_camera
 from live_gradcam.capture.images import ImagesSource, is_picture_file, natural_key
+from live_gradcam.capture.scene import SceneSource
 from live_gradcam.capture.source import Source
 from live_gradcam.capture.stream import SCHEMES, StreamSource
 from live_gradcam.capture.video import VideoSource
@@ -227,9 +228,6 @@ def _open_address(address: str, scheme: str, wishes: _Wishes) -> Source:
 
 
 def _open_scene(seed: int, wishes: _Wishes) -> Source:
-    # Drawing scenes needs tables that nobody else does.
-    from live_gradcam.capture.scene import SceneSource
-
     sizes = {"width": wishes.width, "height": wishes.height}
     given = {name: value for name, value in sizes.items() if value is not None}
     if wishes.fps is not None:
