@@ -15,7 +15,6 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from live_gradcam.capture.scene import SCENE_CLASSES, render_scene
 from live_gradcam.errors import SourceError, UsageError
 from live_gradcam.evaluate.annotations import Annotated, Annotations, mask_of
 from live_gradcam.evaluate.folders import (
@@ -28,6 +27,7 @@ from live_gradcam.evaluate.folders import (
 )
 from live_gradcam.images.read import load_picture
 from live_gradcam.images.sniff import cannot_open
+from live_gradcam.scenes import SCENE_CLASSES, render_scene
 from live_gradcam.values import Image
 
 Lookup: TypeAlias = Callable[[str], "int | None"]

@@ -17,10 +17,11 @@ import numpy as np
 from live_gradcam import lifecycle
 from live_gradcam.bench.filming import Pace
 from live_gradcam.capture.live import LivePolicy, LiveReader
-from live_gradcam.capture.scene import SceneSource, render_scene
+from live_gradcam.capture.scene import SceneSource
 from live_gradcam.capture.source import Source
 from live_gradcam.explain.explainer import Explainer
 from live_gradcam.pipeline import RunOptions
+from live_gradcam.scenes import render_scene
 from live_gradcam.session import run_session
 from live_gradcam.show.overlay import OverlayOptions
 from live_gradcam.values import Image
