@@ -10,7 +10,7 @@ from pathlib import Path
 
 from live_gradcam.capture.source import Source
 from live_gradcam.errors import SourceError
-from live_gradcam.images.read import load_picture
+from live_gradcam.images.read import load_image
 from live_gradcam.images.sniff import read_head, sniff_bytes
 from live_gradcam.values import Frame, SourceInfo
 
@@ -39,14 +39,14 @@ _SUFFIXES = frozenset(
 )
 
 
-def is_picture_file(path: Path) -> bool:
+def is_image_file(path: Path) -> bool:
     """Whether a file of a folder is meant to be a picture, even if it turns out to be broken."""
     if path.name.startswith(".") or not path.is_file():
         return False
     if path.suffix.lower() in _SUFFIXES:
         return True
     try:
-        return sniff_bytes(read_head(path)).content == "picture"
+        return sniff_bytes(read_head(path)).content == "image"
     except SourceError:
         return False
 
@@ -166,7 +166,7 @@ class ImagesSource(Source):
             path = self._paths[self._next_path]
             self._next_path += 1
             try:
-                picture = load_picture(path)
+                picture = load_image(path)
             except SourceError as exc:
                 if self._strict:
                     raise

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from random import Random
 from typing import Literal, Protocol, TypeAlias
 
-from live_gradcam.capture.conversion import letterbox
 from live_gradcam.capture.mailbox import Mailbox
 from live_gradcam.capture.source import LiveSource, LiveState
 from live_gradcam.errors import SourceError
+from live_gradcam.images.geometry import letterbox
 from live_gradcam.values import Frame, Image, SourceInfo
 
 _logger = logging.getLogger(__name__)

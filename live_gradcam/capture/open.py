@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from live_gradcam.capture.camera import CameraSource, find_camera
-from live_gradcam.capture.images import ImagesSource, is_picture_file, natural_key
+from live_gradcam.capture.images import ImagesSource, is_image_file, natural_key
 from live_gradcam.capture.scene import SceneSource
 from live_gradcam.capture.source import Source
 from live_gradcam.capture.stream import SCHEMES, StreamSource
@@ -98,7 +98,7 @@ def source_files(spec: str | int | Path) -> tuple[Path, ...]:
     path = Path(text).expanduser()
     try:
         if path.is_dir():
-            return tuple(_pictures_in(path))
+            return tuple(_images_in(path))
         if path.exists():
             return (path,)
         return tuple(match for match in _matches(text) if match.is_file())
@@ -142,10 +142,10 @@ def _open_path(text: str, wishes: _Wishes) -> Source:
     if stat.S_ISCHR(mode) and _VIDEO_DEVICE.match(str(path.resolve())):
         return _open_camera(text, wishes)
     if stat.S_ISDIR(mode):
-        paths = _pictures_in(path)
+        paths = _images_in(path)
         if not paths:
             raise SourceError("cannot open pictures", text, "the folder holds no pictures", _FORMS)
-        return _open_pictures(paths, wishes, name=path.resolve().name or text, root=path)
+        return _open_images(paths, wishes, name=path.resolve().name or text, root=path)
     return _open_file(path, wishes)
 
 
@@ -155,9 +155,9 @@ def _open_unseen(text: str, wishes: _Wishes, missing: FileNotFoundError) -> Sour
         return _open_camera(text, wishes)
     if glob.has_magic(text):
         found = [path for path in _matches(text) if path.is_file()]
-        paths = sorted((path for path in found if is_picture_file(path)), key=natural_key)
+        paths = sorted((path for path in found if is_image_file(path)), key=natural_key)
         if paths:
-            return _open_pictures(paths, wishes, name=text, root=None)
+            return _open_images(paths, wishes, name=text, root=None)
         if len(found) == 1:
             return _open_file(found[0], wishes)
         cause = "no picture is among the matches" if found else "no file matches"
@@ -170,15 +170,19 @@ def _open_unseen(text: str, wishes: _Wishes, missing: FileNotFoundError) -> Sour
 def _open_file(path: Path, wishes: _Wishes) -> Source:
     verdict = sniff(path)
     if verdict.content == "video":
-        return VideoSource(path, loop=wishes.loop, strict=wishes.strict, on_notice=wishes.on_notice)
-    if verdict.content == "picture":
-        return _open_pictures([path], wishes, name=path.name, root=None)
+        return VideoSource(
+            path,
+            loop=wishes.loop,
+            strict=wishes.strict,
+            sniffed=verdict,
+            on_notice=wishes.on_notice,
+        )
+    if verdict.content == "image":
+        return _open_images([path], wishes, name=path.name, root=None)
     raise SourceError("cannot open source", str(path), verdict.description, _FORMS)
 
 
-def _open_pictures(
-    paths: Sequence[Path], wishes: _Wishes, *, name: str, root: Path | None
-) -> Source:
+def _open_images(paths: Sequence[Path], wishes: _Wishes, *, name: str, root: Path | None) -> Source:
     return ImagesSource(
         paths,
         name=name,
@@ -196,9 +200,9 @@ def _matches(pattern: str) -> list[Path]:
     return [Path(match) for match in glob.glob(pattern, recursive=True)]  # noqa: PTH207
 
 
-def _pictures_in(folder: Path) -> list[Path]:
+def _images_in(folder: Path) -> list[Path]:
     try:
-        return sorted((path for path in folder.iterdir() if is_picture_file(path)), key=natural_key)
+        return sorted((path for path in folder.iterdir() if is_image_file(path)), key=natural_key)
     except OSError as exc:
         raise cannot_open(folder, exc) from exc
 

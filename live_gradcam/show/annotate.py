@@ -12,6 +12,7 @@ from live_gradcam.show.panels import ACCENT, DARK, GREY, WHITE, Line
 from live_gradcam.show.text import wrap_text
 from live_gradcam.show.tiles import spot
 from live_gradcam.values import Explanation, Image, Region
+from live_gradcam.wording import percent
 
 _TYPE_SHARE = 0.042
 _NOTE_SHARE = 0.8
@@ -159,7 +160,7 @@ def caption(picture: Image, place: Region, explanation: Explanation, position: i
     index = explanation.explained[position]
     found = next((p for p in explanation.predictions if p.class_index == index), None)
     label = panels.shown_label(explanation, position)
-    lines = [Line(f"{label}  {panels.percent(found.probability)}" if found else label)]
+    lines = [Line(f"{label}  {percent(found.probability)}" if found else label)]
     if not (explanation.evidence[position] > 0).any():
         lines.append(Line("no evidence", 0.8, GREY))
     size = panels.type_size(picture, _TYPE_SHARE)

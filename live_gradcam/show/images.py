@@ -15,7 +15,7 @@ from live_gradcam.os_errors import cannot_write
 from live_gradcam.show.sink import Sink
 from live_gradcam.values import Explanation, Frame, Image, SourceInfo
 
-PICTURE_OPTIONS: dict[str, list[int]] = {
+ENCODER_OPTIONS: dict[str, list[int]] = {
     ".png": [cv2.IMWRITE_PNG_COMPRESSION, 3],
     ".jpg": [cv2.IMWRITE_JPEG_QUALITY, 95],
     ".jpeg": [cv2.IMWRITE_JPEG_QUALITY, 95],
@@ -25,18 +25,18 @@ PICTURE_OPTIONS: dict[str, list[int]] = {
 """File suffixes of pictures, with what OpenCV's encoder is told."""
 
 
-def write_picture(path: Path, picture: Image) -> None:
+def write_image(path: Path, picture: Image) -> None:
     """Write one picture; an existing file is replaced by the complete new one or not at all.
 
     Args:
-        path: The file; its suffix, one of `PICTURE_OPTIONS`, chooses the format.
+        path: The file; its suffix, one of `ENCODER_OPTIONS`, chooses the format.
         picture: ``uint8 (H, W, 3)`` BGR.
 
     Raises:
         SinkError: The file cannot be written.
     """
     try:
-        done, encoded = cv2.imencode(path.suffix, picture, PICTURE_OPTIONS[path.suffix.lower()])
+        done, encoded = cv2.imencode(path.suffix, picture, ENCODER_OPTIONS[path.suffix.lower()])
     except cv2.error as exc:
         raise SinkError("cannot write picture", str(path), _encoder_says(exc)) from exc
     if not done:
@@ -86,7 +86,7 @@ def check_writable(folder: Path) -> None:
             probe.unlink()
 
 
-class PictureSink(Sink):
+class ImageSink(Sink):
     """The drawn picture of a source with a single frame.
 
     Args:
@@ -139,7 +139,7 @@ class PictureSink(Sink):
                 "the source has more than one frame",
                 f"Give a folder, e.g. -o {self._path.stem}/, or --max-frames 1",
             )
-        write_picture(self._path, rendered)
+        write_image(self._path, rendered)
         self._written = True
 
     def close(self) -> None:
@@ -202,7 +202,7 @@ class FolderSink(Sink):
         path = self._folder / self._name(frame)
         if not self._overwrite and path.exists():
             raise already_exists(path)
-        write_picture(path, rendered)
+        write_image(path, rendered)
 
     def close(self) -> None:
         """Leave the pictures; remove the folder if it was made for nothing."""
@@ -211,7 +211,7 @@ class FolderSink(Sink):
                 self._folder.rmdir()
 
     def _name(self, frame: Frame) -> str:
-        wanted = Path(picture_name(frame.source if self._named else "", frame.index))
+        wanted = Path(image_name(frame.source if self._named else "", frame.index))
         name, number = wanted.name, 1
         while name.lower() in self._used:
             number += 1
@@ -220,12 +220,12 @@ class FolderSink(Sink):
         return name
 
 
-def picture_name(source: str, index: int) -> str:
+def image_name(source: str, index: int) -> str:
     """The name of a frame's file in a folder: its own, in a format that can be written."""
     if not source:
         return f"frame_{index:06d}.png"
     own = Path(Path(source).name)
-    return own.name if own.suffix.lower() in PICTURE_OPTIONS else f"{own.stem}.png"
+    return own.name if own.suffix.lower() in ENCODER_OPTIONS else f"{own.stem}.png"
 
 
 def already_exists(path: Path) -> UsageError:

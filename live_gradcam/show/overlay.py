@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from live_gradcam.images.geometry import resize
 from live_gradcam.native import cv2
 from live_gradcam.show.annotate import annotate, caption
 from live_gradcam.show.heat import (
@@ -56,7 +57,7 @@ def draw(
         region = _clip(explanation.region, image)
         seen = image[region.y : region.y + region.height, region.x : region.x + region.width]
         left, right = _tiles(2, picture, region)
-        spot(picture, left)[...] = _resized(seen, left.width, left.height)
+        spot(picture, left)[...] = resize(seen, left.width, left.height)
         _draw_tile(picture, right, seen, explanation, 0, options, scale)
     elif options.layout == "plain":
         picture = np.array(image, order="C")
@@ -220,20 +221,12 @@ def _draw_tile(
 ) -> None:
     """Draw what the network saw, with one of the maps over all of it, at ``place``."""
     whole = replace(explanation, region=Region(0, 0, place.width, place.height))
-    tile = _resized(seen, place.width, place.height)
+    tile = resize(seen, place.width, place.height)
     spot(picture, place)[...] = _with_heat(tile, whole, position, options, scale)
 
 
 def _backdrop(image: Image) -> Image:
     return np.full(image.shape, _BACKDROP, np.uint8)
-
-
-def _resized(image: Image, width: int, height: int) -> Image:
-    if image.shape[1::-1] == (width, height):
-        return image
-    smaller = width < image.shape[1]
-    way = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
-    return cv2.resize(image, (width, height), interpolation=way).astype(np.uint8, copy=False)
 
 
 def _clip(region: Region, image: Image) -> Region:

@@ -28,6 +28,7 @@ from live_gradcam.show.text import (
     wrap_text,
 )
 from live_gradcam.values import Explanation, Image, Prediction
+from live_gradcam.wording import percent
 
 WHITE: Colour = (255, 255, 255)
 GREY: Colour = (205, 205, 205)
@@ -126,17 +127,6 @@ def type_size(picture: Image, share: float) -> int:
     height, width = picture.shape[:2]
     side = max(float(min(height, width)), _STRIP_SHARE * math.sqrt(height * width))
     return max(_SMALLEST_TYPE, round(share * side))
-
-
-def percent(probability: float) -> str:
-    """A probability for people, e.g. ``93 %``; never ``100 %`` or ``0 %`` for what is neither."""
-    if not 0.0 <= probability <= 1.0:
-        return "?"
-    if 0.0 < probability < 0.005:
-        return "<1 %"
-    if 0.995 <= probability < 1.0:
-        return ">99 %"
-    return f"{probability * 100:.0f} %"
 
 
 def logits(value: float) -> str:

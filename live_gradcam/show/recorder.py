@@ -12,6 +12,7 @@ import numpy as np
 
 from live_gradcam.budget import thread_budget
 from live_gradcam.errors import SinkError
+from live_gradcam.images.geometry import letterbox
 from live_gradcam.native import av, cv2
 from live_gradcam.os_errors import cannot_write
 from live_gradcam.show.atomic_file import AtomicFile
@@ -268,7 +269,7 @@ class VideoSink(Sink):
             note = f"{self._path.name}: pictures of another size are fitted into {width}x{height}"
             if note not in self._notes:
                 self._notes.append(note)
-            return _letterboxed(picture, width, height)
+            return letterbox(picture, width, height)
         right, bottom = width - picture.shape[1], height - picture.shape[0]
         padded = cv2.copyMakeBorder(picture, 0, bottom, 0, right, cv2.BORDER_REPLICATE)
         return np.asarray(padded, np.uint8)
@@ -341,18 +342,6 @@ def _time_base(original: Fraction | None) -> Fraction:
 
 def _even(size: int) -> int:
     return size + size % 2
-
-
-def _letterboxed(picture: Image, width: int, height: int) -> Image:
-    zoom = min(width / picture.shape[1], height / picture.shape[0])
-    size = (max(1, int(picture.shape[1] * zoom)), max(1, int(picture.shape[0] * zoom)))
-    way = cv2.INTER_AREA if zoom < 1 else cv2.INTER_LINEAR
-    canvas = np.zeros((height, width, 3), np.uint8)
-    left, top = (width - size[0]) // 2, (height - size[1]) // 2
-    canvas[top : top + size[1], left : left + size[0]] = cv2.resize(
-        picture, size, interpolation=way
-    )
-    return canvas
 
 
 def _goes_on_behind(path: Path, seconds: float) -> bool:
