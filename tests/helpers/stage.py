@@ -74,8 +74,8 @@ def open_camera(seed: int) -> Source:
         name=f"camera {seed}",
         kind="camera",
         connect=lambda: Ticking(seed),
-        policy=LivePolicy(first_picture_seconds=5.0, hang_seconds=5.0, stall_seconds=2.0),
-    )
+        policy=LivePolicy(first_image_seconds=5.0, hang_seconds=5.0, stall_seconds=2.0),
+    ).open()
 
 
 def say(**what: object) -> None:
