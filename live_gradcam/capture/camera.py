@@ -27,7 +27,7 @@ _BACKENDS: dict[str, tuple[int, ...]] = {
 _READS_BEFORE_LOST = 3
 _HANG_SECONDS = 5.0
 _STALL_SECONDS = 2.0
-# From here on most webcams reach their rate only with compressed pictures.
+# From here on most webcams reach their rate only with compressed images.
 _COMPRESSED_FROM_PIXELS = 1280 * 720
 
 

@@ -44,22 +44,22 @@ def open_source(
     ==========================  ==============================================================
     ``0``, ``/dev/video0``      a camera by number or device; a camera's name works as well
     ``clip.mp4``                a video file, whatever its name; so is ``./0`` a file
-    ``mug.jpg``                 a picture
-    ``photos``                  a folder: its pictures in natural order
-    ``"shots/*/p_*.png"``       a pattern: its pictures in natural order
+    ``mug.jpg``                 an image
+    ``photos``                  a folder: its images in natural order
+    ``"shots/*/p_*.png"``       a pattern: its images in natural order
     ``rtsp://host/stream``      a network stream: rtsp, rtsps, http, https, rtmp, tcp, udp
     ``scene``, ``scene:7``      generated scenes, with a seed
     ==========================  ==============================================================
 
     Args:
         spec: One of the forms above. A ``Path`` is always a file, folder or pattern.
-        loop: Files, pictures: begin again at the end.
+        loop: Files, images: begin again at the end.
         width: Asked of a camera; size of a scene.
         height: Asked of a camera; size of a scene.
-        fps: Asked of a camera; rate of a scene; pictures per second for pictures.
+        fps: Asked of a camera; rate of a scene; images per second for images.
         max_outage_seconds: Cameras, streams: give up after an outage of that length; ``None``
-            never gives up once there has been a picture.
-        strict: Files, pictures: damage is an error instead of being stepped over and counted.
+            never gives up once there has been an image.
+        strict: Files, images: damage is an error instead of being stepped over and counted.
         seed: Of the scene, unless the spec says one.
         on_notice: Told each sentence the user should know, when it arises, from any thread.
 

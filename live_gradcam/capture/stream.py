@@ -28,7 +28,7 @@ _FORMATS = (
 )
 _LOW_LATENCY = {
     "flags": "low_delay",
-    # Counting frames to learn their rate would hold the first picture back.
+    # Counting frames to learn their rate would hold the first image back.
     "fpsprobesize": "0",
     "format_whitelist": _FORMATS,
     "max_pixels": str(MAX_PIXELS),
@@ -40,7 +40,7 @@ _HTTP = {
 }
 _RTSP = {
     "protocol_whitelist": "rtsp,rtsps,rtp,srtp,tcp,tls,udp,crypto",
-    # Over UDP, pictures are torn wherever a packet is lost.
+    # Over UDP, images are torn wherever a packet is lost.
     "rtsp_transport": "tcp",
     "max_delay": "200000",
     "probesize": "500000",
@@ -73,7 +73,7 @@ class StreamSource(LiveReader):
     Args:
         address: With one of the `SCHEMES`; a password in it appears in no message.
         max_outage_seconds: Give up after an outage of that length; ``None`` never gives up.
-        timeout_seconds: Silence, while connecting or between pictures, that counts as a loss.
+        timeout_seconds: Silence, while connecting or between images, that counts as a loss.
         on_notice: Told each note when it arises.
         clock: Monotonic seconds.
         wait: Waits for that many seconds.

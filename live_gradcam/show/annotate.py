@@ -1,4 +1,4 @@
-"""What is written on a picture, most important first, as far as there is room."""
+"""What is written on an image, most important first, as far as there is room."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NOTE_WIDTH = 0.5
 
 
 def annotate(
-    picture: Image,
+    rendered: Image,
     explanation: Explanation,
     options: OverlayOptions,
     hud: Hud | None,
@@ -29,10 +29,10 @@ def annotate(
     title: str = "",
     keep_clear: Sequence[Region] = (),
 ) -> None:
-    """Write labels, rates, notices and the legend on ``picture`` in place.
+    """Write labels, rates, notices and the legend on ``rendered`` in place.
 
     Args:
-        picture: The picture with its heat.
+        rendered: The image with its heat.
         explanation: What is drawn there.
         options: What is wanted.
         hud: What the run has to say.
@@ -40,12 +40,12 @@ def annotate(
         title: Over the legend; the explained class by default.
         keep_clear: What the notes and the legend should not lie on, as long as there is room.
     """
-    height, width = picture.shape[:2]
-    size = panels.type_size(picture, _TYPE_SHARE)
+    height, width = rendered.shape[:2]
+    size = panels.type_size(rendered, _TYPE_SHARE)
     margin = max(2, round(size * 0.5))
     room = width - 2 * margin
     column = _column_width(explanation.region, width, size, margin)
-    at = Arrangement(picture, margin, keep_clear)
+    at = Arrangement(rendered, margin, keep_clear)
     help_lines = hud.help_lines if hud else ()
 
     # The help stands over all the rest, which would only be seen in part.
@@ -111,7 +111,7 @@ def annotate(
 
 
 def _note_lines(notes: Iterable[str], size: int, width: int) -> list[Line]:
-    """The notes, broken into lines that leave the other half of the picture alone."""
+    """The notes, broken into lines that leave the other half of the image alone."""
     most = max(12 * size, round(_NOTE_WIDTH * width))
     type_size = round(_NOTE_SHARE * size)
     return [Line(line, _NOTE_SHARE) for note in notes for line in wrap_text(note, type_size, most)]
@@ -155,7 +155,7 @@ def _notices(explanation: Explanation, options: OverlayOptions, scale: float) ->
     return notices
 
 
-def caption(picture: Image, place: Region, explanation: Explanation, position: int) -> None:
+def caption(rendered: Image, place: Region, explanation: Explanation, position: int) -> None:
     """Write what one of the maps is evidence for on its tile, in place."""
     index = explanation.explained[position]
     found = next((p for p in explanation.predictions if p.class_index == index), None)
@@ -163,9 +163,9 @@ def caption(picture: Image, place: Region, explanation: Explanation, position: i
     lines = [Line(f"{label}  {percent(found.probability)}" if found else label)]
     if not (explanation.evidence[position] > 0).any():
         lines.append(Line("no evidence", 0.8, GREY))
-    size = panels.type_size(picture, _TYPE_SHARE)
+    size = panels.type_size(rendered, _TYPE_SHARE)
     panel = panels.text_panel(lines, size=size, max_width=place.width - size)
-    Arrangement(spot(picture, place), max(2, size // 3)).add(panel, ("top-left",))
+    Arrangement(spot(rendered, place), max(2, size // 3)).add(panel, ("top-left",))
 
 
 def _column_width(region: Region, width: int, size: int, margin: int) -> int:

@@ -14,10 +14,10 @@ Anchor: TypeAlias = Literal[
 
 
 class Arrangement:
-    """Panels on one picture, none over another and none over the edge.
+    """Panels on one image, none over another and none over the edge.
 
     Args:
-        image: The picture to draw on, in place.
+        image: The image to draw on, in place.
         margin: Distance in pixels to the edge and between panels.
         keep_clear: What panels should not lie on, as long as there is room elsewhere.
     """

@@ -1,4 +1,4 @@
-"""Pictures as files: one, or one for each frame."""
+"""Images as files: one, or one for each frame."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ ENCODER_OPTIONS: dict[str, list[int]] = {
     ".webp": [cv2.IMWRITE_WEBP_QUALITY, 95],
     ".bmp": [],
 }
-"""File suffixes of pictures, with what OpenCV's encoder is told."""
+"""File suffixes of images, with what OpenCV's encoder is told."""
 
 
-def write_image(path: Path, picture: Image) -> None:
-    """Write one picture; an existing file is replaced by the complete new one or not at all.
+def write_image(path: Path, image: Image) -> None:
+    """Write one image; an existing file is replaced by the complete new one or not at all.
 
     Args:
         path: The file; its suffix, one of `ENCODER_OPTIONS`, chooses the format.
-        picture: ``uint8 (H, W, 3)`` BGR.
+        image: ``uint8 (H, W, 3)`` BGR.
 
     Raises:
         SinkError: The file cannot be written.
     """
     try:
-        done, encoded = cv2.imencode(path.suffix, picture, ENCODER_OPTIONS[path.suffix.lower()])
+        done, encoded = cv2.imencode(path.suffix, image, ENCODER_OPTIONS[path.suffix.lower()])
     except cv2.error as exc:
         raise SinkError("cannot write picture", str(path), _encoder_says(exc)) from exc
     if not done:
@@ -87,7 +87,7 @@ def check_writable(folder: Path) -> None:
 
 
 class ImageSink(Sink):
-    """The drawn picture of a source with a single frame.
+    """The rendered image of a source with a single frame.
 
     Args:
         path: The file; replaced if it exists.
@@ -109,7 +109,7 @@ class ImageSink(Sink):
 
     @property
     def path(self) -> Path:
-        """The picture file."""
+        """The image file."""
         return self._path
 
     @property
@@ -125,7 +125,7 @@ class ImageSink(Sink):
         *,
         extra: Mapping[str, Any] | None = None,
     ) -> None:
-        """Write the picture.
+        """Write the image.
 
         Raises:
             SinkError: It cannot be written, or it is the second one.
@@ -147,9 +147,9 @@ class ImageSink(Sink):
 
 
 class FolderSink(Sink):
-    """One picture for each frame, in a folder that is made where it does not exist.
+    """One image for each frame, in a folder that is made where it does not exist.
 
-    Pictures keep their names; frames of anything else are ``frame_000000.png`` and so on.
+    Images keep their names; frames of anything else are ``frame_000000.png`` and so on.
 
     Args:
         folder: The folder.
@@ -179,7 +179,7 @@ class FolderSink(Sink):
 
     @property
     def description(self) -> str:
-        """Folder and number of pictures."""
+        """Folder and number of images."""
         count = len(self._used)
         return f"{self._folder} ({count} {'picture' if count == 1 else 'pictures'})"
 
@@ -191,7 +191,7 @@ class FolderSink(Sink):
         *,
         extra: Mapping[str, Any] | None = None,
     ) -> None:
-        """Write one picture.
+        """Write one image.
 
         Raises:
             SinkError: It cannot be written.
@@ -205,7 +205,7 @@ class FolderSink(Sink):
         write_image(path, rendered)
 
     def close(self) -> None:
-        """Leave the pictures; remove the folder if it was made for nothing."""
+        """Leave the images; remove the folder if it was made for nothing."""
         if self._made and not self._used:
             with contextlib.suppress(OSError):
                 self._folder.rmdir()

@@ -38,8 +38,8 @@ def open_sink(
 
     ==========================  ==================================================================
     ``out.mp4``, ``out.mkv``    H.264 with the source's times and sound
-    ``out.png``, ``out.jpg``    the picture of a source with a single frame
-    ``out/``, a folder          a picture for each frame
+    ``out.png``, ``out.jpg``    the image of a source with a single frame
+    ``out/``, a folder          an image for each frame
     ``out.jsonl``, ``out.csv``  a record for each frame
     ``-``                       JSON lines on standard output
     ==========================  ==================================================================
@@ -53,7 +53,7 @@ def open_sink(
         threads: Threads of the video encoder; its share of the budget by default.
 
     Raises:
-        UsageError: The form is unknown, the output exists, or a single picture cannot hold it.
+        UsageError: The form is unknown, the output exists, or a single image cannot hold it.
         SinkError: The output cannot be created.
     """
     validate_outputs([spec], overwrite=overwrite)
@@ -166,7 +166,7 @@ def _check_sources(path: Path, source_paths: Sequence[Path]) -> None:
     for source in source_paths:
         same_file = path.exists() and source.exists() and path.samefile(source)
         beside = path.is_dir() and source.exists() and path.samefile(source.resolve().parent)
-        # In a folder, pictures keep their names: next to their originals means over them.
+        # In a folder, images keep their names: next to their originals means over them.
         if same_file or (beside and image_name(source.name, 0) == source.name):
             raise UsageError(
                 "output equals input",
@@ -185,8 +185,8 @@ def _check_place(path: Path) -> None:
 
 def _check_absent(path: Path, source_paths: Sequence[Path]) -> None:
     if path.is_dir():
-        pictures = [s for s in source_paths if s.suffix.lower() in ENCODER_OPTIONS]
-        names = {image_name(source.name, 0) for source in pictures}
+        images = [s for s in source_paths if s.suffix.lower() in ENCODER_OPTIONS]
+        names = {image_name(source.name, 0) for source in images}
         for name in sorted(names | {image_name("", 0)}):
             if (path / name).exists():
                 raise already_exists(path / name)

@@ -16,11 +16,11 @@ class OverlayOptions:
 
     Attributes:
         colormap: One of `live_gradcam.choices.COLORMAP_NAMES`; signed evidence has its own colours.
-        opacity: Weight of the hottest colour against the picture, 0..1.
-        layout: Heat on the picture, the untouched picture beside it, or no heat at all.
+        opacity: Weight of the hottest colour against the image, 0..1.
+        layout: Heat on the image, the untouched image beside it, or no heat at all.
         signed: Show evidence against the class too: for in warm, against in cool colours.
         scale: The evidence in logits that gets the full colour; ``None`` is this map's own maximum.
-            Moving pictures pass the value of a `HeatScale`, so that the colours keep their meaning.
+            Moving images pass the value of a `HeatScale`, so that the colours keep their meaning.
         show_labels: Draw the best classes and their probabilities.
         show_legend: Draw the colour bar in logits with the name of the explained class.
         show_hud: Draw rates, latency and what else the `Hud` holds, banners excepted.

@@ -1,4 +1,4 @@
-"""The pieces of type on a picture: labels, legend, rates, notices, help. Sizes follow the picture.
+"""The pieces of type on an image: labels, legend, rates, notices, help. Sizes follow the image.
 
 A panel is a list of strips with places; nothing is drawn until it is put somewhere. Whatever is
 dear to render is cached by its content.
@@ -39,7 +39,7 @@ RED: Colour = (60, 50, 235)
 _MINUS = "\N{MINUS SIGN}"
 _SMALLEST_TYPE = 10
 _PILL_LINES = 3
-_STRIP_SHARE = 0.75  # a picture of 16:9 is no strip yet
+_STRIP_SHARE = 0.75  # an image of 16:9 is no strip yet
 _PANEL_OPACITY = 0.66
 _BAR_GROUND_OPACITY = 0.22
 
@@ -119,12 +119,12 @@ def _framed(width: int, height: int, size: int, parts: Iterable[tuple[Strip, int
     return Panel(width, height, ((ground, 0, 0), *parts))
 
 
-def type_size(picture: Image, share: float) -> int:
-    """The size of type that has this share of a picture's shorter side; more on a long strip.
+def type_size(image: Image, share: float) -> int:
+    """The size of type that has this share of an image's shorter side; more on a long strip.
 
     What counts is the screen, which a strip does not fill from top to bottom.
     """
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     side = max(float(min(height, width)), _STRIP_SHARE * math.sqrt(height * width))
     return max(_SMALLEST_TYPE, round(share * side))
 

@@ -1,4 +1,4 @@
-"""Equal tiles on a picture."""
+"""Equal tiles on an image."""
 
 from __future__ import annotations
 
@@ -31,6 +31,6 @@ def tile_places(count: int, width: int, height: int, aspect: tuple[int, int]) ->
     return places
 
 
-def spot(picture: Image, place: Region) -> Image:
-    """A view of the part of ``picture`` at ``place``."""
-    return picture[place.y : place.y + place.height, place.x : place.x + place.width]
+def spot(image: Image, place: Region) -> Image:
+    """A view of the part of ``image`` at ``place``."""
+    return image[place.y : place.y + place.height, place.x : place.x + place.width]

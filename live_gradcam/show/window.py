@@ -1,4 +1,4 @@
-"""A window with a picture, and what the person in front of it does."""
+"""A window with an image, and what the person in front of it does."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class KeyPressed:
 
 @dataclass(frozen=True, slots=True)
 class MouseMoved:
-    """The mouse points at pixel (x, y) of the picture."""
+    """The mouse points at pixel (x, y) of the image."""
 
     x: int
     y: int
@@ -75,7 +75,7 @@ _NAMED_KEYS: Mapping[int, str] = MappingProxyType(
 )
 _MODIFIERS = 0xFF0000  # GTK mixes Shift, NumLock and so on into the code
 _MOST_KEYS = 16
-# A change to full screen that had no effect is asked for again after so many pictures, some times.
+# A change to full screen that had no effect is asked for again after so many images, some times.
 _SETTLING_STEP = 30
 _SETTLING_PICTURES = 4 * _SETTLING_STEP
 _FIRST_SIZE = (1280, 800)
@@ -96,14 +96,14 @@ def key_name(code: int) -> str | None:
 
 
 class Window:
-    """A resizable window for pictures, with black bars where their shape is not its own.
+    """A resizable window for images, with black bars where their shape is not its own.
 
     Belongs to the thread that makes it, which must be the main thread.
 
     Args:
         title: Shown in the title bar.
-        width: Width of the pictures, for the first size.
-        height: Height of the pictures, for the first size.
+        width: Width of the images, for the first size.
+        height: Height of the images, for the first size.
         fullscreen: Whether it fills the screen from the beginning.
 
     Raises:
@@ -135,7 +135,7 @@ class Window:
 
     @property
     def is_open(self) -> bool:
-        """Whether pictures can be shown."""
+        """Whether images can be shown."""
         return self._open
 
     @property
@@ -157,11 +157,11 @@ class Window:
             self._fullscreen = wanted
 
     def show(self, image: Image, *, pixels: tuple[int, int] | None = None) -> None:
-        """Show a picture. Does nothing once the window is closed.
+        """Show an image. Does nothing once the window is closed.
 
         Args:
             image: ``uint8 (H, W, 3)`` BGR.
-            pixels: Width and height of the picture in the pixels in which the mouse is told; its
+            pixels: Width and height of the image in the pixels in which the mouse is told; its
                 own if ``None``.
         """
         if not self._open or not self._is_visible():
@@ -264,11 +264,11 @@ class Window:
 
 
 def first_size(width: int, height: int, screen: tuple[int, int] | None = None) -> tuple[int, int]:
-    """The window's first size for pictures of a size: theirs, unless too large or too small.
+    """The window's first size for images of a size: theirs, unless too large or too small.
 
     Args:
-        width: Of the pictures.
-        height: Of the pictures.
+        width: Of the images.
+        height: Of the images.
         screen: Width and height of the screen, where they are known.
     """
     widest, highest = map(float, _FIRST_SIZE)
