@@ -22,7 +22,7 @@ from live_gradcam.show.heat import (
 )
 from live_gradcam.show.options import Hud, OverlayOptions
 from live_gradcam.show.panels import DARK, WHITE
-from live_gradcam.show.tiles import spot, tile_places
+from live_gradcam.show.tiles import tile_places, tile_view
 from live_gradcam.values import Explanation, Image, Region
 
 __all__ = ["Hud", "OverlayOptions", "draw", "draw_mosaic", "locate"]
@@ -57,7 +57,7 @@ def draw(
         region = _clip(explanation.region, image)
         seen = image[region.y : region.y + region.height, region.x : region.x + region.width]
         left, right = _tiles(2, rendered, region)
-        spot(rendered, left)[...] = resize(seen, left.width, left.height)
+        tile_view(rendered, left)[...] = resize(seen, left.width, left.height)
         _draw_tile(rendered, right, seen, explanation, 0, options, scale)
     elif options.layout == "plain":
         rendered = np.array(image, order="C")
@@ -222,7 +222,7 @@ def _draw_tile(
     """Draw what the network saw, with one of the maps over all of it, at ``place``."""
     whole = replace(explanation, region=Region(0, 0, place.width, place.height))
     tile = resize(seen, place.width, place.height)
-    spot(rendered, place)[...] = _with_heat(tile, whole, position, options, scale)
+    tile_view(rendered, place)[...] = _with_heat(tile, whole, position, options, scale)
 
 
 def _backdrop(image: Image) -> Image:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from live_gradcam.native import cv2
-from live_gradcam.show.panels import ACCENT, GREY, Line, logits, text_panel, type_size
+from live_gradcam.show.panels import ACCENT, GREY, Line, Space, logits, text_panel
 from live_gradcam.values import Explanation, Image, Region
 
 _TYPE_SHARE = 0.038
@@ -103,8 +103,8 @@ def add_spot(rendered: Image, spot: Spot, x: int, y: int, *, outline: Region | N
         y: Where the mouse points to.
         outline: The cell in pixels of the image, where its place there is known.
     """
-    height, width = rendered.shape[:2]
-    size = type_size(rendered, _TYPE_SHARE)
+    space = Space.on(rendered, _TYPE_SHARE)
+    width, height, size = space.width, space.height, space.size
     thick = max(1, round(size / 12))
     if outline is not None:
         _outline(rendered, outline, thick)
@@ -118,14 +118,14 @@ def add_spot(rendered: Image, spot: Spot, x: int, y: int, *, outline: Region | N
     ]
     if len(lines) == 1:
         lines.append(Line("nothing", 0.9))
-    panel = text_panel(lines, size=size, max_width=max(4 * size, round(_WIDTH_SHARE * width)))
+    panel = text_panel(lines, space, max_width=max(4 * size, round(_WIDTH_SHARE * width)))
     if panel is None:
         return
     gap = max(size, (outline.width // 2 + size // 2) if outline is not None else 0)
     # Towards the middle of the image, where nothing else is written.
     left = x + gap if 2 * x < width else x - gap - panel.width
     top = y + gap if 2 * y < height else y - gap - panel.height
-    panel.put(
+    panel.draw(
         rendered,
         max(0, min(left, width - panel.width)),
         max(0, min(top, height - panel.height)),
