@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
+from live_gradcam.choices import View
 from live_gradcam.errors import UsageError
 from live_gradcam.evaluate.dataset import Item
-from live_gradcam.values import View
 
 Measure: TypeAlias = Literal["accuracy", "removal", "curves", "drop", "pointing", "completeness"]
 
