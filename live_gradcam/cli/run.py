@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from live_gradcam import lifecycle
+from live_gradcam.choices import View
 from live_gradcam.cli.console import Console
 from live_gradcam.cli.network import open_classifier, warn_of_forwards
 from live_gradcam.cli.options import NetworkOptions
 from live_gradcam.errors import SinkError, UsageError
-from live_gradcam.timing import HowFar
-from live_gradcam.values import SourceInfo, View
+from live_gradcam.timing import StepProgress
+from live_gradcam.values import SourceInfo
 
 if TYPE_CHECKING:
     from live_gradcam.capture.source import Source
@@ -83,7 +84,7 @@ def execute(request: RunRequest, console: Console) -> None:
     if request.kiosk:
         _run_kiosk(request, console, overlay)
         return
-    forwards = HowFar()
+    forwards = StepProgress()
     with _open_source(request, console) as source:
         _refuse_endless(source.info, request)
         with _open_explainer(request, console, forwards) as explainer:
@@ -121,7 +122,7 @@ def _run(
     sinks: Sequence[Sink],
     overlay: OverlayOptions,
     options: RunOptions,
-    forwards: HowFar,
+    forwards: StepProgress,
     stop: lifecycle.StopToken,
 ) -> Summary:
     from live_gradcam.capture.source import LiveSource
@@ -166,7 +167,7 @@ def _run_kiosk(request: RunRequest, console: Console, overlay: OverlayOptions) -
     """Show the source full screen until somebody ends the program; open it again and again."""
     from live_gradcam.session import run_session
 
-    forwards = HowFar()
+    forwards = StepProgress()
     with (
         _open_explainer(request, console, forwards) as explainer,
         lifecycle.cooperative() as stop,
@@ -228,14 +229,14 @@ def _refuse_endless(info: SourceInfo, request: RunRequest) -> None:
         )
 
 
-def _open_explainer(request: RunRequest, console: Console, forwards: HowFar) -> Explainer:
+def _open_explainer(request: RunRequest, console: Console, forwards: StepProgress) -> Explainer:
     from live_gradcam.explain.explainer import Explainer
 
     classifier = open_classifier(request.network, console)
     warn_of_forwards([request.method], classifier, console)
 
     def on_forwards(done: int, total: int) -> None:
-        forwards.tell(done, total)  # for the window
+        forwards.update(done, total)  # for the window
         console.within(done, total)  # for the terminal
 
     if request.class_name is not None:

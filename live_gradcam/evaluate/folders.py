@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from live_gradcam.capture.images import is_picture_file, natural_key
+from live_gradcam.capture.images import is_image_file, natural_key
 from live_gradcam.errors import SourceError
 from live_gradcam.evaluate.values import SkippedEntry
 from live_gradcam.images.sniff import cannot_open
@@ -103,7 +103,7 @@ def _is_folder(path: Path) -> bool:
 
 def _is_image(path: Path) -> bool:
     try:
-        return is_picture_file(path)
+        return is_image_file(path)
     except OSError:
         return False
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import Self
 
+from live_gradcam.choices import View
 from live_gradcam.errors import SourceError, UsageError
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.engine.fused import Selection
@@ -30,7 +31,7 @@ from live_gradcam.explain.methods.score_cam import OnForwards
 from live_gradcam.explain.omp import aside
 from live_gradcam.explain.preprocess import FramePlan, as_bgr, plan_frame, prepare_batch
 from live_gradcam.explain.protocol import ClassChoice
-from live_gradcam.values import Evidence, Explanation, Image, Prediction, View
+from live_gradcam.values import Evidence, Explanation, Image, Prediction
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PilImage

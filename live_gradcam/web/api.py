@@ -3,18 +3,16 @@
 Gradio reads the types while the program runs, so that this module does not postpone annotations.
 """
 
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import gradio as gr
 
+from live_gradcam.choices import ColormapName, View
 from live_gradcam.images import read_image
 from live_gradcam.native import cv2
 from live_gradcam.web.handlers import guarded, read_look, uploaded
 from live_gradcam.web.images import KeptPicture, Look, likely
 from live_gradcam.web.state import AppState
-
-ViewName = Literal["crop", "stretch", "full"]
-ColormapName = Literal["turbo", "viridis", "magma", "inferno", "plasma", "cividis", "jet", "hot"]
 
 
 class Programs:
@@ -32,7 +30,7 @@ class Programs:
         self,
         image: gr.FileData,
         class_name: str = "",
-        view: ViewName = "crop",
+        view: View = "crop",
         opacity: float = 0.6,
         colormap: ColormapName = "turbo",
     ) -> tuple[str, dict[str, float], list[list[float]], gr.FileData]:
@@ -58,7 +56,7 @@ class Programs:
         image: gr.FileData,
         method: str,
         class_name: str = "",
-        view: ViewName = "crop",
+        view: View = "crop",
         opacity: float = 0.6,
         colormap: ColormapName = "turbo",
     ) -> tuple[str, dict[str, float], list[list[float]], gr.FileData]:

@@ -24,11 +24,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from live_gradcam.choices import COLORMAP_NAMES, VIEWS
 from live_gradcam.errors import LiveGradcamError, SourceError
 from live_gradcam.images import read_image
 from live_gradcam.native import cv2
 from live_gradcam.painter import Painter
-from live_gradcam.show.overlay import COLORMAPS, OverlayOptions
+from live_gradcam.show.overlay import OverlayOptions
 from live_gradcam.values import Explanation, Image
 from live_gradcam.web.engine import Busy, SharedEngine
 from live_gradcam.web.images import TOP, Look
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
 _JPEG_QUALITY = 80
 # One is decoded, one explained, one drawn; one more makes up for jitter.
 _AT_WORK = 4
-_VIEWS = ("crop", "stretch", "full")
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -291,9 +291,9 @@ def _read_query(query: Mapping[str, str]) -> tuple[int, Look]:
         colormap=query.get("colormap", "turbo"),
     )
     view = query.get("view", "crop")
-    if view not in _VIEWS or look.colormap not in COLORMAPS or not 0.0 <= look.opacity <= 1.0:
+    if view not in VIEWS or look.colormap not in COLORMAP_NAMES or not 0.0 <= look.opacity <= 1.0:
         raise ValueError(view)
-    return int(query["n"]), replace(look, view=view)  # type: ignore[arg-type]
+    return int(query["n"]), replace(look, view=view)
 
 
 def _summary(explanation: Explanation) -> dict[str, Any]:

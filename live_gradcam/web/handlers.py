@@ -8,17 +8,17 @@ import html
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar, cast, get_args
+from typing import Any, TypeVar, cast
 from urllib.parse import urlencode
 
 import gradio as gr
 
+from live_gradcam.choices import COLORMAP_NAMES, VIEWS
 from live_gradcam.errors import LiveGradcamError, SourceError, UsageError
 from live_gradcam.images import read_image
 from live_gradcam.native import cv2
 from live_gradcam.show.heat import heat_table
-from live_gradcam.show.overlay import COLORMAPS
-from live_gradcam.values import Image, View
+from live_gradcam.values import Image
 from live_gradcam.web import messages
 from live_gradcam.web.cache import CacheFolder
 from live_gradcam.web.images import KeptPicture, Look, likely
@@ -69,15 +69,17 @@ def read_look(
     Raises:
         UsageError: A value is none of those that the controls offer.
     """
-    if view not in get_args(View):
-        raise UsageError("unknown view", str(view), "", f"Choose from {', '.join(get_args(View))}")
-    if colormap not in COLORMAPS:
-        raise UsageError("unknown colour map", str(colormap), "", f"Choose from {[*COLORMAPS]}")
+    if view not in VIEWS:
+        raise UsageError("unknown view", str(view), "", f"Choose from {', '.join(VIEWS)}")
+    if colormap not in COLORMAP_NAMES:
+        raise UsageError(
+            "unknown colour map", str(colormap), "", f"Choose from {[*COLORMAP_NAMES]}"
+        )
     if isinstance(opacity, bool) or not isinstance(opacity, (int, float)) or not 0 <= opacity <= 1:
         raise UsageError("unknown opacity", str(opacity), "", "Choose a number from 0 to 1")
     return Look(
         class_name=str(class_name or ""),
-        view=cast("View", view),
+        view=view,
         layer=str(layer or ""),
         method=str(method or ""),
         opacity=float(opacity),
@@ -240,7 +242,7 @@ def figure(image: Image, *, alt: str, caption: str = "") -> str:
 
 def legend(colormap: str) -> str:
     """The colour map as a bar with words at its ends."""
-    colours = heat_table(colormap if colormap in COLORMAPS else "turbo", 1.0, False).colours
+    colours = heat_table(colormap if colormap in COLORMAP_NAMES else "turbo", 1.0, False).colours
     stops = ", ".join("rgb({2} {1} {0})".format(*colours[index]) for index in range(0, 256, 17))
     return (
         '<div class="legend" role="img" aria-label="Colours from little to much evidence">'

@@ -11,8 +11,8 @@ from typing import Any
 import gradio as gr
 from gradio.events import api
 
+from live_gradcam.choices import COLORMAP_NAMES
 from live_gradcam.explain.methods.table import METHODS
-from live_gradcam.show.overlay import COLORMAPS
 from live_gradcam.web.api import Programs
 from live_gradcam.web.handlers import EMPTY, Handlers, legend
 from live_gradcam.web.images import TOP
@@ -147,7 +147,9 @@ def _controls(desks: AppState) -> _Controls:
             filterable=False,
         ),
         opacity=gr.Slider(0.0, 1.0, value=0.6, step=0.05, label="Opacity", buttons=[]),
-        colormap=gr.Dropdown(list(COLORMAPS), value="turbo", label="Colours", filterable=False),
+        colormap=gr.Dropdown(
+            list(COLORMAP_NAMES), value="turbo", label="Colours", filterable=False
+        ),
     )
 
 

@@ -33,7 +33,7 @@ def start(
         wait=clock.wait,
         random=Random(0),
         **options,
-    )
+    ).open()
     return camera, source
 
 
@@ -106,7 +106,7 @@ def test_a_camera_that_gives_nothing_is_an_error_that_names_the_others(
 def test_without_any_camera_the_way_out_is_named() -> None:
     camera = ScriptedCamera(FakeClock(), [None])
     with pytest.raises(SourceError, match="No camera was found"):
-        CameraSource(3, open_capture=camera.open, cameras=tuple)
+        CameraSource(3, open_capture=camera.open, cameras=tuple).open()
 
 
 def test_unplugged_and_plugged_in_again() -> None:

@@ -37,7 +37,7 @@ class LoopbackServer(ABC):
     """A listener and one thread for each viewer.
 
     Attributes:
-        connections: How many viewers have come so far, knocks included.
+        connections: How many viewers have come so far, probes included.
         requests: First line of each request so far.
     """
 
