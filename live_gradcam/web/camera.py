@@ -37,7 +37,7 @@ from live_gradcam.web.settings import ViewSettings, explainer_key, settings_from
 from live_gradcam.wording import percent
 
 _JPEG_QUALITY = 80
-# One is decoded, one explained, one drawn; one more makes up for jitter.
+# One is decoded, one explained, one rendered; one more makes up for jitter.
 _AT_WORK = 4
 
 
@@ -51,8 +51,8 @@ class Camera:
 
     Attributes:
         name: Unguessable; the camera is addressed by it.
-        opened_seconds: When it was started, monotonic.
-        used_seconds: When it last sent something, monotonic.
+        opened_seconds: Time at which it was started, monotonic.
+        used_seconds: Time at which it last sent something, monotonic.
         newest: Number of the newest frame that arrived.
         waiting: Number of frames that are being worked on.
         method: Name of the method of the last drawn map.
@@ -75,7 +75,7 @@ class CameraService:
     Args:
         engine: Shared by all visitors.
         limits: Bounds of the page.
-        clock: Monotonic seconds.
+        clock: Returns monotonic seconds.
     """
 
     def __init__(
@@ -115,7 +115,7 @@ class CameraService:
         self._cameras.pop(name, None)
 
     def find(self, name: str) -> Camera | None:
-        """A running camera; ``None`` where there is none of this name, or its time is over."""
+        """The running camera of this name; ``None`` if there is none, or its time is over."""
         camera = self._cameras.get(name)
         if camera is None:
             return None
@@ -138,7 +138,7 @@ class CameraService:
         """Explain one frame.
 
         Args:
-            camera: Whose frame it is.
+            camera: The camera that the frame comes from.
             number: Rises with every frame of the camera.
             data: The frame as a JPEG, PNG or WebP file.
             settings: Values of the controls; the layer is always the page's own.
@@ -148,7 +148,7 @@ class CameraService:
             the same camera arrived before the network was free.
 
         Raises:
-            LiveGradcamError: The frame is no picture, or the class or the method is unknown.
+            LiveGradcamError: The frame is no image, or the class or the method is unknown.
         """
         pool = self._engine.pool
         wanted = settings.class_index(pool.classifier)

@@ -80,7 +80,7 @@ class SharedEngine:
         """Ask for an explanation.
 
         Args:
-            visitor: Whose turn it takes; any string that is the visitor's own.
+            visitor: Any string that is the visitor's own.
             image: ``uint8 (H, W, 3)`` BGR; must not change until the result is there.
             classes: Which classes get a map, as for `Explainer.explain_batch`.
             view: What the network is shown.
@@ -198,7 +198,7 @@ class VisitorExplainer:
 
     Attributes:
         engine: Shared by all visitors.
-        visitor: Whose turns are taken.
+        visitor: The visitor whose turns are taken.
         view: What the network is shown unless a call says otherwise.
         key: The explainer that is used; the pool's given one if ``None``.
     """

@@ -38,7 +38,7 @@ class CachedImage:
     """A visitor's image and all that is known about it.
 
     Attributes:
-        visitor: Whose it is.
+        visitor: Its owner.
         image: ``uint8 (H, W, 3)`` BGR, as it was sent.
         name: The file's name, for records and downloads.
         token: Unguessable; downloads are asked for with it.
@@ -89,8 +89,8 @@ class ImageCache:
 
     def _make_room(self) -> None:
         while len(self._images) > 1 and (
-            len(self._images) > self._limits.pictures
-            or sum(each.size_bytes for each in self._images.values()) > self._limits.picture_bytes
+            len(self._images) > self._limits.images
+            or sum(each.size_bytes for each in self._images.values()) > self._limits.image_bytes
         ):
             self._images.popitem(last=False)
 

@@ -113,7 +113,7 @@ def build_page(state: AppState, examples: Sequence[Path]) -> gr.Blocks:
             dark.click(None, js=_TOGGLE_DARK, api_visibility="private")
         with gr.Tabs():
             with gr.Tab("Picture", id="picture"):
-                _fill_picture_tab(state, handlers, examples)
+                _fill_image_tab(state, handlers, examples)
             with gr.Tab("Camera", id="camera"):
                 _fill_camera_tab(state)
             with gr.Tab("Video", id="video"):
@@ -219,7 +219,7 @@ def _layer_control(state: AppState) -> gr.Dropdown:
     )
 
 
-def _fill_picture_tab(state: AppState, handlers: Handlers, examples: Sequence[Path]) -> None:
+def _fill_image_tab(state: AppState, handlers: Handlers, examples: Sequence[Path]) -> None:
     with gr.Row(equal_height=False, elem_id="picture-row"):
         with gr.Column(scale=4, min_width=280, elem_id="picture-left"):
             upload = _upload_control(examples)
@@ -248,7 +248,7 @@ def _fill_picture_tab(state: AppState, handlers: Handlers, examples: Sequence[Pa
         trust,
         [overlay, label, sentence, trust, maps, downloads],
     )
-    _connect_picture_tab(tab, handlers, state.limits.concurrency)
+    _connect_image_tab(tab, handlers, state.limits.concurrency)
 
 
 def _upload_control(examples: Sequence[Path]) -> gr.Image:
@@ -272,7 +272,7 @@ def _upload_control(examples: Sequence[Path]) -> gr.Image:
     return upload
 
 
-def _connect_picture_tab(tab: _ImageTab, handlers: Handlers, concurrency: int) -> None:
+def _connect_image_tab(tab: _ImageTab, handlers: Handlers, concurrency: int) -> None:
     newest: dict[str, Any] = {"preprocess": False, "trigger_mode": "always_last"} | _QUIET
     opened = tab.upload.change(
         handlers.open_image,

@@ -40,8 +40,9 @@ class VideoJob:
 
     Attributes:
         output: The file that is written.
-        future: What was done, once it is done.
-        progress: How far it is.
+        progress: Frames that are finished.
+        future: Summary of the run, once it has ended.
+        stop: Ends the run before its time.
     """
 
     output: Path
@@ -54,7 +55,7 @@ class VideoJob:
         return bool(wait([self.future], timeout_seconds).done)
 
     def result(self) -> Summary:
-        """What was done; waits for the end.
+        """Summary of the run; waits for the end.
 
         Raises:
             Cancelled: The job was asked to stop.
@@ -97,7 +98,7 @@ class VideoService:
         """Check a video and start to explain it.
 
         Args:
-            visitor: Whose video it is.
+            visitor: Owner of the video.
             path: The uploaded file.
             name: Its name on the visitor's machine.
             settings: Values of the controls; the layer is always the page's own.

@@ -130,7 +130,7 @@ def image_file(telling: Image, tmp_path: Path) -> Path:
     return path
 
 
-def test_an_uploaded_picture_is_explained(
+def test_an_uploaded_image_is_explained(
     visit: Visit, image_file: Path, telling: Image, explainer: Explainer
 ) -> None:
     visit.choose_image(image_file)
@@ -144,7 +144,7 @@ def test_an_uploaded_picture_is_explained(
     assert best in str(visit.page.get_attribute("#picture-overlay img", "alt"))
 
 
-def test_controls_change_the_picture(
+def test_controls_change_the_image(
     visit: Visit, image_file: Path, classifier: Classifier, telling: Image, explainer: Explainer
 ) -> None:
     visit.choose_image(image_file)
@@ -188,7 +188,7 @@ def test_downloads_are_what_is_shown(
     assert cosine > 0.98
 
 
-def test_a_picture_can_be_pasted(chromium: Any, page: Page) -> None:
+def test_an_image_can_be_pasted(chromium: Any, page: Page) -> None:
     visit = open_page(chromium, page, permissions=["clipboard-read", "clipboard-write"])
     visit.page.bring_to_front()  # the clipboard is for the page in front only
     visit.page.evaluate(

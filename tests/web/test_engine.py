@@ -91,13 +91,13 @@ Held = Callable[[Sequence[tuple[str, int]]], list[Future[Explanation]]]
 
 @pytest.fixture
 def held(engine: SharedEngine, explainer: Readable) -> Held:
-    """Submits pictures while the network is busy, so that they wait together; then lets it go."""
+    """Submits images while the network is busy, so that they wait together; then lets it go."""
 
-    def submit(pictures: Sequence[tuple[str, int]]) -> list[Future[Explanation]]:
+    def submit(images: Sequence[tuple[str, int]]) -> list[Future[Explanation]]:
         explainer.free.clear()
         first = engine.submit("early", image_of(200))
         assert explainer.entered.acquire(timeout=10)
-        results = [engine.submit(visitor, image_of(number)) for visitor, number in pictures]
+        results = [engine.submit(visitor, image_of(number)) for visitor, number in images]
         explainer.free.set()
         first.result(10)
         return results
@@ -111,7 +111,7 @@ def test_what_waits_shares_a_forward(held: Held, explainer: Readable) -> None:
     assert explainer.batches == [[200], [1, 2, 3]]
 
 
-def test_a_turn_serves_one_picture_of_each_before_a_second_of_anybody(
+def test_a_turn_serves_one_image_of_each_before_a_second_of_anybody(
     held: Held, explainer: Readable
 ) -> None:
     results = held([("many", 1), ("many", 2), ("many", 3), ("many", 4), ("one", 5), ("two", 6)])
@@ -178,7 +178,7 @@ def test_an_unknown_layer_is_the_answer_to_who_asked_for_it(
     assert engine.submit("a", image_of(2)).result(10).explained == (2,)
 
 
-def test_one_broken_picture_does_not_spoil_the_others(held: Held) -> None:
+def test_one_broken_image_does_not_spoil_the_others(held: Held) -> None:
     before, broken, after = held([("a", 1), ("b", 255), ("c", 3)])
     assert before.result(10).explained == (1,)
     assert after.result(10).explained == (3,)

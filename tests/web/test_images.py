@@ -84,7 +84,7 @@ def test_the_explanation_is_the_explainers_own(
     np.testing.assert_allclose(ours.evidence, theirs.evidence, atol=1e-5)
 
 
-def test_looks_of_one_view_cost_one_forward(
+def test_settings_of_one_view_cost_one_forward(
     service: ImageService, cached: CachedImage, classifier: Classifier, counting: Counting
 ) -> None:
     service.explain(cached, ViewSettings())
@@ -99,7 +99,9 @@ def test_looks_of_one_view_cost_one_forward(
     assert counting.images == 2
 
 
-def test_opacity_and_colours_change_the_picture(service: ImageService, cached: CachedImage) -> None:
+def test_opacity_and_colours_change_the_rendered_image(
+    service: ImageService, cached: CachedImage
+) -> None:
     explanation = service.explain(cached, ViewSettings())
     usual = draw_overlay(cached.image, explanation, ViewSettings())
     faint = draw_overlay(cached.image, explanation, ViewSettings(opacity=0.0))
@@ -203,14 +205,14 @@ def test_the_record_holds_the_numbers(service: ImageService, cached: CachedImage
     assert record["removal"]["label"] == explanation.labels[0]
 
 
-def test_only_so_many_pictures_are_remembered() -> None:
-    cache = ImageCache(replace(Limits(), pictures=3))
-    pictures = [CachedImage(f"visitor {n}", scene(n, 64, 48), "x.png") for n in range(5)]
-    for each in pictures[:3]:
+def test_only_so_many_images_are_remembered() -> None:
+    cache = ImageCache(replace(Limits(), images=3))
+    images = [CachedImage(f"visitor {n}", scene(n, 64, 48), "x.png") for n in range(5)]
+    for each in images[:3]:
         cache.put(each)
-    assert cache.get("visitor 0") is pictures[0]
-    cache.put(pictures[3])
-    cache.put(pictures[4])
+    assert cache.get("visitor 0") is images[0]
+    cache.put(images[3])
+    cache.put(images[4])
     assert [cache.get(f"visitor {n}") is not None for n in range(5)] == [
         True,
         False,
@@ -222,7 +224,7 @@ def test_only_so_many_pictures_are_remembered() -> None:
 
 def test_only_so_much_memory_is_taken() -> None:
     one = scene(1, 64, 48)
-    cache = ImageCache(replace(Limits(), picture_bytes=int(2.5 * one.nbytes)))
+    cache = ImageCache(replace(Limits(), image_bytes=int(2.5 * one.nbytes)))
     for number in range(4):
         cache.put(CachedImage(f"visitor {number}", one, "x.png"))
     assert len(cache) == 2
@@ -230,7 +232,7 @@ def test_only_so_much_memory_is_taken() -> None:
     assert len(cache) == 1
 
 
-def test_a_new_picture_takes_the_place_of_the_visitors_old_one() -> None:
+def test_a_new_image_takes_the_place_of_the_visitors_old_one() -> None:
     cache = ImageCache(Limits())
     old, new = (CachedImage("ann", scene(n, 64, 48), "x.png") for n in (1, 2))
     cache.put(old)

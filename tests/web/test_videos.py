@@ -117,7 +117,7 @@ def test_a_length_that_the_file_hides_is_found_out(
     assert made(cache) == []
 
 
-def test_a_picture_is_no_video(service: VideoService, tmp_path: Path) -> None:
+def test_an_image_is_no_video(service: VideoService, tmp_path: Path) -> None:
     path = tmp_path / "film.mp4"
     path.write_bytes(encoded(scene(1)))
     with pytest.raises(SourceError, match="the file is a picture"):
