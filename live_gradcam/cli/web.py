@@ -109,14 +109,14 @@ def _serve(
     explainer: Explainer,
     auth: tuple[str, str] | None,
 ) -> None:
-    from live_gradcam.web.app import open_desks
     from live_gradcam.web.server import serving
+    from live_gradcam.web.state import AppState
 
     with (
-        open_desks(classifier, explainer) as desks,
+        AppState.open(classifier, explainer) as state,
         lifecycle.cooperative() as stop,
         serving(
-            desks, host=request.host, port=request.port, auth=auth, share=request.share
+            state, host=request.host, port=request.port, auth=auth, share=request.share
         ) as address,
     ):
         console.out(f"The page is at {address.local}")
