@@ -32,7 +32,7 @@ from live_gradcam.evaluate.folders import (
 )
 from live_gradcam.evaluate.values import SkippedEntry
 from live_gradcam.explain.networks.labels import class_lookup
-from live_gradcam.images.read import load_picture
+from live_gradcam.images.read import load_image
 from live_gradcam.images.sniff import cannot_open
 from live_gradcam.scenes import SCENE_CLASSES, render_scene
 from live_gradcam.values import Image
@@ -122,7 +122,7 @@ class Dataset:
             objects = tuple((index, mask) for index, mask in named if index is not None)
             return Sample(scene.image, tuple(dict.fromkeys(c for c, _ in objects)), objects)
         assert item.path is not None, "an item is a file or a scene"
-        image = load_picture(item.path).image
+        image = load_image(item.path).image
         if item.annotation is None:
             return Sample(image, item.labels, ())
         height, width = image.shape[:2]

@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from live_gradcam.choices import View
 from live_gradcam.evaluate.dataset import Sample
 from live_gradcam.evaluate.folders import printable
 from live_gradcam.evaluate.options import EvaluationOptions
@@ -25,7 +26,7 @@ from live_gradcam.faithfulness import measures
 from live_gradcam.faithfulness.removal import removal_test
 from live_gradcam.faithfulness.scoring import Scorer
 from live_gradcam.pool import ExplainerPool
-from live_gradcam.values import Explanation, View
+from live_gradcam.values import Explanation
 
 TOP = 3
 """Number of classes that a result lists, and of chances that the wider accuracy gives."""

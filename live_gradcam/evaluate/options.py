@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from live_gradcam.choices import View
 from live_gradcam.errors import UsageError
-from live_gradcam.values import View
 
 if TYPE_CHECKING:
     from live_gradcam.explain.engine.runtime import PrecisionChoice

@@ -18,6 +18,7 @@ from live_gradcam.cli.evaluate import EvaluateRequest, execute
 from live_gradcam.cli.options import NetworkOptions
 from live_gradcam.errors import LiveGradcamError, SinkError, SourceError, UsageError
 from live_gradcam.native import cv2
+from live_gradcam.scenes import render_scene
 from tests.helpers.html import find_references
 from tests.helpers.runs import ENVIRONMENT
 
