@@ -20,9 +20,6 @@ Image: TypeAlias = NDArray[np.uint8]
 Evidence: TypeAlias = NDArray[np.float32]
 """``float32 (K, h, w)``, signed, neither rectified nor normalised; Grad-CAM's is in logit units."""
 
-View: TypeAlias = Literal["crop", "stretch", "full"]
-"""What the network is shown: torchvision's centre crop, the squeezed frame, or the whole frame."""
-
 SourceKind: TypeAlias = Literal["camera", "stream", "video", "pictures", "scene"]
 
 

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import Self
 
 from live_gradcam import lifecycle
+from live_gradcam.choices import View
 from live_gradcam.cli.console import Console, ProgressLine
 from live_gradcam.cli.network import open_classifier, warn_of_forwards
 from live_gradcam.cli.options import NetworkOptions
 from live_gradcam.errors import UsageError
-from live_gradcam.values import View
 
 if TYPE_CHECKING:
     from live_gradcam.evaluate.dataset import Dataset, Item

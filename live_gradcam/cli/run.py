@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from live_gradcam import lifecycle
+from live_gradcam.choices import View
 from live_gradcam.cli.console import Console
 from live_gradcam.cli.network import open_classifier, warn_of_forwards
 from live_gradcam.cli.options import NetworkOptions
 from live_gradcam.errors import SinkError, UsageError
 from live_gradcam.timing import HowFar
-from live_gradcam.values import SourceInfo, View
+from live_gradcam.values import SourceInfo
 
 if TYPE_CHECKING:
     from live_gradcam.capture.source import Source

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from live_gradcam.choices import View
 from live_gradcam.evaluate.dataset import Sample, merged_masks
 from live_gradcam.evaluate.folders import printable
 from live_gradcam.evaluate.settings import Settings
@@ -16,7 +17,7 @@ from live_gradcam.explain.protocol import BatchExplainer
 from live_gradcam.faithfulness import measures
 from live_gradcam.faithfulness.removal import removal_test
 from live_gradcam.faithfulness.scoring import Seen
-from live_gradcam.values import Explanation, Image, Prediction, View
+from live_gradcam.values import Explanation, Image, Prediction
 
 TOP = 3
 """How many classes a record lists, and how many chances the wider accuracy gives."""

@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from live_gradcam.choices import PrecisionChoice
 from live_gradcam.errors import SourceError
 from live_gradcam.evaluate.dataset import Dataset, Item, Lookup, Sample, load
 from live_gradcam.evaluate.examine import TOP, Examiner
@@ -17,7 +18,6 @@ from live_gradcam.evaluate.settings import FORMAT, Settings, items_digest
 from live_gradcam.evaluate.state import State
 from live_gradcam.evaluate.summary import sanity_findings, summarise
 from live_gradcam.explain.classifier import Classifier
-from live_gradcam.explain.engine.runtime import PrecisionChoice
 from live_gradcam.explain.explainer import Explainer
 from live_gradcam.explain.heads.multi_layer import MultiLayerHead
 from live_gradcam.explain.networks.labels import class_lookup

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from live_gradcam.choices import View
 from live_gradcam.evaluate.dataset import Sample
 from live_gradcam.evaluate.examine import best_first
 from live_gradcam.evaluate.state import State
@@ -20,7 +21,7 @@ from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.explainer import Explainer
 from live_gradcam.faithfulness.randomize import cascading_randomization, count_stages
 from live_gradcam.faithfulness.removal import rank_correlation
-from live_gradcam.values import Evidence, View
+from live_gradcam.values import Evidence
 
 MakeExplainer = Callable[[Classifier, str], Explainer]
 """From a classifier and a method's name to what explains with it."""

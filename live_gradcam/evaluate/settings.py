@@ -7,9 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
+from live_gradcam.choices import (
+    DEFAULT_CURVE_STEPS,
+    DEFAULT_METHOD,
+    DEFAULT_SEED,
+    DEFAULT_VIEW,
+    View,
+)
 from live_gradcam.errors import UsageError
 from live_gradcam.evaluate.dataset import Item
-from live_gradcam.values import View
 
 Measure: TypeAlias = Literal["accuracy", "removal", "curves", "drop", "pointing", "completeness"]
 
@@ -34,11 +40,11 @@ class Settings:
         sanity_pictures: How many pictures that is done with.
     """
 
-    methods: tuple[str, ...] = ("gradcam",)
+    methods: tuple[str, ...] = (DEFAULT_METHOD,)
     measures: tuple[Measure, ...] = MEASURES
-    view: View = "crop"
-    steps: int = 20
-    seed: int = 0
+    view: View = DEFAULT_VIEW
+    steps: int = DEFAULT_CURVE_STEPS
+    seed: int = DEFAULT_SEED
     sanity: bool = True
     sanity_pictures: int = 8
 

@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from live_gradcam.choices import View
 from live_gradcam.explain.explainer import Explainer
 from live_gradcam.explain.methods.table import METHODS
 from live_gradcam.explain.protocol import ClassChoice
@@ -21,7 +22,7 @@ from live_gradcam.pipeline import mirrored
 from live_gradcam.session.feeds import Feed
 from live_gradcam.session.smoothing import SteadyLabels, SteadyMaps
 from live_gradcam.session.state import MOSAIC_TILES, Mode
-from live_gradcam.values import Explanation, Frame, Prediction, View
+from live_gradcam.values import Explanation, Frame, Prediction
 from live_gradcam.workers import Channel, ChannelAborted, WorkerGroup
 
 TRUTH_EVERY_FRAMES = 10

@@ -13,8 +13,9 @@ from typing import Protocol, TypeAlias
 
 from typing_extensions import Self
 
+from live_gradcam.choices import View
 from live_gradcam.errors import LiveGradcamError
-from live_gradcam.values import Explanation, Image, View
+from live_gradcam.values import Explanation, Image
 
 Classes: TypeAlias = "str | int | Sequence[str | int] | None"
 

@@ -13,12 +13,13 @@ from urllib.parse import urlencode
 
 import gradio as gr
 
+from live_gradcam.choices import View
 from live_gradcam.errors import LiveGradcamError, SourceError, UsageError
 from live_gradcam.images import read_image
 from live_gradcam.native import cv2
 from live_gradcam.show.heat import heat_table
 from live_gradcam.show.overlay import COLORMAPS
-from live_gradcam.values import Image, View
+from live_gradcam.values import Image
 from live_gradcam.web import messages
 from live_gradcam.web.cache import CacheFolder
 from live_gradcam.web.images import KeptPicture, Look, likely

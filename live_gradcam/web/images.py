@@ -11,11 +11,12 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from live_gradcam.choices import View
 from live_gradcam.faithfulness.removal import Removal, removal_test
 from live_gradcam.native import cv2
 from live_gradcam.show.overlay import OverlayOptions, draw
 from live_gradcam.show.records import record
-from live_gradcam.values import Explanation, Frame, Image, Region, View
+from live_gradcam.values import Explanation, Frame, Image, Region
 from live_gradcam.web.engine import Seat, SharedEngine
 from live_gradcam.web.layers import LayerShelf
 from live_gradcam.web.limits import Limits

@@ -9,7 +9,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from live_gradcam.values import Explanation, Image, Prediction, Region, View
+from live_gradcam.choices import View
+from live_gradcam.values import Explanation, Image, Prediction, Region
 from live_gradcam.web.engine import Busy, Classes, Seat, SharedEngine
 
 
