@@ -1,21 +1,28 @@
-"""``live-gradcam evaluate``: is a classifier looking at the right thing?"""
+"""``live-gradcam evaluate``: a verdict on whether a classifier looks at the right thing."""
 
 from __future__ import annotations
 
 import shutil
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
 from typing_extensions import Self
 
 from live_gradcam import lifecycle
-from live_gradcam.choices import View
+from live_gradcam.choices import (
+    DEFAULT_CURVE_STEPS,
+    DEFAULT_METHOD,
+    DEFAULT_SCENES,
+    DEFAULT_SEED,
+    DEFAULT_VIEW,
+)
 from live_gradcam.cli.console import Console, ProgressLine
-from live_gradcam.cli.network import open_classifier, warn_of_forwards
-from live_gradcam.cli.options import NetworkOptions
+from live_gradcam.cli.network import NetworkOptions, ViewOption, open_classifier, warn_of_forwards
+from live_gradcam.cli.options import Overwrite
 from live_gradcam.errors import UsageError
 
 if TYPE_CHECKING:
@@ -33,27 +40,107 @@ _MOST_FINDINGS = 10
 _UNITS = {"images": "pictures", "sanity": "scrambled parts"}
 
 
+_EVALUATE = "What is measured"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EvaluateRequest:
-    """Everything the command line says; the options' help says what each one means."""
+class EvaluateArguments:
+    """Everything that can be typed after ``live-gradcam evaluate``."""
 
-    source: str
-    outputs: tuple[Path, ...] = ()
-    network: NetworkOptions
-    methods: tuple[str, ...] = ("gradcam",)
-    measures: tuple[str, ...] = ()
-    view: View = "crop"
-    boxes: Path | None = None
-    scenes: int = 64
-    seed: int = 0
-    steps: int = 20
-    max_pictures: int | None = None
-    sanity: bool = True
-    resume: Path | None = None
-    overwrite: bool = False
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help="A folder with a folder for each class, with a labels.csv, or with pictures only; "
+            "or 'scenes' or 'scenes:SEED' for generated pictures with masks.",
+            show_default=False,
+        ),
+    ]
+    outputs: Annotated[
+        tuple[Path, ...],
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="OUTPUT",
+            help="Where results go; may be repeated: .html a report, .json everything, .csv a row "
+            "for each picture and method.",
+            show_default=False,
+        ),
+    ] = ()
+    network: NetworkOptions = field(default_factory=NetworkOptions)
+    methods: Annotated[
+        tuple[str, ...],
+        typer.Option(
+            "--method",
+            metavar="NAME",
+            help="What makes the maps; may be repeated, to compare. See 'live-gradcam models "
+            "--methods'.",
+            rich_help_panel=_EVALUATE,
+            show_default=DEFAULT_METHOD,
+        ),
+    ] = (DEFAULT_METHOD,)
+    measures: Annotated[
+        tuple[str, ...],
+        typer.Option(
+            metavar="NAME,...",
+            help="accuracy, removal, curves (deletion and insertion), drop (average drop and "
+            "increase), pointing (and evidence on the object), completeness.",
+            rich_help_panel=_EVALUATE,
+            show_default="all",
+        ),
+    ] = ()
+    view: ViewOption = DEFAULT_VIEW
+    boxes: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE|FOLDER",
+            help="Where the objects are: COCO JSON, or a folder of PascalVOC XML.",
+            rich_help_panel=_EVALUATE,
+            show_default=False,
+        ),
+    ] = None
+    scenes: Annotated[
+        int, typer.Option(min=1, help="How many scenes to generate.", rich_help_panel=_EVALUATE)
+    ] = DEFAULT_SCENES
+    seed: Annotated[
+        int,
+        typer.Option(min=0, help="Decides everything that is random.", rich_help_panel=_EVALUATE),
+    ] = DEFAULT_SEED
+    steps: Annotated[
+        int,
+        typer.Option(
+            min=1, max=1000, help="Steps of deletion and insertion.", rich_help_panel=_EVALUATE
+        ),
+    ] = DEFAULT_CURVE_STEPS
+    max_pictures: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Measure at most so many pictures, spread over the classes.",
+            rich_help_panel=_EVALUATE,
+            show_default="all",
+        ),
+    ] = None
+    sanity: Annotated[
+        bool,
+        typer.Option(
+            "--sanity/--no-sanity",
+            help="Scramble the weights part by part: the maps have to change.",
+            rich_help_panel=_EVALUATE,
+        ),
+    ] = True
+    resume: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Keep partial results here, and go on from them.",
+            show_default="beside the first output, until that is written",
+        ),
+    ] = None
+    overwrite: Overwrite = False
 
 
-def execute(request: EvaluateRequest, console: Console) -> None:
+def evaluate_command(arguments: EvaluateArguments, console: Console) -> None:
     """Measure, show the tables, and write what was asked for.
 
     What can be refused at once is refused before anything slow is loaded.
@@ -66,50 +153,53 @@ def execute(request: EvaluateRequest, console: Console) -> None:
     from live_gradcam.evaluate.options import EvaluationOptions, parse_measures
     from live_gradcam.evaluate.outputs import check_outputs
 
-    if console.quiet and not request.outputs:
+    if console.quiet and not arguments.outputs:
         raise UsageError("nothing to do", "--quiet", "no output is given", "Add -o OUTPUT")
-    measures = parse_measures(request.measures)
-    network = request.network
-    read = [each for each in (network.weights, network.labels, request.boxes) if each is not None]
-    partial = _partial_path(request)
+    measures = parse_measures(arguments.measures)
+    network = arguments.network
+    read = [each for each in (network.weights, network.labels, arguments.boxes) if each is not None]
+    state_path = _state_path(arguments)
     check_outputs(
-        request.outputs,
-        [*read, Path(request.source), *([partial] if partial else [])],
-        overwrite=request.overwrite,
+        arguments.outputs,
+        [*read, Path(arguments.source), *([state_path] if state_path else [])],
+        overwrite=arguments.overwrite,
     )
-    require_source(request.source)
+    require_source(arguments.source)
     boxes = None
-    if request.boxes is not None:
+    if arguments.boxes is not None:
         from live_gradcam.evaluate.annotations import read_annotations
 
-        boxes = read_annotations(request.boxes)
+        boxes = read_annotations(arguments.boxes)
 
     from live_gradcam.explain.methods.table import require_method
 
-    options = EvaluationOptions(
-        methods=request.methods,
+    settings = Settings(
+        methods=arguments.methods,
         measures=measures,
-        view=request.view,
-        steps=request.steps,
-        seed=request.seed,
-        sanity=request.sanity,
-        device=network.device,
-        precision=network.precision,
+        view=arguments.view,
+        steps=arguments.steps,
+        seed=arguments.seed,
+        sanity=arguments.sanity,
     )
     for name in options.methods:
         require_method(name)
     classifier = open_classifier(network, console)
-    warn_of_forwards(options.methods, classifier, console)
-    dataset = open_dataset(
-        request.source, classifier.labels, boxes=boxes, scenes=request.scenes, seed=request.seed
-    ).subset(request.max_pictures, request.seed)
-    evaluation = _measure(classifier, dataset, options, partial, console)
-    _show(evaluation.result, console)
-    for path in request.outputs:
-        evaluation.write_file(path)
-        console.note(f"wrote {path}")
-    if request.resume is None and partial is not None:
-        partial.unlink(missing_ok=True)
+    warn_of_forwards(settings.methods, classifier, console)
+    data = open_dataset(
+        arguments.source,
+        lookup_of(classifier),
+        boxes=boxes,
+        scenes=arguments.scenes,
+        seed=arguments.seed,
+    )
+    items = choose(data.items, arguments.max_pictures, arguments.seed)
+    machine = Machine(network.device, network.precision, console.note)
+    evaluation, state = _measure(classifier, data, items, settings, machine, state_path, console)
+    with state:
+        _show(evaluation.result, console)
+        _write(arguments, evaluation, classifier, settings, machine, console)
+        if arguments.resume is None:
+            state.remove()
 
 
 class _Progress:
@@ -122,7 +212,7 @@ class _Progress:
         self._line: ProgressLine | None = None
 
     def update(self, unit: str, done: int, total: int) -> None:
-        """Show how far it is."""
+        """Show how many of a unit are done."""
         if unit != self._unit or self._line is None:
             self._stack.close()
             self._unit = unit
@@ -142,11 +232,11 @@ class _Progress:
         self._stack.close()
 
 
-def _partial_path(request: EvaluateRequest) -> Path | None:
+def _state_path(arguments: EvaluateArguments) -> Path | None:
     """Return the file of partial results: the named one, or one beside the first output."""
-    if request.resume is not None or not request.outputs:
-        return request.resume
-    first = request.outputs[0]
+    if arguments.resume is not None or not arguments.outputs:
+        return arguments.resume
+    first = arguments.outputs[0]
     return first.with_name(f"{first.name}.partial")
 
 
@@ -175,9 +265,9 @@ def _measure(
             raise
 
 
-def _show(result: EvaluationResult, console: Console) -> None:
-    """Print the tables on stdout; the notes and what looks suspicious on stderr."""
-    from live_gradcam.evaluate.tables import classes_table, totals_table
+def _show(result: dict[str, Any], console: Console) -> None:
+    """Print the tables on stdout, the notes and what looks suspicious on stderr."""
+    from live_gradcam.evaluate.table import classes_table, totals_table
 
     for note in result.notes:
         console.note(f"note: {note}")
@@ -202,3 +292,37 @@ def _show(result: EvaluationResult, console: Console) -> None:
         console.note(f"... and {len(suspicious) - _MOST_FINDINGS} more classes look suspicious")
     for sentence in result.sanity_findings:
         console.note(sentence)
+
+
+def _write(
+    arguments: EvaluateArguments,
+    evaluation: Evaluation,
+    classifier: Classifier,
+    settings: Settings,
+    machine: Machine,
+    console: Console,
+) -> None:
+    from live_gradcam.evaluate.outputs import as_csv, as_json, write_text
+
+    for path in arguments.outputs:
+        suffix = path.suffix.lower()
+        if suffix == ".json":
+            text = as_json(evaluation.result)
+        elif suffix == ".csv":
+            text = as_csv(evaluation.result)
+        else:
+            from live_gradcam.evaluate.gallery import make_gallery
+            from live_gradcam.evaluate.report import as_html
+            from live_gradcam.evaluate.run import lookup_of
+
+            gallery = make_gallery(
+                evaluation.result,
+                evaluation.items,
+                classifier,
+                settings,
+                machine,
+                lookup_of(classifier),
+            )
+            text = as_html(evaluation.result, gallery)
+        write_text(path, text)
+        console.note(f"wrote {path}")

@@ -37,11 +37,11 @@ class EvaluationOptions:
         UsageError: No method is named, one is named twice, or there is no such measure.
     """
 
-    methods: tuple[str, ...] = ("gradcam",)
+    methods: tuple[str, ...] = (DEFAULT_METHOD,)
     measures: tuple[Measure, ...] = MEASURES
-    view: View = "crop"
-    steps: int = 20
-    seed: int = 0
+    view: View = DEFAULT_VIEW
+    steps: int = DEFAULT_CURVE_STEPS
+    seed: int = DEFAULT_SEED
     sanity: bool = True
     sanity_images: int = 8
     device: str = "auto"

@@ -27,15 +27,15 @@ class OverlayOptions:
         top_k: How many classes are listed.
     """
 
-    colormap: str = "turbo"
-    opacity: float = 0.6
+    colormap: str = DEFAULT_COLORMAP
+    opacity: float = DEFAULT_OPACITY
     layout: Layout = "heatmap"
     signed: bool = False
     scale: float | None = None
     show_labels: bool = True
     show_legend: bool = True
     show_hud: bool = True
-    top_k: int = 3
+    top_k: int = DEFAULT_TOP_K
 
     def __post_init__(self) -> None:
         if self.colormap not in COLORMAP_NAMES:
