@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from typing_extensions import Self
@@ -158,10 +158,10 @@ def evaluate_command(arguments: EvaluateArguments, console: Console) -> None:
     measures = parse_measures(arguments.measures)
     network = arguments.network
     read = [each for each in (network.weights, network.labels, arguments.boxes) if each is not None]
-    state_path = _state_path(arguments)
+    partial = _partial_path(arguments)
     check_outputs(
         arguments.outputs,
-        [*read, Path(arguments.source), *([state_path] if state_path else [])],
+        [*read, Path(arguments.source), *([partial] if partial else [])],
         overwrite=arguments.overwrite,
     )
     require_source(arguments.source)
@@ -173,33 +173,34 @@ def evaluate_command(arguments: EvaluateArguments, console: Console) -> None:
 
     from live_gradcam.explain.methods.table import require_method
 
-    settings = Settings(
+    options = EvaluationOptions(
         methods=arguments.methods,
         measures=measures,
         view=arguments.view,
         steps=arguments.steps,
         seed=arguments.seed,
         sanity=arguments.sanity,
+        device=network.device,
+        precision=network.precision,
     )
     for name in options.methods:
         require_method(name)
     classifier = open_classifier(network, console)
-    warn_of_forwards(settings.methods, classifier, console)
-    data = open_dataset(
+    warn_of_forwards(options.methods, classifier, console)
+    dataset = open_dataset(
         arguments.source,
-        lookup_of(classifier),
+        classifier.labels,
         boxes=boxes,
         scenes=arguments.scenes,
         seed=arguments.seed,
-    )
-    items = choose(data.items, arguments.max_pictures, arguments.seed)
-    machine = Machine(network.device, network.precision, console.note)
-    evaluation, state = _measure(classifier, data, items, settings, machine, state_path, console)
-    with state:
-        _show(evaluation.result, console)
-        _write(arguments, evaluation, classifier, settings, machine, console)
-        if arguments.resume is None:
-            state.remove()
+    ).subset(arguments.max_pictures, arguments.seed)
+    evaluation = _measure(classifier, dataset, options, partial, console)
+    _show(evaluation.result, console)
+    for path in arguments.outputs:
+        evaluation.write_file(path)
+        console.note(f"wrote {path}")
+    if arguments.resume is None and partial is not None:
+        partial.unlink(missing_ok=True)
 
 
 class _Progress:
@@ -212,7 +213,7 @@ class _Progress:
         self._line: ProgressLine | None = None
 
     def update(self, unit: str, done: int, total: int) -> None:
-        """Show how many of a unit are done."""
+        """Show how far it is."""
         if unit != self._unit or self._line is None:
             self._stack.close()
             self._unit = unit
@@ -232,7 +233,7 @@ class _Progress:
         self._stack.close()
 
 
-def _state_path(arguments: EvaluateArguments) -> Path | None:
+def _partial_path(arguments: EvaluateArguments) -> Path | None:
     """Return the file of partial results: the named one, or one beside the first output."""
     if arguments.resume is not None or not arguments.outputs:
         return arguments.resume
@@ -265,9 +266,9 @@ def _measure(
             raise
 
 
-def _show(result: dict[str, Any], console: Console) -> None:
-    """Print the tables on stdout, the notes and what looks suspicious on stderr."""
-    from live_gradcam.evaluate.table import classes_table, totals_table
+def _show(result: EvaluationResult, console: Console) -> None:
+    """Print the tables on stdout; the notes and what looks suspicious on stderr."""
+    from live_gradcam.evaluate.tables import classes_table, totals_table
 
     for note in result.notes:
         console.note(f"note: {note}")
@@ -292,37 +293,3 @@ def _show(result: dict[str, Any], console: Console) -> None:
         console.note(f"... and {len(suspicious) - _MOST_FINDINGS} more classes look suspicious")
     for sentence in result.sanity_findings:
         console.note(sentence)
-
-
-def _write(
-    arguments: EvaluateArguments,
-    evaluation: Evaluation,
-    classifier: Classifier,
-    settings: Settings,
-    machine: Machine,
-    console: Console,
-) -> None:
-    from live_gradcam.evaluate.outputs import as_csv, as_json, write_text
-
-    for path in arguments.outputs:
-        suffix = path.suffix.lower()
-        if suffix == ".json":
-            text = as_json(evaluation.result)
-        elif suffix == ".csv":
-            text = as_csv(evaluation.result)
-        else:
-            from live_gradcam.evaluate.gallery import make_gallery
-            from live_gradcam.evaluate.report import as_html
-            from live_gradcam.evaluate.run import lookup_of
-
-            gallery = make_gallery(
-                evaluation.result,
-                evaluation.items,
-                classifier,
-                settings,
-                machine,
-                lookup_of(classifier),
-            )
-            text = as_html(evaluation.result, gallery)
-        write_text(path, text)
-        console.note(f"wrote {path}")

@@ -137,7 +137,7 @@ def _serve(
         AppState.open(classifier, explainer) as state,
         lifecycle.cooperative() as stop,
         serving(
-            desks, host=arguments.host, port=arguments.port, auth=auth, share=arguments.share
+            state, host=arguments.host, port=arguments.port, auth=auth, share=arguments.share
         ) as address,
     ):
         console.out(f"The page is at {address.local}")

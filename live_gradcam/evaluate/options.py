@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
-from live_gradcam.choices import View
+from live_gradcam.choices import (
+    DEFAULT_CURVE_STEPS,
+    DEFAULT_METHOD,
+    DEFAULT_SEED,
+    DEFAULT_VIEW,
+    PrecisionChoice,
+    View,
+)
 from live_gradcam.errors import UsageError
-
-if TYPE_CHECKING:
-    from live_gradcam.explain.engine.runtime import PrecisionChoice
 
 Measure: TypeAlias = Literal["accuracy", "removal", "curves", "drop", "pointing", "completeness"]
 

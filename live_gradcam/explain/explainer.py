@@ -13,7 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import Self
 
-from live_gradcam.choices import View
+from live_gradcam.choices import (
+    DEFAULT_COMPILE,
+    DEFAULT_DEVICE,
+    DEFAULT_METHOD,
+    DEFAULT_PRECISION,
+    DEFAULT_TOP_K,
+    DEFAULT_VIEW,
+    CompileChoice,
+    PrecisionChoice,
+    View,
+)
 from live_gradcam.errors import SourceError, UsageError
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.engine.fused import Selection

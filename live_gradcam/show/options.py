@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from live_gradcam.choices import COLORMAP_NAMES, LAYOUTS, Layout
+from live_gradcam.choices import (
+    COLORMAP_NAMES,
+    DEFAULT_COLORMAP,
+    DEFAULT_OPACITY,
+    DEFAULT_TOP_K,
+    LAYOUTS,
+    Layout,
+)
 
 LOW_CONFIDENCE = 0.2
 """A top probability below this is called "low confidence"."""

@@ -113,6 +113,8 @@ def _defaults(*kinds: type[Any]) -> dict[str, object]:
 
 def _python_faces() -> dict[str, tuple[Callable[..., object], type[Any], dict[str, str]]]:
     """Callables with the options' Python side: what they are, and fields of another name."""
+    from live_gradcam.evaluate.settings import Settings
+
     from live_gradcam import (
         Explainer,
         OverlayOptions,
@@ -122,7 +124,6 @@ def _python_faces() -> dict[str, tuple[Callable[..., object], type[Any], dict[st
         run_session,
     )
     from live_gradcam.evaluate.dataset import open_dataset
-    from live_gradcam.evaluate.settings import Settings
     from live_gradcam.web.server import serving
 
     return {
