@@ -1,21 +1,28 @@
-"""``live-gradcam evaluate``: is a classifier looking at the right thing?"""
+"""``live-gradcam evaluate``: a verdict on whether a classifier looks at the right thing."""
 
 from __future__ import annotations
 
 import shutil
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+import typer
 from typing_extensions import Self
 
 from live_gradcam import lifecycle
-from live_gradcam.choices import View
+from live_gradcam.choices import (
+    DEFAULT_CURVE_STEPS,
+    DEFAULT_METHOD,
+    DEFAULT_SCENES,
+    DEFAULT_SEED,
+    DEFAULT_VIEW,
+)
 from live_gradcam.cli.console import Console, ProgressLine
-from live_gradcam.cli.network import open_classifier, warn_of_forwards
-from live_gradcam.cli.options import NetworkOptions
+from live_gradcam.cli.network import NetworkOptions, ViewOption, open_classifier, warn_of_forwards
+from live_gradcam.cli.options import Overwrite
 from live_gradcam.errors import UsageError
 
 if TYPE_CHECKING:
@@ -33,27 +40,107 @@ _MOST_FINDINGS = 10
 _UNITS = {"images": "pictures", "sanity": "scrambled parts"}
 
 
+_EVALUATE = "What is measured"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EvaluateRequest:
-    """Everything the command line says; the options' help says what each one means."""
+class EvaluateArguments:
+    """Everything that can be typed after ``live-gradcam evaluate``."""
 
-    source: str
-    outputs: tuple[Path, ...] = ()
-    network: NetworkOptions
-    methods: tuple[str, ...] = ("gradcam",)
-    measures: tuple[str, ...] = ()
-    view: View = "crop"
-    boxes: Path | None = None
-    scenes: int = 64
-    seed: int = 0
-    steps: int = 20
-    max_pictures: int | None = None
-    sanity: bool = True
-    resume: Path | None = None
-    overwrite: bool = False
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help="A folder with a folder for each class, with a labels.csv, or with pictures only; "
+            "or 'scenes' or 'scenes:SEED' for generated pictures with masks.",
+            show_default=False,
+        ),
+    ]
+    outputs: Annotated[
+        tuple[Path, ...],
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="OUTPUT",
+            help="Where results go; may be repeated: .html a report, .json everything, .csv a row "
+            "for each picture and method.",
+            show_default=False,
+        ),
+    ] = ()
+    network: NetworkOptions = field(default_factory=NetworkOptions)
+    methods: Annotated[
+        tuple[str, ...],
+        typer.Option(
+            "--method",
+            metavar="NAME",
+            help="What makes the maps; may be repeated, to compare. See 'live-gradcam models "
+            "--methods'.",
+            rich_help_panel=_EVALUATE,
+            show_default=DEFAULT_METHOD,
+        ),
+    ] = (DEFAULT_METHOD,)
+    measures: Annotated[
+        tuple[str, ...],
+        typer.Option(
+            metavar="NAME,...",
+            help="accuracy, removal, curves (deletion and insertion), drop (average drop and "
+            "increase), pointing (and evidence on the object), completeness.",
+            rich_help_panel=_EVALUATE,
+            show_default="all",
+        ),
+    ] = ()
+    view: ViewOption = DEFAULT_VIEW
+    boxes: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE|FOLDER",
+            help="Where the objects are: COCO JSON, or a folder of PascalVOC XML.",
+            rich_help_panel=_EVALUATE,
+            show_default=False,
+        ),
+    ] = None
+    scenes: Annotated[
+        int, typer.Option(min=1, help="How many scenes to generate.", rich_help_panel=_EVALUATE)
+    ] = DEFAULT_SCENES
+    seed: Annotated[
+        int,
+        typer.Option(min=0, help="Decides everything that is random.", rich_help_panel=_EVALUATE),
+    ] = DEFAULT_SEED
+    steps: Annotated[
+        int,
+        typer.Option(
+            min=1, max=1000, help="Steps of deletion and insertion.", rich_help_panel=_EVALUATE
+        ),
+    ] = DEFAULT_CURVE_STEPS
+    max_pictures: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Measure at most so many pictures, spread over the classes.",
+            rich_help_panel=_EVALUATE,
+            show_default="all",
+        ),
+    ] = None
+    sanity: Annotated[
+        bool,
+        typer.Option(
+            "--sanity/--no-sanity",
+            help="Scramble the weights part by part: the maps have to change.",
+            rich_help_panel=_EVALUATE,
+        ),
+    ] = True
+    resume: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Keep partial results here, and go on from them.",
+            show_default="beside the first output, until that is written",
+        ),
+    ] = None
+    overwrite: Overwrite = False
 
 
-def execute(request: EvaluateRequest, console: Console) -> None:
+def evaluate_command(arguments: EvaluateArguments, console: Console) -> None:
     """Measure, show the tables, and write what was asked for.
 
     What can be refused at once is refused before anything slow is loaded.
@@ -66,33 +153,33 @@ def execute(request: EvaluateRequest, console: Console) -> None:
     from live_gradcam.evaluate.options import EvaluationOptions, parse_measures
     from live_gradcam.evaluate.outputs import check_outputs
 
-    if console.quiet and not request.outputs:
+    if console.quiet and not arguments.outputs:
         raise UsageError("nothing to do", "--quiet", "no output is given", "Add -o OUTPUT")
-    measures = parse_measures(request.measures)
-    network = request.network
-    read = [each for each in (network.weights, network.labels, request.boxes) if each is not None]
-    partial = _partial_path(request)
+    measures = parse_measures(arguments.measures)
+    network = arguments.network
+    read = [each for each in (network.weights, network.labels, arguments.boxes) if each is not None]
+    partial = _partial_path(arguments)
     check_outputs(
-        request.outputs,
-        [*read, Path(request.source), *([partial] if partial else [])],
-        overwrite=request.overwrite,
+        arguments.outputs,
+        [*read, Path(arguments.source), *([partial] if partial else [])],
+        overwrite=arguments.overwrite,
     )
-    require_source(request.source)
+    require_source(arguments.source)
     boxes = None
-    if request.boxes is not None:
+    if arguments.boxes is not None:
         from live_gradcam.evaluate.annotations import read_annotations
 
-        boxes = read_annotations(request.boxes)
+        boxes = read_annotations(arguments.boxes)
 
     from live_gradcam.explain.methods.table import require_method
 
     options = EvaluationOptions(
-        methods=request.methods,
+        methods=arguments.methods,
         measures=measures,
-        view=request.view,
-        steps=request.steps,
-        seed=request.seed,
-        sanity=request.sanity,
+        view=arguments.view,
+        steps=arguments.steps,
+        seed=arguments.seed,
+        sanity=arguments.sanity,
         device=network.device,
         precision=network.precision,
     )
@@ -101,14 +188,18 @@ def execute(request: EvaluateRequest, console: Console) -> None:
     classifier = open_classifier(network, console)
     warn_of_forwards(options.methods, classifier, console)
     dataset = open_dataset(
-        request.source, classifier.labels, boxes=boxes, scenes=request.scenes, seed=request.seed
-    ).subset(request.max_pictures, request.seed)
+        arguments.source,
+        classifier.labels,
+        boxes=boxes,
+        scenes=arguments.scenes,
+        seed=arguments.seed,
+    ).subset(arguments.max_pictures, arguments.seed)
     evaluation = _measure(classifier, dataset, options, partial, console)
     _show(evaluation.result, console)
-    for path in request.outputs:
+    for path in arguments.outputs:
         evaluation.write_file(path)
         console.note(f"wrote {path}")
-    if request.resume is None and partial is not None:
+    if arguments.resume is None and partial is not None:
         partial.unlink(missing_ok=True)
 
 
@@ -142,11 +233,11 @@ class _Progress:
         self._stack.close()
 
 
-def _partial_path(request: EvaluateRequest) -> Path | None:
+def _partial_path(arguments: EvaluateArguments) -> Path | None:
     """Return the file of partial results: the named one, or one beside the first output."""
-    if request.resume is not None or not request.outputs:
-        return request.resume
-    first = request.outputs[0]
+    if arguments.resume is not None or not arguments.outputs:
+        return arguments.resume
+    first = arguments.outputs[0]
     return first.with_name(f"{first.name}.partial")
 
 

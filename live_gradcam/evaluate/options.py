@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
-from live_gradcam.choices import View
+from live_gradcam.choices import (
+    DEFAULT_CURVE_STEPS,
+    DEFAULT_DEVICE,
+    DEFAULT_METHOD,
+    DEFAULT_PRECISION,
+    DEFAULT_SEED,
+    DEFAULT_VIEW,
+    PrecisionChoice,
+    View,
+)
 from live_gradcam.errors import UsageError
-
-if TYPE_CHECKING:
-    from live_gradcam.explain.engine.runtime import PrecisionChoice
 
 Measure: TypeAlias = Literal["accuracy", "removal", "curves", "drop", "pointing", "completeness"]
 
@@ -37,15 +43,15 @@ class EvaluationOptions:
         UsageError: No method is named, one is named twice, or there is no such measure.
     """
 
-    methods: tuple[str, ...] = ("gradcam",)
+    methods: tuple[str, ...] = (DEFAULT_METHOD,)
     measures: tuple[Measure, ...] = MEASURES
-    view: View = "crop"
-    steps: int = 20
-    seed: int = 0
+    view: View = DEFAULT_VIEW
+    steps: int = DEFAULT_CURVE_STEPS
+    seed: int = DEFAULT_SEED
     sanity: bool = True
     sanity_images: int = 8
-    device: str = "auto"
-    precision: PrecisionChoice = "auto"
+    device: str = DEFAULT_DEVICE
+    precision: PrecisionChoice = DEFAULT_PRECISION
 
     def __post_init__(self) -> None:
         if not self.methods:

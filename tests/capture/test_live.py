@@ -8,11 +8,12 @@ from random import Random
 import numpy as np
 import pytest
 
-from live_gradcam.capture.live import ConnectionLost, LivePolicy, LiveReader, ProbeResult
+from live_gradcam.capture.live import ConnectionLost, LivePolicy, LiveReader
 from live_gradcam.capture.mailbox import Mailbox
+from live_gradcam.capture.probe import ProbeResult
 from live_gradcam.errors import SourceError
 from live_gradcam.values import Image
-from tests.helpers.cameras import FakeClock, Gate, noise
+from tests.helpers.cameras import PATIENCE, FakeClock, Gate, noise
 
 PICTURE = noise(1)[0]
 
@@ -117,7 +118,7 @@ def test_without_probing_attempts_are_spaced_out() -> None:
 def test_patience_has_an_end(probes: bool) -> None:
     world = World(drop_at=1, away_until=1e9, while_away="unreachable")
     with reader(world, probes=probes, max_outage=30) as source:
-        assert source.newest(5) is not None
+        assert source.newest(PATIENCE) is not None
         with pytest.raises(SourceError, match=r"cannot read stream: test: .*(refused|cut)"):
             list(source)
         assert 30 <= world.now - 1 <= 36
@@ -162,7 +163,7 @@ def test_the_wall_clock_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr("time.time", lambda: 0.0)
     with reader(world, probes=True) as source:
         world.back.await_camera()
-        frame = source.newest(5)
+        frame = source.newest(PATIENCE)
         assert frame is not None
         assert frame.pts_seconds > 0
         world.back.open()
@@ -212,5 +213,5 @@ def test_ending_the_mailbox_wakes_everybody() -> None:
         waiter.start()
     mailbox.end()
     for waiter in waiters:
-        waiter.join(5)
+        waiter.join(PATIENCE)
     assert results == [None] * 3

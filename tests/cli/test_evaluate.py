@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from live_gradcam.cli.console import Console
-from live_gradcam.cli.evaluate import EvaluateRequest, execute
-from live_gradcam.cli.options import NetworkOptions
+from live_gradcam.cli.evaluate import EvaluateArguments, evaluate_command
+from live_gradcam.cli.network import NetworkOptions
 from live_gradcam.errors import LiveGradcamError, SinkError, SourceError, UsageError
 from live_gradcam.native import cv2
 from live_gradcam.scenes import render_scene
@@ -141,16 +141,16 @@ def test_what_is_wrong_is_refused_with_its_kind(
     words: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    request = EvaluateRequest(**{"source": "scenes", "network": SCENES, **changes})  # type: ignore[arg-type]
+    arguments = EvaluateArguments(**{"source": "scenes", "network": SCENES, **changes})  # type: ignore[arg-type]
     with pytest.raises(kind, match=re.escape(words)):
-        execute(request, Console())
+        evaluate_command(arguments, Console())
     assert not list(tmp_path.iterdir())
 
 
 def test_quiet_says_nothing_and_needs_an_output(
     folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    request = EvaluateRequest(
+    arguments = EvaluateArguments(
         source=str(folder),
         network=SCENES,
         outputs=(tmp_path / "r.json",),
@@ -158,9 +158,9 @@ def test_quiet_says_nothing_and_needs_an_output(
         sanity=False,
         resume=tmp_path / "state",
     )
-    execute(request, Console(quiet=True))
+    evaluate_command(arguments, Console(quiet=True))
     assert capfd.readouterr() == ("", "")
     assert (tmp_path / "r.json").exists()
     assert (tmp_path / "state").exists()  # a file that was named stays
     with pytest.raises(UsageError, match="-o"):
-        execute(EvaluateRequest(source=str(folder), network=SCENES), Console(quiet=True))
+        evaluate_command(EvaluateArguments(source=str(folder), network=SCENES), Console(quiet=True))

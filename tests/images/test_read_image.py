@@ -152,7 +152,7 @@ def test_palettes_bits_and_greys() -> None:
     grey = read_image(encoded(from_rgb().convert("L"), "PNG"))
     assert [int(grey[y, x, 0]) for y in (5, 40) for x in (5, 60)] == [76, 150, 29, 128]
     assert (grey[..., 0] == grey[..., 2]).all()
-    bits = Pillow.fromarray(np.tile(np.uint8([[0, 255]]), (8, 8))).convert("1")
+    bits = Pillow.fromarray(np.tile(np.array([[0, 255]], np.uint8), (8, 8))).convert("1")
     np.testing.assert_array_equal(read_image(encoded(bits, "PNG"))[0, :2, 1], [0, 255])
 
 
