@@ -48,7 +48,7 @@ class ClassProbability:
 
 @dataclass(frozen=True, slots=True)
 class ObjectResult:
-    """How well the map of a class fits the objects of that class on one image.
+    """Fit of the map of a class to the objects of that class on one image.
 
     Attributes:
         class_index: The class.
