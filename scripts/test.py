@@ -21,6 +21,7 @@ SLOW = (
     "tests/capture/test_stream.py",
     "tests/cli/test_demo.py",
     "tests/cli/test_doctor.py",
+    "tests/cli/test_listings.py",
     "tests/cli/test_main.py",
     "tests/cli/test_run.py",
     "tests/evaluate/test_command.py",

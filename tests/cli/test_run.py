@@ -93,7 +93,8 @@ def test_an_existing_output_needs_overwrite(command: Command, photo: Path, tmp_p
     assert (tmp_path / "out.png").read_bytes() == b"precious"
     done = command("run", photo, "-o", "out.png", "--model", "scenes", "--overwrite")
     assert done.returncode == 0
-    assert PIL.Image.open(tmp_path / "out.png").size == (160, 120)
+    with PIL.Image.open(tmp_path / "out.png") as image:
+        assert image.size == (160, 120)
 
 
 def test_a_missing_output_folder_is_code_4(command: Command, photo: Path) -> None:
