@@ -22,7 +22,7 @@ from live_gradcam.show.overlay import Hud
 from live_gradcam.show.sink import Sink, closing_sinks
 from live_gradcam.timing import RateMeter, StageClock, StageTimes
 from live_gradcam.values import Explanation, Frame, Image
-from live_gradcam.workers import Channel, ChannelAborted, WorkerGroup
+from live_gradcam.workers import Channel, ChannelAborted, ChannelClosed, WorkerGroup
 
 _QUEUE_FRAMES = 4
 _POLL_SECONDS = 0.05
@@ -51,7 +51,7 @@ class Summary:
         frames: Frames explained and written.
         seconds: From the first frame asked for to the last one finished.
         stages: Time per frame of each stage.
-        skipped: Frames or pictures that could not be decoded.
+        skipped: Frames or images that could not be decoded.
         outputs: One description for each output.
         notes: What the user should know, one sentence each.
         dropped: Frames of a live source that were replaced by newer ones.
@@ -91,7 +91,7 @@ class RunOptions:
         max_frames: Stop after so many frames; ``None`` for all.
         mirror: Flip every frame left to right before it is explained.
         batch_size: Frames explained in one forward; they are never waited for.
-        show_rate: Draw the measured rate into the picture.
+        show_rate: Draw the measured rate into the image.
     """
 
     classes: ClassChoice = None
@@ -199,7 +199,7 @@ class _OfflineRun:
                         if on_idle is not None and not on_idle():
                             self.stop.request()
                         continue
-                    except (StopIteration, ChannelAborted):
+                    except (ChannelClosed, ChannelAborted):
                         break
                     frames += 1
                     if (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,10 +11,11 @@ import torch
 from torch import nn
 
 import live_gradcam as lg
+from live_gradcam.choices import View
 from live_gradcam.explain.protocol import ClassChoice
 from live_gradcam.lifecycle import StopToken
 from live_gradcam.pipeline import Progress
-from live_gradcam.values import Explanation, Frame, Image, View
+from live_gradcam.values import Explanation, Frame, Image
 
 
 @pytest.fixture(scope="module")
@@ -248,7 +248,8 @@ def test_whoever_watches_gets_every_picture_and_can_end_the_run(
     assert seen == list(range(6))
 
 
-@pytest.mark.parametrize("options", [{"max_frames": 0}, {"batch_size": 0}])
-def test_impossible_options_are_refused(options: dict[str, int]) -> None:
+def test_impossible_options_are_refused() -> None:
     with pytest.raises(ValueError, match="at least 1"):
-        replace(lg.RunOptions(), **options)
+        lg.RunOptions(max_frames=0)
+    with pytest.raises(ValueError, match="at least 1"):
+        lg.RunOptions(batch_size=0)

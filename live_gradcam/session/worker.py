@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from live_gradcam.choices import View
 from live_gradcam.explain.explainer import Explainer
 from live_gradcam.explain.methods.table import METHODS
 from live_gradcam.explain.protocol import ClassChoice
@@ -21,8 +22,8 @@ from live_gradcam.images.geometry import mirror_frame
 from live_gradcam.session.feeds import Feed
 from live_gradcam.session.smoothing import SteadyLabels, SteadyMaps
 from live_gradcam.session.state import MOSAIC_TILES, Mode
-from live_gradcam.values import Explanation, Frame, Prediction, View
-from live_gradcam.workers import Channel, ChannelAborted, WorkerGroup
+from live_gradcam.values import Explanation, Frame, Prediction
+from live_gradcam.workers import Channel, ChannelAborted, ChannelClosed, WorkerGroup
 
 TRUTH_EVERY_FRAMES = 10
 """The truth meter tests one frame of so many."""
@@ -178,7 +179,7 @@ class ExplainWorker:
             item = self._items.get(timeout_seconds)
         except TimeoutError:
             return None
-        except (StopIteration, ChannelAborted):
+        except (ChannelClosed, ChannelAborted):
             self._workers.reraise()
             return None
         if isinstance(item, ExplainedFrame):

@@ -3,22 +3,16 @@
 Gradio reads the types while the program runs, so that this module does not postpone annotations.
 """
 
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
+from typing import Any, cast
 
 import gradio as gr
 
+from live_gradcam.choices import ColormapName, View
 from live_gradcam.images import read_image
-from live_gradcam.show.overlay import COLORMAPS
-from live_gradcam.values import View
 from live_gradcam.web.handlers import guarded, uploaded
 from live_gradcam.web.images import CachedImage, draw_overlay, encode_image, likely
 from live_gradcam.web.settings import ViewSettings, read_settings
 from live_gradcam.web.state import AppState
-
-if TYPE_CHECKING:
-    ColormapName: TypeAlias = str
-else:
-    ColormapName = Literal[tuple(COLORMAPS)]  # Gradio tells programs which ones there are
 
 _DEFAULT = ViewSettings()
 

@@ -13,10 +13,11 @@ from typing import TypeVar
 
 from typing_extensions import Self
 
+from live_gradcam.choices import View
 from live_gradcam.errors import LiveGradcamError
 from live_gradcam.explain.protocol import BatchExplainer, ClassChoice
 from live_gradcam.pool import ExplainerKey, ExplainerPool
-from live_gradcam.values import Explanation, Image, View
+from live_gradcam.values import Explanation, Image
 
 _logger = logging.getLogger(__name__)
 

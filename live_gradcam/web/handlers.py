@@ -13,10 +13,10 @@ from urllib.parse import urlencode
 
 import gradio as gr
 
+from live_gradcam.choices import COLORMAP_NAMES
 from live_gradcam.errors import LiveGradcamError, SourceError, UsageError
 from live_gradcam.images import read_image
 from live_gradcam.show.heat import heat_table
-from live_gradcam.show.overlay import COLORMAPS
 from live_gradcam.values import Image
 from live_gradcam.web import messages
 from live_gradcam.web.cache import CacheFolder
@@ -219,7 +219,7 @@ def figure(image: Image, *, alt: str, caption: str = "") -> str:
 
 def legend(colormap: str) -> str:
     """The colour map as a bar with words at its ends."""
-    colours = heat_table(colormap if colormap in COLORMAPS else _DEFAULT, 1.0, False).colours
+    colours = heat_table(colormap if colormap in COLORMAP_NAMES else _DEFAULT, 1.0, False).colours
     stops = ", ".join("rgb({2} {1} {0})".format(*colours[index]) for index in range(0, 256, 17))
     return (
         '<div class="legend" role="img" aria-label="Colours from little to much evidence">'

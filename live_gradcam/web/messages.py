@@ -6,7 +6,7 @@ from pathlib import Path
 
 from live_gradcam.errors import LiveGradcamError
 from live_gradcam.faithfulness.removal import Removal
-from live_gradcam.show.overlay import LOW_CONFIDENCE
+from live_gradcam.show.options import LOW_CONFIDENCE
 from live_gradcam.values import Explanation
 from live_gradcam.wording import percent
 

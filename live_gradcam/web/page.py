@@ -11,9 +11,9 @@ from typing import Any
 import gradio as gr
 from gradio.events import api
 
-from live_gradcam.capture.scene import render_scene
+from live_gradcam.choices import COLORMAP_NAMES
 from live_gradcam.explain.methods.table import METHODS
-from live_gradcam.show.overlay import COLORMAPS
+from live_gradcam.scenes import render_scene
 from live_gradcam.web.api import Api
 from live_gradcam.web.handlers import EMPTY, Handlers, legend
 from live_gradcam.web.images import TOP, encode_image
@@ -194,7 +194,7 @@ def _controls(state: AppState) -> _Controls:
         ),
         opacity=gr.Slider(0.0, 1.0, value=_DEFAULT.opacity, step=0.05, label="Opacity", buttons=[]),
         colormap=gr.Dropdown(
-            list(COLORMAPS), value=_DEFAULT.colormap, label="Colours", filterable=False
+            list(COLORMAP_NAMES), value=_DEFAULT.colormap, label="Colours", filterable=False
         ),
     )
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, TypeAlias, cast, get_args
+from typing import Any, TypeAlias
 
+from live_gradcam.choices import COLORMAP_NAMES, VIEWS, ColormapName, View
 from live_gradcam.errors import UsageError
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.methods.table import METHODS, QUICK_METHODS
 from live_gradcam.explain.protocol import BatchExplainer
 from live_gradcam.pool import ExplainerKey, ExplainerPool
-from live_gradcam.show.overlay import COLORMAPS, OverlayOptions
-from live_gradcam.values import View
+from live_gradcam.show.overlay import OverlayOptions
 
 VIEW_LABELS: Mapping[View, str] = MappingProxyType(
     {"crop": "Centre", "stretch": "Squeezed", "full": "Whole"}
@@ -34,7 +34,7 @@ class ViewSettings:
         layer: The explained layer; empty for the network's own.
         method: What makes the map; empty for the page's own.
         opacity: Of full heat, 0..1.
-        colormap: A name in `live_gradcam.show.overlay.COLORMAPS`.
+        colormap: A name in `live_gradcam.choices.COLORMAP_NAMES`.
     """
 
     class_name: str = ""
@@ -42,7 +42,7 @@ class ViewSettings:
     layer: str = ""
     method: str = ""
     opacity: float = 0.6
-    colormap: str = "turbo"
+    colormap: ColormapName = "turbo"
 
     @property
     def cache_key(self) -> CacheKey:
@@ -77,19 +77,21 @@ def read_settings(
     Raises:
         UsageError: A value is none of those that the controls offer.
     """
-    if view not in get_args(View):
-        raise UsageError("unknown view", str(view), "", f"Choose from {', '.join(get_args(View))}")
-    if colormap not in COLORMAPS:
-        raise UsageError("unknown colour map", str(colormap), "", f"Choose from {[*COLORMAPS]}")
+    if view not in VIEWS:
+        raise UsageError("unknown view", str(view), "", f"Choose from {', '.join(VIEWS)}")
+    if colormap not in COLORMAP_NAMES:
+        raise UsageError(
+            "unknown colour map", str(colormap), "", f"Choose from {[*COLORMAP_NAMES]}"
+        )
     if isinstance(opacity, bool) or not isinstance(opacity, (int, float)) or not 0 <= opacity <= 1:
         raise UsageError("unknown opacity", str(opacity), "", "Choose a number from 0 to 1")
     return ViewSettings(
         class_name=str(class_name or ""),
-        view=cast("View", view),
+        view=view,
         layer=str(layer or ""),
         method=str(method or ""),
         opacity=float(opacity),
-        colormap=str(colormap),
+        colormap=colormap,
     )
 
 

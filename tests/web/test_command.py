@@ -43,7 +43,7 @@ def test_what_would_be_unsafe_is_refused_at_once(
 def test_without_gradio_the_pip_command_is_named(tmp_path: Path) -> None:
     code = (
         "import sys; sys.modules['gradio'] = None\n"
-        "from live_gradcam.cli.main import run_command_line\n"
+        "from live_gradcam.cli import run_command_line\n"
         "sys.exit(run_command_line(['web', '--no-open']))"
     )
     result = subprocess.run(
@@ -57,7 +57,7 @@ def test_without_gradio_the_pip_command_is_named(tmp_path: Path) -> None:
 
 def test_looking_at_the_help_loads_no_page() -> None:
     code = (
-        "import sys; from live_gradcam.cli.main import run_command_line\n"
+        "import sys; from live_gradcam.cli import run_command_line\n"
         "run_command_line(['web', '--help'])\n"
         "assert not {'gradio', 'torch', 'numpy', 'cv2'} & set(sys.modules)"
     )

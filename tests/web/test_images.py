@@ -13,13 +13,14 @@ from subprocess import CompletedProcess
 import numpy as np
 import pytest
 
+from live_gradcam.choices import View
 from live_gradcam.errors import UsageError
 from live_gradcam.explain.classifier import Classifier, load_classifier
 from live_gradcam.explain.explainer import Explainer
 from live_gradcam.explain.protocol import BatchExplainer, ClassChoice
 from live_gradcam.images import read_image
 from live_gradcam.pool import ExplainerPool
-from live_gradcam.values import Explanation, Image, View
+from live_gradcam.values import Explanation, Image
 from live_gradcam.web.engine import SharedEngine
 from live_gradcam.web.images import (
     CachedImage,

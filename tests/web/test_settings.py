@@ -6,12 +6,12 @@ from typing import get_args
 
 import pytest
 
+from live_gradcam.choices import View
 from live_gradcam.errors import UsageError
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.methods.table import QUICK_METHODS
 from live_gradcam.explain.protocol import BatchExplainer
 from live_gradcam.pool import ExplainerPool
-from live_gradcam.values import View
 from live_gradcam.web.settings import (
     VIEW_LABELS,
     ViewSettings,
