@@ -83,7 +83,7 @@ def execute(request: EvaluateRequest, console: Console) -> None:
         boxes = read_annotations(request.boxes)
 
     from live_gradcam.evaluate.run import Machine, lookup_of
-    from live_gradcam.explain.methods.table import require_method
+    from live_gradcam.explain.methods import require_method
 
     settings = Settings(
         methods=request.methods,

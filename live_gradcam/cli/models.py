@@ -29,7 +29,7 @@ def execute(console: Console) -> None:
 
 def list_methods(console: Console) -> None:
     """List every method: name, paper, what its numbers are in, and what it computes."""
-    from live_gradcam.explain.methods.table import METHODS
+    from live_gradcam.explain.methods import METHODS
 
     console.table(
         ("name", "title", "paper", "unit", "map of class c"),

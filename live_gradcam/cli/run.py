@@ -64,7 +64,6 @@ def execute(request: RunRequest, console: Console) -> None:
         Interrupted: A signal came; files are finalised.
     """
     from live_gradcam.capture.open import source_files
-    from live_gradcam.explain.methods.table import require_method
     from live_gradcam.show.open import validate_outputs
     from live_gradcam.show.overlay import OverlayOptions
 
@@ -72,13 +71,16 @@ def execute(request: RunRequest, console: Console) -> None:
         raise UsageError("nothing to do", "--no-window", "no output is given", "add -o OUTPUT")
     if request.kiosk and not request.window:
         raise UsageError("--kiosk needs the window", "", "", "Leave out -o and --no-window")
-    require_method(request.method)
     overlay = OverlayOptions(colormap=request.colormap, opacity=request.opacity)
     validate_outputs(request.outputs, source_files(request.source), overwrite=request.overwrite)
     if request.window:
         from live_gradcam.show.window import probe_display
 
         probe_display()
+    if request.method != "gradcam":  # the default is known to exist; the table of all loads torch
+        from live_gradcam.explain.methods import require_method
+
+        require_method(request.method)
     _import_torch_early()
     if request.kiosk:
         _run_kiosk(request, console, overlay)

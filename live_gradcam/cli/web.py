@@ -46,12 +46,13 @@ def execute(request: WebRequest, console: Console) -> None:
         Interrupted: A signal came; the page is closed.
     """
     require_gradio()
-    from live_gradcam.explain.methods.table import require_method
     from live_gradcam.web.security import parse_auth
 
-    require_method(request.method)
     auth = parse_auth(request.auth, host=request.host, share=request.share)
     require_port(request.host, request.port)
+    from live_gradcam.explain.methods import require_method  # loads torch
+
+    require_method(request.method)
     classifier = open_classifier(request.network, console)
     with _explainer(request, classifier, console) as explainer:
         _serve(request, console, classifier, explainer, auth)

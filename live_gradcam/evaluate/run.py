@@ -19,7 +19,7 @@ from live_gradcam.evaluate.summary import sanity_findings, summarise
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.engine.runtime import PrecisionChoice
 from live_gradcam.explain.explainer import Explainer
-from live_gradcam.explain.heads.multi_layer import MultiLayerHead
+from live_gradcam.explain.heads import MultiLayerHead
 from live_gradcam.explain.networks.labels import class_lookup
 from live_gradcam.faithfulness.scoring import Scorer
 

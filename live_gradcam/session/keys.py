@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TypeAlias, TypeVar, get_args
 
-from live_gradcam.explain.methods.table import METHODS
+from live_gradcam.explain.methods import METHODS
 from live_gradcam.session.state import MOSAIC_TILES, Mode, SessionState, Situation
 from live_gradcam.show.overlay import COLORMAPS, LAYOUTS, Layout
 from live_gradcam.values import View

@@ -9,8 +9,7 @@ from typing import TypeAlias
 from live_gradcam.errors import UsageError
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.layers import at_layer, list_layers
-from live_gradcam.explain.methods.heads import all_maps_are_cheap
-from live_gradcam.explain.methods.table import METHODS, QUICK_METHODS
+from live_gradcam.explain.methods import METHODS, QUICK_METHODS, require_method
 from live_gradcam.web.engine import Explains
 
 MakeExplainer: TypeAlias = Callable[[Classifier, str], Explains]
@@ -79,7 +78,8 @@ class LayerShelf:
         Raises:
             UsageError: There is no such layer, or the page does not offer the method.
         """
-        return all_maps_are_cheap(self.at(layer).head, self.require_method(method))
+        head = self.at(layer).head
+        return require_method(self.require_method(method), head).make_head(head).all_maps_are_cheap
 
     def require_method(self, method: str) -> str:
         """The method that a name means; an empty one is the page's own.

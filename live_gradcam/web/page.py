@@ -11,7 +11,7 @@ from typing import Any
 import gradio as gr
 from gradio.events import api
 
-from live_gradcam.explain.methods.table import METHODS
+from live_gradcam.explain.methods import METHODS
 from live_gradcam.show.overlay import COLORMAPS
 from live_gradcam.web.api import Programs
 from live_gradcam.web.handlers import EMPTY, Handlers, legend

@@ -231,7 +231,7 @@ def test_models_lists_the_methods_with_what_they_compute(command: Command) -> No
     done = command("models", "--methods", COLUMNS="200")
     assert done.returncode == 0
     rows = {line.split()[0]: line for line in done.stdout.splitlines() if line.strip()}
-    from live_gradcam.explain.methods.table import METHODS
+    from live_gradcam.explain.methods import METHODS
 
     for method in METHODS.values():
         assert method.title in rows[method.name]
