@@ -100,12 +100,19 @@ class Method(Head):
 
 
 class GradientMethod(Method):
-    """A method that is made from one gradient for each class."""
+    """A method that is made from one gradient for each class.
+
+    Attributes:
+        cheap_at_linear: Behind a `LinearHead`, where the gradient is the same at every position,
+            the map is a sum of channels with weights that are found in a few steps: all maps are
+            cheap there.
+    """
+
+    cheap_at_linear: ClassVar[bool] = False
 
     def __init__(self, head: Head) -> None:
         super().__init__(head)
-        # With one gradient for the whole grid every map is a sum of weighted channels.
-        self.all_maps_are_cheap = isinstance(head, LinearHead)
+        self.all_maps_are_cheap = self.cheap_at_linear and isinstance(head, LinearHead)
 
     @override
     def explain(self, activations: Tensor, choose: Chooser) -> Explained:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
-from live_gradcam.explain.heads import Head, grad_cam_maps, one_hot
+from live_gradcam.explain.heads import grad_cam_maps, one_hot
 from live_gradcam.explain.methods.base import GradientMethod
 
 _EPSILON = 1e-9
@@ -26,10 +26,7 @@ class FinerCam(GradientMethod):
     unit = "logits"
     note = "As in pytorch-grad-cam, with the gradient through p. A contrast by itself."
     place = 9
-
-    def __init__(self, head: Head) -> None:
-        super().__init__(head)
-        self.all_maps_are_cheap = False  # each class looks for its nearest among all others
+    cheap_at_linear = False  # each class looks for its nearest among all others
 
     @override
     def maps(self, activations: Tensor, gradients: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ class GradCam(GradientMethod):
     definition = "sum_k mean(G_k) A_k"
     unit = "logits"
     place = 1
+    cheap_at_linear = True
     contrasts = True
     complete = True
 

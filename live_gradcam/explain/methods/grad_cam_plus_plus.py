@@ -25,6 +25,7 @@ class GradCamPlusPlus(GradientMethod):
         "torchcam 0.5 the division takes no effect: w_k = sum(max(G_k, 0) G_k^2)."
     )
     place = 2
+    cheap_at_linear = True
 
     @override
     def maps(self, activations: Tensor, gradients: Tensor) -> Tensor:

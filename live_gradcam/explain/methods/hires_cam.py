@@ -18,6 +18,7 @@ class HiResCam(GradientMethod):
     definition = "sum_k G_k A_k"
     unit = "logits"
     place = 3
+    cheap_at_linear = True
     contrasts = True
     complete = True
 

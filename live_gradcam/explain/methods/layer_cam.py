@@ -19,6 +19,7 @@ class LayerCam(GradientMethod):
     unit = "arbitrary"
     note = "Falling gradients are left out, so that the map does not add up to a score."
     place = 5
+    cheap_at_linear = True
 
     @override
     def maps(self, activations: Tensor, gradients: Tensor) -> Tensor:

@@ -21,6 +21,7 @@ class XGradCam(GradientMethod):
     unit = "logits"
     note = "Meant for rectified layers: elsewhere sum(A_k) can come near zero."
     place = 4
+    cheap_at_linear = True
     contrasts = True
     complete = True
 
