@@ -126,7 +126,7 @@ def warn_of_forwards(methods: Iterable[str], classifier: Classifier, console: Co
     from live_gradcam.explain.methods.table import require_method
 
     for method in map(require_method, methods):
-        if method.kind == "network forwards":
+        if method.reruns == "network":
             console.note(
                 f"{method.title} runs the network once for every channel of {classifier.layer}"
             )

@@ -202,7 +202,6 @@ def run_command(arguments: RunArguments, console: Console) -> None:
 def _check_arguments(arguments: RunArguments) -> OverlayOptions:
     """Refuse what contradicts itself or names something unknown; returns how frames are drawn."""
     from live_gradcam.capture.open import source_files
-    from live_gradcam.explain.methods.table import require_method
     from live_gradcam.show.open import validate_outputs
     from live_gradcam.show.overlay import OverlayOptions
 

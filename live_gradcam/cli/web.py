@@ -67,7 +67,6 @@ def web_command(arguments: WebArguments, console: Console) -> None:
         Interrupted: A signal came; the page is closed.
     """
     require_gradio()
-    from live_gradcam.explain.methods.table import require_method
     from live_gradcam.web.security import parse_auth
 
     require_method(arguments.method)

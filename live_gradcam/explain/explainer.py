@@ -92,8 +92,9 @@ class Explainer:
         if top_k < 1:
             raise UsageError("cannot predict so few classes", str(top_k), "", "Use 1 or more")
         self._view = _checked_view(view)
-        self._method = require_layers(classifier.head, method)
-        self._unit = UNIT if isinstance(classifier.head, MultiLayerHead) else self._method.unit
+        self._method = require_method(method, classifier.head)
+        fused = isinstance(classifier.head, MultiLayerHead)
+        self._unit = FUSED_UNIT if fused else self._method.unit
         self._classifier = classifier
         self._top_k = min(top_k, classifier.class_count)
         runtime = choose_runtime(device, precision, compile)
@@ -125,9 +126,9 @@ class Explainer:
         return self._method.name
 
     @property
-    def closed_form(self) -> bool:
-        """Whether the method makes the maps of all classes for next to nothing."""
-        return self._runner.closed_form
+    def all_maps_are_cheap(self) -> bool:
+        """True if the maps of all classes cost next to nothing beyond that of one."""
+        return self._runner.all_maps_are_cheap
 
     @property
     def runtime(self) -> Runtime:

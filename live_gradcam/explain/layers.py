@@ -126,7 +126,7 @@ def at_layers(
     Args:
         classifier: Not modified; its weights are shared.
         names: Two or more of the names that `list_layers` gives, in any order.
-        fuse: What becomes of the layers' maps, see `live_gradcam.explain.heads.multi_layer`.
+        fuse: What becomes of the layers' maps, see `live_gradcam.explain.heads.fuse_maps`.
 
     Raises:
         UsageError: There is no such layer.

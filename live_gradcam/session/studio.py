@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from live_gradcam.explain.explainer import Explainer
 from live_gradcam.explain.layers import at_layer, list_layers
-from live_gradcam.explain.methods.score_cam import OnForwards
+from live_gradcam.explain.methods import OnForwards
 from live_gradcam.faithfulness.randomize import randomize_weights
 
 _KEPT = 4

@@ -15,7 +15,7 @@ import numpy as np
 
 from live_gradcam.choices import View
 from live_gradcam.explain.explainer import Explainer
-from live_gradcam.explain.methods.table import METHODS
+from live_gradcam.explain.methods import METHODS
 from live_gradcam.explain.protocol import ClassChoice
 from live_gradcam.faithfulness.removal import Removal, rank_correlation, removal_test
 from live_gradcam.images.geometry import mirror_frame
@@ -302,7 +302,7 @@ def wanted_classes(order: Order, leader: int | None, known: tuple[int, ...]) -> 
         known: The classes of the frame before, best first; empty before the first frame.
     """
     explainer = order.explainer
-    cheap = explainer.closed_form
+    cheap = explainer.all_maps_are_cheap
     if order.pointing and cheap:
         return "all"
     count = _MAPS_OF_MODE[order.mode]

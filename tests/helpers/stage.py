@@ -87,7 +87,7 @@ def say(**what: object) -> None:
 def main() -> int:
     """Run the session; returns the exit code."""
     folder, kiosk = Path(sys.argv[1]), "--kiosk" in sys.argv
-    lifecycle.install()
+    lifecycle.install_handlers()
     try:
         with (
             Explainer(tiny_classifier(), compile="off", precision="fp32") as explainer,
@@ -113,8 +113,8 @@ def main() -> int:
                 source.close()
             say(over=summary.frames)
     except lifecycle.Interrupted as interrupted:
-        lifecycle.leave(interrupted.exit_code)
-    lifecycle.leave(0)
+        lifecycle.end_process(interrupted.exit_code)
+    lifecycle.end_process(0)
 
 
 def _film() -> Source:

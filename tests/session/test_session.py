@@ -24,7 +24,7 @@ from live_gradcam.capture.source import Source
 from live_gradcam.choices import COLORMAP_NAMES
 from live_gradcam.errors import SinkError, SourceError
 from live_gradcam.explain.explainer import Explainer
-from live_gradcam.explain.methods.table import METHODS, QUICK_METHODS
+from live_gradcam.explain.methods import METHODS, QUICK_METHODS
 from live_gradcam.lifecycle import StopToken
 from live_gradcam.native import av
 from live_gradcam.pipeline import RunOptions
@@ -385,7 +385,7 @@ def test_dear_maps_are_made_only_where_they_are_shown(explainer: Explainer) -> N
     studio.work()
     dear = studio.get("b")
     assert dear is not None
-    assert not dear.classifier.closed_form
+    assert not dear.classifier.all_maps_are_cheap
     assert wanted_classes(order(dear, pointing=True), 5, (5, 6, 7)) == [5]
     assert wanted_classes(order(dear), None, (5, 6, 7)) is None
     assert wanted_classes(order(dear, mode="contrast"), 5, (5, 6, 7)) == [5, 6]
