@@ -132,10 +132,11 @@ def test_no_space_left(
 ) -> None:
     output = tmp_path / name
     output.symlink_to("/dev/full")
-    with pytest.raises(SinkError, match="no space is left on the device") as caught:  # noqa: PT012
-        sink = open_sink(str(output), one_info, overwrite=True)
+    with (
+        pytest.raises(SinkError, match="no space is left on the device") as caught,
+        open_sink(str(output), one_info, overwrite=True) as sink,
+    ):
         sink.write(numbered(1)[0], numbered(1)[0].image, explained)
-        sink.close()
     assert caught.value.exit_code == 4
     assert str(output) in str(caught.value)
     assert output.is_symlink()

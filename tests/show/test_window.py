@@ -109,8 +109,8 @@ class Shown:
             stderr=subprocess.PIPE,
             text=True,
         )
-        # Whatever goes wrong, the test ends.
-        self._watch = threading.Timer(60, self.process.kill)
+        # Whatever goes wrong, the test ends; on a busy machine a good one takes long.
+        self._watch = threading.Timer(240, self.process.kill)
         self._watch.start()
 
     def wait_for(self, **what: object) -> None:
