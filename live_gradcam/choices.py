@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Literal, TypeAlias, get_args
 
 View: TypeAlias = Literal["crop", "stretch", "full"]
-"""What the network is shown: torchvision's centre crop, the squeezed frame, or the whole frame."""
+"""Image the network sees: torchvision's centre crop, the squeezed frame, or the whole frame."""
 
 VIEWS: tuple[View, ...] = get_args(View)
 """The views, in the order in which a key walks through them."""

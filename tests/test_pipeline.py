@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -249,7 +248,8 @@ def test_whoever_watches_gets_every_picture_and_can_end_the_run(
     assert seen == list(range(6))
 
 
-@pytest.mark.parametrize("options", [{"max_frames": 0}, {"batch_size": 0}])
-def test_impossible_options_are_refused(options: dict[str, int]) -> None:
+def test_impossible_options_are_refused() -> None:
     with pytest.raises(ValueError, match="at least 1"):
-        replace(lg.RunOptions(), **options)
+        lg.RunOptions(max_frames=0)
+    with pytest.raises(ValueError, match="at least 1"):
+        lg.RunOptions(batch_size=0)

@@ -16,7 +16,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # Each room, and the rooms it may use. A room is a module or folder directly below the package.
 FOUNDATION = {"choices", "wording", "errors", "values", "native", "images", "budget", "os_errors"}
-WINGS = {"capture", "explain", "show", "faithfulness"}
+WINGS = {"scenes", "capture", "explain", "show", "faithfulness"}
 RUNNING = {"pool", "timing", "workers", "lifecycle", "painter", "pipeline"}
 MAY_IMPORT: dict[str, set[str]] = {
     "choices": set(),

@@ -70,7 +70,7 @@ def test_percentiles_of_each_stage() -> None:
 def test_work_is_under_way_between_its_first_step_and_its_last() -> None:
     work = StepProgress()
     assert work.steps is None
-    seen = []
+    seen: list[tuple[int, int] | None] = []
     for done in (0, 16, 48, 64, 16):
         work.update(done, 64)
         seen.append(work.steps)

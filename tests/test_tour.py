@@ -19,8 +19,8 @@ import pytest
 from PIL import Image
 
 import live_gradcam as lg
-from live_gradcam.capture.scene import render_scene
 from live_gradcam.explain.layers import at_layer
+from live_gradcam.scenes import render_scene
 
 ROOT = Path(__file__).resolve().parent.parent
 TOUR = ROOT / "scripts" / "tour.ipynb"

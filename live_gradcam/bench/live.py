@@ -18,13 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from live_gradcam.bench.filming import LiveScene
-from live_gradcam.capture.scene import render_scene
 from live_gradcam.explain.classifier import load_classifier
 from live_gradcam.explain.explainer import Explainer
 from live_gradcam.faithfulness.randomize import randomize_weights
 from live_gradcam.faithfulness.removal import rank_correlation
 from live_gradcam.lifecycle import StopToken
 from live_gradcam.pipeline import RunOptions
+from live_gradcam.scenes import render_scene
 from live_gradcam.session import run_session
 from live_gradcam.session.smoothing import SteadyLabels, SteadyMaps
 from live_gradcam.show.heat import normalise

@@ -15,7 +15,6 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from live_gradcam.capture.scene import SCENE_CLASSES, render_scene
 from live_gradcam.errors import SourceError, UsageError
 from live_gradcam.evaluate.annotations import Annotated, Annotations, mask_of
 from live_gradcam.evaluate.folders import (
@@ -26,8 +25,9 @@ from live_gradcam.evaluate.folders import (
     read_label_table,
     relative_name,
 )
-from live_gradcam.images.read import load_picture
+from live_gradcam.images.read import load_image
 from live_gradcam.images.sniff import cannot_open
+from live_gradcam.scenes import SCENE_CLASSES, render_scene
 from live_gradcam.values import Image
 
 Lookup: TypeAlias = Callable[[str], "int | None"]
@@ -336,7 +336,7 @@ def load(item: Item, lookup: Lookup) -> Sample:
         objects = tuple((index, mask) for index, mask in named if index is not None)
         return Sample(scene.image, tuple(dict.fromkeys(c for c, _ in objects)), objects)
     assert item.path is not None, "an item is a file or a scene"
-    image = load_picture(item.path).image
+    image = load_image(item.path).image
     if item.annotated is None:
         return Sample(image, item.labels, ())
     height, width = image.shape[:2]

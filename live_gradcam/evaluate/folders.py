@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from live_gradcam.capture.images import is_picture_file, natural_key
+from live_gradcam.capture.images import is_image_file, natural_key
 from live_gradcam.errors import SourceError
 from live_gradcam.images.sniff import cannot_open
 
@@ -94,7 +94,7 @@ def _is_folder(path: Path) -> bool:
 
 def _is_picture(path: Path) -> bool:
     try:
-        return is_picture_file(path)
+        return is_image_file(path)
     except OSError:
         return False
 

@@ -17,7 +17,7 @@ from typing_extensions import Self
 
 from live_gradcam.errors import SinkError
 from live_gradcam.os_errors import cannot_write
-from live_gradcam.show.images import write_picture
+from live_gradcam.show.images import write_image
 from live_gradcam.show.recorder import VideoSink
 from live_gradcam.show.records import record
 from live_gradcam.show.sink import Sink, closing_sinks
@@ -222,7 +222,7 @@ def save_snapshot(
         SinkError: They cannot be written.
     """
     path, record_path = fresh_paths(folder, (".png", ".json"))
-    write_picture(path, rendered)
+    write_image(path, rendered)
     text = json.dumps(record(frame, explanation, extra=extra), ensure_ascii=False, indent=2)
     try:
         record_path.write_text(text + "\n", encoding="utf-8")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from live_gradcam.capture.scene import render_scene
 from live_gradcam.native import cv2
+from live_gradcam.scenes import render_scene
 
 # Seed and number of objects: with several objects, each of the best classes has a map of its own.
 _SCENES = ((7, 2), (2, 3), (10, 3), (9, 2), (3, 1), (8, 1))

@@ -15,12 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from live_gradcam.capture.scene import render_scene
 from live_gradcam.cli.console import Console
 from live_gradcam.cli.evaluate import EvaluateRequest, execute
 from live_gradcam.cli.options import NetworkOptions
 from live_gradcam.errors import LiveGradcamError, SinkError, SourceError, UsageError
 from live_gradcam.native import cv2
+from live_gradcam.scenes import render_scene
 from tests.helpers.runs import ENVIRONMENT
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]

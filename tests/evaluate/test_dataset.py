@@ -10,12 +10,12 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from live_gradcam.capture.scene import SCENE_CLASSES
 from live_gradcam.errors import SourceError, UsageError
 from live_gradcam.evaluate.annotations import read_annotations
 from live_gradcam.evaluate.dataset import choose, load, open_dataset
 from live_gradcam.evaluate.folders import printable
 from live_gradcam.explain.networks.labels import class_lookup
+from live_gradcam.scenes import SCENE_CLASSES
 
 LABELS = ("tench, Tinca tinca", "goldfish, Carassius auratus", "crane", "crane", "7")
 LOOKUP = class_lookup(LABELS)

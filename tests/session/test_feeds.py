@@ -14,7 +14,7 @@ from live_gradcam.capture.scene import SceneSource
 from live_gradcam.capture.source import Source
 from live_gradcam.errors import SourceError
 from live_gradcam.session.feeds import Clock, Feed, FeedReport, make_endless_feed, make_feed
-from live_gradcam.show.images import write_picture
+from live_gradcam.show.images import write_image
 from live_gradcam.values import Frame, Image
 from tests.session.doubles import FailingSource
 
@@ -104,7 +104,7 @@ def test_what_every_round_of_an_endless_feed_reports_adds_up(image: Image) -> No
 
 def test_images_that_cannot_be_read_are_counted_in_every_round(tmp_path: Path) -> None:
     for name in ("a.png", "c.png"):
-        write_picture(tmp_path / name, np.full((48, 64, 3), 90, np.uint8))
+        write_image(tmp_path / name, np.full((48, 64, 3), 90, np.uint8))
     (tmp_path / "b.png").write_bytes(b"\x89PNG\r\n\x1a\n but no more than that")
     feed = make_endless_feed(lambda: open_source(str(tmp_path)), clock=FakeTime().clock)
     assert len(take(feed, 5)) == 5

@@ -22,7 +22,7 @@ from live_gradcam.lifecycle import StopToken
 from live_gradcam.pipeline import RunOptions, Summary
 from live_gradcam.session import run_session
 from live_gradcam.session.renderer import make_hud
-from live_gradcam.show.images import write_picture
+from live_gradcam.show.images import write_image
 from live_gradcam.show.overlay import Hud, OverlayOptions
 from live_gradcam.show.records import RecordSink
 from live_gradcam.show.sink import Sink
@@ -223,7 +223,7 @@ def test_a_kiosk_goes_on_after_an_error_of_any_kind() -> None:
 def test_the_summary_of_a_kiosk_says_which_images_were_left_out(
     explainer: Explainer, tmp_path: Path
 ) -> None:
-    write_picture(tmp_path / "b.png", np.full((48, 64, 3), 90, np.uint8))
+    write_image(tmp_path / "b.png", np.full((48, 64, 3), 90, np.uint8))
     (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n but no more than that")
     kept = MemorySink(count=1)
     summary = run_until_enough(kept, explainer, reopen=lambda: open_source(str(tmp_path)))

@@ -16,10 +16,10 @@ import httpx
 import numpy as np
 import pytest
 
-from live_gradcam.capture.scene import render_scene
 from live_gradcam.explain.classifier import Classifier, load_classifier
 from live_gradcam.explain.explainer import Explainer
 from live_gradcam.native import cv2
+from live_gradcam.scenes import render_scene
 from live_gradcam.values import Image
 
 pytest.importorskip("gradio", reason="the page needs gradio: pip install '.[web]'")
