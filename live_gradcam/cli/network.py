@@ -123,7 +123,7 @@ def open_classifier(options: NetworkOptions, console: Console) -> Classifier:
 
 def warn_of_forwards(methods: Iterable[str], classifier: Classifier, console: Console) -> None:
     """Name the methods that are slow, and the reason, before anybody waits for one."""
-    from live_gradcam.explain.methods.table import require_method
+    from live_gradcam.explain.methods import require_method
 
     for method in map(require_method, methods):
         if method.reruns == "network":

@@ -24,7 +24,7 @@ from live_gradcam.explain.cutting.layouts import (
     probe,
     probe_pixels,
 )
-from live_gradcam.explain.heads.base import Head
+from live_gradcam.explain.heads import Head
 from live_gradcam.explain.networks.download import Progress
 from live_gradcam.explain.networks.find import NetworkSpec, find_network
 from live_gradcam.explain.networks.labels import Labels, find_class, resolve_labels

@@ -29,10 +29,8 @@ from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.engine.fused import Selection
 from live_gradcam.explain.engine.runner import OutOfMemory, Runner
 from live_gradcam.explain.engine.runtime import Runtime, choose_runtime
-from live_gradcam.explain.heads.base import LinearHead
-from live_gradcam.explain.heads.multi_layer import UNIT, MultiLayerHead
-from live_gradcam.explain.methods.heads import require_layers
-from live_gradcam.explain.methods.score_cam import OnForwards
+from live_gradcam.explain.heads import FUSED_UNIT, LinearHead, MultiLayerHead
+from live_gradcam.explain.methods import OnForwards, require_method
 from live_gradcam.explain.omp import aside
 from live_gradcam.explain.preprocess import FramePlan, as_bgr, plan_frame, prepare_batch
 from live_gradcam.explain.protocol import ClassChoice

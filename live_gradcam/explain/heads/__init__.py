@@ -23,7 +23,6 @@ from live_gradcam.explain.heads.closed_form import ClosedFormHead, LinearHead, P
 from live_gradcam.explain.heads.gradient import GradientHead
 from live_gradcam.explain.heads.multi_layer import (
     FUSED_UNIT,
-    Fuse,
     MultiLayerHead,
     fuse_maps,
     grid_of,
@@ -37,7 +36,6 @@ __all__ = [
     "Chooser",
     "ClosedFormHead",
     "Explained",
-    "Fuse",
     "GradientHead",
     "Head",
     "LinearHead",

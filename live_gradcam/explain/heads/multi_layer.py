@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from typing_extensions import override
 
+from live_gradcam.choices import Fuse
 from live_gradcam.explain.heads.base import Chooser, Cotangents, Explained, GradientMaps, Head
 from live_gradcam.explain.heads.gradient import (
     GradientHead,
@@ -27,9 +28,6 @@ from live_gradcam.explain.heads.gradient import (
     vjp_each,
 )
 from live_gradcam.explain.heads.tokens import ChannelsLastHead, TokenHead
-
-Fuse: TypeAlias = Literal["mean", "max"]
-"""How the maps of several layers become one."""
 
 FUSED_UNIT = "share"
 """The unit of fused maps."""
