@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from live_gradcam.choices import COLORMAP_NAMES, LAYOUTS, Layout
 from live_gradcam.native import cv2
-from live_gradcam.show.arrange import Arrangement
+from live_gradcam.show.arrange import Arrangement, tile_places
 from live_gradcam.show.heat import heat_table, normalise, upsample
 from live_gradcam.show.overlay import (
     Hud,
@@ -26,7 +26,6 @@ from live_gradcam.show.overlay import (
 )
 from live_gradcam.show.panels import ACCENT, Panel, Space, legend_panel, logits, pill, type_size
 from live_gradcam.show.text import text_strip
-from live_gradcam.show.tiles import tile_places
 from live_gradcam.values import Explanation, Image, Prediction, Region
 
 BARE = OverlayOptions(show_labels=False, show_legend=False, show_hud=False)
