@@ -58,19 +58,19 @@ def explanation(
     )
 
 
-def inside(picture: Image, region: Region = REGION) -> Image:
-    return picture[region.y : region.y + region.height, region.x : region.x + region.width]
+def inside(image: Image, region: Region = REGION) -> Image:
+    return image[region.y : region.y + region.height, region.x : region.x + region.width]
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_gives_a_new_picture_of_the_same_size_and_leaves_the_frame_alone(layout: Layout) -> None:
+def test_gives_a_new_image_of_the_same_size_and_leaves_the_frame_alone(layout: Layout) -> None:
     frame = gray()
     before = frame.copy()
     frame.flags.writeable = False
-    picture = draw(frame, explanation(), options=OverlayOptions(layout=layout), hud=Hud(fps=5.0))
-    assert picture.shape == frame.shape
-    assert picture.dtype == np.uint8
-    assert not np.shares_memory(picture, frame)
+    image = draw(frame, explanation(), options=OverlayOptions(layout=layout), hud=Hud(fps=5.0))
+    assert image.shape == frame.shape
+    assert image.dtype == np.uint8
+    assert not np.shares_memory(image, frame)
     np.testing.assert_array_equal(frame, before)
 
 
@@ -81,35 +81,33 @@ def test_a_view_of_a_larger_array_is_drawn_like_its_copy() -> None:
 
 
 def test_what_the_network_did_not_see_is_dimmed() -> None:
-    picture = draw(gray(), explanation(), options=BARE)
-    assert np.all(picture[:, : REGION.x - 2] == round(120 * 0.42))
-    assert np.all(picture[: REGION.y - 2] == round(120 * 0.42))
-    assert np.all(picture[REGION.y + REGION.height + 2 :] == round(120 * 0.42))
-    assert np.all(picture[:, REGION.x + REGION.width + 2 :] == round(120 * 0.42))
+    image = draw(gray(), explanation(), options=BARE)
+    assert np.all(image[:, : REGION.x - 2] == round(120 * 0.42))
+    assert np.all(image[: REGION.y - 2] == round(120 * 0.42))
+    assert np.all(image[REGION.y + REGION.height + 2 :] == round(120 * 0.42))
+    assert np.all(image[:, REGION.x + REGION.width + 2 :] == round(120 * 0.42))
 
 
 def test_a_light_frame_stands_around_the_region_on_any_ground() -> None:
     for level in (0, 120, 255):
-        picture = draw(gray(level=level), explanation(np.zeros((1, 7, 7))), options=BARE).astype(
-            int
-        )
-        edge, around = picture[200, REGION.x].mean(), picture[200, REGION.x - 1].mean()
+        image = draw(gray(level=level), explanation(np.zeros((1, 7, 7))), options=BARE).astype(int)
+        edge, around = image[200, REGION.x].mean(), image[200, REGION.x - 1].mean()
         assert edge - around > 200
 
 
 def test_no_frame_where_the_network_saw_everything() -> None:
     frame = gray()
     seen = Region(0, 0, 520, 360)
-    picture = draw(frame, explanation(np.full((1, 7, 7), -1.0), region=seen), options=BARE)
-    np.testing.assert_array_equal(picture[:250], frame[:250])
+    image = draw(frame, explanation(np.full((1, 7, 7), -1.0), region=seen), options=BARE)
+    np.testing.assert_array_equal(image[:250], frame[:250])
 
 
 def test_the_hottest_spot_lies_in_the_middle_of_the_hottest_cell() -> None:
     for row, column in ((0, 0), (2, 4), (3, 3), (6, 6)):
         evidence = np.zeros((1, 7, 7), np.float32)
         evidence[0, row, column] = 3.0
-        picture = draw(gray(), explanation(evidence), options=BARE)
-        change = np.abs(inside(picture).astype(int) - 120).sum(axis=2)
+        image = draw(gray(), explanation(evidence), options=BARE)
+        change = np.abs(inside(image).astype(int) - 120).sum(axis=2)
         change[:2] = change[-2:] = 0
         change[:, :2] = change[:, -2:] = 0
         hottest = change > 0.97 * change.max()
@@ -126,33 +124,33 @@ def test_the_hottest_spot_lies_in_the_middle_of_the_hottest_cell() -> None:
 def test_full_heat_is_opacity_times_the_last_colour_of_the_map() -> None:
     for name in COLORMAP_NAMES:
         options = dataclasses.replace(BARE, colormap=name, opacity=0.5)
-        picture = draw(gray(), explanation(np.ones((1, 7, 7))), options=options)
+        image = draw(gray(), explanation(np.ones((1, 7, 7))), options=options)
         colour = heat_table(name, 0.5, False).colours[255].astype(float)
-        np.testing.assert_allclose(inside(picture)[140, 140], 0.5 * 120 + 0.5 * colour, atol=1.5)
+        np.testing.assert_allclose(inside(image)[140, 140], 0.5 * 120 + 0.5 * colour, atol=1.5)
 
 
-def test_opacity_zero_shows_the_picture_alone() -> None:
+def test_opacity_zero_shows_the_image_alone() -> None:
     options = dataclasses.replace(BARE, opacity=0.0)
-    picture = draw(gray(), explanation(), options=options)
-    np.testing.assert_array_equal(inside(picture)[2:-2, 2:-2], 120)
+    image = draw(gray(), explanation(), options=options)
+    np.testing.assert_array_equal(inside(image)[2:-2, 2:-2], 120)
 
 
-def test_cold_cells_keep_the_untouched_picture() -> None:
+def test_cold_cells_keep_the_untouched_image() -> None:
     frame = np.random.default_rng(1).integers(0, 256, (360, 520, 3), np.uint8)
     evidence = np.full((1, 7, 7), -0.5, np.float32)
     evidence[0, 5, 5] = 2.0
-    picture = draw(frame, explanation(evidence), options=BARE)
-    np.testing.assert_array_equal(inside(picture)[2:100, 2:100], inside(frame)[2:100, 2:100])
+    image = draw(frame, explanation(evidence), options=BARE)
+    np.testing.assert_array_equal(inside(image)[2:100, 2:100], inside(frame)[2:100, 2:100])
 
 
 @pytest.mark.parametrize("evidence", [np.zeros((1, 7, 7)), np.full((1, 7, 7), -2.0)])
 def test_a_map_without_positive_evidence_is_blank_and_says_so(evidence: Any) -> None:
     frame = np.random.default_rng(2).integers(0, 256, (360, 520, 3), np.uint8)
-    picture = draw(frame, explanation(evidence), options=BARE)
-    np.testing.assert_array_equal(inside(picture)[2:-2, 2:-2], inside(frame)[2:-2, 2:-2])
+    image = draw(frame, explanation(evidence), options=BARE)
+    np.testing.assert_array_equal(inside(image)[2:-2, 2:-2], inside(frame)[2:-2, 2:-2])
     warm = draw(frame, explanation(), options=BARE)
     below = REGION.y + REGION.height + 2
-    assert np.any(picture[below:] != warm[below:]), "a sentence stands below it"
+    assert np.any(image[below:] != warm[below:]), "a sentence stands below it"
 
 
 def test_low_confidence_is_said() -> None:
@@ -162,7 +160,7 @@ def test_low_confidence_is_said() -> None:
     np.testing.assert_array_equal(sure[:300], unsure[:300])
 
 
-def test_numbers_that_are_not_finite_never_reach_the_picture() -> None:
+def test_numbers_that_are_not_finite_never_reach_the_image() -> None:
     evidence = np.zeros((1, 7, 7), np.float32)
     evidence[0, 0, :3] = [np.nan, np.inf, -np.inf]
     evidence[0, 3, 3] = 1.0
@@ -183,12 +181,12 @@ def test_a_given_scale_makes_weak_evidence_look_weak() -> None:
 def test_signed_evidence_is_warm_where_for_and_cool_where_against() -> None:
     evidence = np.zeros((1, 7, 7), np.float32)
     evidence[0, :, :3], evidence[0, :, 4:] = 2.0, -2.0
-    picture = draw(gray(), explanation(evidence), options=dataclasses.replace(BARE, signed=True))
-    blue, _, red = inside(picture)[140, 60].astype(int)
+    image = draw(gray(), explanation(evidence), options=dataclasses.replace(BARE, signed=True))
+    blue, _, red = inside(image)[140, 60].astype(int)
     assert red - blue > 80
-    blue, _, red = inside(picture)[140, 220].astype(int)
+    blue, _, red = inside(image)[140, 220].astype(int)
     assert blue - red > 80
-    np.testing.assert_allclose(inside(picture)[140, 139:141].astype(int), 120, atol=4)
+    np.testing.assert_allclose(inside(image)[140, 139:141].astype(int), 120, atol=4)
 
 
 def test_unsigned_heat_ignores_evidence_against() -> None:
@@ -212,8 +210,8 @@ def test_the_explained_class_is_marked_and_only_that_one() -> None:
     def marks(explained: int) -> NDArray[np.int64]:
         one = dataclasses.replace(explanation(), explained=(explained,), labels=("x",))
         options = dataclasses.replace(BARE, show_labels=True)
-        picture = draw(gray(), one, options=options).astype(int)
-        accent = np.abs(picture - ACCENT).max(axis=2) < 12
+        image = draw(gray(), one, options=options).astype(int)
+        accent = np.abs(image - ACCENT).max(axis=2) < 12
         return np.nonzero(accent.any(axis=1))[0]
 
     first, second, other = marks(10), marks(11), marks(99)
@@ -225,8 +223,8 @@ def test_the_explained_class_is_marked_and_only_that_one() -> None:
 def test_a_larger_probability_has_a_longer_bar() -> None:
     def length(top: float) -> int:
         options = dataclasses.replace(BARE, show_labels=True)
-        picture = draw(gray(), explanation(top=top), options=options).astype(int)
-        return int((np.abs(picture - ACCENT).max(axis=2) < 12).sum(axis=1).max())
+        image = draw(gray(), explanation(top=top), options=options).astype(int)
+        return int((np.abs(image - ACCENT).max(axis=2) < 12).sum(axis=1).max())
 
     assert length(0.9) > 1.5 * length(0.5) > 2 * length(0.2)
 
@@ -255,8 +253,8 @@ def test_labels_are_legible_on_any_ground_at_any_size(level: int, size: tuple[in
 )
 def test_any_label_can_be_drawn(layout: Layout, labels: tuple[str, ...]) -> None:
     one = explanation(labels=labels)
-    picture = draw(gray(), one, options=OverlayOptions(layout=layout), hud=Hud(fps=1.0))
-    assert picture.shape == (360, 520, 3)
+    image = draw(gray(), one, options=OverlayOptions(layout=layout), hud=Hud(fps=1.0))
+    assert image.shape == (360, 520, 3)
 
 
 @settings(max_examples=40, deadline=None)
@@ -328,14 +326,14 @@ def test_plain_layout_without_labels_is_the_frame() -> None:
     np.testing.assert_array_equal(draw(frame, explanation(), options=options), frame)
 
 
-def test_side_by_side_shows_the_untouched_picture_beside_the_heat() -> None:
+def test_side_by_side_shows_the_untouched_image_beside_the_heat() -> None:
     noise = np.random.default_rng(6).integers(0, 256, (360, 520, 3), np.uint8)
     frame = np.asarray(cv2.GaussianBlur(noise, (0, 0), 3), np.uint8)
-    picture = draw(frame, explanation(), options=dataclasses.replace(BARE, layout="side-by-side"))
+    image = draw(frame, explanation(), options=dataclasses.replace(BARE, layout="side-by-side"))
     left, right = tile_places(2, 520, 360, (REGION.width, REGION.height))
     expected = cv2.resize(inside(frame), (left.width, left.height), interpolation=cv2.INTER_AREA)
-    np.testing.assert_array_equal(inside(picture, left), expected)
-    heat = np.abs(inside(picture, right).astype(int) - expected).sum(axis=2)
+    np.testing.assert_array_equal(inside(image, left), expected)
+    heat = np.abs(inside(image, right).astype(int) - expected).sum(axis=2)
     y, x = np.unravel_index(heat.argmax(), heat.shape)
     assert 2 / 7 <= y / right.height <= 3 / 7
     assert 4 / 7 <= x / right.width <= 5 / 7
@@ -345,12 +343,12 @@ def test_mosaic_has_a_tile_for_each_map_on_one_scale() -> None:
     evidence = np.zeros((3, 7, 7), np.float32)
     for position, (row, column, value) in enumerate(((1, 1, 4.0), (3, 3, 2.0), (5, 5, 0.4))):
         evidence[position, row, column] = value
-    picture = draw_mosaic(gray(), explanation(evidence), options=BARE)
+    image = draw_mosaic(gray(), explanation(evidence), options=BARE)
     peaks = []
     for place, (row, column) in zip(
         tile_places(3, 520, 360, (280, 280)), ((1, 1), (3, 3), (5, 5)), strict=True
     ):
-        change = np.abs(inside(picture, place).astype(int) - 120).sum(axis=2)
+        change = np.abs(inside(image, place).astype(int) - 120).sum(axis=2)
         y, x = (int((at + 0.5) / 7 * place.height) for at in (row, column))
         peaks.append(change[y, x])
     assert peaks[0] > peaks[1] > 3 * peaks[2]
@@ -431,9 +429,9 @@ def panel(words: str = "note") -> Panel | None:
 
 def test_a_panel_keeps_clear_of_the_maps_where_there_is_room() -> None:
     def place(keep_clear: Sequence[Region]) -> tuple[bool, bool]:
-        picture = gray()
-        assert Arrangement(picture, 8, keep_clear).add([panel()], ("bottom-left", "bottom-right"))
-        rows, columns = np.nonzero((picture != 120).any(axis=2))
+        image = gray()
+        assert Arrangement(image, 8, keep_clear).add([panel()], ("bottom-left", "bottom-right"))
+        rows, columns = np.nonzero((image != 120).any(axis=2))
         return columns.mean() < 260, rows.mean() > 180
 
     left = Region(0, 180, 260, 180)
@@ -478,7 +476,7 @@ def test_while_the_help_is_read_nothing_looks_out_from_under_it() -> None:
     assert np.any(told != helped[0]), "but a recording is still seen to run"
 
 
-def test_a_long_message_leaves_the_other_half_of_the_picture_alone() -> None:
+def test_a_long_message_leaves_the_other_half_of_the_image_alone() -> None:
     note = "recorded live-gradcam-20261125-131707.mp4 (59 frames, 2.0 s)"
     options = dataclasses.replace(BARE, show_hud=True)
     frame = gray(1280, 720)
@@ -491,8 +489,8 @@ def test_a_long_message_leaves_the_other_half_of_the_picture_alone() -> None:
 
 def test_what_lasts_stands_where_the_rates_do_in_the_colour_of_marks() -> None:
     options = dataclasses.replace(BARE, show_hud=True)
-    picture = draw(gray(), explanation(), options=options, hud=Hud(status=("frozen",))).astype(int)
-    rows, columns = np.nonzero(np.abs(picture - ACCENT).max(axis=2) < 12)
+    image = draw(gray(), explanation(), options=options, hud=Hud(status=("frozen",))).astype(int)
+    rows, columns = np.nonzero(np.abs(image - ACCENT).max(axis=2) < 12)
     assert rows.size
     assert rows.max() < 60
     assert columns.min() > 400
