@@ -83,7 +83,7 @@ def test_a_video_comes_back_explained_with_its_sound(
 def test_what_exceeds_the_limits_is_refused(
     desk: VideoDesk, cache: CacheFolder, tmp_path: Path, options: dict[str, int], cause: str
 ) -> None:
-    film = write_film(tmp_path / "film.mp4", picture=still, **options)
+    film = write_film(tmp_path / "film.mp4", image=still, **options)
     with pytest.raises(SourceError, match=cause):
         desk.begin("ann", film, "film.mp4", Look()).result()
     desk.end("ann")
@@ -99,7 +99,7 @@ def test_a_length_that_the_file_hides_is_found_out(
     desk: VideoDesk, cache: CacheFolder, tmp_path: Path
 ) -> None:
     film = write_film(
-        tmp_path / "film.mkv", frames=80, picture=still, container_options={"live": "1"}
+        tmp_path / "film.mkv", frames=80, image=still, container_options={"live": "1"}
     )
     job = desk.begin("ann", film, "film.mkv", Look())
     with pytest.raises(SourceError, match="longer than 2 s"):
@@ -121,7 +121,7 @@ def test_a_picture_is_no_video(desk: VideoDesk, tmp_path: Path) -> None:
 def test_cancelling_ends_it_and_leaves_nothing(
     desk: VideoDesk, cache: CacheFolder, tmp_path: Path
 ) -> None:
-    film = write_film(tmp_path / "film.mp4", frames=48, picture=still)
+    film = write_film(tmp_path / "film.mp4", frames=48, image=still)
     job = desk.begin("ann", film, "film.mp4", Look())
     with pytest.raises(Busy, match="still in work"):
         desk.begin("ann", film, "film.mp4", Look())
