@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 
 from live_gradcam.capture.open import open_source
-from live_gradcam.capture.probe import make_probe
 from live_gradcam.capture.stream import StreamSource, public_address
 from live_gradcam.errors import SourceError
 from live_gradcam.values import Frame
@@ -247,22 +246,6 @@ def test_passwords_appear_in_no_message() -> None:
         open_source(address, max_outage_seconds=0.1)
     assert "secret" not in str(caught.value)
     assert "hidden" not in str(caught.value)
-
-
-def test_a_probe_has_three_results() -> None:
-    for server_type in (MjpegServer, RtspServer):
-        with server_type() as server:
-            probe = make_probe(server.address)
-            assert probe is not None
-            assert probe() == "answers"
-            server.go_silent()
-            assert probe() == "silent"
-        assert probe() == "unreachable"
-    assert make_probe("udp://127.0.0.1:1") is None
-    assert make_probe("http://127.0.0.1:99999/") is None
-    probe = make_probe("http://name.invalid/")
-    assert probe is not None
-    assert probe() == "unreachable"
 
 
 def test_a_script_that_closes_nothing_leaves_no_reader_in_native_code() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -15,8 +14,8 @@ from numpy.typing import NDArray
 
 from live_gradcam.choices import COLORMAP_NAMES, LAYOUTS, Layout
 from live_gradcam.native import cv2
-from live_gradcam.show.arrange import Arrangement, tile_places
-from live_gradcam.show.heat import heat_table, normalise, upsample
+from live_gradcam.show.arrange import tile_places
+from live_gradcam.show.heat import heat_table
 from live_gradcam.show.overlay import (
     Hud,
     OverlayOptions,
@@ -24,7 +23,7 @@ from live_gradcam.show.overlay import (
     draw_mosaic,
     locate,
 )
-from live_gradcam.show.panels import ACCENT, Panel, Space, legend_panel, logits, pill, type_size
+from live_gradcam.show.panels import ACCENT
 from live_gradcam.show.text import text_strip
 from live_gradcam.values import Explanation, Image, Prediction, Region
 
@@ -197,13 +196,6 @@ def test_unsigned_heat_ignores_evidence_against() -> None:
         draw(gray(), explanation(evidence), options=BARE),
         draw(gray(), explanation(zero), options=BARE),
     )
-
-
-def test_upsampling_agrees_with_smooth_interpolation_of_the_whole_map() -> None:
-    heat = normalise(np.random.default_rng(3).normal(size=(7, 7)).astype(np.float32), 2.0)
-    direct = np.clip(cv2.resize(heat, (280, 200), interpolation=cv2.INTER_CUBIC), 0, 1) * 255
-    assert np.abs(upsample(heat, 280, 200).astype(float) - direct).max() < 12
-    assert np.abs(upsample(heat, 280, 200).astype(float) - direct).mean() < 1.5
 
 
 def test_the_explained_class_is_marked_and_only_that_one() -> None:
@@ -418,28 +410,6 @@ def test_drawing_changing_numbers_for_ever_takes_no_more_memory() -> None:
     assert sizes[1] - sizes[0] < 8e6
 
 
-def space(size: int, room: int) -> Space:
-    """Space for type of a size between margins of none."""
-    return Space(width=room, height=room, size=size, margin=0)
-
-
-def panel(words: str = "note") -> Panel | None:
-    return pill(words, space(16, 300), colour=(255, 255, 255), ground=(0, 0, 0))
-
-
-def test_a_panel_keeps_clear_of_the_maps_where_there_is_room() -> None:
-    def place(keep_clear: Sequence[Region]) -> tuple[bool, bool]:
-        image = gray()
-        assert Arrangement(image, 8, keep_clear).add([panel()], ("bottom-left", "bottom-right"))
-        rows, columns = np.nonzero((image != 120).any(axis=2))
-        return columns.mean() < 260, rows.mean() > 180
-
-    left = Region(0, 180, 260, 180)
-    assert place(()) == (True, True)
-    assert place((left,)) == (False, True)
-    assert place((Region(0, 0, 520, 360),)) == (True, True), "no room: where it would be anyway"
-
-
 @pytest.mark.parametrize("size", [(640, 480), (480, 360), (500, 375)])
 def test_the_legend_of_a_mosaic_lies_beside_the_maps(size: tuple[int, int]) -> None:
     region = Region(0, 0, 100, 100)
@@ -494,54 +464,3 @@ def test_what_lasts_stands_where_the_rates_do_in_the_colour_of_marks() -> None:
     assert rows.size
     assert rows.max() < 60
     assert columns.min() > 400
-
-
-def test_a_long_title_of_the_legend_is_broken_and_not_shrunk() -> None:
-    table = heat_table("turbo", 0.6, False)
-
-    def legend(title: str, width: int = 240) -> Panel:
-        made = legend_panel(title, table, 0.5, space(20, 400), width, signed=False)
-        assert made is not None
-        return made
-
-    short, long = legend("evidence for mug"), legend("evidence for circle rather than flower")
-    assert long.height == short.height + 21, "one more line of the same height"
-    assert long.parts[1][0].height == short.parts[1][0].height, "of the same size"
-    cut = legend("evidence for " + "x" * 60 + " rather than " + "y" * 60)
-    assert all(x + strip.width <= cut.width for strip, x, _ in cut.parts)
-
-
-@pytest.mark.parametrize(
-    ("size", "side"),
-    [((640, 480), 480), ((1920, 1080), 1080), ((1080, 1920), 1080), ((1920, 480), 720)],
-)
-def test_type_has_a_share_of_the_shorter_side_and_more_on_a_strip(
-    size: tuple[int, int], side: float
-) -> None:
-    assert type_size(gray(*size), 0.042) == round(0.042 * side)
-    assert type_size(gray(40, 30), 0.042) == 10
-
-
-@pytest.mark.parametrize(
-    ("value", "words"),
-    [(12.34, "12"), (-1.26, "-1.3"), (0.126, "0.13"), (0.0, "0.00"), (0.0012, "0.001"),
-     (0.00046, "0.0005"), (4e-6, "4e-06")],
-)  # fmt: skip
-def test_logits_are_written_as_people_read_them(value: float, words: str) -> None:
-    assert logits(value) == words
-
-
-def test_a_long_banner_is_broken_and_not_cut() -> None:
-    def made(words: str) -> Panel:
-        panel = pill(words, space(20, 300), colour=(0, 0, 0), ground=ACCENT)
-        assert panel is not None
-        return panel
-
-    short = made("lost")
-    long = made("http://10.0.0.7:8080/stream: the connection was cut, reconnecting in 2 s")
-    assert long.width <= 300
-    assert long.height == short.height + 2 * 26
-    endless = made("word " * 100)
-    assert endless.width <= 300
-    assert endless.height == long.height
-    assert pill(" ", space(20, 300), colour=(0, 0, 0), ground=ACCENT) is None
