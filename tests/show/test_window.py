@@ -22,6 +22,7 @@ from live_gradcam.errors import DeviceError
 from live_gradcam.native import cv2
 from live_gradcam.show.display import screen_size
 from live_gradcam.show.window import canvas_size, first_size, key_name, probe_display
+from tests.helpers.cameras import PATIENCE
 
 TITLE = "live-gradcam test"
 
@@ -89,7 +90,7 @@ class Screen:
             capture_output=True,
             text=True,
             check=True,
-            timeout=20,
+            timeout=PATIENCE,
         ).stdout
 
     def image(self) -> np.ndarray:
@@ -140,7 +141,7 @@ class Shown:
 
     def end(self) -> tuple[int, str]:
         """Wait for its end: exit code and everything on standard error."""
-        _, noise = self.process.communicate(timeout=20)
+        _, noise = self.process.communicate(timeout=PATIENCE)
         return self.process.returncode, noise
 
     def close(self) -> None:
@@ -176,7 +177,7 @@ def screen() -> Iterator[Screen]:
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
-    process.wait(timeout=10)
+    process.wait(timeout=PATIENCE)
 
 
 @contextlib.contextmanager
@@ -254,14 +255,14 @@ def test_the_mouse_is_told_in_pixels_of_the_image_at_any_size(shown: Shown) -> N
 
 def _where(screen: Screen) -> tuple[int, int, int, int]:
     """Where the image is seen on the screen: left, top, right, bottom."""
-    place = _image_on_screen(screen)
+    place = _image_on_screen(screen, PATIENCE)
     assert place is not None, "the picture never settled on the screen"
     return place
 
 
-def _image_on_screen(screen: Screen) -> tuple[int, int, int, int] | None:
+def _image_on_screen(screen: Screen, patience: float = 10.0) -> tuple[int, int, int, int] | None:
     """Where red and blue are seen once the window has settled; ``None`` if it never does."""
-    before, deadline = None, time.monotonic() + 10
+    before, deadline = None, time.monotonic() + patience
     while time.monotonic() < deadline:
         shot = screen.image().astype(int)
         red = (shot[..., 2] > 200) & (shot[..., :2].max(axis=2) < 40)
@@ -293,12 +294,12 @@ def test_full_screen_and_back(shown: Shown) -> None:
     small = _where(shown.screen)
     shown.screen.xdotool("key", "f")
     shown.wait_for(key="f")
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE
     while _where(shown.screen) != (0, 40, 1280, 760):
         assert time.monotonic() < deadline, _where(shown.screen)
     shown.screen.xdotool("key", "f")
     shown.wait_for(key="f")
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE
     while (big := _where(shown.screen))[2] - big[0] != small[2] - small[0]:
         assert time.monotonic() < deadline
 
@@ -376,7 +377,11 @@ def test_wayland_without_x_says_what_is_missing(monkeypatch: pytest.MonkeyPatch)
 def test_a_window_in_a_process_without_display_is_an_error_and_no_abort() -> None:
     environment = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY")}
     done = subprocess.run(
-        [sys.executable, "-c", _SHOW], env=environment, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", _SHOW],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
     )
     assert done.returncode == 6, done.stderr
     assert "there is no display" in json.loads(done.stdout)["refused"]
