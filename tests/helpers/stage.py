@@ -66,7 +66,7 @@ class Ticking:
         self._pace.wait()
         self._number += 1
         say(camera=self._number)
-        image = self._image.copy()
+        image: Image = self._image.copy()
         image[-CLOCK_ROWS:] = self._number % CLOCK_STEPS * 5
         return image
 

@@ -175,9 +175,9 @@ def test_every_key_in_a_real_window(begin: Callable[..., WindowedSession], tmp_p
     show.press_until("f", lambda p: show.state["fullscreen"] and differ(p, filled, EDGE) < 4)
 
     # Frames go on; space stops them, "." shows one more, space lets them go on.
-    seen: set[float] = set()
-    while len(seen) < 6:
-        seen.add(read_clock(show.until("frames go on", lambda p: read_clock(p) not in seen)))
+    clocks: set[float] = set()
+    while len(clocks) < 6:
+        clocks.add(read_clock(show.until("frames go on", lambda p: read_clock(p) not in clocks)))
     show.press_until("space", lambda _: show.state["frozen"] and not show.runs())
     stopped = read_clock(show.look())
     show.press_until("period", lambda p: read_clock(p) != stopped)
@@ -246,7 +246,7 @@ def test_every_key_in_a_real_window(begin: Callable[..., WindowedSession], tmp_p
     # t: the truth meter writes its numbers; s: image and record are saved, never over others.
     notes = np.s_[380:460, 400:620]
     show.press_until("t", lambda p: show.state["truth"] and differ(p, without, notes) > 8)
-    records = []
+    records: list[dict[str, Any]] = []
     while len(records) < 2 or records[-1]["truth"].get("before") is None:
         known = len(show.notices)
         show.press_until("s", lambda _: len(show.notices) > known)  # noqa: B023
@@ -292,7 +292,7 @@ def test_every_key_in_a_real_window(begin: Callable[..., WindowedSession], tmp_p
     assert show.wait() == 0
     assert show.look() is not None
     assert show.frames is not None
-    assert len(seen) < show.frames <= show.camera_frames
+    assert len(clocks) <= show.frames <= show.camera_frames
     missing = {key for binding in KEYS for key in binding.keys} - show.pressed - {"esc"}
     assert not missing
 
