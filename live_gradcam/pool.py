@@ -13,8 +13,7 @@ from typing_extensions import Self
 from live_gradcam.errors import UsageError
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.layers import at_layer, list_layers
-from live_gradcam.explain.methods.heads import all_maps_are_cheap
-from live_gradcam.explain.methods.table import require_method
+from live_gradcam.explain.methods import require_method
 from live_gradcam.explain.protocol import BatchExplainer
 from live_gradcam.faithfulness.randomize import randomize_weights
 
@@ -141,7 +140,8 @@ class ExplainerPool(Generic[E]):
         Raises:
             UsageError: There is no such layer or method.
         """
-        return all_maps_are_cheap(self.at(key.layer).head, key.method)
+        head = self.at(key.layer).head
+        return require_method(key.method, head).make_head(head).all_maps_are_cheap
 
     def close(self) -> None:
         """Close what was made here. Idempotent."""

@@ -103,7 +103,8 @@ def executed(execute: Execute, tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 @pytest.fixture(scope="module")
 def values(executed: Any) -> dict[str, Any]:
-    return json.loads(printed(cell(executed, "values")))
+    found: dict[str, Any] = json.loads(printed(cell(executed, "values")))
+    return found
 
 
 def test_it_is_a_valid_notebook_with_readable_ids() -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from live_gradcam.choices import DEFAULT_FUSE, DEFAULT_MODEL, Fuse
 from live_gradcam.errors import ModelError
 from live_gradcam.explain.cutting.cut import Cut, cut_network, find_layer
 from live_gradcam.explain.cutting.layouts import (
@@ -23,8 +24,7 @@ from live_gradcam.explain.cutting.layouts import (
     probe,
     probe_pixels,
 )
-from live_gradcam.explain.heads.base import Head
-from live_gradcam.explain.heads.multi_layer import Fuse
+from live_gradcam.explain.heads import Head
 from live_gradcam.explain.networks.download import Progress
 from live_gradcam.explain.networks.find import NetworkSpec, find_network
 from live_gradcam.explain.networks.labels import Labels, find_class, resolve_labels
@@ -58,9 +58,9 @@ class Classifier:
     notes: tuple[str, ...] = ()
 
     @property
-    def closed_form(self) -> bool:
-        """Whether evidence provably needs no backward pass."""
-        return self.head.closed_form
+    def all_maps_are_cheap(self) -> bool:
+        """True if the Grad-CAM maps of all classes cost next to nothing beyond that of one."""
+        return self.head.all_maps_are_cheap
 
     @property
     def class_count(self) -> int:
@@ -179,12 +179,12 @@ class Classifier:
 
 
 def load_classifier(
-    name: str = "resnet18",
+    name: str = DEFAULT_MODEL,
     *,
     weights: Any = None,  # noqa: ANN401 - torchvision's weight entries are untyped
     labels: Labels = None,
     layer: str | int | None = None,
-    fuse: Fuse = "mean",
+    fuse: Fuse = DEFAULT_FUSE,
     progress: Progress | None = None,
     on_notice: Callable[[str], None] | None = None,
 ) -> Classifier:

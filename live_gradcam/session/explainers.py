@@ -6,7 +6,7 @@ import threading
 
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.explainer import Explainer
-from live_gradcam.explain.methods.score_cam import OnForwards
+from live_gradcam.explain.methods import OnForwards
 from live_gradcam.pool import ExplainerKey, ExplainerPool
 
 _KEPT = 4

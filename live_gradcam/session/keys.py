@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TypeAlias, TypeVar
 
 from live_gradcam.choices import COLORMAP_NAMES, LAYOUTS, VIEWS, Layout, View
-from live_gradcam.explain.methods.table import METHODS
+from live_gradcam.explain.methods import METHODS
 from live_gradcam.session.state import (
     MOSAIC_TILES,
     ExplainSettings,

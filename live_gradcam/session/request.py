@@ -6,7 +6,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, replace
 
 from live_gradcam.explain.explainer import Explainer
-from live_gradcam.explain.methods.table import METHODS
+from live_gradcam.explain.methods import METHODS
 from live_gradcam.explain.protocol import ClassChoice
 from live_gradcam.faithfulness.removal import Removal
 from live_gradcam.session.state import MOSAIC_TILES, ExplainSettings, Mode
@@ -88,7 +88,7 @@ def wanted_classes(
         known: The classes of the frame before, best first; empty before the first frame.
     """
     explainer, settings = request.explainer, request.settings
-    cheap = explainer.closed_form
+    cheap = explainer.all_maps_are_cheap
     if request.pointing and cheap:
         return "all"
     count = _MAPS_OF_MODE[settings.mode]

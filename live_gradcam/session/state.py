@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from live_gradcam.choices import View
-from live_gradcam.explain.methods.table import QUICK_METHODS
+from live_gradcam.explain.methods import QUICK_METHODS
 from live_gradcam.pool import ExplainerKey
 from live_gradcam.show.overlay import OverlayOptions
 from live_gradcam.values import Prediction

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from live_gradcam.choices import COLORMAP_NAMES, LAYOUTS, Layout
+from live_gradcam.choices import (
+    COLORMAP_NAMES,
+    DEFAULT_COLORMAP,
+    DEFAULT_OPACITY,
+    DEFAULT_TOP_K,
+    LAYOUTS,
+    Layout,
+)
 
 LOW_CONFIDENCE = 0.2
 """A top probability below this is called "low confidence"."""
@@ -27,15 +34,15 @@ class OverlayOptions:
         top_k: How many classes are listed.
     """
 
-    colormap: str = "turbo"
-    opacity: float = 0.6
+    colormap: str = DEFAULT_COLORMAP
+    opacity: float = DEFAULT_OPACITY
     layout: Layout = "heatmap"
     signed: bool = False
     scale: float | None = None
     show_labels: bool = True
     show_legend: bool = True
     show_hud: bool = True
-    top_k: int = 3
+    top_k: int = DEFAULT_TOP_K
 
     def __post_init__(self) -> None:
         if self.colormap not in COLORMAP_NAMES:

@@ -98,7 +98,7 @@ def flatten(state: SessionState) -> dict[str, Any]:
 def main() -> NoReturn:
     """Run the session and leave with its exit code."""
     folder, kiosk = Path(sys.argv[1]), "--kiosk" in sys.argv
-    lifecycle.install()
+    lifecycle.install_handlers()
     try:
         with (
             Explainer(tiny_classifier(), compile="off", precision="fp32") as explainer,
@@ -124,8 +124,8 @@ def main() -> NoReturn:
                 source.close()
             say(over=summary.frames)
     except lifecycle.Interrupted as interrupted:
-        lifecycle.leave(interrupted.exit_code)
-    lifecycle.leave(0)
+        lifecycle.end_process(interrupted.exit_code)
+    lifecycle.end_process(0)
 
 
 def _film() -> Source:

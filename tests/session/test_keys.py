@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from live_gradcam.choices import COLORMAP_NAMES
-from live_gradcam.explain.methods.table import METHODS, QUICK_METHODS
+from live_gradcam.explain.methods import METHODS, QUICK_METHODS
 from live_gradcam.session import KEYS, help_lines, keys_markdown
 from live_gradcam.session.keys import press
 from live_gradcam.session.state import SessionState, Situation

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from live_gradcam.explain.explainer import Explainer
-from live_gradcam.explain.heads.base import LinearHead
+from live_gradcam.explain.heads import LinearHead
 from live_gradcam.session.request import select_maps, wanted_classes
 from live_gradcam.values import Image
 from tests.session.doubles import make_request
