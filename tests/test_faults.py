@@ -93,7 +93,7 @@ def test_a_recording_goes_on_through_an_outage(tmp_path: Path) -> None:
 
 
 STAGES = {
-    "read": ("live_gradcam.capture.scene", "SceneSource", "_render"),
+    "read": ("live_gradcam.scenes.motion", "MovingScene", "render"),
     "explain": ("live_gradcam.explain.explainer", "Explainer", "explain_batch"),
     "draw": ("live_gradcam.painter", "Painter", "paint"),
     "write": ("live_gradcam.show.records", "RecordSink", "write"),

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from typing_extensions import Self
@@ -26,17 +26,18 @@ from live_gradcam.cli.options import Overwrite
 from live_gradcam.errors import UsageError
 
 if TYPE_CHECKING:
-    from live_gradcam.evaluate.dataset import Dataset, Item
-    from live_gradcam.evaluate.run import Evaluation, Machine
-    from live_gradcam.evaluate.settings import Settings
-    from live_gradcam.evaluate.state import State
+    from live_gradcam.evaluate.dataset import Dataset
+    from live_gradcam.evaluate.evaluation import Evaluation
+    from live_gradcam.evaluate.options import EvaluationOptions
+    from live_gradcam.evaluate.values import EvaluationResult
     from live_gradcam.explain.classifier import Classifier
 
 # Lines of a terminal that the rest of the output takes.
 _OTHER_LINES = 26
 _FEWEST_CLASSES = 10
 _MOST_FINDINGS = 10
-
+# Names of what is counted.
+_UNITS = {"images": "pictures", "sanity": "scrambled parts"}
 
 _EVALUATE = "What is measured"
 
@@ -147,19 +148,19 @@ def evaluate_command(arguments: EvaluateArguments, console: Console) -> None:
         LiveGradcamError: See the exit codes in `live_gradcam.errors`.
         Interrupted: A signal came; what is done is kept where there is a file for it.
     """
-    from live_gradcam.evaluate.dataset import choose, open_dataset, require_source
+    from live_gradcam.evaluate.dataset import open_dataset, require_source
+    from live_gradcam.evaluate.options import EvaluationOptions, parse_measures
     from live_gradcam.evaluate.outputs import check_outputs
-    from live_gradcam.evaluate.settings import Settings, parse_measures
 
     if console.quiet and not arguments.outputs:
         raise UsageError("nothing to do", "--quiet", "no output is given", "Add -o OUTPUT")
     measures = parse_measures(arguments.measures)
     network = arguments.network
     read = [each for each in (network.weights, network.labels, arguments.boxes) if each is not None]
-    state_path = _state_path(arguments)
+    partial = _partial_path(arguments)
     check_outputs(
         arguments.outputs,
-        [*read, Path(arguments.source), *([state_path] if state_path else [])],
+        [*read, Path(arguments.source), *([partial] if partial else [])],
         overwrite=arguments.overwrite,
     )
     require_source(arguments.source)
@@ -169,36 +170,36 @@ def evaluate_command(arguments: EvaluateArguments, console: Console) -> None:
 
         boxes = read_annotations(arguments.boxes)
 
-    from live_gradcam.evaluate.run import Machine, lookup_of
     from live_gradcam.explain.methods.table import require_method
 
-    settings = Settings(
+    options = EvaluationOptions(
         methods=arguments.methods,
         measures=measures,
         view=arguments.view,
         steps=arguments.steps,
         seed=arguments.seed,
         sanity=arguments.sanity,
+        device=network.device,
+        precision=network.precision,
     )
-    for name in settings.methods:
+    for name in options.methods:
         require_method(name)
     classifier = open_classifier(network, console)
-    warn_of_forwards(settings.methods, classifier, console)
-    data = open_dataset(
+    warn_of_forwards(options.methods, classifier, console)
+    dataset = open_dataset(
         arguments.source,
-        lookup_of(classifier),
+        classifier.labels,
         boxes=boxes,
         scenes=arguments.scenes,
         seed=arguments.seed,
-    )
-    items = choose(data.items, arguments.max_pictures, arguments.seed)
-    machine = Machine(network.device, network.precision, console.note)
-    evaluation, state = _measure(classifier, data, items, settings, machine, state_path, console)
-    with state:
-        _show(evaluation.result, console)
-        _write(arguments, evaluation, classifier, settings, machine, console)
-        if arguments.resume is None:
-            state.remove()
+    ).subset(arguments.max_pictures, arguments.seed)
+    evaluation = _measure(classifier, dataset, options, partial, console)
+    _show(evaluation.result, console)
+    for path in arguments.outputs:
+        evaluation.write_file(path)
+        console.note(f"wrote {path}")
+    if arguments.resume is None and partial is not None:
+        partial.unlink(missing_ok=True)
 
 
 class _Progress:
@@ -231,7 +232,7 @@ class _Progress:
         self._stack.close()
 
 
-def _state_path(arguments: EvaluateArguments) -> Path | None:
+def _partial_path(arguments: EvaluateArguments) -> Path | None:
     """Return the file of partial results: the named one, or one beside the first output."""
     if arguments.resume is not None or not arguments.outputs:
         return arguments.resume
@@ -241,97 +242,53 @@ def _state_path(arguments: EvaluateArguments) -> Path | None:
 
 def _measure(
     classifier: Classifier,
-    data: Dataset,
-    items: list[Item],
-    settings: Settings,
-    machine: Machine,
-    state_path: Path | None,
+    dataset: Dataset,
+    options: EvaluationOptions,
+    partial: Path | None,
     console: Console,
-) -> tuple[Evaluation, State]:
-    from live_gradcam.evaluate.run import evaluate
-    from live_gradcam.evaluate.state import State
-
-    def open_state(about: dict[str, Any]) -> State:
-        state = State(state_path, about)
-        if state.done:
-            console.note(f"going on after {len(state.done)} results in {state_path}")
-        return state
+) -> Evaluation:
+    from live_gradcam.evaluate.evaluation import run_evaluation
 
     with _Progress(console) as progress:
         try:
-            return evaluate(
+            return run_evaluation(
                 classifier,
-                data,
-                items,
-                settings,
-                machine,
-                open_state,
-                on_picture=lambda done: progress.update("pictures", done, len(items)),
-                on_stage=lambda done, of: progress.update("scrambled parts", done, of),
+                dataset,
+                options,
+                resume=partial,
+                on_progress=lambda stage, done, of: progress.update(_UNITS[stage], done, of),
+                on_notice=console.note,
             )
         except lifecycle.Interrupted:
-            if state_path is not None and state_path.exists():
-                console.note(f"the same command goes on from {state_path}")
+            if partial is not None and partial.exists():
+                console.note(f"the same command goes on from {partial}")
             raise
 
 
-def _show(result: dict[str, Any], console: Console) -> None:
-    """Print the tables on stdout, the notes and what looks suspicious on stderr."""
-    from live_gradcam.evaluate.table import classes_table, totals_table
+def _show(result: EvaluationResult, console: Console) -> None:
+    """Print the tables on stdout; the notes and what looks suspicious on stderr."""
+    from live_gradcam.evaluate.tables import classes_table, totals_table
 
-    for note in result["notes"]:
+    for note in result.notes:
         console.note(f"note: {note}")
     if console.quiet:
         return
+    summary = result.summary
     size = shutil.get_terminal_size((100, 60))
     height = max(_FEWEST_CLASSES, size.lines - _OTHER_LINES)
-    classes = classes_table(result, width=size.columns, height=height)
+    classes = classes_table(summary, width=size.columns, height=height)
     if classes is not None:
         console.table(*classes)
-        left = len(result["classes"]) - len(classes[1])
+        left = len(summary.classes) - len(classes[1])
         console.out(f"... and {left} more classes\n" if left > 0 else "")
     console.table(*totals_table(result))
-    for sentence in (*result["limits"], *result["totals"]["findings"]):
+    for sentence in (*summary.limits, *summary.totals.findings):
         console.note(sentence)
-    suspicious = [row for row in result["classes"] if row["findings"]]
-    for row in suspicious[:_MOST_FINDINGS]:
-        for sentence in row["findings"]:
-            console.note(f"{row['label']}: {sentence}")
+    suspicious = [each for each in summary.classes if each.findings]
+    for each in suspicious[:_MOST_FINDINGS]:
+        for sentence in each.findings:
+            console.note(f"{each.label}: {sentence}")
     if len(suspicious) > _MOST_FINDINGS:
         console.note(f"... and {len(suspicious) - _MOST_FINDINGS} more classes look suspicious")
-    for sentence in result["sanity_findings"]:
+    for sentence in result.sanity_findings:
         console.note(sentence)
-
-
-def _write(
-    arguments: EvaluateArguments,
-    evaluation: Evaluation,
-    classifier: Classifier,
-    settings: Settings,
-    machine: Machine,
-    console: Console,
-) -> None:
-    from live_gradcam.evaluate.outputs import as_csv, as_json, write_text
-
-    for path in arguments.outputs:
-        suffix = path.suffix.lower()
-        if suffix == ".json":
-            text = as_json(evaluation.result)
-        elif suffix == ".csv":
-            text = as_csv(evaluation.result)
-        else:
-            from live_gradcam.evaluate.gallery import make_gallery
-            from live_gradcam.evaluate.report import as_html
-            from live_gradcam.evaluate.run import lookup_of
-
-            gallery = make_gallery(
-                evaluation.result,
-                evaluation.items,
-                classifier,
-                settings,
-                machine,
-                lookup_of(classifier),
-            )
-            text = as_html(evaluation.result, gallery)
-        write_text(path, text)
-        console.note(f"wrote {path}")

@@ -18,6 +18,7 @@ from live_gradcam.choices import (
     DEFAULT_OPACITY,
     DEFAULT_TOP_K,
     DEFAULT_VIEW,
+    ColormapName,
 )
 from live_gradcam.cli.console import Console
 from live_gradcam.cli.network import (
@@ -30,7 +31,6 @@ from live_gradcam.cli.network import (
 )
 from live_gradcam.cli.options import MODEL, Outputs, Overwrite, Window
 from live_gradcam.errors import SinkError, UsageError
-from live_gradcam.wording import did_you_mean
 
 if TYPE_CHECKING:
     from live_gradcam.capture.source import Source
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from live_gradcam.pipeline import RunOptions, Summary
     from live_gradcam.show.overlay import OverlayOptions
     from live_gradcam.show.sink import Sink
-    from live_gradcam.timing import HowFar
+    from live_gradcam.timing import StepProgress
     from live_gradcam.values import SourceInfo
 
 _PICTURE = "The picture"
@@ -76,7 +76,8 @@ class RunArguments:
         int, typer.Option(min=1, help="How many labels to show.", rich_help_panel=_PICTURE)
     ] = DEFAULT_TOP_K
     colormap: Annotated[
-        str, typer.Option(metavar="NAME", help="Colours of the heatmap.", rich_help_panel=_PICTURE)
+        ColormapName,
+        typer.Option(metavar="NAME", help="Colours of the heatmap.", rich_help_panel=_PICTURE),
     ] = DEFAULT_COLORMAP
     opacity: Annotated[
         float,
@@ -156,7 +157,7 @@ class _Run:
     arguments: RunArguments
     console: Console
     overlay: OverlayOptions
-    forwards: HowFar
+    forwards: StepProgress
 
 
 def run_command(arguments: RunArguments, console: Console) -> None:
@@ -169,9 +170,9 @@ def run_command(arguments: RunArguments, console: Console) -> None:
         LiveGradcamError: See the exit codes in `live_gradcam.errors`.
         Interrupted: A signal came; files are finalised.
     """
-    from live_gradcam.timing import HowFar
+    from live_gradcam.timing import StepProgress
 
-    run = _Run(arguments, console, _check_arguments(arguments), HowFar())
+    run = _Run(arguments, console, _check_arguments(arguments), StepProgress())
     if arguments.in_window:
         from live_gradcam.show.window import probe_display
 
@@ -203,17 +204,13 @@ def _check_arguments(arguments: RunArguments) -> OverlayOptions:
     from live_gradcam.capture.open import source_files
     from live_gradcam.explain.methods.table import require_method
     from live_gradcam.show.open import validate_outputs
-    from live_gradcam.show.overlay import COLORMAPS, OverlayOptions
+    from live_gradcam.show.overlay import OverlayOptions
 
     if not arguments.outputs and not arguments.window:
         raise UsageError("nothing to do", "--no-window", "no output is given", "add -o OUTPUT")
     if arguments.kiosk and not arguments.in_window:
         raise UsageError("--kiosk needs the window", "", "", "Leave out -o and --no-window")
     require_method(arguments.method)
-    if arguments.colormap not in COLORMAPS:
-        hint = did_you_mean(arguments.colormap, COLORMAPS)
-        step = f"{hint}Choose from {', '.join(COLORMAPS)}"
-        raise UsageError("unknown colour map", arguments.colormap, "", step)
     validate_outputs(
         arguments.outputs, source_files(arguments.source), overwrite=arguments.overwrite
     )
@@ -348,7 +345,7 @@ def _open_explainer(run: _Run) -> Explainer:
     warn_of_forwards([arguments.method], classifier, console)
 
     def on_forwards(done: int, total: int) -> None:
-        run.forwards.tell(done, total)  # for the window
+        run.forwards.update(done, total)  # for the window
         console.show_forwards(done, total)  # for the terminal
 
     if arguments.class_name is not None:

@@ -130,14 +130,14 @@ def _serve(
     explainer: Explainer,
     auth: tuple[str, str] | None,
 ) -> None:
-    from live_gradcam.web.app import open_desks
     from live_gradcam.web.server import serving
+    from live_gradcam.web.state import AppState
 
     with (
-        open_desks(classifier, explainer) as desks,
+        AppState.open(classifier, explainer) as state,
         lifecycle.cooperative() as stop,
         serving(
-            desks, host=arguments.host, port=arguments.port, auth=auth, share=arguments.share
+            state, host=arguments.host, port=arguments.port, auth=auth, share=arguments.share
         ) as address,
     ):
         console.out(f"The page is at {address.local}")

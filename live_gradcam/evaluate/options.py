@@ -1,8 +1,7 @@
-"""What is evaluated and how: decided once, and written into every result."""
+"""Options of an evaluation: decided once, and written into every result."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
@@ -12,32 +11,34 @@ from live_gradcam.choices import (
     DEFAULT_METHOD,
     DEFAULT_SEED,
     DEFAULT_VIEW,
+    PrecisionChoice,
     View,
 )
 from live_gradcam.errors import UsageError
-from live_gradcam.evaluate.dataset import Item
 
 Measure: TypeAlias = Literal["accuracy", "removal", "curves", "drop", "pointing", "completeness"]
 
 MEASURES: tuple[Measure, ...] = get_args(Measure)
-"""What can be measured: see ``live_gradcam.faithfulness.measures`` for what each one means."""
-
-FORMAT = 1
-"""Counts up when results of the same settings would have another form or other values."""
+"""All measures; ``live_gradcam.faithfulness.measures`` defines each one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """All that the results depend on, beside the network and the pictures.
+class EvaluationOptions:
+    """All that results depend on, beside the network and the images.
 
     Attributes:
-        methods: Names of the methods, side by side.
-        measures: What is measured.
-        view: What the network is shown of a picture.
+        methods: Names of the methods, evaluated side by side; the first one orders the classes.
+        measures: Names of the measures.
+        view: The part of an image that the network is shown.
         steps: Intervals of the deletion and insertion curves.
-        seed: Of the controls, of the choice of pictures and of the random weights.
-        sanity: Whether the weights are scrambled, part by part.
-        sanity_pictures: How many pictures that is done with.
+        seed: Seed of the controls, of the choice of images and of the random weights.
+        sanity: ``True`` to run the sanity check with random weights.
+        sanity_images: Number of images in the sanity check.
+        device: As of `live_gradcam.Explainer`.
+        precision: As of `live_gradcam.Explainer`.
+
+    Raises:
+        UsageError: No method is named, one is named twice, or there is no such measure.
     """
 
     methods: tuple[str, ...] = (DEFAULT_METHOD,)
@@ -46,7 +47,9 @@ class Settings:
     steps: int = DEFAULT_CURVE_STEPS
     seed: int = DEFAULT_SEED
     sanity: bool = True
-    sanity_pictures: int = 8
+    sanity_images: int = 8
+    device: str = "auto"
+    precision: PrecisionChoice = "auto"
 
     def __post_init__(self) -> None:
         if not self.methods:
@@ -54,9 +57,10 @@ class Settings:
         twice = {name for name in self.methods if self.methods.count(name) > 1}
         if twice:
             raise UsageError("a method is named twice", sorted(twice)[0], "", "Name it once")
+        parse_measures(self.measures)
 
-    def as_record(self) -> dict[str, Any]:
-        """The settings under their names, ready for JSON."""
+    def to_dict(self) -> dict[str, Any]:
+        """Return the options that change results, ready for JSON."""
         return {
             "methods": list(self.methods),
             "measures": list(self.measures),
@@ -64,12 +68,12 @@ class Settings:
             "steps": self.steps,
             "seed": self.seed,
             "sanity": self.sanity,
-            "sanity_pictures": self.sanity_pictures if self.sanity else 0,
+            "sanity_pictures": self.sanity_images if self.sanity else 0,
         }
 
 
 def parse_measures(texts: Sequence[str]) -> tuple[Measure, ...]:
-    """Which measures are meant; all of them where none is named.
+    """Return the named measures in their usual order; all of them where none is named.
 
     Args:
         texts: Names, each of them perhaps several with commas between.
@@ -82,18 +86,3 @@ def parse_measures(texts: Sequence[str]) -> tuple[Measure, ...]:
     if unknown:
         raise UsageError("unknown measure", unknown[0], "", f"Choose from {', '.join(MEASURES)}")
     return tuple(name for name in MEASURES if name in wanted or not wanted)
-
-
-def items_digest(items: Sequence[Item]) -> str:
-    """A name for the pictures and what is known about them, by file names and sizes."""
-    digest = hashlib.sha256()
-    for item in items:
-        size = None
-        if item.path is not None:
-            try:
-                size = item.path.stat().st_size
-            except OSError:
-                size = -1
-        parts = (item.name, item.scene, item.labels, item.classes, item.annotated, size)
-        digest.update(repr(parts).encode("utf-8", "backslashreplace"))
-    return digest.hexdigest()[:16]
