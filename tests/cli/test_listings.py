@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable
 
-from live_gradcam.explain.methods.table import METHODS
+from live_gradcam.explain.methods import METHODS
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
