@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from live_gradcam.choices import View
 from live_gradcam.explain.explainer import Explainer
 from live_gradcam.faithfulness.scoring import Scorer
-from live_gradcam.values import View
 from tests.explain.support import tiny_classifier
 
 
