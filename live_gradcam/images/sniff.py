@@ -192,12 +192,13 @@ def _sniff_text(head: bytes) -> Sniffed:
         return Sniffed("other", "", "the file is a playlist, and playlists are never followed")
     if start.startswith((b"<!doctype html", b"<html")):
         return Sniffed("other", "", "the file is a web page, not a picture or a video")
-    if _is_text(head):
+    if is_text(head):
         return Sniffed("other", "", "the file is text, not a picture or a video")
     return Sniffed("other", "", "the file is neither a picture nor a video of a known format")
 
 
-def _is_text(head: bytes) -> bool:
+def is_text(head: bytes) -> bool:
+    """Return whether the beginning of a file is UTF-8 text without control characters."""
     if any(byte < 0x20 and byte not in _TEXT_CONTROL for byte in head):
         return False
     try:

@@ -14,11 +14,12 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torchvision import models
 
 from live_gradcam.errors import LiveGradcamError, ModelError, UsageError
-from live_gradcam.explain.classifier import Classifier, load_classifier
+from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.engine.fused import FusedNetwork
 from live_gradcam.explain.explainer import Explainer
 from live_gradcam.explain.heads.multi_layer import MultiLayerHead, fuse_maps
-from live_gradcam.explain.layers import at_layers, choose_layers, layers_of, list_layers
+from live_gradcam.explain.layers import choose_layers, list_layers
+from live_gradcam.explain.load import list_layers_by_name, load_classifier
 from live_gradcam.explain.methods.table import METHODS, QUICK_METHODS
 from live_gradcam.explain.preprocess import Preprocessing
 from tests.explain import support
@@ -89,7 +90,7 @@ def test_one_pass_gives_what_each_layer_gives_alone(pair, method: str, fuse: str
     _, classifier, names = pair
     images = smooth_pictures(SIDE)
     wanted = [CHOSEN, 0]
-    together = at_layers(classifier, names[::-1], fuse=fuse)
+    together = choose_layers(classifier, ",".join(names[::-1]), fuse=fuse)
     assert together.layer == ",".join(names)
     alone = [
         torch.from_numpy(maps_of(choose_layers(classifier, name), method, images, wanted))
@@ -230,7 +231,7 @@ def test_a_layer_without_positive_evidence_adds_nothing() -> None:
     ],
 )
 def test_layers_are_known_without_weights(name: str, count: int, default: str) -> None:
-    layers, own = layers_of(name)
+    layers, own = list_layers_by_name(name)
     assert own == default
     assert len(layers) == count
     assert [layer.name for layer in layers].count(default) == 1
