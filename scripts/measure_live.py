@@ -34,8 +34,8 @@ from live_gradcam.bench.live import Promise, measure_flicker, measure_latency, m
 from live_gradcam.bench.report import machine, promises_markdown, write_promises
 from live_gradcam.capture.scene import render_scene
 from live_gradcam.capture.stream import StreamSource
-from live_gradcam.explain.classifier import load_classifier
 from live_gradcam.explain.explainer import Explainer
+from live_gradcam.explain.load import load_classifier
 from tests.helpers.servers import MjpegServer
 
 RECONNECT_BAR_SECONDS = 1.0

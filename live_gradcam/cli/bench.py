@@ -99,8 +99,8 @@ def execute_live(console: Console, *, json_path: Path | None, quick: bool) -> No
     """
     from live_gradcam.bench.live import measure_flicker, measure_latency, measure_scramble
     from live_gradcam.bench.report import machine, promises_markdown, write_promises
-    from live_gradcam.explain.classifier import load_classifier
     from live_gradcam.explain.explainer import Explainer
+    from live_gradcam.explain.load import load_classifier
 
     console.note("measuring; this takes a minute or two ...")
     with Explainer(load_classifier("scenes"), compile="off") as explainer:

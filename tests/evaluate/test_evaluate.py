@@ -21,7 +21,7 @@ from live_gradcam.evaluate.settings import MEASURES, Settings, parse_measures
 from live_gradcam.evaluate.state import State
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.explainer import Explainer
-from live_gradcam.explain.layers import at_layers, list_layers
+from live_gradcam.explain.layers import choose_layers, list_layers
 from live_gradcam.faithfulness.randomize import cascading_randomization, count_stages
 from live_gradcam.faithfulness.scoring import Scorer
 from tests.evaluate.cheats import LABELS, trained, write_folder
@@ -271,7 +271,7 @@ def test_partial_results_of_layers_fused_in_another_way_are_refused(tmp_path: Pa
     settings = Settings(steps=4, sanity=False)
     network = tiny_classifier(3, labels=list(LABELS))
     names = [layer.name for layer in list_layers(network)]
-    fused = {fuse: at_layers(network, names, fuse=fuse) for fuse in ("mean", "max")}
+    fused = {fuse: choose_layers(network, ",".join(names), fuse=fuse) for fuse in ("mean", "max")}
     with pytest.raises(Stop):
         measured(fused["mean"], pictures, settings, state_path=state, on_picture=stop_after(1))
     with pytest.raises(UsageError, match='fuse was "mean" and is "max"'):

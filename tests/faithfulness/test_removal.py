@@ -15,9 +15,10 @@ from torch import Tensor, nn
 
 from live_gradcam.capture.scene import render_scene
 from live_gradcam.errors import UsageError
-from live_gradcam.explain.classifier import Classifier, load_classifier
+from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.explainer import Explainer
 from live_gradcam.explain.layers import at_layer, list_layers
+from live_gradcam.explain.load import load_classifier
 from live_gradcam.explain.preprocess import Preprocessing
 from live_gradcam.faithfulness.randomize import randomize_weights
 from live_gradcam.faithfulness.removal import (

@@ -17,8 +17,9 @@ import numpy as np
 import pytest
 
 from live_gradcam.capture.scene import render_scene
-from live_gradcam.explain.classifier import Classifier, load_classifier
+from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.explainer import Explainer
+from live_gradcam.explain.load import load_classifier
 from live_gradcam.native import cv2
 from live_gradcam.values import Image
 

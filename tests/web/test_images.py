@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from live_gradcam.errors import UsageError
-from live_gradcam.explain.classifier import Classifier, load_classifier
+from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.explainer import Explainer
+from live_gradcam.explain.load import load_classifier
 from live_gradcam.images import read_image
 from live_gradcam.values import Explanation, Image, View
 from live_gradcam.web.engine import Classes, SharedEngine

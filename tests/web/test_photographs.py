@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from live_gradcam.explain.classifier import load_classifier
 from live_gradcam.explain.explainer import Explainer
+from live_gradcam.explain.load import load_classifier
 from tests.web.conftest import Page, free_port
 
 PHOTOGRAPHS = ("teapot", "zebra", "fire_engine", "tennis_ball", "snail")

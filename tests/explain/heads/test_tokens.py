@@ -15,13 +15,14 @@ from torchvision.models import VisionTransformer
 from torchvision.models.swin_transformer import SwinTransformer
 
 from live_gradcam.errors import ModelError, UsageError
-from live_gradcam.explain.classifier import Classifier, load_classifier
+from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.engine.fused import FusedNetwork
 from live_gradcam.explain.engine.verify import check_equal
 from live_gradcam.explain.explainer import Explainer
 from live_gradcam.explain.heads.base import GradientHead, LinearHead
 from live_gradcam.explain.heads.tokens import ChannelsLastHead, TokenHead
 from live_gradcam.explain.layers import at_layer, list_layers
+from live_gradcam.explain.load import load_classifier
 from live_gradcam.explain.preprocess import Preprocessing
 from tests.explain import support
 

@@ -16,11 +16,12 @@ from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import nn
 
 from live_gradcam.errors import UsageError
-from live_gradcam.explain.classifier import Classifier, load_classifier
+from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.engine.compiled import BackgroundCompiler
 from live_gradcam.explain.engine.fused import FusedNetwork
 from live_gradcam.explain.explainer import Explainer
 from live_gradcam.explain.heads.base import GradientHead, LinearHead, PointwiseHead, one_hot
+from live_gradcam.explain.load import load_classifier
 from live_gradcam.explain.methods.heads import (
     AblationHead,
     EigenHead,
