@@ -28,6 +28,10 @@ if TYPE_CHECKING:
         SourceError,
         UsageError,
     )
+    from live_gradcam.evaluate.dataset import Dataset, open_dataset
+    from live_gradcam.evaluate.evaluation import Evaluation, run_evaluation
+    from live_gradcam.evaluate.options import EvaluationOptions
+    from live_gradcam.evaluate.values import EvaluationResult
     from live_gradcam.explain.classifier import Classifier
     from live_gradcam.explain.explainer import Explainer
     from live_gradcam.explain.layers import Layer, list_layers
@@ -47,7 +51,11 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Classifier": "explain.classifier",
+    "Dataset": "evaluate.dataset",
     "DeviceError": "errors",
+    "Evaluation": "evaluate.evaluation",
+    "EvaluationOptions": "evaluate.options",
+    "EvaluationResult": "evaluate.values",
     "Explainer": "explain.explainer",
     "Explanation": "values",
     "Frame": "values",
@@ -73,16 +81,22 @@ _HOMES = {
     "draw": "show.overlay",
     "list_layers": "explain.layers",
     "load_classifier": "explain.load",
+    "open_dataset": "evaluate.dataset",
     "open_sink": "show.open",
     "open_source": "capture.open",
     "read_image": "images",
+    "run_evaluation": "evaluate.evaluation",
     "run_offline": "pipeline",
     "run_session": "session",
 }
 
 __all__ = [
     "Classifier",
+    "Dataset",
     "DeviceError",
+    "Evaluation",
+    "EvaluationOptions",
+    "EvaluationResult",
     "Explainer",
     "Explanation",
     "Frame",
@@ -109,9 +123,11 @@ __all__ = [
     "draw",
     "list_layers",
     "load_classifier",
+    "open_dataset",
     "open_sink",
     "open_source",
     "read_image",
+    "run_evaluation",
     "run_offline",
     "run_session",
 ]

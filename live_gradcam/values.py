@@ -20,22 +20,19 @@ Image: TypeAlias = NDArray[np.uint8]
 Evidence: TypeAlias = NDArray[np.float32]
 """``float32 (K, h, w)``, signed, neither rectified nor normalised; Grad-CAM's is in logit units."""
 
-View: TypeAlias = Literal["crop", "stretch", "full"]
-"""What the network is shown: torchvision's centre crop, the squeezed frame, or the whole frame."""
-
 SourceKind: TypeAlias = Literal["camera", "stream", "video", "pictures", "scene"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """One picture of a source.
+    """One image of a source.
 
     Attributes:
         image: ``uint8 (H, W, 3)``, BGR. Never modified in place by any consumer.
         index: Position in the source, from 0, counting the frames that were delivered.
         pts_seconds: Presentation time in the source's own clock.
         source: The file's name where a source has several files, else the source's name.
-        captured_seconds: ``time.monotonic()`` when the picture arrived; ``None`` for files.
+        captured_seconds: ``time.monotonic()`` when the image arrived; ``None`` for files.
     """
 
     image: Image
@@ -72,7 +69,7 @@ class Region:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """One class and how strongly the network votes for it.
+    """One class and the network's score for it.
 
     Attributes:
         class_index: Index in the network's output.
@@ -89,7 +86,7 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Explanation:
-    """What the network says about one picture, and why.
+    """A network's predictions for one image, and the maps of evidence that explain them.
 
     Attributes:
         predictions: Best first.
@@ -130,7 +127,7 @@ class Explanation:
             )
 
     def with_classes(self, classes: Sequence[int]) -> Explanation:
-        """The same explanation with the maps of some of its explained classes, in this order.
+        """Select the maps of some of the explained classes, in this order.
 
         Args:
             classes: Class indices, each one of ``explained``.
@@ -151,15 +148,15 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True)
 class SourceInfo:
-    """What a source knows about itself once it is open.
+    """Properties of an open source.
 
     Attributes:
         name: Short name for titles and records, e.g. ``clip.mp4`` or ``camera 0``.
-        kind: Which sort of source this is.
+        kind: Sort of the source.
         live: ``True`` where frames come in real time and old ones are worthless.
-        width: Width of upright frames in pixels; of the first picture for pictures.
+        width: Width of upright frames in pixels; of the first image for images.
         height: Height of upright frames in pixels.
-        fps: Nominal rate in frames per second; ``None`` where unknown (pictures).
+        fps: Nominal rate in frames per second; ``None`` where unknown (images).
         frame_count: Number of frames where known or well estimated, else ``None``.
         time_base: Seconds per tick of the original timestamps; ``None`` where there are none.
         path: The video file itself, from which sound can be copied; ``None`` elsewhere.

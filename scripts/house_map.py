@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -96,7 +96,12 @@ def graph(all_imports: list[Import], level: str = "module") -> Graph:
         all_imports: As `imports` gives them.
         level: ``module``, ``subroom`` or ``room``.
     """
-    name = {"module": str, "subroom": subroom_of, "room": room_of}[level]
+    names: dict[str, Callable[[str], str]] = {
+        "module": str,
+        "subroom": subroom_of,
+        "room": room_of,
+    }
+    name = names[level]
     arrows: dict[str, set[str]] = {name(module): set() for module in modules()}
     for each in all_imports:
         importer, imported = name(each.importer), name(each.imported)

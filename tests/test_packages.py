@@ -55,7 +55,7 @@ def test_it_installs_and_runs_in_an_empty_environment(
     venv.EnvBuilder(with_pip=True).create(tmp_path / "env")
     scripts = tmp_path / "env" / ("Scripts" if os.name == "nt" else "bin")
     python = scripts / Path(sys.executable).name
-    install = [python, "-m", "pip", "install", "--no-deps", packages[kind]]
+    install: list[str | Path] = [python, "-m", "pip", "install", "--no-deps", packages[kind]]
     subprocess.run(install, check=True, capture_output=True)
     site = subprocess.run(
         [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from live_gradcam.errors import ModelError
 from live_gradcam.explain.cutting.cut import Cut, cut_network
 from live_gradcam.explain.cutting.layouts import check_layout, fit_parts, probe, probe_pixels
-from live_gradcam.explain.heads.base import Head
+from live_gradcam.explain.heads import Head
 from live_gradcam.explain.networks.labels import Labels, find_class, resolve_labels
 from live_gradcam.explain.networks.spec import LayoutChoice, NetworkSpec
 from live_gradcam.explain.omp import short_lived_thread
@@ -50,9 +50,9 @@ class Classifier:
     notes: tuple[str, ...] = ()
 
     @property
-    def closed_form(self) -> bool:
-        """``True`` if evidence provably needs no backward pass."""
-        return self.head.closed_form
+    def all_maps_are_cheap(self) -> bool:
+        """True if the Grad-CAM maps of all classes cost next to nothing beyond that of one."""
+        return self.head.all_maps_are_cheap
 
     @property
     def class_count(self) -> int:

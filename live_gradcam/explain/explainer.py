@@ -13,24 +13,28 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import Self
 
+from live_gradcam.choices import (
+    DEFAULT_COMPILE,
+    DEFAULT_DEVICE,
+    DEFAULT_METHOD,
+    DEFAULT_PRECISION,
+    DEFAULT_TOP_K,
+    DEFAULT_VIEW,
+    CompileChoice,
+    PrecisionChoice,
+    View,
+)
 from live_gradcam.errors import SourceError, UsageError
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.engine.fused import Selection
 from live_gradcam.explain.engine.runner import OutOfMemory, Runner
-from live_gradcam.explain.engine.runtime import (
-    CompileChoice,
-    PrecisionChoice,
-    Runtime,
-    choose_runtime,
-)
-from live_gradcam.explain.heads.base import LinearHead
-from live_gradcam.explain.heads.multi_layer import UNIT, MultiLayerHead
-from live_gradcam.explain.methods.heads import require_layers
-from live_gradcam.explain.methods.score_cam import OnForwards
+from live_gradcam.explain.engine.runtime import Runtime, choose_runtime
+from live_gradcam.explain.heads import FUSED_UNIT, LinearHead, MultiLayerHead
+from live_gradcam.explain.methods import OnForwards, require_method
 from live_gradcam.explain.omp import aside
 from live_gradcam.explain.preprocess import FramePlan, as_bgr, plan_frame, prepare_batch
 from live_gradcam.explain.protocol import ClassChoice
-from live_gradcam.values import Evidence, Explanation, Image, Prediction, View
+from live_gradcam.values import Evidence, Explanation, Image, Prediction
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PilImage
@@ -74,20 +78,21 @@ class Explainer:
         self,
         classifier: Classifier,
         *,
-        device: str = "auto",
-        precision: PrecisionChoice = "auto",
-        compile: CompileChoice = "auto",
-        top_k: int = 3,
-        view: View = "crop",
-        method: str = "gradcam",
+        device: str = DEFAULT_DEVICE,
+        precision: PrecisionChoice = DEFAULT_PRECISION,
+        compile: CompileChoice = DEFAULT_COMPILE,
+        top_k: int = DEFAULT_TOP_K,
+        view: View = DEFAULT_VIEW,
+        method: str = DEFAULT_METHOD,
         on_notice: Callable[[str], None] | None = None,
         on_forwards: OnForwards | None = None,
     ) -> None:
         if top_k < 1:
             raise UsageError("cannot predict so few classes", str(top_k), "", "Use 1 or more")
         self._view = _checked_view(view)
-        self._method = require_layers(classifier.head, method)
-        self._unit = UNIT if isinstance(classifier.head, MultiLayerHead) else self._method.unit
+        self._method = require_method(method, classifier.head)
+        fused = isinstance(classifier.head, MultiLayerHead)
+        self._unit = FUSED_UNIT if fused else self._method.unit
         self._classifier = classifier
         self._top_k = min(top_k, classifier.class_count)
         runtime = choose_runtime(device, precision, compile)
@@ -119,9 +124,9 @@ class Explainer:
         return self._method.name
 
     @property
-    def closed_form(self) -> bool:
-        """Whether the method makes the maps of all classes for next to nothing."""
-        return self._runner.closed_form
+    def all_maps_are_cheap(self) -> bool:
+        """True if the maps of all classes cost next to nothing beyond that of one."""
+        return self._runner.all_maps_are_cheap
 
     @property
     def runtime(self) -> Runtime:

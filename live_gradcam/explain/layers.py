@@ -15,12 +15,18 @@ import torch
 from torch import Tensor, fx, nn
 from typing_extensions import override
 
+from live_gradcam.choices import DEFAULT_FUSE, Fuse
 from live_gradcam.errors import UsageError
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.cutting.cut import channels_first, cut_graph
-from live_gradcam.explain.heads.base import GradientHead, Head, prove_head
-from live_gradcam.explain.heads.multi_layer import Fuse, MultiLayerHead, grid_of
-from live_gradcam.explain.heads.tokens import ChannelsLastHead
+from live_gradcam.explain.heads import (
+    ChannelsLastHead,
+    GradientHead,
+    Head,
+    MultiLayerHead,
+    grid_of,
+    prove_head,
+)
 from live_gradcam.explain.omp import short_lived_thread
 from live_gradcam.explain.tracing import trace
 
@@ -121,7 +127,7 @@ class LayerMap:
         return list(dict.fromkeys(self._resolve(part) for part in parts))
 
     @short_lived_thread
-    def cut(self, names: Sequence[str], *, fuse: Fuse = "mean") -> Classifier:
+    def cut(self, names: Sequence[str], *, fuse: Fuse = DEFAULT_FUSE) -> Classifier:
         """Return the same classifier, explained at other layers; the weights are shared.
 
         Args:
@@ -217,7 +223,7 @@ def at_layer(classifier: Classifier, name: str) -> Classifier:
     return classifier if name == classifier.layer else LayerMap(classifier).cut([name])
 
 
-def choose_layers(classifier: Classifier, wanted: str, *, fuse: Fuse = "mean") -> Classifier:
+def choose_layers(classifier: Classifier, wanted: str, *, fuse: Fuse = DEFAULT_FUSE) -> Classifier:
     """Return the same classifier, explained at the layers that a user means.
 
     Traces the network: no other thread may run one meanwhile.

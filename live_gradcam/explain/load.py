@@ -8,11 +8,11 @@ from typing import Any
 
 import torch
 
+from live_gradcam.choices import DEFAULT_FUSE, DEFAULT_MODEL, Fuse
 from live_gradcam.explain.classifier import Classifier, build_classifier
 from live_gradcam.explain.cutting.cut import channels_first, cut_network
 from live_gradcam.explain.cutting.layouts import fit_parts
-from live_gradcam.explain.heads.base import GradientHead
-from live_gradcam.explain.heads.multi_layer import Fuse
+from live_gradcam.explain.heads import GradientHead
 from live_gradcam.explain.layers import Layer, LayerMap, list_layers
 from live_gradcam.explain.networks.bundled import bundled_names
 from live_gradcam.explain.networks.catalogue import list_models
@@ -26,12 +26,12 @@ from live_gradcam.explain.tracing import find_layer
 
 
 def load_classifier(
-    name: str = "resnet18",
+    name: str = DEFAULT_MODEL,
     *,
     weights: Any = None,  # noqa: ANN401 - torchvision's weight entries are untyped
     labels: Labels = None,
     layer: str | int | None = None,
-    fuse: Fuse = "mean",
+    fuse: Fuse = DEFAULT_FUSE,
     progress: Progress | None = None,
     on_notice: Callable[[str], None] | None = None,
 ) -> Classifier:

@@ -12,10 +12,9 @@ from live_gradcam.faithfulness.randomize import (
     randomize_weights,
 )
 from live_gradcam.faithfulness.removal import Removal, rank_correlation, removal_test
-from live_gradcam.faithfulness.scoring import InputScorer, NetworkInput, Scorer
+from live_gradcam.faithfulness.scoring import NetworkInput, Scorer
 
 __all__ = [
-    "InputScorer",
     "NetworkInput",
     "Removal",
     "Scorer",

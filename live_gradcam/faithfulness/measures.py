@@ -142,9 +142,8 @@ def deletion_insertion(
     """
     _, height, width = inputs.shape
     order = np.argsort(-enlarge(evidence, height, width), axis=None, kind="stable")
-    ranks = np.empty(order.size, np.int64)
-    ranks[order] = np.arange(order.size)
-    ranks = ranks.reshape(height, width)
+    ranks = np.empty((height, width), np.int64)
+    ranks.flat[order] = np.arange(order.size)
     emptied = np.zeros_like(inputs) if emptied is None else emptied
     start = blurred(inputs) if start is None else start
     counts = step_counts(order.size, steps)
@@ -288,5 +287,5 @@ def share_inside(evidence: Map, mask: Mask) -> float | None:
 
 
 def area_inside(evidence: Map, mask: Mask) -> float:
-    """Return the share of the input that `share_inside` calls inside: evidence gets it by chance."""
+    """Return the share of the input that `share_inside` calls inside: that of random evidence."""
     return float(dilate(mask, cell_size(evidence, *mask.shape)).mean())

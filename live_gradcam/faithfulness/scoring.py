@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from typing_extensions import override
 
+from live_gradcam.choices import View
 from live_gradcam.errors import DeviceError
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.engine.fused import FusedNetwork
 from live_gradcam.explain.engine.runtime import Runtime
 from live_gradcam.explain.preprocess import plan_frame, prepare_batch
-from live_gradcam.values import Image, Region, View
+from live_gradcam.values import Image, Region
 
 _BATCH = 16
 
@@ -39,33 +38,7 @@ class NetworkInput:
     region: Region
 
 
-class InputScorer(Protocol):
-    """Interface of whatever scores perturbed inputs."""
-
-    def network_input(self, image: Image, view: View) -> NetworkInput:
-        """Make the network's input of an image, exactly as an explainer does.
-
-        Args:
-            image: ``uint8 (H, W, 3)`` BGR; not modified.
-            view: Part of the image that the network is shown, and its shape.
-        """
-
-    def probabilities(self, inputs: NDArray[np.float32], class_index: int) -> NDArray[np.float64]:
-        """Compute the softmax probability of one class.
-
-        Args:
-            inputs: ``float32 (N, 3, h, w)``, as in `NetworkInput.pixels`.
-            class_index: The class.
-
-        Returns:
-            ``float64 (N,)`` in 0..1; 0 where the network's output is not finite even in float32.
-
-        Raises:
-            DeviceError: The device has too little memory even for one input.
-        """
-
-
-class Scorer(InputScorer):
+class Scorer:
     """Scores perturbed inputs with a classifier.
 
     Args:
@@ -85,15 +58,31 @@ class Scorer(InputScorer):
         self._mean = np.asarray(preprocessing.mean, np.float32)
         self._std = np.asarray(preprocessing.std, np.float32)
 
-    @override
     def network_input(self, image: Image, view: View) -> NetworkInput:
+        """Make the network's input of an image, exactly as an explainer does.
+
+        Args:
+            image: ``uint8 (H, W, 3)`` BGR; not modified.
+            view: Part of the image that the network is shown, and its shape.
+        """
         plan = plan_frame(*image.shape[:2], self._classifier.preprocessing, view)
         pixels = prepare_batch([image], [plan]).numpy()[0, :, :, ::-1]
         normalised = (pixels.astype(np.float32) / 255.0 - self._mean) / self._std
         return NetworkInput(np.ascontiguousarray(normalised.transpose(2, 0, 1)), plan.region)
 
-    @override
     def probabilities(self, inputs: NDArray[np.float32], class_index: int) -> NDArray[np.float64]:
+        """Compute the softmax probability of one class.
+
+        Args:
+            inputs: ``float32 (N, 3, h, w)``, as in `NetworkInput.pixels`.
+            class_index: The class.
+
+        Returns:
+            ``float64 (N,)`` in 0..1; 0 where the network's output is not finite even in float32.
+
+        Raises:
+            DeviceError: The device has too little memory even for one input.
+        """
         parts = [
             self._probabilities(torch.from_numpy(inputs[start : start + _BATCH]), class_index)
             for start in range(0, len(inputs), _BATCH)

@@ -11,8 +11,7 @@ from torch import Tensor, nn
 
 from live_gradcam.errors import ModelError, UsageError
 from live_gradcam.explain.cutting.cut import Cut, channels_first, flows_around
-from live_gradcam.explain.heads.base import Head, prove_head
-from live_gradcam.explain.heads.tokens import ChannelsLastHead, TokenHead
+from live_gradcam.explain.heads import ChannelsLastHead, Head, TokenHead, prove_head
 from live_gradcam.explain.networks.spec import LayoutChoice, NetworkSpec
 
 # One class token and as many registers as any published network has.

@@ -36,13 +36,12 @@ from pathlib import Path
 import torch
 from torch import fx
 
+from live_gradcam.explain import heads, methods
 from live_gradcam.explain.engine import compile_worker, fused, winograd
 from live_gradcam.explain.engine.compile_worker import LENGTH, YIELDING, CompileRequest
 from live_gradcam.explain.engine.fused import Engine, FusedNetwork, Shape
 from live_gradcam.explain.engine.runtime import cpu_flags
 from live_gradcam.explain.engine.verify import check_equal
-from live_gradcam.explain.heads import base, multi_layer, tokens
-from live_gradcam.explain.methods import heads as method_heads
 from live_gradcam.explain.omp import aside
 
 _LOG = logging.getLogger(__name__)
@@ -269,8 +268,11 @@ class BackgroundCompiler:
             self._threads,
         )
         digest.update("\n".join(map(str, facts)).encode())
-        for module in (base, compile_worker, fused, method_heads, multi_layer, tokens, winograd):
-            digest.update(Path(str(module.__file__)).read_bytes())
+        paths = [Path(str(module.__file__)) for module in (compile_worker, fused, winograd)]
+        for room in (heads, methods):
+            paths += sorted(Path(str(room.__file__)).parent.glob("*.py"))
+        for path in paths:
+            digest.update(path.read_bytes())
         for name, tensor in self._network.state_dict().items():
             digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
             flat = tensor.detach().contiguous().reshape(-1)

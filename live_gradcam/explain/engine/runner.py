@@ -26,9 +26,7 @@ from live_gradcam.explain.engine.cuda_graphs import Accelerator, GraphedNetworks
 from live_gradcam.explain.engine.fused import Engine, Found, FusedNetwork, Output, Selection, Shape
 from live_gradcam.explain.engine.runtime import CompileState, Precision, Runtime
 from live_gradcam.explain.engine.upgrades import CompiledNetworks
-from live_gradcam.explain.methods.heads import all_maps_are_cheap, method_head
-from live_gradcam.explain.methods.score_cam import OnForwards, ScoreCamNetwork
-from live_gradcam.explain.methods.table import Method
+from live_gradcam.explain.methods import Method, OnForwards
 
 # Beyond this many parameters compiling takes gigabytes and gains little.
 _COMPILE_UP_TO = 100_000_000
@@ -54,7 +52,7 @@ class Runner:
         classifier: What to run.
         runtime: Where and how.
         depth: How many maps one forward makes; more are made from what it leaves.
-        method: What makes the maps, see `live_gradcam.explain.methods.table`.
+        method: What makes the maps, see `live_gradcam.explain.methods`.
         on_notice: Told in one sentence if nothing will be compiled.
         on_forwards: Told how far a method is that needs many forwards of the network.
         accelerator: What records the network; that of the device if not given.
@@ -66,7 +64,7 @@ class Runner:
         runtime: Runtime,
         *,
         depth: int,
-        method: Method,
+        method: type[Method],
         on_notice: Callable[[str], None],
         on_forwards: OnForwards | None = None,
         accelerator: Accelerator | None = None,
@@ -102,9 +100,9 @@ class Runner:
         return replace(self._runtime, state=self._state())
 
     @property
-    def closed_form(self) -> bool:
-        """Whether maps of all classes cost next to nothing."""
-        return all_maps_are_cheap(self._classifier.head, self._method.name)
+    def all_maps_are_cheap(self) -> bool:
+        """True if the maps of all classes cost next to nothing beyond that of one."""
+        return self._network.head.all_maps_are_cheap
 
     @property
     def preferred_batch(self) -> int:
@@ -223,15 +221,13 @@ class Runner:
         return Found(*(old.index_copy(0, rows, new) for old, new in pairs))
 
     def _fuse(self, precision: Precision) -> FusedNetwork:
-        if self._method.kind == "network forwards":
-            return ScoreCamNetwork(self._classifier, precision).requires_grad_(False).eval()
-        head = method_head(self._classifier.head, self._method.name)
+        head = self._method.make_head(self._classifier.head)
         classifier = replace(self._classifier, head=head)
         return FusedNetwork(classifier, precision).requires_grad_(False).eval()
 
     def _listening(self, network: FusedNetwork) -> FusedNetwork:
-        if isinstance(network, ScoreCamNetwork):
-            network.on_forwards = self._on_forwards
+        if isinstance(network.head, Method):
+            network.head.on_forwards = self._on_forwards
         return network
 
     def _to_tensor(self, selection: Selection) -> Tensor:
@@ -367,7 +363,7 @@ def _all_maps(network: FusedNetwork, output: Output, selection: Tensor) -> Outpu
         maps_of_all = head.all_evidence(output.basis)
         if maps_of_all is not None:
             return output._replace(classes=classes, evidence=maps_of_all)
-    if head.closed_form:
+    if head.all_maps_are_cheap:
         return output._replace(classes=classes, evidence=head.evidence(output.basis, classes))
     maps = [head.evidence(output.basis, part) for part in torch.split(classes, _GROUP, dim=1)]
     return output._replace(classes=classes, evidence=torch.cat(maps, dim=1))
