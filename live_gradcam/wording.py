@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 _SPACE = "\N{NO-BREAK SPACE}"
+# Sums of shares in float32 miss 0 and 1 by no more.
+_ROUNDING = 1e-6
 
 
 def percent(share: float, *, in_words: bool = False) -> str:
@@ -14,17 +16,17 @@ def percent(share: float, *, in_words: bool = False) -> str:
     Never ``100 %`` or ``0 %`` for what is neither.
 
     Args:
-        share: In 0..1; anything else becomes ``?``.
+        share: In 0..1, but for rounding errors; anything else becomes ``?``.
         in_words: For running text: ``under 1 %``, with a space that no line breaks at.
     """
-    if not 0.0 <= share <= 1.0:
+    if not -_ROUNDING <= share <= 1.0 + _ROUNDING:
         return "?"
     if 0.0 < share < 0.005:
         text = "under 1 %" if in_words else "<1 %"
     elif 0.995 <= share < 1.0:
         text = "over 99 %" if in_words else ">99 %"
     else:
-        text = f"{share * 100:.0f} %"
+        text = f"{abs(share) * 100:.0f} %"
     return f"{text[:-2]}{_SPACE}%" if in_words else text
 
 

@@ -21,10 +21,10 @@ SLOW = (
     "tests/capture/test_stream.py",
     "tests/cli/test_demo.py",
     "tests/cli/test_doctor.py",
+    "tests/cli/test_evaluate.py",
     "tests/cli/test_listings.py",
     "tests/cli/test_main.py",
     "tests/cli/test_run.py",
-    "tests/evaluate/test_command.py",
     "tests/explain/engine/test_compiled.py",
     "tests/explain/engine/test_cuda_graphs.py",
     "tests/explain/engine/test_winograd.py",
@@ -61,7 +61,7 @@ def main() -> int:
         arguments.remove("--quick")
         arguments += _without_slow_ones()
     elif not arguments:
-        arguments = ["--cov", "--cov-report=term"]
+        arguments = ["--cov=live_gradcam", "--cov-report=term:skip-covered"]
         if sys.version_info >= (3, 12):
             environment.setdefault("COVERAGE_CORE", "sysmon")  # costs next to nothing
     return subprocess.call([str(python), "-m", "pytest", *arguments], cwd=ROOT, env=environment)

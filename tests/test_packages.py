@@ -20,7 +20,7 @@ DATA = (
     "models/scenes/card.json",
     "models/scenes/weights.safetensors",
     "web/page.css",
-    "evaluate/report.css",
+    "evaluate/templates/report.html",
 )
 
 

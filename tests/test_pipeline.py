@@ -233,13 +233,13 @@ def test_a_stop_ends_the_run_early_and_keeps_what_was_done(
     assert 10 <= summary.frames == len(sink.frames) < 1000
 
 
-def test_whoever_watches_gets_every_picture_and_can_end_the_run(
+def test_whoever_watches_gets_every_image_and_can_end_the_run(
     explainer: lg.Explainer, painter: lg.Painter
 ) -> None:
     seen: list[int] = []
 
-    def watch(frame: Frame, picture: Image) -> bool:
-        assert picture.shape == frame.image.shape
+    def watch(frame: Frame, image: Image) -> bool:
+        assert image.shape == frame.image.shape
         seen.append(frame.index)
         return frame.index < 5
 

@@ -7,7 +7,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from live_gradcam.workers import Channel, ChannelAborted, ChannelClosed, WorkerGroup
+from live_gradcam.workers import (
+    Channel,
+    ChannelAborted,
+    ChannelClosed,
+    WorkerGroup,
+    run_in_thread,
+)
 
 
 def test_items_come_out_in_order_and_the_end_is_the_end() -> None:
@@ -82,3 +88,24 @@ def test_the_first_exception_stops_every_worker_and_comes_back() -> None:
     assert group.failed
     with pytest.raises(OSError, match="disk full"):
         group.reraise()
+
+
+def test_work_in_a_thread_of_its_own_comes_back_as_a_future() -> None:
+    may_end = threading.Event()
+
+    def work() -> str:
+        assert may_end.wait(20)
+        return threading.current_thread().name
+
+    future = run_in_thread("open camera", work)
+    assert not future.done()
+    may_end.set()
+    assert future.result(20) == "open camera"
+
+
+def test_what_fails_in_a_thread_of_its_own_is_raised_where_the_result_is_asked_for() -> None:
+    def fail() -> None:
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        run_in_thread("snapshot", fail).result(20)

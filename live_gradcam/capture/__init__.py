@@ -1,1 +1,49 @@
-"""Frames come in: cameras, streams, video files, images and generated scenes. Never torch."""
+"""Frames come in: cameras, streams, video files, images and generated scenes. Never torch.
+
+==================  ===========================================================================
+`open`              `open_source`: one string names a source
+`source`            the contract of sources
+`camera`            cameras
+`stream`            network streams
+`live`              the reader that cameras and streams share
+`mailbox`           the slot that keeps its newest image
+`probe`             cheap probes of a server that is away
+`freeze_detector`   frozen and black images of a camera
+`video`             video files
+`decoder`           one pass through a video file with FFmpeg
+`timeline`          timestamps of a video file
+`conversion`        decoded frames to upright BGR images
+`images`            image files, folders and patterns
+`scene`             generated scenes
+==================  ===========================================================================
+"""
+
+from __future__ import annotations
+
+from live_gradcam.capture.camera import CameraInfo, CameraSource, list_cameras
+from live_gradcam.capture.images import ImagesSource
+from live_gradcam.capture.live import Connection, ConnectionLost, LivePolicy, LiveReader
+from live_gradcam.capture.open import open_source, source_files
+from live_gradcam.capture.scene import SceneSource
+from live_gradcam.capture.source import LiveSource, LiveState, Source
+from live_gradcam.capture.stream import StreamSource
+from live_gradcam.capture.video import VideoSource
+
+__all__ = [
+    "CameraInfo",
+    "CameraSource",
+    "Connection",
+    "ConnectionLost",
+    "ImagesSource",
+    "LivePolicy",
+    "LiveReader",
+    "LiveSource",
+    "LiveState",
+    "SceneSource",
+    "Source",
+    "StreamSource",
+    "VideoSource",
+    "list_cameras",
+    "open_source",
+    "source_files",
+]

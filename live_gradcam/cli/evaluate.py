@@ -39,7 +39,6 @@ _MOST_FINDINGS = 10
 # Names of what is counted.
 _UNITS = {"images": "pictures", "sanity": "scrambled parts"}
 
-
 _EVALUATE = "What is measured"
 
 
@@ -213,7 +212,7 @@ class _Progress:
         self._line: ProgressLine | None = None
 
     def update(self, unit: str, done: int, total: int) -> None:
-        """Show how far it is."""
+        """Show how many of a unit are done."""
         if unit != self._unit or self._line is None:
             self._stack.close()
             self._unit = unit

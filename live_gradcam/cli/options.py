@@ -104,7 +104,7 @@ def _switches_off(field: Field[Any], option: ParameterInfo) -> bool:
 def _choice(option: ParameterInfo, values: tuple[str, ...]) -> ParameterInfo:
     """An option that takes one of the values, and names the nearest one where it is another."""
     option = copy(option)
-    option.metavar = f"<{'|'.join(values)}>"
+    option.metavar = option.metavar or f"<{'|'.join(values)}>"
     option.parser = _choice_parser(values)
     return option
 

@@ -15,6 +15,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from live_gradcam.choices import DEFAULT_SCENES, DEFAULT_SEED
 from live_gradcam.errors import SourceError, UsageError
 from live_gradcam.evaluate.annotations import (
     Annotations,
@@ -136,7 +137,7 @@ class Dataset:
         objects = tuple((index, m) for index, m in masks if index is not None and m.any())
         return Sample(image, item.labels, objects)
 
-    def subset(self, count: int | None, seed: int = 0) -> Dataset:
+    def subset(self, count: int | None, seed: int = DEFAULT_SEED) -> Dataset:
         """Return the data set with at most ``count`` images, as many of each class as possible.
 
         Args:
@@ -172,20 +173,20 @@ class _Draft:
 
 def open_dataset(
     source: str | Path,
-    labels: Sequence[str],
+    class_labels: Sequence[str],
     *,
     boxes: Annotations | str | Path | None = None,
-    scenes: int = 64,
-    seed: int = 0,
+    scenes: int = DEFAULT_SCENES,
+    seed: int = DEFAULT_SEED,
 ) -> Dataset:
     """Find the images of a source and the truth about them.
 
     Args:
         source: A folder with a folder for each class, with a ``labels.csv``, or with images only;
             a CSV file or an image; or ``scenes``, ``scenes:SEED`` for generated ones.
-        labels: Names of the classifier's classes, in order (`live_gradcam.Classifier.labels`).
-        boxes: The objects on the images: a COCO file, a folder of PascalVOC files, or what
-            `read_annotations` made of one.
+        class_labels: ``labels`` of the `live_gradcam.Classifier`.
+        boxes: Objects on the images: a COCO file, a folder of PascalVOC files, or annotations that
+            were read from one.
         scenes: Number of generated scenes.
         seed: Seed of the scenes, where ``source`` names none.
 
@@ -195,7 +196,7 @@ def open_dataset(
     """
     name = str(source)
     require_source(name)
-    lookup = class_lookup(labels)
+    lookup = class_lookup(class_labels)
     if is_scenes(name):
         if boxes is not None:
             raise UsageError("scenes have masks of their own", "--boxes", "", "Leave it out")

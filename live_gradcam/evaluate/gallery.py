@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,9 +15,10 @@ from live_gradcam.evaluate.options import EvaluationOptions
 from live_gradcam.evaluate.summary import credibility, signed_points
 from live_gradcam.evaluate.values import EvaluationResult, ImageResult, MethodResult
 from live_gradcam.explain.classifier import Classifier
+from live_gradcam.images.geometry import scale_explanation
 from live_gradcam.native import cv2
 from live_gradcam.show.overlay import OverlayOptions, draw
-from live_gradcam.values import Explanation, Image, Region
+from live_gradcam.values import Explanation, Image
 from live_gradcam.wording import percent
 
 PER_SIDE = 2
@@ -153,11 +154,7 @@ def render_heatmap(sample: Sample, explanation: Explanation) -> Image:
     size = max(1, round(width * scale)), max(1, round(height * scale))
     way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     small = np.asarray(cv2.resize(sample.image, size, interpolation=way), np.uint8)
-    region = explanation.region
-    left, top = round(region.x * scale), round(region.y * scale)
-    right = max(left + 1, round((region.x + region.width) * scale))
-    bottom = max(top + 1, round((region.y + region.height) * scale))
-    explanation = replace(explanation, region=Region(left, top, right - left, bottom - top))
+    explanation = scale_explanation(explanation, scale, scale)
     rendered = draw(small, explanation, options=_HEAT)
     mask = sample.class_masks().get(explanation.explained[0])
     if mask is not None:

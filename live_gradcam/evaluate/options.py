@@ -8,7 +8,9 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from live_gradcam.choices import (
     DEFAULT_CURVE_STEPS,
+    DEFAULT_DEVICE,
     DEFAULT_METHOD,
+    DEFAULT_PRECISION,
     DEFAULT_SEED,
     DEFAULT_VIEW,
     PrecisionChoice,
@@ -48,8 +50,8 @@ class EvaluationOptions:
     seed: int = DEFAULT_SEED
     sanity: bool = True
     sanity_images: int = 8
-    device: str = "auto"
-    precision: PrecisionChoice = "auto"
+    device: str = DEFAULT_DEVICE
+    precision: PrecisionChoice = DEFAULT_PRECISION
 
     def __post_init__(self) -> None:
         if not self.methods:

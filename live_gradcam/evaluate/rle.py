@@ -62,7 +62,7 @@ def parse_run_lengths(entry: Mapping[str, Any]) -> RunLengthMask:
 
     Raises:
         KeyError: One of the two is missing.
-        ValueError: It is damaged: the runs are not those of a picture of that size.
+        ValueError: It is damaged: the runs are not those of an image of that size.
     """
     size, counts = entry["size"], entry["counts"]
     if not (isinstance(size, list) and len(size) == 2 and all(_is_count(each) for each in size)):

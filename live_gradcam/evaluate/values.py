@@ -48,7 +48,7 @@ class ClassProbability:
 
 @dataclass(frozen=True, slots=True)
 class ObjectResult:
-    """How well the map of a class fits the objects of that class on one image.
+    """Fit of the map of a class to the objects of that class on one image.
 
     Attributes:
         class_index: The class.
@@ -203,18 +203,11 @@ class SanityStage:
 class MethodSummary:
     """Means of a method's results over images and objects; ``None`` where nothing is known.
 
+    Attributes are means of the attributes of `ObjectResult` and `MethodResult` that have the same
+    name, and these:
+
     Attributes:
-        inside: Mean of `ObjectResult.inside`.
-        area: Mean of `ObjectResult.area`.
         pointing: Share of the objects that the hottest point hits.
-        chance: Mean of `ObjectResult.chance`.
-        removal_drop: Mean of `MethodResult.removal_drop`.
-        control_drop: Mean of `MethodResult.control_drop`.
-        deletion: Mean of `MethodResult.deletion`.
-        insertion: Mean of `MethodResult.insertion`.
-        average_drop: Mean of `MethodResult.average_drop`.
-        increase: Share of the images whose probability rises.
-        completeness_residual: Mean of `MethodResult.completeness_residual`.
         blank: Number of maps without positive evidence.
         objects: Number of objects.
         objects_without_evidence: Number of objects whose class has no positive evidence.

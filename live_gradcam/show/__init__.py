@@ -1,1 +1,67 @@
-"""Explanations become images: overlays, windows, videos, images and records. Never torch."""
+"""Explanations become images: overlays, windows, videos, image files and records. Never torch.
+
+===============  ==============================================================================
+`overlay`        an explanation drawn on a copy of an image: `draw`, `draw_mosaic`
+`options`        options of overlays, and the figures and messages on them
+`heat`           evidence becomes colour
+`scale`          the colour scale of frames that follow each other
+`annotate`       the text on an image: which pieces, and what they say
+`panels`         the pieces of text, laid out and measured
+`arrange`        their placement
+`text`           type: fonts, strips of text
+`votes`          the classes that one spot speaks for and against
+`window`         a window and its events
+`display`        the check for a display before there is a window
+`open`           `open_sink`: one string names an output
+`sink`           the contract of outputs
+`recorder`       video files
+`sound`          their sound, copied from the source
+`atomic_file`    a file that is good after every commit
+`images`         image files
+`records`        JSON lines and CSV
+`memory`         a sink for tests and notebooks
+===============  ==============================================================================
+"""
+
+from __future__ import annotations
+
+from live_gradcam.show.images import FolderSink, ImageSink, write_image
+from live_gradcam.show.memory import MemorySink
+from live_gradcam.show.open import open_sink, validate_outputs
+from live_gradcam.show.options import LOW_CONFIDENCE, Hud, OverlayOptions
+from live_gradcam.show.overlay import draw, draw_mosaic, locate
+from live_gradcam.show.recorder import VideoSink
+from live_gradcam.show.records import RecordSink, record
+from live_gradcam.show.scale import HeatScale
+from live_gradcam.show.sink import Sink, closing_sinks
+from live_gradcam.show.votes import Spot, add_spot, spot_at
+from live_gradcam.show.window import Closed, KeyPressed, MouseMoved, Window, probe_display
+
+__all__ = [
+    "LOW_CONFIDENCE",
+    "Closed",
+    "FolderSink",
+    "HeatScale",
+    "Hud",
+    "ImageSink",
+    "KeyPressed",
+    "MemorySink",
+    "MouseMoved",
+    "OverlayOptions",
+    "RecordSink",
+    "Sink",
+    "Spot",
+    "VideoSink",
+    "Window",
+    "add_spot",
+    "closing_sinks",
+    "draw",
+    "draw_mosaic",
+    "locate",
+    "open_sink",
+    "probe_display",
+    "record",
+    "spot_at",
+    "validate_outputs",
+    "write_image",
+]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from live_gradcam.show.arrange import Anchor, Arrangement
+from live_gradcam.show.arrange import Anchor, Arrangement, tile_view
 from live_gradcam.show.heat import heat_table
 from live_gradcam.show.options import LOW_CONFIDENCE, Hud, OverlayOptions
 from live_gradcam.show.panels import (
@@ -24,7 +24,6 @@ from live_gradcam.show.panels import (
     text_panel,
 )
 from live_gradcam.show.text import wrap_text
-from live_gradcam.show.tiles import tile_view
 from live_gradcam.values import Explanation, Image, Region
 from live_gradcam.wording import percent
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import re
@@ -78,6 +79,7 @@ def _load_platform_plugin() -> None:
     """Load what Qt would load, because Qt ends the process where a library is missing."""
     for plugin in _platform_plugins():
         if plugin.stem == "libqxcb":
+            _leave_events_to_qt()
             try:
                 ctypes.CDLL(str(plugin))
             except OSError as exc:
@@ -87,6 +89,17 @@ def _load_platform_plugin() -> None:
                     f"a system library is missing ({exc})",
                     f"Install it. {_WAY_OUT}",
                 ) from exc
+
+
+def _leave_events_to_qt() -> None:
+    """Load the system's libX11-xcb, so that Qt calls that one instead of its own.
+
+    Qt asks it to keep the system's libX11 from reading events. OpenCV's wheels bring the library
+    from before libX11 1.7, which writes the answer where newer ones do not look: libX11 then takes
+    now and then an event away from Qt. A window that has missed that it was mapped stays unpainted.
+    """
+    with contextlib.suppress(OSError):  # not there: then it is as it always was
+        ctypes.CDLL("libX11-xcb.so.1", mode=ctypes.RTLD_GLOBAL)
 
 
 def screen_size() -> tuple[int, int] | None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from live_gradcam.images.geometry import resize
 from live_gradcam.native import cv2
 from live_gradcam.show.annotate import annotate, caption
+from live_gradcam.show.arrange import tile_places, tile_view
 from live_gradcam.show.heat import (
     blend_heat,
     heat_table,
@@ -22,7 +23,6 @@ from live_gradcam.show.heat import (
 )
 from live_gradcam.show.options import Hud, OverlayOptions
 from live_gradcam.show.panels import DARK, WHITE
-from live_gradcam.show.tiles import tile_places, tile_view
 from live_gradcam.values import Explanation, Image, Region
 
 __all__ = ["Hud", "OverlayOptions", "draw", "draw_mosaic", "locate"]

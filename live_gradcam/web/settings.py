@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
-from live_gradcam.choices import COLORMAP_NAMES, VIEWS, ColormapName, View
+from live_gradcam.choices import (
+    COLORMAP_NAMES,
+    DEFAULT_COLORMAP,
+    DEFAULT_OPACITY,
+    DEFAULT_VIEW,
+    VIEWS,
+    ColormapName,
+    View,
+)
 from live_gradcam.errors import UsageError
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.methods import METHODS, QUICK_METHODS
@@ -38,11 +46,11 @@ class ViewSettings:
     """
 
     class_name: str = ""
-    view: View = "crop"
+    view: View = DEFAULT_VIEW
     layer: str = ""
     method: str = ""
-    opacity: float = 0.6
-    colormap: ColormapName = "turbo"
+    opacity: float = DEFAULT_OPACITY
+    colormap: ColormapName = DEFAULT_COLORMAP
 
     @property
     def cache_key(self) -> CacheKey:

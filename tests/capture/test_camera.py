@@ -1,4 +1,4 @@
-"""Cameras: the newest picture wins, every outage is mended, and what is odd is said."""
+"""Cameras: the newest image wins, every outage is mended, and what is odd is said."""
 
 from __future__ import annotations
 
@@ -44,22 +44,22 @@ def start(
     return camera, source
 
 
-def test_the_newest_picture_wins_and_the_others_are_counted() -> None:
+def test_the_newest_image_wins_and_the_others_are_counted() -> None:
     gate, last = Gate(), Gate()
-    pictures = noise(10)
-    _, source = start([[*pictures[:7], gate, *pictures[7:], last]])
+    images = noise(10)
+    _, source = start([[*images[:7], gate, *images[7:], last]])
     with source:
         gate.await_camera()
         frame = source.newest(PATIENCE)
         assert frame is not None
-        np.testing.assert_array_equal(frame.image, pictures[6])
+        np.testing.assert_array_equal(frame.image, images[6])
         assert (frame.index, source.dropped) == (0, 6)
         assert source.newest(0) is None
         gate.open()
         last.await_camera()
         again = source.newest(PATIENCE)
         assert again is not None
-        np.testing.assert_array_equal(again.image, pictures[9])
+        np.testing.assert_array_equal(again.image, images[9])
         assert (again.index, source.dropped) == (1, 8)
         assert again.pts_seconds > frame.pts_seconds >= 0
         assert again.captured_seconds == pytest.approx(1000 + 10 / 30)
@@ -90,7 +90,7 @@ def test_what_it_is_and_what_was_granted() -> None:
         gate.open()
 
 
-def test_small_pictures_are_not_asked_to_be_compressed() -> None:
+def test_small_images_are_not_asked_to_be_compressed() -> None:
     gate = Gate()
     camera, source = start([[*noise(1), gate]], width=640, height=480)
     with source:
@@ -201,7 +201,7 @@ def test_a_frozen_camera_is_restarted_and_a_still_one_only_marked() -> None:
     camera, source = start([[*noise(2), *frozen], [*frozen, *frozen], [*frozen[:2], end]])
     with source:
         end.await_camera()
-        # The first restart came after 5 s of the same picture, the next after 10 s more.
+        # The first restart came after 5 s of the same image, the next after 10 s more.
         assert camera.opened == 3
         restarts = camera.clock.now - 1000
         assert 15 <= restarts <= 17
@@ -210,7 +210,7 @@ def test_a_frozen_camera_is_restarted_and_a_still_one_only_marked() -> None:
         end.open()
 
 
-def test_a_black_picture_is_a_warning_only() -> None:
+def test_a_black_image_is_a_warning_only() -> None:
     dark, light = Gate(), Gate()
     camera, source = start([[*noise(2), *flat(0, 400), dark, *noise(2, seed=2), light]])
     with source:
@@ -242,7 +242,7 @@ def test_another_size_is_letterboxed_with_one_note() -> None:
 
 def test_grey_cameras_become_colour() -> None:
     gate = Gate()
-    grey = [picture[..., 0] for picture in noise(1)]
+    grey = [image[..., 0] for image in noise(1)]
     _, source = start([[*grey, gate]])
     with source:
         frame = source.newest(PATIENCE)

@@ -39,13 +39,13 @@ def _damaged_film(folder: Path, _stack: ExitStack) -> OpenSource:
     return lambda: open_source(path)
 
 
-def _pictures(folder: Path, _stack: ExitStack) -> OpenSource:
+def _images(folder: Path, _stack: ExitStack) -> OpenSource:
     for number in range(6):
         write_film(folder / f"{number}.png", frames=1, codec="png", pix_fmt="rgb24")
     return lambda: open_source(folder)
 
 
-def _picture(folder: Path, _stack: ExitStack) -> OpenSource:
+def _image(folder: Path, _stack: ExitStack) -> OpenSource:
     path = write_film(folder / "one.png", frames=1, codec="png", pix_fmt="rgb24")
     return lambda: open_source(path)
 
@@ -66,12 +66,12 @@ def _rtsp(_folder: Path, stack: ExitStack) -> OpenSource:
 
 def _camera(_folder: Path, _stack: ExitStack) -> OpenSource:
     def endless() -> Iterator[np.ndarray]:
-        pictures = noise(30)
+        images = noise(30)
         while True:
-            for picture in pictures:
+            for image in images:
                 # A real camera takes its time.
                 threading.Event().wait(0.005)
-                yield picture
+                yield image
 
     def start() -> Source:
         clock = FakeClock()
@@ -85,8 +85,8 @@ SOURCES = {
     "film": _film,
     "looped film": _looped_film,
     "damaged film": _damaged_film,
-    "pictures": _pictures,
-    "picture": _picture,
+    "pictures": _images,
+    "picture": _image,
     "scene": _scene,
     "mjpeg": _mjpeg,
     "rtsp": _rtsp,

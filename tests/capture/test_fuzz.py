@@ -13,7 +13,7 @@ import pytest
 from live_gradcam.capture.open import open_source
 from live_gradcam.errors import SourceError
 from live_gradcam.images import read_image
-from tests.helpers.mutate import film_originals, mutated, picture_originals
+from tests.helpers.mutate import film_originals, image_originals, mutated
 
 SEED = 2024
 
@@ -47,8 +47,8 @@ def test_broken_films(films: list[tuple[str, bytes]], tmp_path: Path) -> None:
     assert sum(count > 0 for count in counts) > 10
 
 
-def test_broken_pictures(tmp_path: Path) -> None:
-    originals = picture_originals()
+def test_broken_images(tmp_path: Path) -> None:
+    originals = image_originals()
     refused = 0
     for number in range(200):
         suffix, data = mutated(originals, SEED, number)
@@ -69,7 +69,7 @@ def test_the_originals_are_whole(films: list[tuple[str, bytes]], tmp_path: Path)
         path = tmp_path / f"{number}{suffix}"
         path.write_bytes(data)
         assert read_to_its_end(path) == (-1 if suffix == ".m4a" else 24)
-    for suffix, data in picture_originals():
+    for suffix, data in image_originals():
         path = tmp_path / f"one{suffix}"
         path.write_bytes(data)
         assert read_to_its_end(path) == 1

@@ -1,4 +1,4 @@
-"""Pictures as a source: natural order, unique names, broken ones left out and counted."""
+"""Images as a source: natural order, unique names, broken ones left out and counted."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from live_gradcam.capture.images import ImagesSource
 from live_gradcam.capture.open import open_source
 from live_gradcam.errors import SourceError
 from live_gradcam.native import cv2
-from tests.helpers.media import counting_picture, number_in, write_film
+from tests.helpers.media import counting_image, number_in, write_film
 
 
 def save(path: Path, number: int, width: int = 32, height: int = 24) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    assert cv2.imwrite(str(path), counting_picture(number, width, height))
+    assert cv2.imwrite(str(path), counting_image(number, width, height))
     return path
 
 
-def test_a_single_picture(tmp_path: Path) -> None:
+def test_a_single_image(tmp_path: Path) -> None:
     path = save(tmp_path / "one.png", 3)
     with open_source(path) as source:
         (frame,) = list(source)
@@ -64,14 +64,14 @@ def test_a_pattern_across_folders_keeps_names_unique(tmp_path: Path) -> None:
         assert [frame.source for frame in source] == ["a/p_2.png", "b/p_2.png"]
 
 
-def test_pictures_keep_their_own_sizes(tmp_path: Path) -> None:
+def test_images_keep_their_own_sizes(tmp_path: Path) -> None:
     save(tmp_path / "1.png", 1)
     save(tmp_path / "2.png", 2, width=50, height=70)
     with open_source(tmp_path) as source:
         assert [frame.image.shape for frame in source] == [(24, 32, 3), (70, 50, 3)]
 
 
-def test_broken_pictures_are_left_out_counted_and_named(tmp_path: Path) -> None:
+def test_broken_images_are_left_out_counted_and_named(tmp_path: Path) -> None:
     for number in range(4):
         save(tmp_path / f"{number}.jpg", number)
     data = (tmp_path / "0.jpg").read_bytes()
@@ -89,7 +89,7 @@ def test_broken_pictures_are_left_out_counted_and_named(tmp_path: Path) -> None:
         assert any(name in note and cause in note for note in source.notes)
 
 
-def test_strict_and_single_pictures_are_errors(tmp_path: Path) -> None:
+def test_strict_and_single_images_are_errors(tmp_path: Path) -> None:
     save(tmp_path / "1.png", 1)
     bad = tmp_path / "2.png"
     bad.write_bytes((tmp_path / "1.png").read_bytes()[:50])
@@ -132,7 +132,7 @@ def test_loop_and_rate(tmp_path: Path) -> None:
     assert (source.info.fps, source.info.frame_count) == (10, None)
 
 
-def test_a_loop_whose_pictures_vanish_ends(tmp_path: Path) -> None:
+def test_a_loop_whose_images_vanish_ends(tmp_path: Path) -> None:
     path = save(tmp_path / "0.png", 0)
     save(tmp_path / "1.png", 1)
     with open_source(tmp_path, loop=True) as source:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import threading
 from random import Random
 
 import numpy as np
 import pytest
 
 from live_gradcam.capture.live import ConnectionLost, LivePolicy, LiveReader
-from live_gradcam.capture.mailbox import Mailbox
 from live_gradcam.capture.probe import ProbeResult
 from live_gradcam.errors import SourceError
 from live_gradcam.values import Image
 from tests.helpers.cameras import PATIENCE, FakeClock, Gate, noise
 
-PICTURE = noise(1)[0]
+IMAGE = noise(1)[0]
 
 
 class World:
@@ -62,7 +60,7 @@ class World:
             raise ConnectionLost("the connection was cut")
         if self.now > self.away_until:
             self.back.pass_through()
-        return PICTURE
+        return IMAGE
 
     def close(self) -> None:
         pass
@@ -124,7 +122,7 @@ def test_patience_has_an_end(probes: bool) -> None:
         assert 30 <= world.now - 1 <= 36
 
 
-def test_the_first_picture_is_tried_for_a_bounded_time() -> None:
+def test_the_first_image_is_tried_for_a_bounded_time() -> None:
     world = World(drop_at=0, away_until=1e9, while_away="unreachable")
     with pytest.raises(SourceError, match="refused"):
         reader(world, probes=True).open()
@@ -132,7 +130,7 @@ def test_the_first_picture_is_tried_for_a_bounded_time() -> None:
     assert len(world.attempts) >= 4
 
 
-def test_a_refusal_is_believed_before_the_first_picture_only() -> None:
+def test_a_refusal_is_believed_before_the_first_image_only() -> None:
     world = World(drop_at=0, away_until=1e9, while_away="unreachable")
 
     def refuse() -> World:
@@ -167,51 +165,3 @@ def test_the_wall_clock_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None
         assert frame is not None
         assert frame.pts_seconds > 0
         world.back.open()
-
-
-def test_the_mailbox_keeps_the_newest_and_never_hands_out_twice() -> None:
-    mailbox = Mailbox()
-    pictures = noise(3)
-    assert mailbox.take(0) is None
-    assert not mailbox.await_first(0)
-    for number, picture in enumerate(pictures):
-        mailbox.put(picture, 10.0 + number, "x")
-    assert mailbox.await_first(0)
-    frame = mailbox.take(0)
-    assert frame is not None
-    assert frame.image is pictures[2]
-    assert (frame.index, frame.pts_seconds, frame.captured_seconds) == (0, 2.0, 12.0)
-    assert mailbox.take(0) is None
-    assert mailbox.replaced == 2
-    # Two pictures at one reading of the clock still have two times.
-    mailbox.put(pictures[0], 12.0, "x")
-    again = mailbox.take(0)
-    assert again is not None
-    assert again.pts_seconds > frame.pts_seconds
-
-
-def test_the_mailbox_hands_out_the_last_picture_before_the_failure() -> None:
-    mailbox = Mailbox()
-    mailbox.put(PICTURE, 1.0, "x")
-    mailbox.end(SourceError("gone"))
-    mailbox.put(PICTURE, 2.0, "x")
-    assert mailbox.take(1) is not None
-    for _ in range(2):
-        with pytest.raises(SourceError, match="gone"):
-            mailbox.take(1)
-    mailbox.end()
-    assert mailbox.take(1) is None
-    mailbox.end(SourceError("late"))
-    assert mailbox.take(1) is None
-
-
-def test_ending_the_mailbox_wakes_everybody() -> None:
-    mailbox = Mailbox()
-    results: list[object] = []
-    waiters = [threading.Thread(target=lambda: results.append(mailbox.take(60))) for _ in range(3)]
-    for waiter in waiters:
-        waiter.start()
-    mailbox.end()
-    for waiter in waiters:
-        waiter.join(PATIENCE)
-    assert results == [None] * 3

@@ -98,8 +98,8 @@ def test_content_decides_not_the_name(tmp_path: Path) -> None:
         film = film.rename(tmp_path / name)
         with open_source(film) as source:
             assert [number_in(frame.image) for frame in source] == list(range(12))
-    picture = write_film(tmp_path / "one.png", frames=1, codec="png", pix_fmt="rgb24")
-    with open_source(picture.rename(tmp_path / "picture.mp4")) as source:
+    image = write_film(tmp_path / "one.png", frames=1, codec="png", pix_fmt="rgb24")
+    with open_source(image.rename(tmp_path / "picture.mp4")) as source:
         assert source.info.kind == "pictures"
 
 

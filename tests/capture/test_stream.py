@@ -14,13 +14,12 @@ from pathlib import Path
 import pytest
 
 from live_gradcam.capture.open import open_source
-from live_gradcam.capture.probe import make_probe
 from live_gradcam.capture.stream import StreamSource, public_address
 from live_gradcam.errors import SourceError
 from live_gradcam.values import Frame
 from tests.helpers.cameras import PATIENCE
 from tests.helpers.media import write_film
-from tests.helpers.servers import LoopbackServer, MjpegServer, RtspServer, numbered_picture
+from tests.helpers.servers import LoopbackServer, MjpegServer, RtspServer, numbered_image
 
 SERVERS = pytest.mark.parametrize("server_type", [MjpegServer, RtspServer])
 
@@ -45,17 +44,17 @@ def fresh_frame(source: StreamSource) -> Frame:
 
 
 @SERVERS
-def test_pictures_arrive_as_sent(server_type: type[LoopbackServer]) -> None:
+def test_images_arrive_as_sent(server_type: type[LoopbackServer]) -> None:
     with server_type() as server, StreamSource(server.address) as source:
         info = source.info
         assert (info.kind, info.live, info.width, info.height) == ("stream", True, 160, 120)
         assert info.name == server.address
-        sent = [numbered_picture(number).astype(int) for number in range(50)]
+        sent = [numbered_image(number).astype(int) for number in range(50)]
         frames = [frame for frame, _ in zip(source, range(12), strict=False)]
         assert [frame.index for frame in frames] == list(range(12))
         places = []
         for frame in frames:
-            differences = [abs(frame.image - picture).mean() for picture in sent]
+            differences = [abs(frame.image - image).mean() for image in sent]
             assert min(differences) < 6
             places.append(differences.index(min(differences)))
         steps = {(after - before) % 50 for before, after in pairwise(places)}
@@ -65,7 +64,7 @@ def test_pictures_arrive_as_sent(server_type: type[LoopbackServer]) -> None:
 
 
 @SERVERS
-def test_a_slow_consumer_gets_the_newest_picture(server_type: type[LoopbackServer]) -> None:
+def test_a_slow_consumer_gets_the_newest_image(server_type: type[LoopbackServer]) -> None:
     with server_type() as server, StreamSource(server.address) as source:
         assert source.newest(PATIENCE) is not None
         wait_until(lambda: source.dropped >= 4)
@@ -80,7 +79,7 @@ def test_a_slow_consumer_gets_the_newest_picture(server_type: type[LoopbackServe
 
 
 @SERVERS
-def test_after_a_drop_the_picture_is_back(server_type: type[LoopbackServer]) -> None:
+def test_after_a_drop_the_image_is_back(server_type: type[LoopbackServer]) -> None:
     process = pytest.importorskip("psutil").Process()
     with server_type() as server, StreamSource(server.address, timeout_seconds=2) as source:
         fresh_frame(source)
@@ -247,22 +246,6 @@ def test_passwords_appear_in_no_message() -> None:
         open_source(address, max_outage_seconds=0.1)
     assert "secret" not in str(caught.value)
     assert "hidden" not in str(caught.value)
-
-
-def test_a_probe_has_three_results() -> None:
-    for server_type in (MjpegServer, RtspServer):
-        with server_type() as server:
-            probe = make_probe(server.address)
-            assert probe is not None
-            assert probe() == "answers"
-            server.go_silent()
-            assert probe() == "silent"
-        assert probe() == "unreachable"
-    assert make_probe("udp://127.0.0.1:1") is None
-    assert make_probe("http://127.0.0.1:99999/") is None
-    probe = make_probe("http://name.invalid/")
-    assert probe is not None
-    assert probe() == "unreachable"
 
 
 def test_a_script_that_closes_nothing_leaves_no_reader_in_native_code() -> None:

@@ -16,7 +16,7 @@ from live_gradcam.native import cv2
 from live_gradcam.values import Frame
 from tests.helpers.media import (
     corners,
-    counting_picture,
+    counting_image,
     number_in,
     packet_spans,
     quadrants,
@@ -30,7 +30,7 @@ EXACT = {"qp": "1"}
 INTRA = {"g": "1", "qp": "1"}
 
 
-def quadrant_picture(_number: int, width: int, height: int) -> np.ndarray:
+def quadrant_image(_number: int, width: int, height: int) -> np.ndarray:
     return quadrants(width, height)
 
 
@@ -90,7 +90,7 @@ def test_containers_codecs_and_depths(tmp_path: Path, name: str, codec: str, pix
     def steps(number: int, width: int, height: int) -> np.ndarray:
         return np.full((height, width, 3), 30 + 15 * number, np.uint8)
 
-    path = write_film(tmp_path / name, codec=codec, pix_fmt=pix_fmt, picture=steps)
+    path = write_film(tmp_path / name, codec=codec, pix_fmt=pix_fmt, image=steps)
     source, frames = read_all(path)
     assert len(frames) == 12
     levels = [float(frame.image.mean()) for frame in frames]
@@ -121,7 +121,7 @@ def test_every_tick_of_a_variable_rate_is_kept(tmp_path: Path) -> None:
     ],
 )
 def test_rotated_films_come_upright(tmp_path: Path, degrees: int, upright: list[str]) -> None:
-    path = write_film(tmp_path / "r.mp4", frames=2, picture=quadrant_picture, rotation=degrees)
+    path = write_film(tmp_path / "r.mp4", frames=2, image=quadrant_image, rotation=degrees)
     source, frames = read_all(path)
     assert [corners(frame.image) for frame in frames] == [upright] * 2
     size = (64, 48) if degrees % 180 == 0 else (48, 64)
@@ -131,8 +131,8 @@ def test_rotated_films_come_upright(tmp_path: Path, degrees: int, upright: list[
 
 
 def test_a_mirroring_display_matrix_is_followed(tmp_path: Path) -> None:
-    path = write_film(tmp_path / "m.mp4", frames=1, picture=quadrant_picture, rotation=180)
-    # Both axes turned: leaving the second as it is mirrors the picture left to right.
+    path = write_film(tmp_path / "m.mp4", frames=1, image=quadrant_image, rotation=180)
+    # Both axes turned: leaving the second as it is mirrors the image left to right.
     data = path.read_bytes()
     turned = (0xFFFF0000).to_bytes(4, "big") + bytes(12) + (0xFFFF0000).to_bytes(4, "big")
     mirrored = turned[:16] + (0x00010000).to_bytes(4, "big")
@@ -156,7 +156,7 @@ def test_colour_is_right_for_each_matrix_and_range(tmp_path: Path) -> None:
         path = write_film(
             tmp_path / f"{matrix}-{full}.mkv",
             frames=1,
-            picture=quadrant_picture,
+            image=quadrant_image,
             colour=(matrix, full),
             options=EXACT,
         )
@@ -179,12 +179,12 @@ def test_transparent_parts_lie_on_white(
     tmp_path: Path, name: str, codec: str, pix_fmt: str
 ) -> None:
     def half_red(_number: int, width: int, height: int) -> np.ndarray:
-        picture = np.zeros((height, width, 4), np.uint8)
-        picture[..., 2] = 255
-        picture[:, width // 2 :, 3] = 255
-        return picture
+        image = np.zeros((height, width, 4), np.uint8)
+        image[..., 2] = 255
+        image[:, width // 2 :, 3] = 255
+        return image
 
-    path = write_film(tmp_path / name, codec=codec, pix_fmt=pix_fmt, frames=2, picture=half_red)
+    path = write_film(tmp_path / name, codec=codec, pix_fmt=pix_fmt, frames=2, image=half_red)
     _, frames = read_all(path)
     assert np.abs(frames[0].image[10, 10].astype(int) - 255).max() <= 2
     assert np.abs(frames[0].image[10, 50].astype(int) - (0, 0, 255)).max() <= 4
@@ -403,5 +403,5 @@ def test_handles_are_given_back(tmp_path: Path) -> None:
     assert after <= before
 
 
-def test_counting_pictures_tell_their_number() -> None:
-    assert [number_in(counting_picture(n, 8, 8)) for n in range(26)] == list(range(26))
+def test_counting_images_tell_their_number() -> None:
+    assert [number_in(counting_image(n, 8, 8)) for n in range(26)] == list(range(26))

@@ -113,8 +113,6 @@ def _defaults(*kinds: type[Any]) -> dict[str, object]:
 
 def _python_faces() -> dict[str, tuple[Callable[..., object], type[Any], dict[str, str]]]:
     """Callables with the options' Python side: what they are, and fields of another name."""
-    from live_gradcam.evaluate.settings import Settings
-
     from live_gradcam import (
         Explainer,
         OverlayOptions,
@@ -124,6 +122,7 @@ def _python_faces() -> dict[str, tuple[Callable[..., object], type[Any], dict[st
         run_session,
     )
     from live_gradcam.evaluate.dataset import open_dataset
+    from live_gradcam.evaluate.options import EvaluationOptions
     from live_gradcam.web.server import serving
 
     return {
@@ -136,7 +135,7 @@ def _python_faces() -> dict[str, tuple[Callable[..., object], type[Any], dict[st
         "run_session": (run_session, RunArguments, {}),
         "serving": (serving, WebArguments, {}),
         "open_dataset": (open_dataset, EvaluateArguments, {}),
-        "Settings": (Settings, EvaluateArguments, {}),
+        "EvaluationOptions": (EvaluationOptions, EvaluateArguments, {}),
     }
 
 
@@ -150,12 +149,25 @@ _SHARED = {
     "run_session": {"smooth", "kiosk"},
     "serving": {"host", "port", "share"},
     "open_dataset": {"boxes", "scenes", "seed"},
-    "Settings": {"methods", "view", "steps", "seed", "sanity"},
+    "EvaluationOptions": {
+        "methods",
+        "view",
+        "steps",
+        "seed",
+        "sanity",
+        "device",
+        "precision",
+    },
 }
 
 
 # In Python, these are not what is typed but what it stands for.
-_OTHER_FORMS = ("source", "auth", "measures")
+_OTHER_FORMS = {
+    "run_session": {"source"},
+    "open_dataset": {"source", "labels"},
+    "serving": {"auth"},
+    "EvaluationOptions": {"measures"},
+}
 
 
 @pytest.mark.parametrize("name", _SHARED)
@@ -166,7 +178,7 @@ def test_python_has_the_defaults_of_the_command_line(name: str) -> None:
     shared = {
         option: renamed.get(option, option)
         for option in defaults
-        if renamed.get(option, option) in parameters and option not in _OTHER_FORMS
+        if renamed.get(option, option) in parameters and option not in _OTHER_FORMS.get(name, ())
     }
     assert set(shared) == _SHARED[name]
     for option, parameter in shared.items():

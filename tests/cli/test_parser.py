@@ -38,7 +38,6 @@ _WRONG_TEXTS: dict[str, tuple[str, int, str]] = {
     "method": ("gradcams", 2, "gradcam"),
     "methods": ("gradcams", 2, "gradcam"),
     "class_name": ("sqare", 2, "square"),
-    "colormap": ("magmaa", 2, "Did you mean magma?"),
     "host": ("192.0.2.1", 2, "--host"),
     "auth": ("ann", 2, "USER:PASSWORD"),
     "measures": ("beauty", 2, "pointing"),
@@ -147,6 +146,7 @@ def test_a_wrong_value_of_any_option_ends_with_its_code_and_one_line(tmp_path: P
     [
         (["run", "--precision", "fp61"], "Did you mean fp16"),
         (["run", "--view", "streched"], "Did you mean stretch?"),
+        (["run", "--colormap", "magmaa"], "Did you mean magma?"),
         (["run", "--no-smoth"], "--no-smooth"),
         (["evalute"], "Did you mean 'evaluate'?"),
     ],

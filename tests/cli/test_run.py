@@ -14,7 +14,7 @@ from pathlib import Path
 import PIL.Image
 import pytest
 
-from live_gradcam.capture.scene import SCENE_CLASSES
+from live_gradcam.scenes import SCENE_CLASSES
 
 from .conftest import assert_one_line_error
 

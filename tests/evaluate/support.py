@@ -17,7 +17,6 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from live_gradcam.capture.scene import SCENE_CLASSES
 from live_gradcam.evaluate.options import EvaluationOptions
 from live_gradcam.evaluate.summary import summarise
 from live_gradcam.evaluate.values import (
@@ -32,6 +31,7 @@ from live_gradcam.evaluate.values import (
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.preprocess import Preprocessing
 from live_gradcam.native import cv2
+from live_gradcam.scenes import SCENE_CLASSES
 from live_gradcam.values import Image
 from tests.explain.support import TinyNet
 

@@ -13,7 +13,6 @@ import pytest
 from live_gradcam.errors import SourceError, UsageError
 from live_gradcam.evaluate.annotations import read_annotations
 from live_gradcam.evaluate.dataset import open_dataset
-from live_gradcam.evaluate.folders import printable
 from live_gradcam.explain.networks.labels import class_lookup
 from live_gradcam.scenes import SCENE_CLASSES
 
@@ -182,13 +181,6 @@ def test_thousands_of_folders_are_no_trouble(tmp_path: Path) -> None:
     save(tmp_path / "class_2999" / "a.png")
     data = open_dataset(str(tmp_path), labels)
     assert [item.labels for item in data.items] == [(2999,)]
-
-
-def test_names_are_printable_and_of_bounded_length() -> None:
-    assert printable("a\nb\x1b[0m") == "a\\nb\\x1b[0m"
-    assert printable(os.fsdecode(b"\xff.png")) == "\\udcff.png"
-    assert len(printable("x" * 100_000)) < 210
-    assert printable("pièce 金魚") == "pièce 金魚"
 
 
 def test_generated_scenes_have_masks_and_depend_on_their_seed_alone() -> None:

@@ -12,7 +12,7 @@ from live_gradcam.capture.live import ConnectionLost
 from live_gradcam.native import cv2
 
 Step: TypeAlias = "np.ndarray | str | Gate"
-"""A picture; ``"fail"``, ``"break"`` (OpenCV raises) or ``"end"`` (until the next open); a gate."""
+"""An image; ``"fail"``, ``"break"`` (OpenCV raises) or ``"end"`` (until the next open); a gate."""
 
 FRAME_SECONDS = 1 / 30
 PATIENCE = 60.0
@@ -57,10 +57,10 @@ class FakeClock:
 
 
 class ScriptedCamera:
-    """Opens as often as there are scripts; each picture takes a thirtieth of a second.
+    """Opens as often as there are scripts; each image takes a thirtieth of a second.
 
     A script that is ``None`` is a device that cannot be opened. After the last script the camera
-    shows a still picture and holds the reader until the source is closed.
+    shows a still image and holds the reader until the source is closed.
     """
 
     def __init__(self, clock: FakeClock, scripts: Iterable[Iterable[Step] | None]) -> None:
@@ -109,11 +109,11 @@ class ScriptedCamera:
 
 
 def noise(count: int, *, width: int = 64, height: int = 48, seed: int = 0) -> list[np.ndarray]:
-    """Pictures of a living sensor: no two are the same."""
+    """Images of a living sensor: no two are the same."""
     generator = np.random.default_rng(seed)
     return [generator.integers(60, 200, (height, width, 3), dtype=np.uint8) for _ in range(count)]
 
 
 def flat(level: int, count: int, *, width: int = 64, height: int = 48) -> list[np.ndarray]:
-    """The same picture again and again."""
+    """The same image again and again."""
     return [np.full((height, width, 3), level, np.uint8)] * count

@@ -17,33 +17,33 @@ COLOURS = {"red": (0, 0, 255), "green": (0, 255, 0), "blue": (255, 0, 0), "grey"
 
 def quadrants(width: int, height: int) -> np.ndarray:
     """Red top left, green top right, blue bottom left, grey bottom right; ``uint8`` BGR."""
-    picture = np.empty((height, width, 3), np.uint8)
-    picture[: height // 2, : width // 2] = COLOURS["red"]
-    picture[: height // 2, width // 2 :] = COLOURS["green"]
-    picture[height // 2 :, : width // 2] = COLOURS["blue"]
-    picture[height // 2 :, width // 2 :] = COLOURS["grey"]
-    return picture
+    image = np.empty((height, width, 3), np.uint8)
+    image[: height // 2, : width // 2] = COLOURS["red"]
+    image[: height // 2, width // 2 :] = COLOURS["green"]
+    image[height // 2 :, : width // 2] = COLOURS["blue"]
+    image[height // 2 :, width // 2 :] = COLOURS["grey"]
+    return image
 
 
-def corners(picture: np.ndarray) -> list[str]:
+def corners(image: np.ndarray) -> list[str]:
     """The nearest colour of each quadrant's middle: top left and right, bottom left and right."""
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     names = []
     for y in (height // 4, 3 * height // 4):
         for x in (width // 4, 3 * width // 4):
-            pixel = picture[y, x].astype(int)
+            pixel = image[y, x].astype(int)
             names.append(min(COLOURS, key=lambda name: np.abs(pixel - COLOURS[name]).sum()))
     return names
 
 
-def counting_picture(number: int, width: int, height: int) -> np.ndarray:
+def counting_image(number: int, width: int, height: int) -> np.ndarray:
     """Grey whose level tells the number up to 25: 20 + 9 * number."""
     return np.full((height, width, 3), 20 + 9 * number, np.uint8)
 
 
-def number_in(picture: np.ndarray) -> int:
-    """The number that `counting_picture` was given."""
-    return round((float(picture.mean()) - 20) / 9)
+def number_in(image: np.ndarray) -> int:
+    """The number that `counting_image` was given."""
+    return round((float(image.mean()) - 20) / 9)
 
 
 def write_film(
@@ -59,7 +59,7 @@ def write_film(
     time_base: Fraction | None = None,
     options: Mapping[str, str] | None = None,
     container_options: Mapping[str, str] | None = None,
-    picture: Callable[[int, int, int], np.ndarray] = counting_picture,
+    image: Callable[[int, int, int], np.ndarray] = counting_image,
     rotation: int = 0,
     audio_tracks: int = 0,
     colour: tuple[int, int] | None = None,
@@ -78,7 +78,7 @@ def write_film(
         time_base: Seconds per tick; one frame where ``None``.
         options: Of the encoder.
         container_options: Of the container.
-        picture: Makes picture number n of a size, ``uint8`` BGR or BGRA.
+        image: Makes image number n of a size, ``uint8`` BGR or BGRA.
         rotation: Degrees for the display matrix.
         audio_tracks: How many tracks of a quiet tone accompany it.
         colour: FFmpeg's numbers of the colour matrix and range.
@@ -94,8 +94,8 @@ def write_film(
             stream.set_display_rotation(rotation)
         sounds = [container.add_stream("aac", rate=48_000) for _ in range(audio_tracks)]
         for number in range(frames):
-            image = picture(number, width, height)
-            frame = av.VideoFrame.from_ndarray(image, "bgra" if image.shape[2] == 4 else "bgr24")
+            pixels = image(number, width, height)
+            frame = av.VideoFrame.from_ndarray(pixels, "bgra" if pixels.shape[2] == 4 else "bgr24")
             if colour is None:
                 frame = frame.reformat(format=pix_fmt)
             else:
@@ -132,7 +132,7 @@ def _write_tone(
 
 
 def packet_spans(path: Path) -> list[tuple[int, int]]:
-    """Where the picture packets of a film lie: ``(offset, size)`` in bytes, in decoding order."""
+    """Where the image packets of a film lie: ``(offset, size)`` in bytes, in decoding order."""
     with av.open(str(path)) as container:
         packets = container.demux(container.streams.video[0])
         return [(packet.pos, packet.size) for packet in packets if packet.pts is not None]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image as Pillow
 
-from tests.helpers.media import counting_picture, quadrants, write_film, write_sound
+from tests.helpers.media import counting_image, quadrants, write_film, write_sound
 
 Mutation = Callable[[Random, bytes, Sequence[bytes]], bytes]
 
@@ -108,9 +108,9 @@ def mutated(originals: Sequence[tuple[str, bytes]], seed: int, number: int) -> t
 
 
 def _moving(number: int, width: int, height: int) -> np.ndarray:
-    picture = quadrants(width, height)
-    picture[:, (number * 5) % width :][:, :8] = 255
-    return picture
+    image = quadrants(width, height)
+    image[:, (number * 5) % width :][:, :8] = 255
+    return image
 
 
 # (file name, options of write_film)
@@ -139,19 +139,19 @@ _FILMS: tuple[tuple[str, dict[str, Any]], ...] = (
 def film_originals(folder: Path) -> list[tuple[str, bytes]]:
     """Small whole films in many containers, and a file with sound only."""
     paths = [
-        write_film(folder / name, frames=24, picture=_moving, **options) for name, options in _FILMS
+        write_film(folder / name, frames=24, image=_moving, **options) for name, options in _FILMS
     ]
     paths.append(write_sound(folder / "sound.m4a"))
     return [(path.suffix, path.read_bytes()) for path in paths]
 
 
-def picture_originals() -> list[tuple[str, bytes]]:
-    """Small whole pictures in many formats."""
+def image_originals() -> list[tuple[str, bytes]]:
+    """Small whole images in many formats."""
     generator = np.random.default_rng(5)
     noisy = quadrants(90, 60)[..., ::-1] // 2 + generator.integers(0, 99, (60, 90, 3), np.uint8)
     rgb = Pillow.fromarray(np.ascontiguousarray(noisy, np.uint8))
     rgba = rgb.copy()
-    rgba.putalpha(Pillow.fromarray(counting_picture(9, 90, 60)[..., 0]))
+    rgba.putalpha(Pillow.fromarray(counting_image(9, 90, 60)[..., 0]))
     deep = Pillow.fromarray(generator.integers(0, 65536, (60, 90), dtype=np.uint16))
     exif = Pillow.Exif()
     exif[0x0112] = 6
@@ -179,8 +179,8 @@ def picture_originals() -> list[tuple[str, bytes]]:
         ("AVIF", rgb, {}),
     ]
     originals = []
-    for format_name, picture, options in made:
+    for format_name, image, options in made:
         memory = io.BytesIO()
-        picture.save(memory, format_name, **options)
+        image.save(memory, format_name, **options)
         originals.append((f".{format_name.lower()}", memory.getvalue()))
     return originals

@@ -73,20 +73,20 @@ def _decodable_with_pyav(path: Path) -> list[float]:
 
 
 def _film(**options: object) -> Callable[[Path], object]:
-    return lambda path: write_film(path, picture=_moving, **options)  # type: ignore[arg-type]
+    return lambda path: write_film(path, image=_moving, **options)  # type: ignore[arg-type]
 
 
 def _moving(number: int, width: int, height: int) -> np.ndarray:
     """Something that no two frames share."""
-    picture = quadrants(width, height)
+    image = quadrants(width, height)
     left = number * 5 % max(1, width)
-    picture[:, left : left + max(1, width // 8)] = 255
-    return picture
+    image[:, left : left + max(1, width // 8)] = 255
+    return image
 
 
 def _damaged(*numbers: int, **options: object) -> Callable[[Path], object]:
     def make(path: Path) -> None:
-        write_film(path, picture=_moving, **options)  # type: ignore[arg-type]
+        write_film(path, image=_moving, **options)  # type: ignore[arg-type]
         zero_packets(path, numbers)
 
     return make
@@ -94,7 +94,7 @@ def _damaged(*numbers: int, **options: object) -> Callable[[Path], object]:
 
 def _cut_off(**options: object) -> Callable[[Path], object]:
     def make(path: Path) -> None:
-        write_film(path, picture=_moving, **options)  # type: ignore[arg-type]
+        write_film(path, image=_moving, **options)  # type: ignore[arg-type]
         offset, _ = packet_spans(path)[7]
         path.write_bytes(path.read_bytes()[: offset + 1])
 
@@ -103,7 +103,7 @@ def _cut_off(**options: object) -> Callable[[Path], object]:
 
 def _later(ticks: int, **options: object) -> Callable[[Path], object]:
     def make(path: Path) -> None:
-        write_film(path, picture=_moving, **options)  # type: ignore[arg-type]
+        write_film(path, image=_moving, **options)  # type: ignore[arg-type]
         start_later(path, ticks)
 
     return make

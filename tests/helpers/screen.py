@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
+import time
 from types import TracebackType
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import ImageGrab
 from typing_extensions import Self
 
 HAS_SCREEN = all(map(shutil.which, ("Xvfb", "xdotool", "openbox")))
+PATIENCE_SECONDS = 60.0
 
 
 class VirtualScreen:
-    """Xvfb and openbox.
+    """Xvfb and openbox. A context manager.
 
     Attributes:
         environment: For programs that are to appear on it.
@@ -43,6 +47,8 @@ class VirtualScreen:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
+        # Fails until there is a window manager that says so.
+        self._repeat("get_num_desktops")
 
     def xdotool(self, *arguments: object) -> str:
         """Run xdotool and return what it prints."""
@@ -55,10 +61,16 @@ class VirtualScreen:
             timeout=120,
         ).stdout
 
-    def grab(self) -> np.ndarray:
-        """A screenshot, ``uint8`` BGR."""
-        picture = ImageGrab.grab(xdisplay=self.name).convert("RGB")
-        return np.ascontiguousarray(np.asarray(picture)[..., ::-1])
+    def find_window(self, name: str) -> str:
+        """Wait for a visible window with a name, give it the keyboard, and return its number."""
+        number = self._repeat("search", "--sync", "--onlyvisible", "--name", name).split()[0]
+        self._repeat("windowfocus", "--sync", number)
+        return number
+
+    def grab(self) -> NDArray[np.uint8]:
+        """Take a screenshot, ``uint8`` BGR."""
+        image = ImageGrab.grab(xdisplay=self.name).convert("RGB")
+        return np.ascontiguousarray(np.asarray(image, np.uint8)[..., ::-1])
 
     def __enter__(self) -> Self:
         return self
@@ -72,3 +84,11 @@ class VirtualScreen:
         for process in (self._manager, self._server):
             process.terminate()
             process.wait(timeout=10)
+
+    def _repeat(self, *arguments: str) -> str:
+        """Run xdotool again where it fails, as it does where a window goes while it looks at it."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < deadline:
+            with contextlib.suppress(subprocess.CalledProcessError):
+                return self.xdotool(*arguments)
+        return self.xdotool(*arguments)

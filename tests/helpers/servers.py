@@ -25,13 +25,13 @@ from live_gradcam.native import av, cv2
 FPS = 25.0
 
 
-def numbered_picture(number: int, width: int = 160, height: int = 120) -> np.ndarray:
-    """A picture that differs from its neighbours: a bright bar that moves over a gradient."""
-    picture = np.empty((height, width, 3), np.uint8)
-    picture[:] = np.linspace(40, 160, width, dtype=np.uint8)[None, :, None]
+def numbered_image(number: int, width: int = 160, height: int = 120) -> np.ndarray:
+    """An image that differs from its neighbours: a bright bar that moves over a gradient."""
+    image = np.empty((height, width, 3), np.uint8)
+    image[:] = np.linspace(40, 160, width, dtype=np.uint8)[None, :, None]
     left = number * 7 % width
-    picture[:, left : left + 12] = (40, 220, 250)
-    return picture
+    image[:, left : left + 12] = (40, 220, 250)
+    return image
 
 
 class LoopbackServer(ABC):
@@ -181,7 +181,7 @@ class LoopbackServer(ABC):
 @functools.cache
 def _jpegs(width: int, height: int) -> tuple[bytes, ...]:
     return tuple(
-        cv2.imencode(".jpg", numbered_picture(number, width, height))[1].tobytes()
+        cv2.imencode(".jpg", numbered_image(number, width, height))[1].tobytes()
         for number in range(50)
     )
 
@@ -190,7 +190,7 @@ class MjpegServer(LoopbackServer):
     """MJPEG over HTTP, as network cameras and ESP32 boards send it.
 
     Set ``reply`` to answer with something else (a whole HTTP response), ``size`` to change the
-    pictures' size for new frames.
+    images' size for new frames.
     """
 
     scheme = "http"
@@ -231,7 +231,7 @@ def _h264(width: int, height: int) -> tuple[tuple[bytes, ...], ...]:
     encoder.options = {"preset": "ultrafast", "tune": "zerolatency"}
     frames = []
     for number in range(50):
-        frame = av.VideoFrame.from_ndarray(numbered_picture(number, width, height), format="bgr24")
+        frame = av.VideoFrame.from_ndarray(numbered_image(number, width, height), format="bgr24")
         frame.pts = number
         frames += [_nal_units(bytes(packet)) for packet in encoder.encode(frame)]
     frames += [_nal_units(bytes(packet)) for packet in encoder.encode(None)]

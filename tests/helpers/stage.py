@@ -2,12 +2,14 @@
 
     python -m tests.helpers.stage FOLDER [--kiosk]
 
-Each line is a JSON object with one key: ``state``, ``notice``, ``opened`` or ``over``.
+Each line is a JSON object with one key: ``state``, ``notice``, ``camera`` (the number of a frame),
+``opened`` or ``over``.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -63,7 +65,8 @@ class Ticking:
     def read(self) -> Image | None:
         self._pace.wait()
         self._number += 1
-        image = self._image.copy()
+        say(camera=self._number)
+        image: Image = self._image.copy()
         image[-CLOCK_ROWS:] = self._number % CLOCK_STEPS * 5
         return image
 
@@ -82,9 +85,8 @@ def open_camera(seed: int) -> Source:
 
 
 def say(**message: object) -> None:
-    """Print one line for the process that listens."""
-    sys.stdout.write(json.dumps(message, default=str) + "\n")
-    sys.stdout.flush()
+    """Print one line, whole, for the process that listens."""
+    os.write(sys.stdout.fileno(), (json.dumps(message, default=str) + "\n").encode())
 
 
 def flatten(state: SessionState) -> dict[str, Any]:

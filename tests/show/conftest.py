@@ -18,7 +18,7 @@ from live_gradcam.values import Explanation, Frame, Image, Prediction, Region, S
 class Film:
     """A film, read packet by packet and frame by frame."""
 
-    pictures: list[np.ndarray]
+    images: list[np.ndarray]
     times: list[Fraction]
     sound: list[list[Fraction]]
     codec: str
@@ -38,15 +38,15 @@ def read_film(path: Path) -> Film:
     """Everything about a film; raises where it cannot be decoded to its end."""
     with av.open(str(path)) as file:
         stream = file.streams.video[0]
-        pictures, times, keyframes = [], [], []
+        images, times, keyframes = [], [], []
         for frame in file.decode(stream):
-            pictures.append(frame.to_ndarray(format="bgr24"))
+            images.append(frame.to_ndarray(format="bgr24"))
             times.append(frame.pts * frame.time_base)
             if frame.key_frame:
                 keyframes.append(times[-1])
         context = stream.codec_context
         codec, pix_fmt, size = context.name, context.pix_fmt, (context.width, context.height)
-    return Film(pictures, times, sound_of(path), codec, pix_fmt, size, keyframes)
+    return Film(images, times, sound_of(path), codec, pix_fmt, size, keyframes)
 
 
 def sound_of(path: Path) -> list[list[Fraction]]:
@@ -80,8 +80,8 @@ def frames_of(path: Path) -> Iterator[Frame]:
     """A film's frames as a source would give them."""
     with av.open(str(path)) as file:
         for index, frame in enumerate(file.decode(file.streams.video[0])):
-            picture = frame.to_ndarray(format="bgr24")
-            yield Frame(picture, index, float(frame.pts * frame.time_base), path.name)
+            image = frame.to_ndarray(format="bgr24")
+            yield Frame(image, index, float(frame.pts * frame.time_base), path.name)
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ def noisy(count: int, *, width: int = 160, height: int = 120, fps: float = 25.0)
     """Frames that need many bytes."""
     generator = np.random.default_rng(7)
 
-    def picture() -> Image:
+    def image() -> Image:
         return generator.integers(0, 256, (height, width, 3), np.uint8)
 
-    return [Frame(picture(), n, n / fps, "scene") for n in range(count)]
+    return [Frame(image(), n, n / fps, "scene") for n in range(count)]

@@ -21,7 +21,7 @@ from tests.show.conftest import decode_image, numbered
 
 
 @pytest.fixture
-def pictures(scene_info: SourceInfo) -> SourceInfo:
+def images(scene_info: SourceInfo) -> SourceInfo:
     return dataclasses.replace(scene_info, kind="pictures", several_files=True, fps=None)
 
 
@@ -97,7 +97,7 @@ def test_an_output_that_is_the_input_is_refused_even_with_overwrite(
     assert film.read_bytes() == b"film"
 
 
-def test_the_folder_of_the_pictures_is_no_place_for_the_explained_ones(tmp_path: Path) -> None:
+def test_the_folder_of_the_images_is_no_place_for_the_explained_ones(tmp_path: Path) -> None:
     source = tmp_path / "dog.jpg"
     source.write_bytes(b"dog")
     for spec in (f"{tmp_path}/", str(tmp_path)):
@@ -123,8 +123,8 @@ def test_an_existing_output_is_kept_unless_overwrite_is_asked_for(
     validate_outputs([str(output)], overwrite=True)
 
 
-def test_a_folder_may_exist_but_not_the_pictures_in_it(
-    tmp_path: Path, pictures: SourceInfo, explained: Explanation
+def test_a_folder_may_exist_but_not_the_images_in_it(
+    tmp_path: Path, images: SourceInfo, explained: Explanation
 ) -> None:
     (tmp_path / "other.txt").write_text("x")
     source = Path("elsewhere/dog.jpg")
@@ -133,10 +133,10 @@ def test_a_folder_may_exist_but_not_the_pictures_in_it(
     with pytest.raises(UsageError, match=r"dog\.jpg"):
         validate_outputs([str(tmp_path)], [source])
     frame = Frame(np.zeros((8, 8, 3), np.uint8), 0, 0.0, "dog.jpg")
-    with open_sink(str(tmp_path), pictures) as sink, pytest.raises(UsageError, match="--overwrite"):
+    with open_sink(str(tmp_path), images) as sink, pytest.raises(UsageError, match="--overwrite"):
         sink.write(frame, frame.image, explained)
     assert (tmp_path / "dog.jpg").read_bytes() == b"precious"
-    with open_sink(str(tmp_path), pictures, overwrite=True) as sink:
+    with open_sink(str(tmp_path), images, overwrite=True) as sink:
         sink.write(frame, frame.image, explained)
     assert decode_image(tmp_path / "dog.jpg").shape == (8, 8, 3)
 
@@ -161,7 +161,7 @@ def test_nothing_is_created_by_validation(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_one_picture_cannot_hold_a_film(
+def test_one_image_cannot_hold_a_film(
     tmp_path: Path, scene_info: SourceInfo, explained: Explanation
 ) -> None:
     with pytest.raises(UsageError, match=r"more than one frame.*folder") as caught:
@@ -175,7 +175,7 @@ def test_one_picture_cannot_hold_a_film(
 
 
 @pytest.mark.parametrize("name", ["out.png", "out.bmp"])
-def test_lossless_pictures_come_back_to_the_last_bit(
+def test_lossless_images_come_back_to_the_last_bit(
     tmp_path: Path, scene_info: SourceInfo, explained: Explanation, name: str
 ) -> None:
     image = np.random.default_rng(0).integers(0, 256, (31, 47, 3), np.uint8)
@@ -185,11 +185,11 @@ def test_lossless_pictures_come_back_to_the_last_bit(
     assert [path.name for path in tmp_path.iterdir()] == [name], "no temporary file is left"
 
 
-def test_pictures_keep_their_names_and_never_replace_each_other(
-    tmp_path: Path, pictures: SourceInfo, explained: Explanation
+def test_images_keep_their_names_and_never_replace_each_other(
+    tmp_path: Path, images: SourceInfo, explained: Explanation
 ) -> None:
     names = ["dog.jpg", "a/cat.JPG", "b/cat.jpg", "scan.tiff", "b/cat.jpg", "été 日.png"]
-    with open_sink(f"{tmp_path}/out/", pictures) as sink:
+    with open_sink(f"{tmp_path}/out/", images) as sink:
         for number, name in enumerate(names):
             frame = Frame(np.full((8, 8, 3), 40 * number, np.uint8), number, 0.0, name)
             sink.write(frame, frame.image, explained)
@@ -214,7 +214,7 @@ def test_a_folder_made_for_nothing_is_removed(tmp_path: Path, scene_info: Source
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_picture_is_replaced_as_a_whole_and_through_links(tmp_path: Path) -> None:
+def test_an_image_is_replaced_as_a_whole_and_through_links(tmp_path: Path) -> None:
     target, link = tmp_path / "real.png", tmp_path / "link.png"
     write_image(target, np.zeros((4, 4, 3), np.uint8))
     link.symlink_to(target)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -15,8 +14,8 @@ from numpy.typing import NDArray
 
 from live_gradcam.choices import COLORMAP_NAMES, LAYOUTS, Layout
 from live_gradcam.native import cv2
-from live_gradcam.show.arrange import Arrangement
-from live_gradcam.show.heat import heat_table, normalise, upsample
+from live_gradcam.show.arrange import tile_places
+from live_gradcam.show.heat import heat_table
 from live_gradcam.show.overlay import (
     Hud,
     OverlayOptions,
@@ -24,9 +23,8 @@ from live_gradcam.show.overlay import (
     draw_mosaic,
     locate,
 )
-from live_gradcam.show.panels import ACCENT, Panel, Space, legend_panel, logits, pill, type_size
+from live_gradcam.show.panels import ACCENT
 from live_gradcam.show.text import text_strip
-from live_gradcam.show.tiles import tile_places
 from live_gradcam.values import Explanation, Image, Prediction, Region
 
 BARE = OverlayOptions(show_labels=False, show_legend=False, show_hud=False)
@@ -59,19 +57,19 @@ def explanation(
     )
 
 
-def inside(picture: Image, region: Region = REGION) -> Image:
-    return picture[region.y : region.y + region.height, region.x : region.x + region.width]
+def inside(image: Image, region: Region = REGION) -> Image:
+    return image[region.y : region.y + region.height, region.x : region.x + region.width]
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_gives_a_new_picture_of_the_same_size_and_leaves_the_frame_alone(layout: Layout) -> None:
+def test_gives_a_new_image_of_the_same_size_and_leaves_the_frame_alone(layout: Layout) -> None:
     frame = gray()
     before = frame.copy()
     frame.flags.writeable = False
-    picture = draw(frame, explanation(), options=OverlayOptions(layout=layout), hud=Hud(fps=5.0))
-    assert picture.shape == frame.shape
-    assert picture.dtype == np.uint8
-    assert not np.shares_memory(picture, frame)
+    image = draw(frame, explanation(), options=OverlayOptions(layout=layout), hud=Hud(fps=5.0))
+    assert image.shape == frame.shape
+    assert image.dtype == np.uint8
+    assert not np.shares_memory(image, frame)
     np.testing.assert_array_equal(frame, before)
 
 
@@ -82,35 +80,33 @@ def test_a_view_of_a_larger_array_is_drawn_like_its_copy() -> None:
 
 
 def test_what_the_network_did_not_see_is_dimmed() -> None:
-    picture = draw(gray(), explanation(), options=BARE)
-    assert np.all(picture[:, : REGION.x - 2] == round(120 * 0.42))
-    assert np.all(picture[: REGION.y - 2] == round(120 * 0.42))
-    assert np.all(picture[REGION.y + REGION.height + 2 :] == round(120 * 0.42))
-    assert np.all(picture[:, REGION.x + REGION.width + 2 :] == round(120 * 0.42))
+    image = draw(gray(), explanation(), options=BARE)
+    assert np.all(image[:, : REGION.x - 2] == round(120 * 0.42))
+    assert np.all(image[: REGION.y - 2] == round(120 * 0.42))
+    assert np.all(image[REGION.y + REGION.height + 2 :] == round(120 * 0.42))
+    assert np.all(image[:, REGION.x + REGION.width + 2 :] == round(120 * 0.42))
 
 
 def test_a_light_frame_stands_around_the_region_on_any_ground() -> None:
     for level in (0, 120, 255):
-        picture = draw(gray(level=level), explanation(np.zeros((1, 7, 7))), options=BARE).astype(
-            int
-        )
-        edge, around = picture[200, REGION.x].mean(), picture[200, REGION.x - 1].mean()
+        image = draw(gray(level=level), explanation(np.zeros((1, 7, 7))), options=BARE).astype(int)
+        edge, around = image[200, REGION.x].mean(), image[200, REGION.x - 1].mean()
         assert edge - around > 200
 
 
 def test_no_frame_where_the_network_saw_everything() -> None:
     frame = gray()
     seen = Region(0, 0, 520, 360)
-    picture = draw(frame, explanation(np.full((1, 7, 7), -1.0), region=seen), options=BARE)
-    np.testing.assert_array_equal(picture[:250], frame[:250])
+    image = draw(frame, explanation(np.full((1, 7, 7), -1.0), region=seen), options=BARE)
+    np.testing.assert_array_equal(image[:250], frame[:250])
 
 
 def test_the_hottest_spot_lies_in_the_middle_of_the_hottest_cell() -> None:
     for row, column in ((0, 0), (2, 4), (3, 3), (6, 6)):
         evidence = np.zeros((1, 7, 7), np.float32)
         evidence[0, row, column] = 3.0
-        picture = draw(gray(), explanation(evidence), options=BARE)
-        change = np.abs(inside(picture).astype(int) - 120).sum(axis=2)
+        image = draw(gray(), explanation(evidence), options=BARE)
+        change = np.abs(inside(image).astype(int) - 120).sum(axis=2)
         change[:2] = change[-2:] = 0
         change[:, :2] = change[:, -2:] = 0
         hottest = change > 0.97 * change.max()
@@ -127,33 +123,33 @@ def test_the_hottest_spot_lies_in_the_middle_of_the_hottest_cell() -> None:
 def test_full_heat_is_opacity_times_the_last_colour_of_the_map() -> None:
     for name in COLORMAP_NAMES:
         options = dataclasses.replace(BARE, colormap=name, opacity=0.5)
-        picture = draw(gray(), explanation(np.ones((1, 7, 7))), options=options)
+        image = draw(gray(), explanation(np.ones((1, 7, 7))), options=options)
         colour = heat_table(name, 0.5, False).colours[255].astype(float)
-        np.testing.assert_allclose(inside(picture)[140, 140], 0.5 * 120 + 0.5 * colour, atol=1.5)
+        np.testing.assert_allclose(inside(image)[140, 140], 0.5 * 120 + 0.5 * colour, atol=1.5)
 
 
-def test_opacity_zero_shows_the_picture_alone() -> None:
+def test_opacity_zero_shows_the_image_alone() -> None:
     options = dataclasses.replace(BARE, opacity=0.0)
-    picture = draw(gray(), explanation(), options=options)
-    np.testing.assert_array_equal(inside(picture)[2:-2, 2:-2], 120)
+    image = draw(gray(), explanation(), options=options)
+    np.testing.assert_array_equal(inside(image)[2:-2, 2:-2], 120)
 
 
-def test_cold_cells_keep_the_untouched_picture() -> None:
+def test_cold_cells_keep_the_untouched_image() -> None:
     frame = np.random.default_rng(1).integers(0, 256, (360, 520, 3), np.uint8)
     evidence = np.full((1, 7, 7), -0.5, np.float32)
     evidence[0, 5, 5] = 2.0
-    picture = draw(frame, explanation(evidence), options=BARE)
-    np.testing.assert_array_equal(inside(picture)[2:100, 2:100], inside(frame)[2:100, 2:100])
+    image = draw(frame, explanation(evidence), options=BARE)
+    np.testing.assert_array_equal(inside(image)[2:100, 2:100], inside(frame)[2:100, 2:100])
 
 
 @pytest.mark.parametrize("evidence", [np.zeros((1, 7, 7)), np.full((1, 7, 7), -2.0)])
 def test_a_map_without_positive_evidence_is_blank_and_says_so(evidence: Any) -> None:
     frame = np.random.default_rng(2).integers(0, 256, (360, 520, 3), np.uint8)
-    picture = draw(frame, explanation(evidence), options=BARE)
-    np.testing.assert_array_equal(inside(picture)[2:-2, 2:-2], inside(frame)[2:-2, 2:-2])
+    image = draw(frame, explanation(evidence), options=BARE)
+    np.testing.assert_array_equal(inside(image)[2:-2, 2:-2], inside(frame)[2:-2, 2:-2])
     warm = draw(frame, explanation(), options=BARE)
     below = REGION.y + REGION.height + 2
-    assert np.any(picture[below:] != warm[below:]), "a sentence stands below it"
+    assert np.any(image[below:] != warm[below:]), "a sentence stands below it"
 
 
 def test_low_confidence_is_said() -> None:
@@ -163,7 +159,7 @@ def test_low_confidence_is_said() -> None:
     np.testing.assert_array_equal(sure[:300], unsure[:300])
 
 
-def test_numbers_that_are_not_finite_never_reach_the_picture() -> None:
+def test_numbers_that_are_not_finite_never_reach_the_image() -> None:
     evidence = np.zeros((1, 7, 7), np.float32)
     evidence[0, 0, :3] = [np.nan, np.inf, -np.inf]
     evidence[0, 3, 3] = 1.0
@@ -184,12 +180,12 @@ def test_a_given_scale_makes_weak_evidence_look_weak() -> None:
 def test_signed_evidence_is_warm_where_for_and_cool_where_against() -> None:
     evidence = np.zeros((1, 7, 7), np.float32)
     evidence[0, :, :3], evidence[0, :, 4:] = 2.0, -2.0
-    picture = draw(gray(), explanation(evidence), options=dataclasses.replace(BARE, signed=True))
-    blue, _, red = inside(picture)[140, 60].astype(int)
+    image = draw(gray(), explanation(evidence), options=dataclasses.replace(BARE, signed=True))
+    blue, _, red = inside(image)[140, 60].astype(int)
     assert red - blue > 80
-    blue, _, red = inside(picture)[140, 220].astype(int)
+    blue, _, red = inside(image)[140, 220].astype(int)
     assert blue - red > 80
-    np.testing.assert_allclose(inside(picture)[140, 139:141].astype(int), 120, atol=4)
+    np.testing.assert_allclose(inside(image)[140, 139:141].astype(int), 120, atol=4)
 
 
 def test_unsigned_heat_ignores_evidence_against() -> None:
@@ -202,19 +198,12 @@ def test_unsigned_heat_ignores_evidence_against() -> None:
     )
 
 
-def test_upsampling_agrees_with_smooth_interpolation_of_the_whole_map() -> None:
-    heat = normalise(np.random.default_rng(3).normal(size=(7, 7)).astype(np.float32), 2.0)
-    direct = np.clip(cv2.resize(heat, (280, 200), interpolation=cv2.INTER_CUBIC), 0, 1) * 255
-    assert np.abs(upsample(heat, 280, 200).astype(float) - direct).max() < 12
-    assert np.abs(upsample(heat, 280, 200).astype(float) - direct).mean() < 1.5
-
-
 def test_the_explained_class_is_marked_and_only_that_one() -> None:
     def marks(explained: int) -> NDArray[np.int64]:
         one = dataclasses.replace(explanation(), explained=(explained,), labels=("x",))
         options = dataclasses.replace(BARE, show_labels=True)
-        picture = draw(gray(), one, options=options).astype(int)
-        accent = np.abs(picture - ACCENT).max(axis=2) < 12
+        image = draw(gray(), one, options=options).astype(int)
+        accent = np.abs(image - ACCENT).max(axis=2) < 12
         return np.nonzero(accent.any(axis=1))[0]
 
     first, second, other = marks(10), marks(11), marks(99)
@@ -226,8 +215,8 @@ def test_the_explained_class_is_marked_and_only_that_one() -> None:
 def test_a_larger_probability_has_a_longer_bar() -> None:
     def length(top: float) -> int:
         options = dataclasses.replace(BARE, show_labels=True)
-        picture = draw(gray(), explanation(top=top), options=options).astype(int)
-        return int((np.abs(picture - ACCENT).max(axis=2) < 12).sum(axis=1).max())
+        image = draw(gray(), explanation(top=top), options=options).astype(int)
+        return int((np.abs(image - ACCENT).max(axis=2) < 12).sum(axis=1).max())
 
     assert length(0.9) > 1.5 * length(0.5) > 2 * length(0.2)
 
@@ -256,8 +245,8 @@ def test_labels_are_legible_on_any_ground_at_any_size(level: int, size: tuple[in
 )
 def test_any_label_can_be_drawn(layout: Layout, labels: tuple[str, ...]) -> None:
     one = explanation(labels=labels)
-    picture = draw(gray(), one, options=OverlayOptions(layout=layout), hud=Hud(fps=1.0))
-    assert picture.shape == (360, 520, 3)
+    image = draw(gray(), one, options=OverlayOptions(layout=layout), hud=Hud(fps=1.0))
+    assert image.shape == (360, 520, 3)
 
 
 @settings(max_examples=40, deadline=None)
@@ -329,14 +318,14 @@ def test_plain_layout_without_labels_is_the_frame() -> None:
     np.testing.assert_array_equal(draw(frame, explanation(), options=options), frame)
 
 
-def test_side_by_side_shows_the_untouched_picture_beside_the_heat() -> None:
+def test_side_by_side_shows_the_untouched_image_beside_the_heat() -> None:
     noise = np.random.default_rng(6).integers(0, 256, (360, 520, 3), np.uint8)
     frame = np.asarray(cv2.GaussianBlur(noise, (0, 0), 3), np.uint8)
-    picture = draw(frame, explanation(), options=dataclasses.replace(BARE, layout="side-by-side"))
+    image = draw(frame, explanation(), options=dataclasses.replace(BARE, layout="side-by-side"))
     left, right = tile_places(2, 520, 360, (REGION.width, REGION.height))
     expected = cv2.resize(inside(frame), (left.width, left.height), interpolation=cv2.INTER_AREA)
-    np.testing.assert_array_equal(inside(picture, left), expected)
-    heat = np.abs(inside(picture, right).astype(int) - expected).sum(axis=2)
+    np.testing.assert_array_equal(inside(image, left), expected)
+    heat = np.abs(inside(image, right).astype(int) - expected).sum(axis=2)
     y, x = np.unravel_index(heat.argmax(), heat.shape)
     assert 2 / 7 <= y / right.height <= 3 / 7
     assert 4 / 7 <= x / right.width <= 5 / 7
@@ -346,12 +335,12 @@ def test_mosaic_has_a_tile_for_each_map_on_one_scale() -> None:
     evidence = np.zeros((3, 7, 7), np.float32)
     for position, (row, column, value) in enumerate(((1, 1, 4.0), (3, 3, 2.0), (5, 5, 0.4))):
         evidence[position, row, column] = value
-    picture = draw_mosaic(gray(), explanation(evidence), options=BARE)
+    image = draw_mosaic(gray(), explanation(evidence), options=BARE)
     peaks = []
     for place, (row, column) in zip(
         tile_places(3, 520, 360, (280, 280)), ((1, 1), (3, 3), (5, 5)), strict=True
     ):
-        change = np.abs(inside(picture, place).astype(int) - 120).sum(axis=2)
+        change = np.abs(inside(image, place).astype(int) - 120).sum(axis=2)
         y, x = (int((at + 0.5) / 7 * place.height) for at in (row, column))
         peaks.append(change[y, x])
     assert peaks[0] > peaks[1] > 3 * peaks[2]
@@ -421,28 +410,6 @@ def test_drawing_changing_numbers_for_ever_takes_no_more_memory() -> None:
     assert sizes[1] - sizes[0] < 8e6
 
 
-def space(size: int, room: int) -> Space:
-    """Space for type of a size between margins of none."""
-    return Space(width=room, height=room, size=size, margin=0)
-
-
-def panel(words: str = "note") -> Panel | None:
-    return pill(words, space(16, 300), colour=(255, 255, 255), ground=(0, 0, 0))
-
-
-def test_a_panel_keeps_clear_of_the_maps_where_there_is_room() -> None:
-    def place(keep_clear: Sequence[Region]) -> tuple[bool, bool]:
-        picture = gray()
-        assert Arrangement(picture, 8, keep_clear).add([panel()], ("bottom-left", "bottom-right"))
-        rows, columns = np.nonzero((picture != 120).any(axis=2))
-        return columns.mean() < 260, rows.mean() > 180
-
-    left = Region(0, 180, 260, 180)
-    assert place(()) == (True, True)
-    assert place((left,)) == (False, True)
-    assert place((Region(0, 0, 520, 360),)) == (True, True), "no room: where it would be anyway"
-
-
 @pytest.mark.parametrize("size", [(640, 480), (480, 360), (500, 375)])
 def test_the_legend_of_a_mosaic_lies_beside_the_maps(size: tuple[int, int]) -> None:
     region = Region(0, 0, 100, 100)
@@ -479,7 +446,7 @@ def test_while_the_help_is_read_nothing_looks_out_from_under_it() -> None:
     assert np.any(told != helped[0]), "but a recording is still seen to run"
 
 
-def test_a_long_message_leaves_the_other_half_of_the_picture_alone() -> None:
+def test_a_long_message_leaves_the_other_half_of_the_image_alone() -> None:
     note = "recorded live-gradcam-20261125-131707.mp4 (59 frames, 2.0 s)"
     options = dataclasses.replace(BARE, show_hud=True)
     frame = gray(1280, 720)
@@ -492,59 +459,8 @@ def test_a_long_message_leaves_the_other_half_of_the_picture_alone() -> None:
 
 def test_what_lasts_stands_where_the_rates_do_in_the_colour_of_marks() -> None:
     options = dataclasses.replace(BARE, show_hud=True)
-    picture = draw(gray(), explanation(), options=options, hud=Hud(status=("frozen",))).astype(int)
-    rows, columns = np.nonzero(np.abs(picture - ACCENT).max(axis=2) < 12)
+    image = draw(gray(), explanation(), options=options, hud=Hud(status=("frozen",))).astype(int)
+    rows, columns = np.nonzero(np.abs(image - ACCENT).max(axis=2) < 12)
     assert rows.size
     assert rows.max() < 60
     assert columns.min() > 400
-
-
-def test_a_long_title_of_the_legend_is_broken_and_not_shrunk() -> None:
-    table = heat_table("turbo", 0.6, False)
-
-    def legend(title: str, width: int = 240) -> Panel:
-        made = legend_panel(title, table, 0.5, space(20, 400), width, signed=False)
-        assert made is not None
-        return made
-
-    short, long = legend("evidence for mug"), legend("evidence for circle rather than flower")
-    assert long.height == short.height + 21, "one more line of the same height"
-    assert long.parts[1][0].height == short.parts[1][0].height, "of the same size"
-    cut = legend("evidence for " + "x" * 60 + " rather than " + "y" * 60)
-    assert all(x + strip.width <= cut.width for strip, x, _ in cut.parts)
-
-
-@pytest.mark.parametrize(
-    ("size", "side"),
-    [((640, 480), 480), ((1920, 1080), 1080), ((1080, 1920), 1080), ((1920, 480), 720)],
-)
-def test_type_has_a_share_of_the_shorter_side_and_more_on_a_strip(
-    size: tuple[int, int], side: float
-) -> None:
-    assert type_size(gray(*size), 0.042) == round(0.042 * side)
-    assert type_size(gray(40, 30), 0.042) == 10
-
-
-@pytest.mark.parametrize(
-    ("value", "words"),
-    [(12.34, "12"), (-1.26, "-1.3"), (0.126, "0.13"), (0.0, "0.00"), (0.0012, "0.001"),
-     (0.00046, "0.0005"), (4e-6, "4e-06")],
-)  # fmt: skip
-def test_logits_are_written_as_people_read_them(value: float, words: str) -> None:
-    assert logits(value) == words
-
-
-def test_a_long_banner_is_broken_and_not_cut() -> None:
-    def made(words: str) -> Panel:
-        panel = pill(words, space(20, 300), colour=(0, 0, 0), ground=ACCENT)
-        assert panel is not None
-        return panel
-
-    short = made("lost")
-    long = made("http://10.0.0.7:8080/stream: the connection was cut, reconnecting in 2 s")
-    assert long.width <= 300
-    assert long.height == short.height + 2 * 26
-    endless = made("word " * 100)
-    assert endless.width <= 300
-    assert endless.height == long.height
-    assert pill(" ", space(20, 300), colour=(0, 0, 0), ground=ACCENT) is None

@@ -97,10 +97,10 @@ def test_times_are_kept_to_the_tick(
         )
 
 
-def test_sound_that_begins_before_the_pictures_does_not_shift_them(
+def test_sound_that_begins_before_the_images_does_not_shift_them(
     tmp_path: Path, explained: Explanation
 ) -> None:
-    film = write_film(tmp_path / "in.mp4", frames=50, audio_tracks=2, picture=_grey)
+    film = write_film(tmp_path / "in.mp4", frames=50, audio_tracks=2, image=_grey)
     sound = sound_of(film)
     assert sound[0][0] < 0, "AAC begins with a packet of priming"
     output = tmp_path / "out.mp4"
@@ -109,21 +109,21 @@ def test_sound_that_begins_before_the_pictures_does_not_shift_them(
     assert sound_of(output) == sound
 
 
-def test_in_matroska_priming_is_left_out_because_it_would_move_the_pictures(
+def test_in_matroska_priming_is_left_out_because_it_would_move_the_images(
     tmp_path: Path, explained: Explanation
 ) -> None:
-    film = write_film(tmp_path / "in.mp4", frames=50, audio_tracks=1, picture=_grey)
+    film = write_film(tmp_path / "in.mp4", frames=50, audio_tracks=1, image=_grey)
     rerecord(film, tmp_path / "out.mkv", explained)
     assert read_film(tmp_path / "out.mkv").times == read_film(film).times
     assert len(sound_of(tmp_path / "out.mkv")[0]) == len(sound_of(film)[0]) - 1
 
 
-def test_sound_that_goes_on_behind_the_last_picture_is_kept(
+def test_sound_that_goes_on_behind_the_last_image_is_kept(
     tmp_path: Path, explained: Explanation
 ) -> None:
     long, short = tmp_path / "long.mp4", tmp_path / "short.mp4"
-    write_film(long, frames=100, audio_tracks=1, picture=_grey)
-    write_film(short, frames=25, picture=_grey)
+    write_film(long, frames=100, audio_tracks=1, image=_grey)
+    write_film(short, frames=25, image=_grey)
     for suffix in (".mkv", ".mp4"):
         joined, output = tmp_path / f"joined{suffix}", tmp_path / f"out{suffix}"
         _join(short, long, joined)
@@ -136,17 +136,17 @@ def test_sound_that_goes_on_behind_the_last_picture_is_kept(
 def test_sound_may_come_from_another_file(
     tmp_path: Path, explained: Explanation, scene_info: SourceInfo
 ) -> None:
-    spoken = write_film(tmp_path / "in.mp4", frames=30, audio_tracks=1, picture=_grey)
+    spoken = write_film(tmp_path / "in.mp4", frames=30, audio_tracks=1, image=_grey)
     with VideoSink(tmp_path / "out.mp4", scene_info, audio_from=spoken) as sink:
         for frame in numbered(10):
             sink.write(frame, frame.image, explained)
     assert sound_of(tmp_path / "out.mp4") == sound_of(spoken)
 
 
-def _join(pictures: Path, sound: Path, output: Path) -> None:
-    """Pictures of one film, sound of another."""
+def _join(images: Path, sound: Path, output: Path) -> None:
+    """Images of one film, sound of another."""
     with (
-        av.open(str(pictures)) as one,
+        av.open(str(images)) as one,
         av.open(str(sound)) as two,
         av.open(str(output), "w") as out,
     ):
@@ -161,10 +161,10 @@ def _join(pictures: Path, sound: Path, output: Path) -> None:
             out.mux(packet)
 
 
-def test_sound_of_a_run_that_was_cut_short_ends_with_the_pictures(
+def test_sound_of_a_run_that_was_cut_short_ends_with_the_images(
     tmp_path: Path, explained: Explanation
 ) -> None:
-    film = write_film(tmp_path / "in.mp4", frames=100, audio_tracks=1, picture=_grey)
+    film = write_film(tmp_path / "in.mp4", frames=100, audio_tracks=1, image=_grey)
     output = tmp_path / "out.mp4"
     rerecord(film, output, explained, limit=30)
     after = read_film(output)
@@ -214,7 +214,7 @@ def test_odd_sizes_are_padded_to_even_ones_by_the_edge(
             sink.write(Frame(image, number, number / 25), image, explained)
     film = read_film(tmp_path / "out.mp4")
     assert film.size == tuple(max(16, side + side % 2) for side in size)
-    assert np.abs(film.pictures[-1][-1, -1].astype(int) - 200).max() <= 6
+    assert np.abs(film.images[-1][-1, -1].astype(int) - 200).max() <= 6
     assert sink.notes == ()
 
 
@@ -227,24 +227,24 @@ def test_colours_come_back_within_a_few_grey_levels(
         output = tmp_path / f"{number}.mp4"
         with VideoSink(output, scene_info) as sink:
             sink.write(Frame(image, 0, 0.0), image, explained)
-        middle = read_film(output).pictures[0][24, 32].astype(int)
+        middle = read_film(output).images[0][24, 32].astype(int)
         assert np.abs(middle - colour).max() <= 4
         seen_by_opencv = cv2.VideoCapture(str(output)).read()[1][24, 32].astype(int)
         assert np.abs(seen_by_opencv - colour).max() <= 4
 
 
-def test_a_real_picture_comes_back_nearly_as_it_was(
+def test_a_real_image_comes_back_nearly_as_it_was(
     shared: Path, tmp_path: Path, explained: Explanation, scene_info: SourceInfo
 ) -> None:
     image = decode_image(shared / "media/images/golden_retriever.jpg")
     with VideoSink(tmp_path / "out.mp4", scene_info) as sink:
         for number in range(5):
             sink.write(Frame(image, number, number / 25), image, explained)
-    picture = read_film(tmp_path / "out.mp4").pictures[-1]
+    recorded = read_film(tmp_path / "out.mp4").images[-1]
     # Luma carries the detail; chroma has half the resolution.
     before, after = (
         np.asarray(cv2.cvtColor(each, cv2.COLOR_BGR2GRAY), float)
-        for each in (image, np.asarray(picture, np.uint8))
+        for each in (image, np.asarray(recorded, np.uint8))
     )
     assert 10 * np.log10(255**2 / ((before - after) ** 2).mean()) > 36
 
@@ -287,16 +287,16 @@ def test_a_live_recording_begins_at_zero(
     assert [float(t) for t in read_film(tmp_path / "out.mp4").times] == [0.0, 0.04, 0.2]
 
 
-def test_pictures_of_another_size_are_fitted_and_said_once(
+def test_images_of_another_size_are_fitted_and_said_once(
     tmp_path: Path, explained: Explanation, scene_info: SourceInfo
 ) -> None:
     with VideoSink(tmp_path / "out.mp4", scene_info) as sink:
         for frame in (*numbered(2), *numbered(5, width=48, height=96)[2:]):
             sink.write(frame, np.full_like(frame.image, 200), explained)
     film = read_film(tmp_path / "out.mp4")
-    assert len(film.pictures) == 5
-    assert film.pictures[-1][24, 32].mean() > 180
-    assert film.pictures[-1][24, 5].mean() < 20
+    assert len(film.images) == 5
+    assert film.images[-1][24, 32].mean() > 180
+    assert film.images[-1][24, 5].mean() < 20
     assert sink.notes == ("out.mp4: pictures of another size are fitted into 64x48",)
 
 
@@ -364,9 +364,7 @@ def test_a_killed_recording_can_be_played_to_its_last_second(
 ) -> None:
     chance = random.Random(f"{suffix}{sound}")
     film = (
-        write_film(tmp_path / "in.mp4", frames=800, audio_tracks=1, picture=_grey)
-        if sound
-        else None
+        write_film(tmp_path / "in.mp4", frames=800, audio_tracks=1, image=_grey) if sound else None
     )
     for attempt in range(3):
         output = tmp_path / f"{attempt}{suffix}"

@@ -1,4 +1,4 @@
-"""The colour scale of moving pictures: steady, honest about weak evidence, repeatable."""
+"""The colour scale of moving images: steady, honest about weak evidence, repeatable."""
 
 from __future__ import annotations
 

@@ -41,18 +41,18 @@ class TestEverySink:
         assert sink.path == tmp_path / name.rstrip("/")
         assert sink.notes == ()
 
-    def test_never_changes_the_frame_or_the_picture(
+    def test_never_changes_the_frame_or_the_image(
         self, tmp_path: Path, one_info: SourceInfo, explained: Explanation, name: str
     ) -> None:
         frame = numbered(1)[0]
         frame.image.flags.writeable = False
-        picture = frame.image.copy()
-        picture.flags.writeable = False
+        image = frame.image.copy()
+        image.flags.writeable = False
         with open_sink(f"{tmp_path}/{name}", one_info) as sink:
-            sink.write(frame, picture, explained)
-        np.testing.assert_array_equal(picture, frame.image)
+            sink.write(frame, image, explained)
+        np.testing.assert_array_equal(image, frame.image)
 
-    def test_needs_the_picture_only_if_it_says_so(
+    def test_needs_the_image_only_if_it_says_so(
         self, tmp_path: Path, one_info: SourceInfo, explained: Explanation, name: str
     ) -> None:
         with open_sink(f"{tmp_path}/{name}", one_info) as sink:

@@ -22,6 +22,7 @@ from live_gradcam.errors import DeviceError
 from live_gradcam.native import cv2
 from live_gradcam.show.display import screen_size
 from live_gradcam.show.window import canvas_size, first_size, key_name, probe_display
+from tests.helpers.cameras import PATIENCE
 
 TITLE = "live-gradcam test"
 
@@ -45,16 +46,16 @@ try:
 except DeviceError as error:
     say(refused=str(error))
     sys.exit(6)
-picture = np.zeros((360, 640, 3), np.uint8)
-picture[:, :320] = (0, 0, 255)
-picture[:, 320:] = (255, 0, 0)
+image = np.zeros((360, 640, 3), np.uint8)
+image[:, :320] = (0, 0, 255)
+image[:, 320:] = (255, 0, 0)
 with window:
-    window.show(picture)
+    window.show(image)
     say(ready=True)
     over = False
     while not over:
         # Drawn smaller than the frame, in whose pixels the mouse is to be told.
-        window.show(picture[::2, ::2], pixels=(640, 360))
+        window.show(image[::2, ::2], pixels=(640, 360))
         for event in window.poll(5):
             match event:
                 case KeyPressed(key):
@@ -67,7 +68,7 @@ with window:
                 case Closed():
                     say(closed=True)
                     over = True
-    window.show(picture)
+    window.show(image)
     say(events_after=len(window.poll(5)), is_open=window.is_open)
 """
 
@@ -89,10 +90,10 @@ class Screen:
             capture_output=True,
             text=True,
             check=True,
-            timeout=20,
+            timeout=PATIENCE,
         ).stdout
 
-    def picture(self) -> np.ndarray:
+    def image(self) -> np.ndarray:
         """A screenshot, BGR."""
         return np.asarray(ImageGrab.grab(xdisplay=self.name).convert("RGB"))[..., ::-1]
 
@@ -140,7 +141,7 @@ class Shown:
 
     def end(self) -> tuple[int, str]:
         """Wait for its end: exit code and everything on standard error."""
-        _, noise = self.process.communicate(timeout=20)
+        _, noise = self.process.communicate(timeout=PATIENCE)
         return self.process.returncode, noise
 
     def close(self) -> None:
@@ -176,7 +177,7 @@ def screen() -> Iterator[Screen]:
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
-    process.wait(timeout=10)
+    process.wait(timeout=PATIENCE)
 
 
 @contextlib.contextmanager
@@ -188,7 +189,7 @@ def _painted(screen: Screen, **environment: str) -> Iterator[Shown]:
         window = Shown(screen, **environment)
         try:
             window.wait_for(ready=True)
-            if _picture_on_screen(screen) is None:
+            if _image_on_screen(screen) is None:
                 continue
             yield window
             return
@@ -234,7 +235,7 @@ def _known_until(names: dict[str, str | None], key: str) -> int:
 
 
 @needs_screen
-def test_the_mouse_is_told_in_pixels_of_the_picture_at_any_size(shown: Shown) -> None:
+def test_the_mouse_is_told_in_pixels_of_the_image_at_any_size(shown: Shown) -> None:
     window = shown.find()
     for size in ((640, 360), (1000, 400), (500, 700)):
         shown.screen.xdotool("windowsize", "--sync", window, *size)
@@ -253,17 +254,17 @@ def test_the_mouse_is_told_in_pixels_of_the_picture_at_any_size(shown: Shown) ->
 
 
 def _where(screen: Screen) -> tuple[int, int, int, int]:
-    """Where the picture is seen on the screen: left, top, right, bottom."""
-    place = _picture_on_screen(screen)
+    """Where the image is seen on the screen: left, top, right, bottom."""
+    place = _image_on_screen(screen, PATIENCE)
     assert place is not None, "the picture never settled on the screen"
     return place
 
 
-def _picture_on_screen(screen: Screen) -> tuple[int, int, int, int] | None:
+def _image_on_screen(screen: Screen, patience: float = 10.0) -> tuple[int, int, int, int] | None:
     """Where red and blue are seen once the window has settled; ``None`` if it never does."""
-    before, deadline = None, time.monotonic() + 10
+    before, deadline = None, time.monotonic() + patience
     while time.monotonic() < deadline:
-        shot = screen.picture().astype(int)
+        shot = screen.image().astype(int)
         red = (shot[..., 2] > 200) & (shot[..., :2].max(axis=2) < 40)
         blue = (shot[..., 0] > 200) & (shot[..., 1:].max(axis=2) < 40)
         rows, columns = np.nonzero(red | blue)
@@ -277,11 +278,11 @@ def _picture_on_screen(screen: Screen) -> tuple[int, int, int, int] | None:
 
 
 @needs_screen
-def test_beside_the_picture_the_window_is_black(shown: Shown) -> None:
+def test_beside_the_image_the_window_is_black(shown: Shown) -> None:
     window = shown.find()
     shown.screen.xdotool("windowsize", "--sync", window, 1000, 400)
     left, top, right, bottom = _where(shown.screen)
-    shot = shown.screen.picture()
+    shot = shown.screen.image()
     assert right - left == pytest.approx(400 * 640 / 360, abs=2)
     assert shot[(top + bottom) // 2, left - 40 : left - 1].max() == 0
     assert shot[(top + bottom) // 2, right + 1 : right + 40].max() == 0
@@ -293,12 +294,12 @@ def test_full_screen_and_back(shown: Shown) -> None:
     small = _where(shown.screen)
     shown.screen.xdotool("key", "f")
     shown.wait_for(key="f")
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE
     while _where(shown.screen) != (0, 40, 1280, 760):
         assert time.monotonic() < deadline, _where(shown.screen)
     shown.screen.xdotool("key", "f")
     shown.wait_for(key="f")
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE
     while (big := _where(shown.screen))[2] - big[0] != small[2] - small[0]:
         assert time.monotonic() < deadline
 
@@ -376,7 +377,11 @@ def test_wayland_without_x_says_what_is_missing(monkeypatch: pytest.MonkeyPatch)
 def test_a_window_in_a_process_without_display_is_an_error_and_no_abort() -> None:
     environment = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY")}
     done = subprocess.run(
-        [sys.executable, "-c", _SHOW], env=environment, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", _SHOW],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
     )
     assert done.returncode == 6, done.stderr
     assert "there is no display" in json.loads(done.stdout)["refused"]

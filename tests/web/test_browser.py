@@ -293,7 +293,7 @@ def test_a_video_can_be_cancelled(visit: Visit, tmp_path: Path) -> None:
         frames=1450,  # the longest that the page takes: it must not be done before the button
         width=320,
         height=240,
-        picture=lambda _number, width, height: quadrants(width, height),
+        image=lambda _number, width, height: quadrants(width, height),
     )
     visit.tab("Video")
     visit.page.set_input_files("#video-input input[type=file]", str(film))

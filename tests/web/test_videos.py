@@ -90,7 +90,7 @@ def test_a_video_comes_back_explained_with_its_sound(
 def test_what_exceeds_the_limits_is_refused(
     service: VideoService, cache: CacheFolder, tmp_path: Path, options: dict[str, Any], cause: str
 ) -> None:
-    film = write_film(tmp_path / "film.mp4", picture=still, **options)
+    film = write_film(tmp_path / "film.mp4", image=still, **options)
     with pytest.raises(SourceError, match=cause):
         service.begin("ann", film, "film.mp4", ViewSettings()).result()
     service.end("ann")
@@ -108,7 +108,7 @@ def test_a_length_that_the_file_hides_is_found_out(
     service: VideoService, cache: CacheFolder, tmp_path: Path
 ) -> None:
     film = write_film(
-        tmp_path / "film.mkv", frames=80, picture=still, container_options={"live": "1"}
+        tmp_path / "film.mkv", frames=80, image=still, container_options={"live": "1"}
     )
     job = service.begin("ann", film, "film.mkv", ViewSettings())
     with pytest.raises(SourceError, match="longer than 2 s"):
@@ -130,7 +130,7 @@ def test_an_image_is_no_video(service: VideoService, tmp_path: Path) -> None:
 def test_cancelling_ends_it_and_leaves_nothing(
     service: VideoService, cache: CacheFolder, tmp_path: Path
 ) -> None:
-    film = write_film(tmp_path / "film.mp4", frames=48, picture=still)
+    film = write_film(tmp_path / "film.mp4", frames=48, image=still)
     job = service.begin("ann", film, "film.mp4", ViewSettings())
     with pytest.raises(Busy, match="still in work"):
         service.begin("ann", film, "film.mp4", ViewSettings())

@@ -1,4 +1,4 @@
-"""A picture file becomes the picture that was meant, to the pixel, or one clear sentence."""
+"""An image file becomes the image that was meant, to the pixel, or one clear sentence."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ RGB = quadrants(64, 48)[..., ::-1]
 UPRIGHT = ["red", "green", "blue", "grey"]
 
 
-def encoded(picture: Pillow.Image, format_name: str, **options: object) -> bytes:
+def encoded(image: Pillow.Image, format_name: str, **options: object) -> bytes:
     memory = io.BytesIO()
-    picture.save(memory, format_name, **options)
+    image.save(memory, format_name, **options)
     return memory.getvalue()
 
 
@@ -158,9 +158,9 @@ def test_palettes_bits_and_greys() -> None:
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
 def test_transparent_parts_lie_on_white(mode: str) -> None:
-    picture = Pillow.new("RGBA", (30, 20), (0, 0, 0, 0))
-    picture.paste((200, 200, 200, 255), (10, 0, 20, 20))
-    picture.paste((0, 0, 0, 128), (20, 0, 30, 20))
+    layers = Pillow.new("RGBA", (30, 20), (0, 0, 0, 0))
+    layers.paste((200, 200, 200, 255), (10, 0, 20, 20))
+    layers.paste((0, 0, 0, 128), (20, 0, 30, 20))
     if mode == "P":
         flat = Pillow.new("P", (30, 20), 0)
         flat.putpalette([9, 9, 9, 200, 200, 200, 127, 127, 127])
@@ -168,7 +168,7 @@ def test_transparent_parts_lie_on_white(mode: str) -> None:
         flat.paste(2, (20, 0, 30, 20))
         data = encoded(flat, "PNG", transparency=0)
     else:
-        data = encoded(picture.convert(mode), "PNG")
+        data = encoded(layers.convert(mode), "PNG")
     image = read_image(data)
     assert image[10, 5].tolist() == [255] * 3
     assert image[10, 15].tolist() == [200] * 3
@@ -176,13 +176,13 @@ def test_transparent_parts_lie_on_white(mode: str) -> None:
 
 
 @pytest.mark.parametrize("format_name", ["GIF", "PNG", "WEBP", "TIFF"])
-def test_of_an_animation_the_first_picture_is_taken(format_name: str) -> None:
+def test_of_an_animation_the_first_image_is_taken(format_name: str) -> None:
     others = [Pillow.new("RGB", (64, 48), colour) for colour in ("white", "black")]
     options = {"save_all": True, "append_images": others, "quality": 95}
-    picture = load_image(encoded(from_rgb(), format_name, **options))
-    assert corners(picture.image) == UPRIGHT
-    assert len(picture.notes) == 1
-    assert "first picture" in picture.notes[0]
+    image = load_image(encoded(from_rgb(), format_name, **options))
+    assert corners(image.image) == UPRIGHT
+    assert len(image.notes) == 1
+    assert "first picture" in image.notes[0]
     assert load_image(encoded(from_rgb(), "PNG")).notes == ()
 
 
@@ -210,7 +210,7 @@ def test_bombs_are_refused_from_their_header(size: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("format_name", ["JPEG", "PNG", "WEBP", "TIFF", "BMP"])
-def test_truncated_pictures_are_errors(format_name: str) -> None:
+def test_truncated_images_are_errors(format_name: str) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (200, 200, 3), np.uint8)
     data = encoded(Pillow.fromarray(noise), format_name)
     for share in (0.9, 0.5, 0.2):
@@ -234,7 +234,7 @@ def test_truncated_pictures_are_errors(format_name: str) -> None:
         (bytes(range(128, 255)) * 3, "neither"),
     ],
 )
-def test_what_is_no_picture_is_named(tmp_path: Path, content: bytes, says: str) -> None:
+def test_what_is_no_image_is_named(tmp_path: Path, content: bytes, says: str) -> None:
     path = tmp_path / "picture.jpg"
     path.write_bytes(content)
     with pytest.raises(SourceError, match=says) as caught:
