@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from live_gradcam.bench.filming import LiveScene
-from live_gradcam.explain.classifier import load_classifier
 from live_gradcam.explain.explainer import Explainer
+from live_gradcam.explain.load import load_classifier
 from live_gradcam.faithfulness.randomize import randomize_weights
 from live_gradcam.faithfulness.removal import rank_correlation
 from live_gradcam.lifecycle import StopToken

@@ -214,8 +214,8 @@ def _measure_live(arguments: BenchArguments, effort: _Effort, console: Console) 
     """Measure what a live session promises, and print it as a table."""
     from live_gradcam.bench.live import measure_flicker, measure_latency, measure_scramble
     from live_gradcam.bench.report import machine, promises_markdown, write_promises
-    from live_gradcam.explain.classifier import load_classifier
     from live_gradcam.explain.explainer import Explainer
+    from live_gradcam.explain.load import load_classifier
 
     console.note("measuring; this takes a minute or two ...")
     with Explainer(load_classifier("scenes"), compile="off") as explainer:

@@ -13,7 +13,8 @@ import torch
 from torch import nn
 
 from live_gradcam.errors import ModelError, UsageError
-from live_gradcam.explain.classifier import Classifier, load_classifier
+from live_gradcam.explain.classifier import Classifier
+from live_gradcam.explain.load import load_classifier
 from live_gradcam.explain.networks import bundled as module
 from live_gradcam.explain.networks.catalogue import list_models
 from live_gradcam.explain.networks.torchvision_networks import network_names
@@ -204,7 +205,7 @@ def bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         },
     }
     (folder / "card.json").write_text(json.dumps(card))
-    monkeypatch.setattr(module, "_FOLDER", tmp_path / "models")
+    monkeypatch.setattr(module, "FOLDER", tmp_path / "models")
     return folder
 
 

@@ -13,10 +13,11 @@ from PIL import Image as PilImages
 from torch import nn
 
 from live_gradcam.errors import DeviceError, SourceError, UsageError
-from live_gradcam.explain.classifier import Classifier, load_classifier
+from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.engine import runner as runner_module
 from live_gradcam.explain.engine.fused import FusedNetwork, Output
 from live_gradcam.explain.explainer import Explainer
+from live_gradcam.explain.load import load_classifier
 from live_gradcam.explain.preprocess import Preprocessing
 from live_gradcam.native import cv2
 from live_gradcam.values import Explanation

@@ -19,9 +19,9 @@ from torch import Tensor, fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from live_gradcam.explain.classifier import Classifier
-from live_gradcam.explain.cutting.cut import trace
 from live_gradcam.explain.engine.runtime import Precision
 from live_gradcam.explain.heads import Head, choose_classes
+from live_gradcam.explain.tracing import trace
 
 DTYPES: Mapping[Precision, torch.dtype] = {
     "fp32": torch.float32,

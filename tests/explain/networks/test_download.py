@@ -20,7 +20,7 @@ from torchvision.models import Weights
 from torchvision.transforms._presets import ImageClassification
 
 from live_gradcam.errors import ModelError
-from live_gradcam.explain.classifier import load_classifier
+from live_gradcam.explain.load import load_classifier
 from live_gradcam.explain.networks import download as module
 from live_gradcam.explain.networks.catalogue import list_models
 from live_gradcam.explain.networks.download import cached_path, fetch_weights

@@ -21,11 +21,12 @@ from timm.data import create_transform, resolve_data_config
 from torch import nn
 
 from live_gradcam.errors import ModelError
-from live_gradcam.explain.classifier import Classifier, load_classifier
+from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.explainer import Explainer
 from live_gradcam.explain.heads import GradientHead, LinearHead, TokenHead
 from live_gradcam.explain.layers import list_layers
-from live_gradcam.explain.networks.timm_networks import LAYERS, as_preprocessing, choose_layer
+from live_gradcam.explain.load import load_classifier
+from live_gradcam.explain.networks.timm_networks import LAYERS, choose_layer, convert_preprocessing
 from live_gradcam.explain.preprocess import as_bgr, plan_frame, prepare_batch
 from live_gradcam.native import cv2
 from tests.explain import support
@@ -182,7 +183,7 @@ def test_imagenet_labels_for_a_thousand_classes(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["resnet18", "vit_tiny_patch16_224", "efficientnet_b0"])
 def test_pixels_are_those_of_timms_own_transform(name: str) -> None:
     config = resolve_data_config(pretrained_cfg=timm.get_pretrained_cfg(name).to_dict())
-    preprocessing = as_preprocessing(config, name)
+    preprocessing = convert_preprocessing(config, name)
     generator = np.random.default_rng(0)
     coarse = generator.integers(0, 256, (30, 40, 3), np.uint8)
     picture = Image.fromarray(coarse).resize((640, 480), Image.Resampling.BICUBIC)
@@ -210,9 +211,9 @@ def test_pixels_are_those_of_timms_own_transform(name: str) -> None:
 )
 def test_a_transform_that_ours_cannot_do_is_refused(changed: dict, said: str) -> None:
     config = resolve_data_config(pretrained_cfg={"num_classes": 5})
-    assert as_preprocessing(config, "mine").interpolation == "bicubic"
+    assert convert_preprocessing(config, "mine").interpolation == "bicubic"
     with pytest.raises(ModelError, match=said):
-        as_preprocessing({**config, **changed}, "mine")
+        convert_preprocessing({**config, **changed}, "mine")
 
 
 @pytest.mark.parametrize(
