@@ -14,7 +14,7 @@ from live_gradcam.bench.network import SIZE
 from live_gradcam.capture.scene import SceneSource
 from live_gradcam.capture.video import VideoSource
 from live_gradcam.explain.explainer import Explainer
-from live_gradcam.explain.omp import aside
+from live_gradcam.explain.omp import in_short_lived_thread
 from live_gradcam.native import cv2
 from live_gradcam.painter import Painter
 from live_gradcam.pipeline import RunOptions, run_offline
@@ -94,7 +94,9 @@ def offline_cases(clip: Path, explainer: Explainer, folder: Path) -> list[Case]:
     count = len(frames)
     return [
         Case("decode", "decode alone", decode, per=count, once=True),
-        Case("explain", "explain alone", lambda: aside(explain), per=count, once=True),
+        Case(
+            "explain", "explain alone", lambda: in_short_lived_thread(explain), per=count, once=True
+        ),
         Case("draw", "draw alone", draw, per=count, once=True),
         Case("encode", "encode alone", encode, per=count, once=True),
         Case("offline", "the whole offline pipeline", offline, per=count, once=True),
@@ -114,7 +116,9 @@ def naive_case(clip: Path, network: nn.Module, folder: Path, frames: int) -> Cas
         ImportError: pytorch-grad-cam is not installed.
     """
     run = _naive(clip, network, folder, frames)
-    return Case("naive_loop", "the usual loop", lambda: aside(run), per=frames, once=True)
+    return Case(
+        "naive_loop", "the usual loop", lambda: in_short_lived_thread(run), per=frames, once=True
+    )
 
 
 def _naive(clip: Path, network: nn.Module, folder: Path, frames: int) -> Callable[[], None]:

@@ -32,9 +32,9 @@ def execute(
     from live_gradcam.bench.peers import peer_cases
     from live_gradcam.bench.report import machine, ratio_title, ratios_of, write_json
     from live_gradcam.explain.explainer import Explainer
-    from live_gradcam.explain.omp import aside
+    from live_gradcam.explain.omp import in_short_lived_thread
 
-    network = aside(plain_network)
+    network = in_short_lived_thread(plain_network)
     classifier = classifier_of(network)
     missing: list[str] = []
     if compiled:
@@ -44,20 +44,20 @@ def execute(
         tempfile.TemporaryDirectory(prefix="live-gradcam-bench-") as name,
     ):
         plain = network
-        network = aside(lambda: copy.deepcopy(plain).to(explainer.runtime.device))
+        network = in_short_lived_thread(lambda: copy.deepcopy(plain).to(explainer.runtime.device))
         folder = Path(name)
         clip = make_clip(folder, _QUICK_CLIP_FRAMES if quick else _CLIP_FRAMES)
-        aside(lambda: _warm(explainer))
-        cases = aside(lambda: network_cases(network, explainer, classifier))
+        in_short_lived_thread(lambda: _warm(explainer))
+        cases = in_short_lived_thread(lambda: network_cases(network, explainer, classifier))
         if peers:
-            cases += aside(lambda: peer_cases(network, missing.append))
-        longer = aside(lambda: offline_cases(clip, explainer, folder))
+            cases += in_short_lived_thread(lambda: peer_cases(network, missing.append))
+        longer = in_short_lived_thread(lambda: offline_cases(clip, explainer, folder))
         if peers and "pytorch_grad_cam" not in missing:
             frames = _QUICK_NAIVE_FRAMES if quick else _NAIVE_FRAMES
             longer.append(naive_case(clip, network, folder, frames))
         with console.progress("measuring") as line:
             medians = dict(
-                aside(
+                in_short_lived_thread(
                     lambda: measure(
                         cases,
                         rounds=_QUICK_ROUNDS if quick else _ROUNDS,

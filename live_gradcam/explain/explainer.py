@@ -27,7 +27,7 @@ from live_gradcam.explain.heads.base import LinearHead
 from live_gradcam.explain.heads.multi_layer import UNIT, MultiLayerHead
 from live_gradcam.explain.methods.heads import require_layers
 from live_gradcam.explain.methods.score_cam import OnForwards
-from live_gradcam.explain.omp import aside
+from live_gradcam.explain.omp import in_short_lived_thread
 from live_gradcam.explain.preprocess import FramePlan, as_bgr, plan_frame, prepare_batch
 from live_gradcam.explain.protocol import ClassChoice
 from live_gradcam.values import Evidence, Explanation, Image, Prediction, View
@@ -93,7 +93,7 @@ class Explainer:
         runtime = choose_runtime(device, precision, compile)
         for notice in runtime.notices:
             (on_notice or _ignore)(notice)
-        self._runner = aside(
+        self._runner = in_short_lived_thread(
             lambda: Runner(
                 classifier,
                 runtime,

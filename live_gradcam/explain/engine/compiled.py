@@ -43,7 +43,7 @@ from live_gradcam.explain.engine.runtime import cpu_flags
 from live_gradcam.explain.engine.verify import check_equal
 from live_gradcam.explain.heads import base, multi_layer, tokens
 from live_gradcam.explain.methods import heads as method_heads
-from live_gradcam.explain.omp import aside
+from live_gradcam.explain.omp import in_short_lived_thread
 
 _LOG = logging.getLogger(__name__)
 
@@ -181,7 +181,7 @@ class BackgroundCompiler:
         package = folder / f"{self._key(job.shape)}.pt2"
         if package.is_file():
             try:
-                ready = aside(partial(self._load, package, job.shape))
+                ready = in_short_lived_thread(partial(self._load, package, job.shape))
             except Exception:
                 _LOG.debug("discarding %s", package, exc_info=True)
                 package.unlink(missing_ok=True)
@@ -194,7 +194,7 @@ class BackgroundCompiler:
         self._compile(folder, package, job.shape)
         if self._closing.is_set():
             return None
-        ready = aside(partial(self._load, package, job.shape))
+        ready = in_short_lived_thread(partial(self._load, package, job.shape))
         prune_cache(folder, keep=package)
         return ready
 
