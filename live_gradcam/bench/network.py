@@ -146,8 +146,8 @@ def _bare_case(explainer: Explainer, classifier: Classifier) -> Case:
     if runtime.state == "recorded":
         with torch.no_grad():
             accelerator = cuda_device(torch.device(runtime.device))
-            recorded = GraphedNetwork(network, accelerator, (1, SIZE, SIZE), depth=1)
-        return Case("bare", title, lambda: recorded.start(pixels, (-1,))())
+            graphed = GraphedNetwork(network, accelerator, (1, SIZE, SIZE), depth=1)
+        return Case("bare", title, lambda: graphed.start(pixels, (-1,))())
     selection = torch.tensor([-1], device=runtime.device)
     engine = _compiled(network, runtime.threads) if runtime.compiled else network
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import numpy as np
 import pytest
@@ -105,7 +106,7 @@ def test_flicker_is_the_mean_change_from_map_to_map() -> None:
 
 def test_the_maps_compared_with_fill_their_whole_range_whatever_they_hold() -> None:
     for strength in (1e-3, 1.0, 50.0):
-        heat = min_max(np.float32([[-2.0, 0.0], [1.0, 3.0]]) * np.float32(strength))
+        heat = min_max(np.array([[-2.0, 0.0], [1.0, 3.0]], np.float32) * np.float32(strength))
         assert heat.ravel() == pytest.approx([0.0, 0.0, 1 / 3, 1.0], abs=1e-3)
 
 
@@ -159,7 +160,9 @@ def test_promises_become_a_table_and_a_file(tmp_path: Path) -> None:
         write_promises(tmp_path / "absent" / "live.json", promises)
 
 
-def test_the_command_measures_and_writes_what_it_says(command, tmp_path: Path) -> None:
+def test_the_command_measures_and_writes_what_it_says(
+    command: Callable[..., CompletedProcess[str]], tmp_path: Path
+) -> None:
     words = ("bench", "--quick", "--no-compile", "--peers", "--json", "found.json")
     done = command(*words, timeout=280)
     assert done.returncode == 0, done.stderr

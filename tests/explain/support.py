@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,8 +12,11 @@ from torch import nn
 from torchvision import models
 
 from live_gradcam.explain.classifier import Classifier
+from live_gradcam.explain.heads.base import GradientHead
 from live_gradcam.explain.networks.torchvision_networks import family_of
 from live_gradcam.explain.preprocess import Preprocessing
+from live_gradcam.native import cv2
+from live_gradcam.values import Image
 
 
 def randomised(network: nn.Module, seed: int = 0, probe_size: int = 96) -> nn.Module:
@@ -21,6 +25,8 @@ def randomised(network: nn.Module, seed: int = 0, probe_size: int = 96) -> nn.Mo
     with torch.no_grad():
         for module in network.modules():
             if isinstance(module, nn.BatchNorm2d):
+                assert module.running_mean is not None
+                assert module.running_var is not None
                 module.running_mean.normal_(0, 0.1, generator=generator)
                 module.running_var.uniform_(0.6, 1.4, generator=generator)
                 module.weight.uniform_(0.7, 1.3, generator=generator)
@@ -71,14 +77,42 @@ class TinyNet(nn.Module):
         self.fc = nn.Linear(16, class_count)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.fc(self.last(self.stem(x)).mean((2, 3)))
+        logits: torch.Tensor = self.fc(self.last(self.stem(x)).mean((2, 3)))
+        return logits
 
 
-def tiny_classifier(class_count: int = 5, seed: int = 0, **options: object) -> Classifier:
+def tiny_classifier(class_count: int = 5, seed: int = 0, **options: Any) -> Classifier:
     """A classifier around `TinyNet` for 64-pixel pictures."""
-    chosen = {"preprocessing": Preprocessing(resize_size=72, crop_size=64), **options}
+    chosen: dict[str, Any] = {
+        "preprocessing": Preprocessing(resize_size=72, crop_size=64),
+        **options,
+    }
     module = randomised(TinyNet(class_count), seed)
     return Classifier.from_module(module, layer="last", name="tiny", **chosen)
+
+
+def gradient_classifier() -> Classifier:
+    """A classifier whose head has no closed form."""
+    network = nn.Sequential(
+        nn.Sequential(nn.Conv2d(3, 8, 3, stride=8), nn.BatchNorm2d(8), nn.ReLU()),
+        nn.AdaptiveAvgPool2d(2),
+        nn.Flatten(),
+        nn.Linear(32, 16),
+        nn.Hardswish(),
+        nn.Linear(16, 5),
+    )
+    classifier = Classifier.from_module(
+        randomised(network), layer="0", preprocessing=Preprocessing(72, 64)
+    )
+    assert isinstance(classifier.head, GradientHead)
+    return classifier
+
+
+def smooth_image(width: int = 90, height: int = 70, seed: int = 0) -> Image:
+    """A seeded image of a few smooth blobs, ``uint8 (height, width, 3)``."""
+    coarse = np.random.default_rng(seed).integers(0, 256, (5, 6, 3), np.uint8)
+    image = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
+    return image.astype(np.uint8, copy=False)
 
 
 def as_input(images: list[np.ndarray], preprocessing: Preprocessing | None = None) -> torch.Tensor:
