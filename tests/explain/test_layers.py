@@ -22,7 +22,6 @@ from live_gradcam.explain.layers import at_layers, choose_layers, layers_of, lis
 from live_gradcam.explain.methods.table import METHODS, QUICK_METHODS
 from live_gradcam.explain.preprocess import Preprocessing
 from tests.explain import support
-from tests.explain.engine.test_compiled import gradient_classifier
 from tests.explain.methods.test_methods import (
     CHOSEN,
     PEERS,
@@ -144,7 +143,7 @@ def test_layers_that_put_their_channels_last_are_fused_as_well(method: str) -> N
 
 
 @pytest.mark.parametrize("method", QUICK_METHODS)
-@pytest.mark.parametrize("make", [support.tiny_classifier, gradient_classifier])
+@pytest.mark.parametrize("make", [support.tiny_classifier, support.gradient_classifier])
 def test_what_is_compiled_is_the_same_function(method: str, make: Callable) -> None:
     """The compiler's first step; the rest of it is the same for all networks."""
     classifier = choose_layers(make(), "all")

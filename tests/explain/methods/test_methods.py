@@ -17,8 +17,9 @@ from torch import nn
 
 from live_gradcam.errors import UsageError
 from live_gradcam.explain.classifier import Classifier, load_classifier
-from live_gradcam.explain.engine.compiled import BackgroundCompiler
-from live_gradcam.explain.engine.fused import FusedNetwork
+from live_gradcam.explain.engine.package_cache import package_key
+from live_gradcam.explain.engine.runner import Runner
+from live_gradcam.explain.engine.runtime import choose_runtime
 from live_gradcam.explain.explainer import Explainer
 from live_gradcam.explain.heads.base import GradientHead, LinearHead, PointwiseHead, one_hot
 from live_gradcam.explain.methods.heads import (
@@ -33,8 +34,6 @@ from live_gradcam.explain.preprocess import Preprocessing
 from live_gradcam.native import cv2
 from live_gradcam.values import Explanation
 from tests.explain import support
-from tests.explain.engine.test_compiled import gradient_classifier
-from tests.explain.test_explainer import picture
 
 PEERS: dict[str, Callable] = {
     "gradcam": theirs.GradCAM,
@@ -339,7 +338,7 @@ def test_an_explanation_says_how_it_was_made(method: str) -> None:
     classifier = support.tiny_classifier()
     with Explainer(classifier, precision="fp32", compile="off", method=method) as explainer:
         assert explainer.method == method
-        explanation = explainer.explain(picture())
+        explanation = explainer.explain(support.smooth_image())
     row = METHODS[method]
     assert (explanation.method, explanation.unit) == (method, row.unit)
     assert explanation.class_specific == row.class_specific
@@ -352,11 +351,11 @@ def test_an_explanation_says_how_it_was_made(method: str) -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("make", [support.tiny_classifier, gradient_classifier])
+@pytest.mark.parametrize("make", [support.tiny_classifier, support.gradient_classifier])
 def test_a_batch_and_all_classes_are_what_each_picture_and_class_gives_alone(
     method: str, make: Callable[[], Classifier]
 ) -> None:
-    images = [picture(seed=seed) for seed in range(3)]
+    images = [support.smooth_image(seed=seed) for seed in range(3)]
     with Explainer(make(), precision="fp32", compile="off", method=method, top_k=2) as explainer:
         together = explainer.explain_batch(images, classes="all")
         for image, found in zip(images, together, strict=True):
@@ -375,7 +374,7 @@ def test_what_takes_long_says_how_far_it_is() -> None:
         method="scorecam",
         on_forwards=lambda done, total: told.append((done, total)),
     ) as explainer:
-        explainer.explain_batch([picture(), picture(seed=1)])
+        explainer.explain_batch([support.smooth_image(), support.smooth_image(seed=1)])
     assert told == [(16, 32), (32, 32)]
 
 
@@ -383,9 +382,9 @@ def test_what_takes_long_says_how_far_it_is() -> None:
 def test_many_forwards_are_not_compiled_and_say_so(method: str) -> None:
     told: list[str] = []
     with Explainer(
-        gradient_classifier(), compile="on", method=method, on_notice=told.append
+        support.gradient_classifier(), compile="on", method=method, on_notice=told.append
     ) as explainer:
-        explainer.explain(picture())
+        explainer.explain(support.smooth_image())
         assert not explainer.compiled
         assert explainer.runtime.compile == "off"
     assert len(told) == 1
@@ -393,16 +392,17 @@ def test_many_forwards_are_not_compiled_and_say_so(method: str) -> None:
 
 
 def test_compiled_networks_of_two_methods_are_two() -> None:
-    classifier = gradient_classifier()
+    classifier = support.gradient_classifier()
     keys = set()
     for method in QUICK_METHODS:
-        with Explainer(classifier, compile="off", method=method) as explainer:
-            network = explainer._runner._network
-        assert isinstance(network, FusedNetwork)
-        compiler = BackgroundCompiler(
-            network, depth=3, threads=1, on_ready=lambda *_: None, on_failure=lambda _: None
+        runner = Runner(
+            classifier,
+            choose_runtime("cpu", compile="off"),
+            depth=3,
+            method=METHODS[method],
+            on_notice=pytest.fail,
         )
-        keys.add(compiler._key((1, 64, 64)))
+        keys.add(package_key(runner.network, (1, 64, 64), depth=3, threads=1))
     assert len(keys) == len(QUICK_METHODS)
 
 
