@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from live_gradcam.bench.filming import LiveScene
+from live_gradcam.capture.live_scene import LiveScene
 from live_gradcam.capture.scene import render_scene
 from live_gradcam.explain.classifier import load_classifier
 from live_gradcam.explain.explainer import Explainer

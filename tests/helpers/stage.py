@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from live_gradcam import lifecycle
-from live_gradcam.bench.filming import Pace
 from live_gradcam.capture.live import LivePolicy, LiveReader
+from live_gradcam.capture.live_scene import Pace
 from live_gradcam.capture.scene import SceneSource, render_scene
 from live_gradcam.capture.source import Source
 from live_gradcam.explain.explainer import Explainer

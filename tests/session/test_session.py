@@ -16,8 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from live_gradcam.bench.filming import LiveScene
 from live_gradcam.capture.camera import CameraInfo
+from live_gradcam.capture.live_scene import LiveScene
 from live_gradcam.capture.scene import SceneSource
 from live_gradcam.capture.source import Source
 from live_gradcam.errors import SinkError, SourceError
