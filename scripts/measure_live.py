@@ -30,7 +30,7 @@ from tempfile import TemporaryDirectory
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from live_gradcam.bench.live import Promise, measure_flicker, measure_latency, measure_scramble
+from live_gradcam.bench.live import Promise, measure_flicker, measure_latency, measure_randomization
 from live_gradcam.bench.report import machine, promises_markdown, write_promises
 from live_gradcam.capture.scene import render_scene
 from live_gradcam.capture.stream import StreamSource
@@ -142,7 +142,7 @@ def main() -> int:
     with Explainer(load_classifier("scenes"), compile="off") as explainer:
         for levels in options.noise:
             take(measure_flicker(explainer, levels, scenes=options.scenes))
-        take(measure_scramble(explainer))
+        take(measure_randomization(explainer))
     window = bool(os.environ.get("DISPLAY"))
     for at_least in options.explain_ms:
         take(measure_latency(options.seconds, at_least_ms=at_least, window=window))

@@ -97,7 +97,7 @@ def execute_live(console: Console, *, json_path: Path | None, quick: bool) -> No
     Raises:
         SinkError: The JSON file cannot be written.
     """
-    from live_gradcam.bench.live import measure_flicker, measure_latency, measure_scramble
+    from live_gradcam.bench.live import measure_flicker, measure_latency, measure_randomization
     from live_gradcam.bench.report import machine, promises_markdown, write_promises
     from live_gradcam.explain.classifier import load_classifier
     from live_gradcam.explain.explainer import Explainer
@@ -106,7 +106,7 @@ def execute_live(console: Console, *, json_path: Path | None, quick: bool) -> No
     with Explainer(load_classifier("scenes"), compile="off") as explainer:
         promises = [
             measure_flicker(explainer, _SENSOR_NOISE, scenes=2 if quick else 8),
-            measure_scramble(explainer, scenes=8 if quick else 40),
+            measure_randomization(explainer, scenes=8 if quick else 40),
         ]
     promises.append(measure_latency(_QUICK_LIVE_SECONDS if quick else _LIVE_SECONDS))
     console.out(f"{machine()}\n\n{promises_markdown(promises)}")

@@ -16,7 +16,7 @@ from live_gradcam.bench.live import (
     judge_latency,
     measure_flicker,
     measure_latency,
-    measure_scramble,
+    measure_randomization,
     min_max,
 )
 from live_gradcam.bench.measure import Case, measure
@@ -118,10 +118,10 @@ def test_flicker_of_a_session_is_measured_against_its_bar(tiny: Explainer) -> No
     assert promise.kept == (promise.numbers["ratio_worst"] >= 3.0)
 
 
-def test_the_scrambled_network_is_correlated_with_the_true_one_scene_by_scene(
+def test_the_randomized_network_is_correlated_with_the_true_one_scene_by_scene(
     tiny: Explainer,
 ) -> None:
-    promise = measure_scramble(tiny, scenes=6)
+    promise = measure_randomization(tiny, scenes=6)
     numbers = promise.numbers
     assert -1.0 <= numbers["p25"] <= numbers["median"] <= numbers["p75"] <= numbers["largest"] <= 1
     assert promise.kept == (abs(numbers["mean"]) < 0.3)

@@ -9,7 +9,6 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Literal
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -228,11 +227,6 @@ def late_explainer(device: LateDevice) -> Explainer:
     )
 
 
-def assert_close(evidence: np.ndarray, expected: np.ndarray, share: float = 1e-5) -> None:
-    """Equal up to a share of the largest value."""
-    np.testing.assert_allclose(evidence, expected, rtol=0, atol=share * abs(expected).max())
-
-
 def test_a_long_batch_is_explained_in_order_while_the_device_is_late() -> None:
     images = [support.smooth_image(seed=seed) for seed in range(23)]
     eager = Explainer(support.tiny_classifier(), device="cpu", precision="fp32", compile="off")
@@ -241,7 +235,7 @@ def test_a_long_batch_is_explained_in_order_while_the_device_is_late() -> None:
     found = late_explainer(device).explain_batch(images, classes="top")
     for ours, theirs in zip(found, expected, strict=True):
         assert ours.explained == theirs.explained
-        assert_close(ours.evidence, theirs.evidence)
+        support.assert_maps_close(ours.evidence, theirs.evidence)
         assert set(ours.timings_ms) == {"preprocess", "network", "explain"}
     assert device.replays > 23 // 4
 
@@ -266,7 +260,7 @@ def test_what_does_not_fit_is_explained_in_halves(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(GraphedNetwork, "start", start_small)
     for ours, theirs in zip(explainer.explain_batch(images), expected, strict=True):
-        assert_close(ours.evidence, theirs.evidence)
+        support.assert_maps_close(ours.evidence, theirs.evidence)
 
 
 @pytest.mark.parametrize(
@@ -317,7 +311,7 @@ def test_cuda_captures_what_it_computes(
     for theirs, *ours in zip(expected, found, again, strict=True):
         for each in ours:
             assert each.explained == theirs.explained
-            assert_close(each.evidence, theirs.evidence, 0.01)
+            support.assert_maps_close(each.evidence, theirs.evidence, 0.01)
 
 
 @needs_cuda
@@ -334,4 +328,4 @@ def test_cuda_explains_by_every_method(method: str) -> None:
         for _ in range(6):
             found = explainer.explain(support.smooth_image())
     assert told == []
-    assert_close(found.evidence, expected.evidence, 0.01)
+    support.assert_maps_close(found.evidence, expected.evidence, 0.01)
