@@ -28,6 +28,10 @@ if TYPE_CHECKING:
         SourceError,
         UsageError,
     )
+    from live_gradcam.evaluate.dataset import Dataset, open_dataset
+    from live_gradcam.evaluate.evaluation import Evaluation, run_evaluation
+    from live_gradcam.evaluate.options import EvaluationOptions
+    from live_gradcam.evaluate.values import EvaluationResult
     from live_gradcam.explain.classifier import Classifier, load_classifier
     from live_gradcam.explain.explainer import Explainer
     from live_gradcam.explain.preprocess import Preprocessing
@@ -43,7 +47,11 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Classifier": "explain.classifier",
+    "Dataset": "evaluate.dataset",
     "DeviceError": "errors",
+    "Evaluation": "evaluate.evaluation",
+    "EvaluationOptions": "evaluate.options",
+    "EvaluationResult": "evaluate.values",
     "Explainer": "explain.explainer",
     "Explanation": "values",
     "Frame": "values",
@@ -67,16 +75,22 @@ _HOMES = {
     "UsageError": "errors",
     "draw": "show.overlay",
     "load_classifier": "explain.classifier",
+    "open_dataset": "evaluate.dataset",
     "open_sink": "show.open",
     "open_source": "capture.open",
     "read_image": "images",
+    "run_evaluation": "evaluate.evaluation",
     "run_offline": "pipeline",
     "run_session": "session",
 }
 
 __all__ = [
     "Classifier",
+    "Dataset",
     "DeviceError",
+    "Evaluation",
+    "EvaluationOptions",
+    "EvaluationResult",
     "Explainer",
     "Explanation",
     "Frame",
@@ -100,9 +114,11 @@ __all__ = [
     "UsageError",
     "draw",
     "load_classifier",
+    "open_dataset",
     "open_sink",
     "open_source",
     "read_image",
+    "run_evaluation",
     "run_offline",
     "run_session",
 ]

@@ -20,7 +20,7 @@ def main() -> None:
         lifecycle.install()
         if not debug:
             lifecycle.silence_tracebacks()
-        from live_gradcam.cli.main import run_command_line
+        from live_gradcam.cli import run_command_line
 
         code = run_command_line(sys.argv[1:])
     except lifecycle.Interrupted as interrupted:

@@ -29,7 +29,7 @@ def cannot_write(what: str, where: Path | str, exc: OSError | av.error.FFmpegErr
     """The `SinkError` for an error of the operating system.
 
     Args:
-        what: What failed, e.g. ``cannot write picture``.
+        what: What failed, e.g. ``cannot write image``.
         where: The output.
         exc: What the system, or FFmpeg in its place, said.
     """

@@ -10,12 +10,12 @@ from live_gradcam.values import Explanation, Image
 
 
 class Painter:
-    """Explained frames to pictures, one after another.
+    """Explained frames to images, one after another.
 
     Args:
         options: How to draw.
         moving: ``True`` for frames that follow each other in time: the colour scale is then a
-            smoothed maximum, so that noise is never stretched to full heat. Unrelated pictures
+            smoothed maximum, so that noise is never stretched to full heat. Unrelated images
             each get their own scale.
     """
 
@@ -32,7 +32,7 @@ class Painter:
             hud: Measured figures to show, if any.
 
         Returns:
-            A new ``uint8 (H', W', 3)`` BGR picture.
+            A new ``uint8 (H', W', 3)`` BGR image.
         """
         options = self.options
         if self._scale is not None:

@@ -11,20 +11,18 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from live_gradcam.budget import limit_drawing
 from live_gradcam.capture.source import Source
 from live_gradcam.errors import SourceError
-from live_gradcam.explain.explainer import Explainer
-from live_gradcam.explain.protocol import ClassChoice
+from live_gradcam.explain.protocol import BatchExplainer, ClassChoice
+from live_gradcam.images.geometry import mirror_frame
 from live_gradcam.lifecycle import StopToken
 from live_gradcam.painter import Painter
 from live_gradcam.show.overlay import Hud
-from live_gradcam.show.sink import Sink
+from live_gradcam.show.sink import Sink, closing_sinks
 from live_gradcam.timing import RateMeter, StageClock, StageTimes
 from live_gradcam.values import Explanation, Frame, Image
-from live_gradcam.workers import Channel, ChannelAborted, WorkerGroup
+from live_gradcam.workers import Channel, ChannelAborted, ChannelClosed, WorkerGroup
 
 _QUEUE_FRAMES = 4
 _POLL_SECONDS = 0.05
@@ -53,7 +51,7 @@ class Summary:
         frames: Frames explained and written.
         seconds: From the first frame asked for to the last one finished.
         stages: Time per frame of each stage.
-        skipped: Frames or pictures that could not be decoded.
+        skipped: Frames or images that could not be decoded.
         outputs: One description for each output.
         notes: What the user should know, one sentence each.
         dropped: Frames of a live source that were replaced by newer ones.
@@ -81,7 +79,7 @@ class _Item:
 
     frame: Frame
     explanation: Explanation | None = None
-    picture: Image | None = None
+    rendered: Image | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +91,7 @@ class RunOptions:
         max_frames: Stop after so many frames; ``None`` for all.
         mirror: Flip every frame left to right before it is explained.
         batch_size: Frames explained in one forward; they are never waited for.
-        show_rate: Draw the measured rate into the picture.
+        show_rate: Draw the measured rate into the image.
     """
 
     classes: ClassChoice = None
@@ -109,27 +107,16 @@ class RunOptions:
             raise ValueError(f"batch_size must be at least 1, not {self.batch_size}")
 
 
-def mirrored(frame: Frame) -> Frame:
-    """The frame flipped left to right, in memory of its own."""
-    return Frame(
-        np.ascontiguousarray(frame.image[:, ::-1]),
-        frame.index,
-        frame.pts_seconds,
-        frame.source,
-        frame.captured_seconds,
-    )
-
-
 def run_offline(
     source: Source,
-    explainer: Explainer,
+    explainer: BatchExplainer,
     sinks: Sequence[Sink],
     *,
     painter: Painter,
     options: RunOptions | None = None,
     stop: StopToken | None = None,
     on_progress: Callable[[Progress], None] | None = None,
-    on_picture: Callable[[Frame, Image], bool] | None = None,
+    on_rendered: Callable[[Frame, Image], bool] | None = None,
     on_idle: Callable[[], bool] | None = None,
 ) -> Summary:
     """Explain every frame of a source, in order, and write each to every sink.
@@ -140,12 +127,12 @@ def run_offline(
     Args:
         source: Where frames come from.
         explainer: Explains them.
-        sinks: Where they go; may be empty if ``on_picture`` takes them.
-        painter: Draws them, for the sinks that want pictures.
+        sinks: Where they go; may be empty if ``on_rendered`` takes them.
+        painter: Renders them, for the sinks that want that.
         options: What to do with the frames.
         stop: Asked between two frames; when set, what was begun is finished and finalised.
         on_progress: Told about the progress, in the caller's thread.
-        on_picture: Takes every drawn picture, in the caller's thread, in order; returns ``False``
+        on_rendered: Takes every rendered frame, in the caller's thread, in order; returns ``False``
             to end the run.
         on_idle: Called in the caller's thread some twenty times a second while there is nothing
             else to do; returns ``False`` to end the run.
@@ -164,33 +151,33 @@ def run_offline(
         painter,
         options or RunOptions(),
         stop or StopToken(),
-        wants_picture=on_picture is not None,
+        wants_rendered=on_rendered is not None,
     )
-    return run.execute(on_progress, on_picture, on_idle)
+    return run.execute(on_progress, on_rendered, on_idle)
 
 
 @dataclass(slots=True)
 class _OfflineRun:
     source: Source
-    explainer: Explainer
+    explainer: BatchExplainer
     sinks: Sequence[Sink]
     painter: Painter
     options: RunOptions
     stop: StopToken
-    wants_picture: bool
+    wants_rendered: bool
     clock: StageClock = field(default_factory=StageClock)
     rate: RateMeter = field(default_factory=RateMeter)
     read: Channel[_Item] = field(default_factory=lambda: Channel(_QUEUE_FRAMES))
     explained: Channel[_Item] = field(default_factory=lambda: Channel(_QUEUE_FRAMES))
     drawn: Channel[_Item] = field(default_factory=lambda: Channel(_QUEUE_FRAMES))
-    # Pictures only where somebody looks at them: what waits here would hold memory for nothing.
+    # Images only where somebody looks at them: what waits here would hold memory for nothing.
     finished: Channel[_Item | None] = field(default_factory=lambda: Channel(_QUEUE_FRAMES))
     source_error: SourceError | None = None
 
     def execute(
         self,
         on_progress: Callable[[Progress], None] | None,
-        on_picture: Callable[[Frame, Image], bool] | None,
+        on_rendered: Callable[[Frame, Image], bool] | None,
         on_idle: Callable[[], bool] | None,
     ) -> Summary:
         if self.options.batch_size > _QUEUE_FRAMES:
@@ -199,7 +186,7 @@ class _OfflineRun:
         started = time.monotonic()
         frames = 0
         workers = WorkerGroup("offline", self._abort)
-        try:
+        with closing_sinks(self.sinks):
             with workers:
                 workers.start("read", self._read)
                 workers.start("explain", self._explain)
@@ -212,15 +199,15 @@ class _OfflineRun:
                         if on_idle is not None and not on_idle():
                             self.stop.request()
                         continue
-                    except (StopIteration, ChannelAborted):
+                    except (ChannelClosed, ChannelAborted):
                         break
                     frames += 1
                     if (
-                        on_picture is not None
+                        on_rendered is not None
                         and item is not None
-                        and item.picture is not None
+                        and item.rendered is not None
                         and not self.stop.requested
-                        and not on_picture(item.frame, item.picture)
+                        and not on_rendered(item.frame, item.rendered)
                     ):
                         self.stop.request()
                     if on_progress is not None:
@@ -229,10 +216,6 @@ class _OfflineRun:
             workers.reraise()
             if self.source_error is not None:
                 raise self.source_error
-        except BaseException:
-            _close_quietly(self.sinks)
-            raise
-        _close_all(self.sinks)
         return Summary(
             frames=frames,
             seconds=seconds,
@@ -268,7 +251,7 @@ class _OfflineRun:
                 if frame is None:
                     break
                 if self.options.mirror:
-                    frame = mirrored(frame)
+                    frame = mirror_frame(frame)
                 self.clock.add("decode", _milliseconds_since(began))
                 self.read.put(_Item(frame))
                 if limit is not None and frame.index + 1 >= limit:
@@ -294,12 +277,12 @@ class _OfflineRun:
         self.read.abort()
 
     def _draw(self) -> None:
-        wanted = self.wants_picture or any(sink.needs_picture for sink in self.sinks)
+        wanted = self.wants_rendered or any(sink.needs_rendered for sink in self.sinks)
         for item in self.explained:
             if wanted and item.explanation is not None:
                 began = time.perf_counter()
                 hud = Hud(fps=self.rate.per_second) if self.options.show_rate else None
-                item.picture = self.painter.paint(item.frame.image, item.explanation, hud)
+                item.rendered = self.painter.paint(item.frame.image, item.explanation, hud)
                 self.clock.add("draw", _milliseconds_since(began))
             self.drawn.put(item)
         self.drawn.close()
@@ -309,33 +292,12 @@ class _OfflineRun:
             assert item.explanation is not None, "the explain stage fills this"
             began = time.perf_counter()
             for sink in self.sinks:
-                sink.write(item.frame, item.picture, item.explanation)
+                sink.write(item.frame, item.rendered, item.explanation)
             if self.sinks:
                 self.clock.add("write", _milliseconds_since(began))
-            self.finished.put(item if self.wants_picture else None)
+            self.finished.put(item if self.wants_rendered else None)
         self.finished.close()
 
 
 def _milliseconds_since(began: float) -> float:
     return (time.perf_counter() - began) * 1000.0
-
-
-def _close_all(sinks: Sequence[Sink]) -> None:
-    """Finalise every sink, then raise the first failure."""
-    failure: Exception | None = None
-    for sink in sinks:
-        try:
-            sink.close()
-        except Exception as error:  # the other outputs come first
-            failure = failure or error
-    if failure is not None:
-        raise failure
-
-
-def _close_quietly(sinks: Sequence[Sink]) -> None:
-    """Finalise every sink while another exception is on its way."""
-    for sink in sinks:
-        try:
-            sink.close()
-        except Exception:  # the first failure is the one to report
-            continue

@@ -1,4 +1,4 @@
-"""Measured rates and durations: never derived, always over a bounded number of samples."""
+"""Measured rates, durations and progress, always over a bounded number of samples."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MISSED_INTERVALS = 3
 
 @dataclass(frozen=True, slots=True)
 class StageTimes:
-    """How long one stage took per frame.
+    """Duration of one stage per frame.
 
     Attributes:
         p50_ms: Median in milliseconds.
@@ -92,18 +92,18 @@ class RateMeter:
         return (len(self._stamps) - 1) / span if span >= _SHORTEST_SPAN_SECONDS else None
 
 
-class HowFar:
-    """How far one long piece of work is: told by the thread that does it, read by any other."""
+class StepProgress:
+    """Progress of one long piece of work: updated by the thread that does it, read by any other."""
 
     def __init__(self) -> None:
         self._steps = (0, 0)
 
-    def tell(self, done: int, total: int) -> None:
-        """So many of so many steps are done."""
+    def update(self, done: int, total: int) -> None:
+        """Record the number of steps done and the number of all steps."""
         self._steps = (done, total)
 
     @property
     def steps(self) -> tuple[int, int] | None:
-        """Steps done and all of them; ``None`` while no work is under way."""
+        """Steps done and all steps; ``None`` while no work is under way."""
         done, total = self._steps
         return (done, total) if 0 < done < total else None

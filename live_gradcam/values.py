@@ -20,22 +20,19 @@ Image: TypeAlias = NDArray[np.uint8]
 Evidence: TypeAlias = NDArray[np.float32]
 """``float32 (K, h, w)``, signed, neither rectified nor normalised; Grad-CAM's is in logit units."""
 
-View: TypeAlias = Literal["crop", "stretch", "full"]
-"""What the network is shown: torchvision's centre crop, the squeezed frame, or the whole frame."""
-
 SourceKind: TypeAlias = Literal["camera", "stream", "video", "pictures", "scene"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """One picture of a source.
+    """One image of a source.
 
     Attributes:
         image: ``uint8 (H, W, 3)``, BGR. Never modified in place by any consumer.
         index: Position in the source, from 0, counting the frames that were delivered.
         pts_seconds: Presentation time in the source's own clock.
         source: The file's name where a source has several files, else the source's name.
-        captured_seconds: ``time.monotonic()`` when the picture arrived; ``None`` for files.
+        captured_seconds: ``time.monotonic()`` when the image arrived; ``None`` for files.
     """
 
     image: Image
@@ -89,7 +86,7 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Explanation:
-    """What the network says about one picture, and why.
+    """What the network says about one image, and why.
 
     Attributes:
         predictions: Best first.
@@ -157,9 +154,9 @@ class SourceInfo:
         name: Short name for titles and records, e.g. ``clip.mp4`` or ``camera 0``.
         kind: Which sort of source this is.
         live: ``True`` where frames come in real time and old ones are worthless.
-        width: Width of upright frames in pixels; of the first picture for pictures.
+        width: Width of upright frames in pixels; of the first image for images.
         height: Height of upright frames in pixels.
-        fps: Nominal rate in frames per second; ``None`` where unknown (pictures).
+        fps: Nominal rate in frames per second; ``None`` where unknown (images).
         frame_count: Number of frames where known or well estimated, else ``None``.
         time_base: Seconds per tick of the original timestamps; ``None`` where there are none.
         path: The video file itself, from which sound can be copied; ``None`` elsewhere.

@@ -1,6 +1,9 @@
-"""Figures as people read them, the same in the window, on the page and in reports."""
+"""Figures and hints as people read them, the same in the window, on the page and in reports."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
 
 _SPACE = "\N{NO-BREAK SPACE}"
 
@@ -23,3 +26,14 @@ def percent(share: float, *, in_words: bool = False) -> str:
     else:
         text = f"{share * 100:.0f} %"
     return f"{text[:-2]}{_SPACE}%" if in_words else text
+
+
+def did_you_mean(text: str, known: Iterable[str]) -> str:
+    """The question after a name that does not exist: ``Did you mean magma? ``, or nothing.
+
+    Args:
+        text: The name as it was typed.
+        known: Every name that exists.
+    """
+    near = get_close_matches(text.lower(), known, 3, 0.5)
+    return f"Did you mean {' or '.join(near)}? " if near else ""

@@ -16,15 +16,19 @@ from typing_extensions import Self
 T = TypeVar("T")
 
 
+class ChannelClosed(Exception):
+    """The end of a channel: it is closed and every item was taken."""
+
+
 class ChannelAborted(Exception):
-    """The other side of a channel is gone; there is nothing left to do."""
+    """The end of all work on a channel: the other side is gone."""
 
 
 class Channel(Generic[T]):
     """A bounded queue between two threads that can be closed (no more items) or aborted.
 
     Args:
-        capacity: How many items may wait; `put` blocks beyond that.
+        capacity: Number of items that may wait; `put` blocks beyond that.
     """
 
     def __init__(self, capacity: int) -> None:
@@ -38,7 +42,7 @@ class Channel(Generic[T]):
         """Append an item, waiting for room.
 
         Raises:
-            ChannelAborted: Nobody will take it any more.
+            ChannelAborted: The channel was aborted, so nothing would take the item.
         """
         with self._changed:
             while len(self._items) >= self._capacity and not self._aborted:
@@ -52,7 +56,7 @@ class Channel(Generic[T]):
         """Take the oldest item.
 
         Raises:
-            StopIteration: The channel is closed and empty.
+            ChannelClosed: The channel is closed and empty.
             TimeoutError: Nothing came within the time.
             ChannelAborted: The channel was aborted.
         """
@@ -65,7 +69,7 @@ class Channel(Generic[T]):
             if not arrived:
                 raise TimeoutError
             if not self._items:
-                raise StopIteration
+                raise ChannelClosed
             item = self._items.popleft()
             self._changed.notify_all()
             return item
@@ -74,7 +78,7 @@ class Channel(Generic[T]):
         """Wait for one item, then take up to ``limit`` that are there; ``[]`` at the end."""
         try:
             items = [self.get()]
-        except StopIteration:
+        except ChannelClosed:
             return []
         with self._changed:
             while self._items and len(items) < limit:
@@ -86,18 +90,18 @@ class Channel(Generic[T]):
         while True:
             try:
                 item = self.get()
-            except StopIteration:
+            except ChannelClosed:
                 return
             yield item
 
     def close(self) -> None:
-        """No more items will come; those that wait are still handed out."""
+        """Declare that no more items will come; those that wait are still handed out."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
 
     def abort(self) -> None:
-        """Drop what waits and wake everybody."""
+        """Drop the items that wait and wake every thread that does."""
         with self._changed:
             self._aborted = True
             self._items.clear()
@@ -140,12 +144,12 @@ class WorkerGroup:
 
     @property
     def alive(self) -> bool:
-        """Whether any worker is still at work."""
+        """True while any worker runs."""
         return any(thread.is_alive() for thread in self._threads)
 
     @property
     def failed(self) -> bool:
-        """Whether a worker ended with an exception."""
+        """True if a worker ended with an exception."""
         return self._error is not None
 
     def abort(self) -> None:
@@ -160,7 +164,7 @@ class WorkerGroup:
         """Wait for all workers, each for at most the time given.
 
         Returns:
-            Whether all of them have ended.
+            ``True`` if all of them have ended.
         """
         for thread in self._threads:
             thread.join(timeout_seconds)

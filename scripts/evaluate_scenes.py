@@ -27,8 +27,8 @@ from torch.nn import functional
 from torchvision.models import resnet18
 from torchvision.transforms import v2
 
-from live_gradcam.capture.scene import SCENE_CLASSES, Scene, render_scene
 from live_gradcam.native import cv2
+from live_gradcam.scenes import SCENE_CLASSES, Scene, render_scene
 
 MODEL = Path(__file__).resolve().parent.parent / "live_gradcam" / "models" / "scenes"
 TOLERANCE = 15  # pixels at the network's input size (Zhang et al., arXiv 1608.00507)

@@ -22,8 +22,8 @@ import httpx
 import numpy as np
 import psutil
 
-from live_gradcam.capture.scene import render_scene
 from live_gradcam.native import cv2
+from live_gradcam.scenes import render_scene
 
 _ON_THE_WAY = 2
 _SIZE = (640, 480)

@@ -32,10 +32,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from live_gradcam.bench.live import Promise, measure_flicker, measure_latency, measure_randomization
 from live_gradcam.bench.report import machine, promises_markdown, write_promises
-from live_gradcam.capture.scene import render_scene
 from live_gradcam.capture.stream import StreamSource
 from live_gradcam.explain.classifier import load_classifier
 from live_gradcam.explain.explainer import Explainer
+from live_gradcam.scenes import render_scene
 from tests.helpers.servers import MjpegServer
 
 RECONNECT_BAR_SECONDS = 1.0

@@ -43,8 +43,8 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 from torchvision.models import resnet18
 
-from live_gradcam.capture.scene import SCENE_CLASSES, render_scene
 from live_gradcam.native import cv2
+from live_gradcam.scenes import SCENE_CLASSES, render_scene
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 FINAL_SIZE = 224
@@ -327,7 +327,7 @@ class Run:
             "device": f"{self.device.type}, {torch.get_num_threads()} threads, "
             f"{'bfloat16' if self.options.bf16 else 'float32'}, {platform.machine()}",
             "torch": torch.__version__,
-            "data": "generated scenes only (live_gradcam.capture.scene)",
+            "data": "generated scenes only (live_gradcam.scenes)",
             "losses": "cross-entropy over the objects present; binary cross-entropy of every cell "
             "of the class maps at layer4 against the objects' masks",
             "optimiser": f"AdamW, {PEAK_RATE} with warm-up and cosine, weight decay "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -49,6 +50,32 @@ def _no_leaked_threads() -> Iterator[None]:
         if time.monotonic() > deadline:
             pytest.fail(f"threads left behind: {sorted(thread.name for thread in left)}")
         time.sleep(0.02)
+
+
+def _open_files() -> set[tuple[str, str]]:
+    """Files that this process holds open, by number and name; nothing where no system says so."""
+    found = set()
+    for handle in Path("/proc/self/fd").glob("*"):
+        try:
+            target = handle.readlink()
+        except OSError:  # the handle with which the folder itself is read
+            continue
+        if target.is_file() and not target.is_relative_to("/proc"):
+            found.add((handle.name, str(target)))
+    return found
+
+
+@pytest.fixture(autouse=True)
+def _no_leaked_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Files that a test opened below its temporary folders are closed when it ends."""
+    before = _open_files()
+    yield
+    base = tmp_path_factory.getbasetemp()
+    left = {name for number, name in _open_files() - before if Path(name).is_relative_to(base)}
+    if left:
+        gc.collect()  # what is only waiting to be collected is somebody's, too, but not leaked
+        left = {name for number, name in _open_files() - before if name in left}
+    assert not left, f"files left open: {sorted(left)}"
 
 
 @pytest.fixture

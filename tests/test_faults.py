@@ -82,7 +82,7 @@ def test_a_recording_goes_on_through_an_outage(tmp_path: Path) -> None:
 
 
 STAGES = {
-    "read": ("live_gradcam.capture.scene", "SceneSource", "_render"),
+    "read": ("live_gradcam.scenes.motion", "MovingScene", "render"),
     "explain": ("live_gradcam.explain.explainer", "Explainer", "explain_batch"),
     "draw": ("live_gradcam.painter", "Painter", "paint"),
     "write": ("live_gradcam.show.records", "RecordSink", "write"),
@@ -172,7 +172,7 @@ def test_with_debug_the_same_shows_its_traceback(tmp_path: Path) -> None:
 THROWN = {
     "a thread of a library": """
         import threading
-        def run(request, console):
+        def run(arguments, console):
             thread = threading.Thread(target=lambda: 1 / 0)
             thread.start()
             thread.join()
@@ -180,36 +180,42 @@ THROWN = {
     "a destructor": """
         class Careless:
             def __del__(self): raise OSError("too late")
-        def run(request, console): Careless()
+        def run(arguments, console): Careless()
         """,
     "a warning": """
         import warnings
-        def run(request, console): warnings.warn("deprecated")
+        def run(arguments, console): warnings.warn("deprecated")
         """,
     "a library's log": """
         import logging
-        def run(request, console):
+        def run(arguments, console):
             try: 1 / 0
             except ZeroDivisionError: logging.getLogger("library").exception("it failed")
         """,
     "an exit in the middle": """
-        def run(request, console): raise SystemExit(0)
+        def run(arguments, console): raise SystemExit(0)
         """,
     "a recursion": """
-        def run(request, console): return run(request, console)
+        def run(arguments, console): return run(request, console)
         """,
     "memory that ends": """
-        def run(request, console): raise MemoryError
+        def run(arguments, console): raise MemoryError
         """,
     "an exception without words": """
-        def run(request, console): raise KeyError
+        def run(arguments, console): raise KeyError
         """,
 }
 
 
 @pytest.mark.parametrize("what", THROWN)
 def test_no_traceback_reaches_a_user_whatever_is_thrown(what: str, tmp_path: Path) -> None:
-    install = "\nimport live_gradcam.cli.run as home\nhome.execute = run\n"
+    install = """
+from dataclasses import replace
+from live_gradcam.cli import main as home
+home.COMMANDS = tuple(
+    replace(each, run=run) if each.name == "run" else each for each in home.COMMANDS
+)
+"""
     done = patched(textwrap.dedent(THROWN[what]) + install, ["run", "scene"], tmp_path)
     assert "Traceback" not in done.stderr
     assert 'File "' not in done.stderr

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +11,8 @@ import torch
 from torch import nn
 
 import live_gradcam as lg
+from live_gradcam.choices import View
+from live_gradcam.explain.protocol import ClassChoice
 from live_gradcam.lifecycle import StopToken
 from live_gradcam.pipeline import Progress
 from live_gradcam.values import Explanation, Frame, Image
@@ -61,17 +63,45 @@ class BrokenSink(lg.MemorySink):
         super().__init__()
         self._good = good
 
-    def write(self, frame: Frame, picture: Image | None, explanation: Explanation) -> None:
+    def write(
+        self,
+        frame: Frame,
+        rendered: Image | None,
+        explanation: Explanation,
+        *,
+        extra: Mapping[str, Any] | None = None,
+    ) -> None:
         if len(self.frames) == self._good:
             raise lg.SinkError("cannot write", "memory", "no space left")
-        super().write(frame, picture, explanation)
+        super().write(frame, rendered, explanation, extra=extra)
+
+
+class Counting:
+    """What explains batches and is no `Explainer`: it counts the images that it passes on."""
+
+    def __init__(self, explainer: lg.Explainer) -> None:
+        self._explainer = explainer
+        self.images = 0
+
+    def explain_batch(
+        self, images: Sequence[Image], *, classes: ClassChoice = None, view: View | None = None
+    ) -> list[Explanation]:
+        self.images += len(images)
+        return self._explainer.explain_batch(images, classes=classes, view=view)
+
+
+def test_whatever_explains_batches_will_do(explainer: lg.Explainer, painter: lg.Painter) -> None:
+    counting = Counting(explainer)
+    with scene(5) as source:
+        summary = lg.run_offline(source, counting, [lg.MemorySink()], painter=painter)
+    assert summary.frames == counting.images == 5
 
 
 @pytest.mark.parametrize("batch_size", [1, 4, 16])
 def test_every_frame_comes_out_once_and_in_order(
     explainer: lg.Explainer, painter: lg.Painter, batch_size: int
 ) -> None:
-    sinks = [lg.MemorySink(), lg.MemorySink(needs_picture=False)]
+    sinks = [lg.MemorySink(), lg.MemorySink(needs_rendered=False)]
     with scene(37) as source:
         summary = lg.run_offline(
             source,
@@ -93,9 +123,7 @@ def test_every_frame_comes_out_once_and_in_order(
             alone = explainer.explain(wanted.image)
             assert explanation.explained == alone.explained
             assert explanation.evidence == pytest.approx(alone.evidence, abs=1e-5)
-    assert all(
-        picture is not None and picture.shape == (120, 160, 3) for picture in sinks[0].pictures
-    )
+    assert all(image is not None and image.shape == (120, 160, 3) for image in sinks[0].rendered)
 
 
 def test_the_summary_has_every_stage(explainer: lg.Explainer, painter: lg.Painter) -> None:
@@ -216,11 +244,12 @@ def test_whoever_watches_gets_every_picture_and_can_end_the_run(
         return frame.index < 5
 
     with scene(100_000) as source:
-        lg.run_offline(source, explainer, [], painter=painter, on_picture=watch)
+        lg.run_offline(source, explainer, [], painter=painter, on_rendered=watch)
     assert seen == list(range(6))
 
 
-@pytest.mark.parametrize("options", [{"max_frames": 0}, {"batch_size": 0}])
-def test_impossible_options_are_refused(options: dict[str, int]) -> None:
+def test_impossible_options_are_refused() -> None:
     with pytest.raises(ValueError, match="at least 1"):
-        replace(lg.RunOptions(), **options)
+        lg.RunOptions(max_frames=0)
+    with pytest.raises(ValueError, match="at least 1"):
+        lg.RunOptions(batch_size=0)

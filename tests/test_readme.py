@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from live_gradcam.capture.scene import SCENE_CLASSES, SceneSource
+from live_gradcam.capture.scene import SceneSource
 from live_gradcam.explain.methods.table import methods_markdown
 from live_gradcam.native import cv2
+from live_gradcam.scenes import SCENE_CLASSES
 from live_gradcam.session import keys_markdown
 from live_gradcam.show.memory import MemorySink
 from live_gradcam.show.open import open_sink
@@ -47,8 +48,8 @@ def material(tmp_path: Path) -> Path:
             for frame in source:
                 clip.write(frame, frame.image, nothing)
                 sink.write(frame, frame.image, nothing)
-    for name, frame in (("mug", 0), ("photos/a", 4), ("photos/b", 8)):
-        cv2.imwrite(str(tmp_path / f"{name}.jpg"), sink.frames[frame].image)
+    for name, index in (("mug", 0), ("photos/a", 4), ("photos/b", 8)):
+        cv2.imwrite(str(tmp_path / f"{name}.jpg"), sink.frames[index].image)
     return tmp_path
 
 

@@ -10,15 +10,18 @@ from pathlib import Path
 import pytest
 
 import live_gradcam
+from scripts import house_map
 
 PACKAGE = Path(live_gradcam.__file__).parent
-MODULES = sorted(PACKAGE.rglob("*.py"))
+MODULES = house_map.modules()
+IMPORTS = house_map.imports()
 
 # Each room, and the rooms it may use. A room is a module or folder directly below the package.
-FOUNDATION = {"wording", "errors", "values", "native", "images", "budget", "os_errors"}
-WINGS = {"capture", "explain", "show", "faithfulness"}
+FOUNDATION = {"choices", "wording", "errors", "values", "native", "images", "budget", "os_errors"}
+WINGS = {"scenes", "capture", "explain", "show", "faithfulness"}
 RUNNING = {"pool", "timing", "workers", "lifecycle", "painter", "pipeline"}
 MAY_IMPORT: dict[str, set[str]] = {
+    "choices": set(),
     "errors": set(),
     "native": set(),
     "values": set(),
@@ -43,29 +46,21 @@ MAY_IMPORT: dict[str, set[str]] = {
     "web": WINGS | FOUNDATION | RUNNING,
     "cli": WINGS | FOUNDATION | RUNNING | {"session", "bench", "evaluate", "web"},
     "__main__": {"cli", "errors", "lifecycle"},
-    "__init__": WINGS | FOUNDATION | {"painter", "pipeline", "session"},
+    "__init__": set(),
 }
 
 
-def room_of(path: Path) -> str:
-    first = path.relative_to(PACKAGE).parts[0]
-    return first.removesuffix(".py")
+# Modules that import the package's own modules inside functions, and why.
+MAY_WAIT = {
+    "__main__": "signal handlers stand before anything is loaded",
+    "budget": "OpenCV's threads are limited where OpenCV is loaded already",
+    "cli": "help is there at once: torch and OpenCV wait until a command needs them",
+    "explain.engine.compile_worker": "the process steps back before it loads torch",
+    "web.space": "what is wrong with a Space's settings is said before torch is loaded",
+}
 
 
-def imported_rooms(path: Path) -> set[str]:
-    rooms = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            parts = node.module.split(".")
-            if parts[0] == "live_gradcam":
-                names = [parts[1]] if len(parts) > 1 else [alias.name for alias in node.names]
-                rooms.update(names)
-        elif isinstance(node, ast.Import):
-            for alias in node.names:
-                parts = alias.name.split(".")
-                if parts[0] == "live_gradcam" and len(parts) > 1:
-                    rooms.add(parts[1])
-    return rooms
+WITHOUT_TORCH = FOUNDATION | {"capture", "show", "scenes", "painter"}
 
 
 def imported_packages(path: Path) -> set[str]:
@@ -78,35 +73,42 @@ def imported_packages(path: Path) -> set[str]:
     return packages
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_imports_point_one_way(path: Path) -> None:
-    room = room_of(path)
-    allowed = MAY_IMPORT[room] | {room}
-    assert imported_rooms(path) <= allowed
+@pytest.mark.parametrize("room", sorted(MAY_IMPORT))
+def test_imports_point_one_way(room: str) -> None:
+    arrows = house_map.graph(IMPORTS, "room")
+    assert arrows.get(room, frozenset()) <= MAY_IMPORT[room]
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_only_the_explain_wing_knows_torch(path: Path) -> None:
-    if room_of(path) in {
-        "capture",
-        "show",
-        "values",
-        "wording",
-        "budget",
-        "errors",
-        "native",
-        "images",
-        "os_errors",
-        "scenes",
-        "painter",
-    }:
-        assert not imported_packages(path) & {"torch", "torchvision"}
+def test_every_room_has_its_place() -> None:
+    assert {house_map.room_of(module) for module in MODULES} == set(MAY_IMPORT)
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_opencv_and_pyav_are_imported_in_one_place_only(path: Path) -> None:
-    if room_of(path) != "native":
-        assert not imported_packages(path) & {"cv2", "av"}
+@pytest.mark.parametrize("level", ["room", "subroom", "module"])
+def test_nothing_imports_itself_in_a_circle(level: str) -> None:
+    assert house_map.find_circle(house_map.graph(IMPORTS, level)) == []
+
+
+def test_only_what_is_slow_or_optional_is_imported_late() -> None:
+    late = {each.importer for each in IMPORTS if each.deferred}
+    known = {name for name in late if name in MAY_WAIT or house_map.room_of(name) in MAY_WAIT}
+    assert late - known == set()
+
+
+def test_the_map_for_contributors_is_true() -> None:
+    text = house_map.MAP.read_text(encoding="utf-8")
+    assert house_map.replaced(text) == text, "run python scripts/house_map.py"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_only_the_explain_wing_knows_torch(module: str) -> None:
+    if house_map.room_of(module) in WITHOUT_TORCH:
+        assert not imported_packages(MODULES[module]) & {"torch", "torchvision"}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_opencv_and_pyav_are_imported_in_one_place_only(module: str) -> None:
+    if module != "native":
+        assert not imported_packages(MODULES[module]) & {"cv2", "av"}
 
 
 def test_the_public_face_is_sorted_and_complete() -> None:

@@ -19,8 +19,8 @@ import pytest
 from PIL import Image
 
 import live_gradcam as lg
-from live_gradcam.capture.scene import render_scene
 from live_gradcam.explain.layers import at_layer
+from live_gradcam.scenes import render_scene
 
 ROOT = Path(__file__).resolve().parent.parent
 TOUR = ROOT / "scripts" / "tour.ipynb"
@@ -103,7 +103,8 @@ def executed(execute: Execute, tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 @pytest.fixture(scope="module")
 def values(executed: Any) -> dict[str, Any]:
-    return json.loads(printed(cell(executed, "values")))
+    found: dict[str, Any] = json.loads(printed(cell(executed, "values")))
+    return found
 
 
 def test_it_is_a_valid_notebook_with_readable_ids() -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 
 import pytest
 
-from live_gradcam.workers import Channel, ChannelAborted, WorkerGroup
+from live_gradcam.workers import Channel, ChannelAborted, ChannelClosed, WorkerGroup
 
 
 def test_items_come_out_in_order_and_the_end_is_the_end() -> None:
@@ -15,8 +16,21 @@ def test_items_come_out_in_order_and_the_end_is_the_end() -> None:
         channel.put(number)
     channel.close()
     assert list(channel) == [0, 1, 2, 3, 4]
-    with pytest.raises(StopIteration):
+    with pytest.raises(ChannelClosed):
         channel.get()
+
+
+def test_the_end_of_a_channel_is_not_the_end_of_the_generator_that_reads_it() -> None:
+    channel: Channel[int] = Channel(1)
+    channel.close()
+
+    def read() -> Iterator[int]:
+        try:
+            yield channel.get()
+        except ChannelClosed:
+            yield -1
+
+    assert list(read()) == [-1]
 
 
 def test_put_waits_for_room_and_abort_wakes_it() -> None:

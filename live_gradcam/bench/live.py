@@ -18,13 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from live_gradcam.capture.live_scene import LiveScene
-from live_gradcam.capture.scene import render_scene
 from live_gradcam.explain.classifier import Classifier, load_classifier
 from live_gradcam.explain.explainer import Explainer
 from live_gradcam.faithfulness.randomize import randomize_weights
 from live_gradcam.faithfulness.removal import rank_correlation
 from live_gradcam.lifecycle import StopToken
 from live_gradcam.pipeline import RunOptions
+from live_gradcam.scenes import render_scene
 from live_gradcam.session import run_session
 from live_gradcam.session.smoothing import SteadyLabels, SteadyMaps
 from live_gradcam.show.heat import normalise
@@ -181,7 +181,14 @@ class _AgeSink(Sink):
     def __init__(self) -> None:
         self.ages_ms: list[float] = []
 
-    def write(self, frame: Frame, picture: Image | None, explanation: Explanation) -> None:
+    def write(
+        self,
+        frame: Frame,
+        rendered: Image | None,
+        explanation: Explanation,
+        *,
+        extra: Mapping[str, Any] | None = None,
+    ) -> None:
         """Add the frame's age."""
         assert frame.captured_seconds is not None, "a live source's"
         self.ages_ms.append((time.monotonic() - frame.captured_seconds) * 1000.0)

@@ -1,1 +1,1 @@
-"""Frames come in: cameras, streams, video files, pictures and generated scenes. Never torch."""
+"""Frames come in: cameras, streams, video files, images and generated scenes. Never torch."""

@@ -27,13 +27,13 @@ _BACKENDS: dict[str, tuple[int, ...]] = {
 _READS_BEFORE_LOST = 3
 _HANG_SECONDS = 5.0
 _STALL_SECONDS = 2.0
-# From here on most webcams reach their rate only with compressed pictures.
+# From here on most webcams reach their rate only with compressed images.
 _COMPRESSED_FROM_PIXELS = 1280 * 720
 
 
 @dataclass(frozen=True, slots=True)
 class CameraInfo:
-    """A camera that is there.
+    """A camera of this machine.
 
     Attributes:
         index: The number to open it by.
@@ -50,10 +50,10 @@ class CaptureDevice(Protocol):
     """The part of ``cv2.VideoCapture`` that a camera needs."""
 
     def read(self) -> tuple[bool, Any]:
-        """The next picture, ``uint8 (H, W, 3)`` BGR; the first value is ``False`` without one."""
+        """Return ``True`` and the next image, ``uint8 (H, W, 3)`` BGR, or ``False`` without one."""
 
     def get(self, propId: int, /) -> float:
-        """A property such as ``cv2.CAP_PROP_FPS``; 0 where unknown."""
+        """Return a property such as ``cv2.CAP_PROP_FPS``; 0 where unknown."""
 
     def set(self, propId: int, value: float, /) -> bool:
         """Ask for a value of a property."""
@@ -91,7 +91,7 @@ def open_cv2_capture(device: int | str) -> CaptureDevice:
 
 
 def list_cameras() -> tuple[CameraInfo, ...]:
-    """The cameras of this machine, by number; none where the system cannot tell."""
+    """List the cameras of this machine, by number; none where the system cannot tell."""
     try:
         from cv2_enumerate_cameras import enumerate_cameras
 
@@ -107,7 +107,7 @@ def list_cameras() -> tuple[CameraInfo, ...]:
 
 
 def find_camera(name: str) -> CameraInfo | None:
-    """The camera of that name, or the only one whose name contains it, whatever the case."""
+    """Return the camera of that name, or the only one whose name contains it, whatever the case."""
     wanted = name.casefold().strip()
     cameras = list_cameras()
     exact = [camera for camera in cameras if camera.name.casefold() == wanted]
@@ -118,9 +118,9 @@ def find_camera(name: str) -> CameraInfo | None:
 
 
 class CameraSource(LiveReader):
-    """A camera, read by one thread; the newest picture wins.
+    """A camera, read by one thread; the newest image wins.
 
-    A frozen picture (the same to the bit for 5 s) restarts the camera, a black one is a warning in
+    A frozen image (the same to the bit for 5 s) restarts the camera, a black one is a warning in
     the banner. See `LiveReader` for what happens in an outage.
 
     Args:
@@ -135,9 +135,6 @@ class CameraSource(LiveReader):
         clock: Monotonic seconds.
         wait: Waits for that many seconds.
         random: For the jitter between attempts.
-
-    Raises:
-        SourceError: The camera is missing or busy, or gives no picture.
     """
 
     def __init__(
@@ -156,17 +153,17 @@ class CameraSource(LiveReader):
         random: Random | None = None,
     ) -> None:
         self._device = device
-        self._wished = (width, height, fps)
+        self._requested = (width, height, fps)
         self._open_capture = open_capture
         self._cameras = cameras
-        self._watch = FreezeDetector()
+        self._freeze_detector = FreezeDetector()
         self._device_clock = clock
         super().__init__(
             name=f"camera {device}",
             kind="camera",
             connect=self._open_device,
             policy=LivePolicy(
-                first_picture_seconds=0.0,
+                first_image_seconds=0.0,
                 hang_seconds=_HANG_SECONDS,
                 stall_seconds=_STALL_SECONDS,
                 max_outage_seconds=max_outage_seconds,
@@ -181,26 +178,26 @@ class CameraSource(LiveReader):
     def _open_device(self) -> _DeviceConnection:
         capture = self._open_capture(self._device)
         try:
-            self._ask(capture)
-            return _DeviceConnection(capture, self._watch, self._device_clock)
+            self._request_settings(capture)
+            return _DeviceConnection(capture, self._freeze_detector, self._device_clock)
         except BaseException:
             capture.release()
             raise
 
-    def _ask(self, capture: CaptureDevice) -> None:
-        width, height, fps = self._wished
+    def _request_settings(self, capture: CaptureDevice) -> None:
+        width, height, fps = self._requested
         if (width or 0) * (height or 0) >= _COMPRESSED_FROM_PIXELS:
             capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
-        wishes = (
+        requests = (
             (cv2.CAP_PROP_FRAME_WIDTH, width),
             (cv2.CAP_PROP_FRAME_HEIGHT, height),
             (cv2.CAP_PROP_FPS, fps),
         )
-        for name, value in wishes:
+        for name, value in requests:
             if value is not None:
                 capture.set(name, float(value))
-        if any(value is not None for value in self._wished):
-            granted = tuple(capture.get(name) for name, _ in wishes)
+        if any(value is not None for value in self._requested):
+            granted = tuple(capture.get(name) for name, _ in requests)
             self._note(
                 f"{self._name}: asked for {_describe(width, height, fps)}, "
                 f"granted {_describe(*granted)}"
@@ -215,10 +212,10 @@ class CameraSource(LiveReader):
 
 class _DeviceConnection:
     def __init__(
-        self, capture: CaptureDevice, watch: FreezeDetector, clock: Callable[[], float]
+        self, capture: CaptureDevice, freeze_detector: FreezeDetector, clock: Callable[[], float]
     ) -> None:
         self._capture = capture
-        self._watch = watch
+        self._freeze_detector = freeze_detector
         self._clock = clock
         rate = capture.get(cv2.CAP_PROP_FPS)
         self.fps: float | None = rate if 0 < rate <= 1000 else None
@@ -231,17 +228,17 @@ class _DeviceConnection:
             except cv2.error as exc:
                 raise ConnectionLost(f"OpenCV failed ({exc})") from exc
             if good and image is not None and image.size:
-                return self._look(image)
+                return self._checked(image)
         raise ConnectionLost("it gives no pictures; unplugged, or another program uses it")
 
     def close(self) -> None:
         self._capture.release()
 
-    def _look(self, image: Image) -> Image:
+    def _checked(self, image: Image) -> Image:
         if image.ndim == 2:
             image = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)  # type: ignore[assignment]
-        restart = self._watch.look(image, self._clock())
-        self.warning = self._watch.warning
+        restart = self._freeze_detector.check(image, self._clock())
+        self.warning = self._freeze_detector.warning
         if restart:
             raise ConnectionLost(self.warning)
         return image

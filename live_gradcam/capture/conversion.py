@@ -1,4 +1,4 @@
-"""From what a decoder gives to what everybody here expects: upright BGR of a constant size."""
+"""Conversion of decoded film frames to upright BGR images."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _ORIENTATIONS = {
 
 
 def orientation_of(frame: av.VideoFrame) -> int:
-    """The EXIF orientation (1 to 8) that a film frame's display matrix stands for."""
+    """Return the EXIF orientation (1 to 8) that a film frame's display matrix stands for."""
     side_data = cast("Mapping[str, Any]", frame.side_data)
     try:
         data = side_data["DISPLAYMATRIX"]
@@ -71,29 +71,3 @@ def _is_plain(frame: av.VideoFrame) -> bool:
 @lru_cache(maxsize=64)
 def _has_alpha(format_name: str) -> bool:
     return any(component.is_alpha for component in av.VideoFormat(format_name).components)
-
-
-def letterbox(image: Image, width: int, height: int) -> Image:
-    """Fit a picture into a size without distorting it, with black bars around it.
-
-    Args:
-        image: ``uint8 (H, W, 3)``.
-        width: Of the result, in pixels.
-        height: Of the result, in pixels.
-
-    Returns:
-        ``uint8 (height, width, 3)``; the picture itself where it has that size already.
-    """
-    own_height, own_width = image.shape[:2]
-    if (own_width, own_height) == (width, height):
-        return image
-    scale = min(width / own_width, height / own_height)
-    inner_width = max(1, min(width, round(own_width * scale)))
-    inner_height = max(1, min(height, round(own_height * scale)))
-    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    result = np.zeros((height, width, 3), np.uint8)
-    left, top = (width - inner_width) // 2, (height - inner_height) // 2
-    result[top : top + inner_height, left : left + inner_width] = cv2.resize(
-        image, (inner_width, inner_height), interpolation=how
-    )
-    return result

@@ -35,7 +35,7 @@ class Decoder:
         exact: Decode in one thread, so that every error is seen at its own packet.
 
     Raises:
-        SourceError: The file is broken, or has no moving picture.
+        SourceError: The file is broken, or has no moving image.
     """
 
     def __init__(self, path: Path, format_name: str, *, exact: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""Whether a camera's pictures are still worth showing: frozen and black ones are told."""
+"""Detection of frozen and black images of a camera."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ FROZEN = "the picture is frozen"
 
 
 class FreezeDetector:
-    """Looks at every 8th pixel of every 8th row.
+    """Detects frozen and black images from every 8th pixel of every 8th row.
 
-    A sensor's noise makes two pictures differ, so a picture that stays the same to the bit for 5 s
-    means that the camera hangs. A still picture from a virtual camera looks just the same: each
+    A sensor's noise makes two images differ, so an image that stays the same to the bit for 5 s
+    means that the camera hangs. A still image from a virtual camera looks just the same: each
     restart that does not help doubles the time until the next, up to a minute.
     """
 
@@ -34,10 +34,10 @@ class FreezeDetector:
         self._patience = _FROZEN_SECONDS
         self._restart_at = _FROZEN_SECONDS
         self.warning = ""
-        """What is odd about the pictures at the moment; empty where nothing is."""
+        """Present defect of the images; empty where there is none."""
 
-    def look(self, image: Image, now: float) -> bool:
-        """Look at the next picture.
+    def check(self, image: Image, now: float) -> bool:
+        """Check the next image.
 
         Args:
             image: ``uint8 (H, W, 3)``.

@@ -1,4 +1,4 @@
-"""Pictures as a source: one, a folder, or the matches of a pattern."""
+"""Images as a source: one, a folder, or the matches of a pattern."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from live_gradcam.capture.source import Source
 from live_gradcam.errors import SourceError
-from live_gradcam.images.read import load_picture
+from live_gradcam.images.read import load_image
 from live_gradcam.images.sniff import read_head, sniff_bytes
 from live_gradcam.values import Frame, SourceInfo
 
@@ -39,14 +39,14 @@ _SUFFIXES = frozenset(
 )
 
 
-def is_picture_file(path: Path) -> bool:
-    """Whether a file of a folder is meant to be a picture, even if it turns out to be broken."""
+def is_image_file(path: Path) -> bool:
+    """Whether a file of a folder is meant to be an image, even if it turns out to be broken."""
     if path.name.startswith(".") or not path.is_file():
         return False
     if path.suffix.lower() in _SUFFIXES:
         return True
     try:
-        return sniff_bytes(read_head(path)).content == "picture"
+        return sniff_bytes(read_head(path)).content == "image"
     except SourceError:
         return False
 
@@ -58,22 +58,22 @@ def natural_key(path: Path) -> tuple[tuple[int, int, str], ...]:
 
 
 class ImagesSource(Source):
-    """Pictures, one frame each, in the order given.
+    """Images, one frame each, in the order given.
 
-    Broken pictures are left out, counted in `skipped` and noted; if not one can be read, or the
+    Broken images are left out, counted in `skipped` and noted; if not one can be read, or the
     only one is broken, opening fails. Frames keep their own sizes.
 
     Args:
-        paths: The pictures; must not be empty.
-        name: What the whole is called; the file's name for a single picture.
+        paths: The images; must not be empty.
+        name: What the whole is called; the file's name for a single image.
         root: Frames of several files are named relative to this folder, so that names are unique.
-        fps: Pictures per second for the frames' times; 1 where ``None``.
-        loop: Begin again after the last picture.
-        strict: A broken picture is an error.
+        fps: Images per second for the frames' times; 1 where ``None``.
+        loop: Begin again after the last image.
+        strict: A broken image is an error.
         on_notice: Told each note when it arises.
 
     Raises:
-        SourceError: No picture can be read, or one cannot and ``strict`` is set.
+        SourceError: No image can be read, or one cannot and ``strict`` is set.
     """
 
     def __init__(
@@ -122,24 +122,24 @@ class ImagesSource(Source):
 
     @property
     def info(self) -> SourceInfo:
-        """What is known about the source; width and height are those of the first picture."""
+        """What is known about the source; width and height are those of the first image."""
         return self._info
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """One sentence for each picture that was left out or changed."""
+        """One sentence for each image that was left out or changed."""
         return tuple(self._notes)
 
     @property
     def skipped(self) -> int:
-        """How many pictures could not be read so far."""
+        """How many images could not be read so far."""
         return self._skipped
 
     def __iter__(self) -> Iterator[Frame]:
-        """Yield every picture that is left.
+        """Yield every image that is left.
 
         Raises:
-            SourceError: A picture is broken and ``strict`` is set.
+            SourceError: An image is broken and ``strict`` is set.
         """
         while True:
             with self._lock:
@@ -157,7 +157,7 @@ class ImagesSource(Source):
             self._waiting = None
 
     def _decode_next(self) -> Frame | None:
-        # A whole round without a good picture is the end, so that a loop cannot go round for ever.
+        # A whole round without a good image is the end, so that a loop cannot go round for ever.
         for _ in range(len(self._paths)):
             if self._next_path == len(self._paths):
                 if not self._loop:
@@ -166,17 +166,17 @@ class ImagesSource(Source):
             path = self._paths[self._next_path]
             self._next_path += 1
             try:
-                picture = load_picture(path)
+                loaded = load_image(path)
             except SourceError as exc:
                 if self._strict:
                     raise
                 self._skipped += 1
                 self._note(f"left out: {exc}")
                 continue
-            for note in picture.notes:
+            for note in loaded.notes:
                 self._note(note)
             index, self._delivered = self._delivered, self._delivered + 1
-            return Frame(picture.image, index, index / self._rate, self._frame_name(path))
+            return Frame(loaded.image, index, index / self._rate, self._frame_name(path))
         return None
 
     def _frame_name(self, path: Path) -> str:

@@ -1,4 +1,4 @@
-"""What every live source shares: one reader thread, the newest picture wins, outages are mended.
+"""The reader that all live sources share: one thread, the newest image wins, outages are mended.
 
 Cameras and streams differ only in what a `Connection` is; everything that waits, retries, counts
 and ends is here. The clock, the wait and the randomness are arguments, so that an outage of an
@@ -14,12 +14,15 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from random import Random
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, Protocol
 
-from live_gradcam.capture.conversion import letterbox
+from typing_extensions import Self
+
 from live_gradcam.capture.mailbox import Mailbox
+from live_gradcam.capture.probe import ProbeResult
 from live_gradcam.capture.source import LiveSource, LiveState
 from live_gradcam.errors import SourceError
+from live_gradcam.images.geometry import letterbox
 from live_gradcam.values import Frame, Image, SourceInfo
 
 _logger = logging.getLogger(__name__)
@@ -28,16 +31,13 @@ _CLOSE_SECONDS = 0.5
 _PROBE_EVERY_SECONDS = 0.25
 _BLIND_ATTEMPT_EVERY_SECONDS = 10.0
 
-ProbeResult: TypeAlias = Literal["answers", "silent", "unreachable"]
-"""What a cheap knock at a server's door says: it speaks; it is there but mute; it is not there."""
-
 
 class ConnectionLost(Exception):
     """A connection failed or ended.
 
     Args:
         cause: Why, in the user's words.
-        hopeless: Trying again would give the same answer; honoured before the first picture only.
+        hopeless: Trying again would give the same answer; honoured before the first image only.
     """
 
     def __init__(self, cause: str, *, hopeless: bool = False) -> None:
@@ -53,13 +53,13 @@ class Connection(Protocol):
     """Nominal rate, where known."""
 
     warning: str
-    """What is odd about the pictures at the moment; empty where nothing is."""
+    """Present defect of the images; empty where there is none."""
 
     def read(self) -> Image | None:
-        """Wait for the next picture; ``None`` where what came could not be decoded.
+        """Wait for the next image; ``None`` where what came could not be decoded.
 
         Raises:
-            ConnectionLost: There will be no more pictures.
+            ConnectionLost: There will be no more images.
         """
 
     def close(self) -> None:
@@ -81,27 +81,27 @@ class Backoff:
         self._next = first_seconds
 
     def next_seconds(self) -> float:
-        """How long to wait before the next attempt."""
+        """Return the time to wait before the next attempt, and lengthen the one after it."""
         wait, self._next = self._next, min(2 * self._next, self._largest)
         return wait * self._random.uniform(0.8, 1.2)
 
     def reset(self) -> None:
-        """The connection works: the next outage begins with a short wait again."""
+        """Begin the next outage with a short wait again."""
         self._next = self._first
 
 
 @dataclass(frozen=True, slots=True)
 class LivePolicy:
-    """When to worry and when to give up.
+    """Time limits of a live source.
 
     Attributes:
-        first_picture_seconds: How long to try for the first picture; 0 tries once.
-        hang_seconds: How long the first attempt alone may hang.
-        stall_seconds: Without a picture for so long, the source counts as stalled.
+        first_image_seconds: Time for attempts at the first image; 0 tries once.
+        hang_seconds: Time that the first attempt alone may hang.
+        stall_seconds: Time without an image after which the source counts as stalled.
         max_outage_seconds: Give up after an outage of that length; ``None`` never gives up.
     """
 
-    first_picture_seconds: float
+    first_image_seconds: float
     hang_seconds: float
     stall_seconds: float
     max_outage_seconds: float | None = None
@@ -110,25 +110,22 @@ class LivePolicy:
 class LiveReader(LiveSource):
     """A live source made of connections.
 
-    Opening waits for the first picture. Afterwards every loss is mended: the next attempt follows
-    after 0.25 s, doubling to 5 s. Where ``knock`` is given, a server that does not answer is
-    knocked at every quarter of a second instead (a TCP handshake and one request line) and
-    connected to as soon as it answers, so that a long outage does not add its long wait.
+    `open` waits for the first image. Afterwards every loss is mended: the next attempt follows
+    after 0.25 s, doubling to 5 s. Where ``probe`` is given, a server that does not answer is
+    probed every quarter of a second instead (a TCP handshake and one request line) and connected
+    to as soon as it answers, so that a long outage does not add its long wait.
 
     Args:
         name: For titles, records and messages.
         kind: ``camera`` or ``stream``.
         connect: Makes a connection; raises `ConnectionLost`. Runs in the reader thread.
-        policy: When to worry and when to give up.
-        remedy: What the user can do when opening fails.
-        knock: Asks the server cheaply whether it answers.
+        policy: Time limits.
+        remedy: Returns what the user can do when opening fails.
+        probe: Asks the server cheaply whether it answers.
         on_notice: Told each note when it arises, from the reader thread.
         clock: Monotonic seconds.
         wait: Waits for that many seconds; the default ends early when the source is closed.
         random: For the jitter.
-
-    Raises:
-        SourceError: There was no first picture.
     """
 
     def __init__(
@@ -139,7 +136,7 @@ class LiveReader(LiveSource):
         connect: Callable[[], Connection],
         policy: LivePolicy,
         remedy: Callable[[], str] = lambda: "",
-        knock: Callable[[], ProbeResult] | None = None,
+        probe: Callable[[], ProbeResult] | None = None,
         on_notice: Callable[[str], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
         wait: Callable[[float], object] | None = None,
@@ -150,7 +147,7 @@ class LiveReader(LiveSource):
         self._connect = connect
         self._policy = policy
         self._remedy = remedy
-        self._knock = knock
+        self._probe = probe
         self._on_notice = on_notice
         self._clock = clock
         self._closing = threading.Event()
@@ -163,20 +160,41 @@ class LiveReader(LiveSource):
         self._warning = ""
         self._size: tuple[int, int] | None = None
         self._fps: float | None = None
-        self._outage_since = self._last_picture = clock()
-        self._thread = threading.Thread(target=self._run, name=f"reader of {name}", daemon=True)
+        self._outage_since = self._last_image = clock()
+        self._thread: threading.Thread | None = None
+        self._info: SourceInfo | None = None
+
+    def open(self) -> Self:
+        """Start to read, and wait for the first image. Does nothing where it is open already.
+
+        Entering the source as a context manager opens it.
+
+        Raises:
+            SourceError: There was no first image.
+        """
+        if self._thread is not None:
+            return self
+        self._outage_since = self._last_image = self._clock()
         # A thread that is inside a native library when the interpreter ends aborts it.
         atexit.register(self.close)
+        name = f"reader of {self._name}"
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
         try:
-            self._info = self._await_first_picture()
+            self._info = self._await_first_image()
         except BaseException:
             self.close()
             raise
+        return self
+
+    def __enter__(self) -> Self:
+        return self.open()
 
     @property
     def info(self) -> SourceInfo:
-        """What is known about the source; its size is that of the first picture."""
+        """Properties of the source, known once it is open; its size is that of the first image."""
+        if self._info is None:
+            raise ValueError("the source is not open")
         return self._info
 
     @property
@@ -186,7 +204,7 @@ class LiveReader(LiveSource):
 
     @property
     def state(self) -> LiveState:
-        """What the connection does at the moment."""
+        """Present state of the connection."""
         if self._closing.is_set():
             return "ended"
         if self._phase == "running" and self._silence() > self._policy.stall_seconds:
@@ -195,10 +213,10 @@ class LiveReader(LiveSource):
 
     @property
     def banner(self) -> str:
-        """A sentence for the picture while something is wrong.
+        """A sentence to show while something is wrong; else empty.
 
-        A warning about the pictures themselves (black, frozen) appears while the state is
-        ``running``, for pictures do come.
+        A warning about the images themselves (black, frozen) appears while the state is
+        ``running``, for images do come.
         """
         state = self.state
         if state == "running":
@@ -214,11 +232,11 @@ class LiveReader(LiveSource):
 
     @property
     def dropped(self) -> int:
-        """Pictures that were replaced by a newer one before anybody took them."""
+        """Number of images that were replaced by a newer one before they were taken."""
         return self._mailbox.replaced
 
     def newest(self, timeout_seconds: float) -> Frame | None:
-        """The newest frame not handed out before, or ``None`` if none came within the time.
+        """Return the newest frame not returned before, or ``None`` if none came within the time.
 
         Raises:
             SourceError: The source gave up for good.
@@ -242,17 +260,17 @@ class LiveReader(LiveSource):
         """End within a second. Idempotent.
 
         A reader that hangs in a device or a socket is left to its own timeout: it holds nothing
-        that anybody needs, and closes what it has when it wakes up.
+        that is needed, and closes what it has when it wakes up.
         """
         self._closing.set()
         self._phase = "ended"
         self._mailbox.end()
-        if self._thread is not threading.current_thread():
+        if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(_CLOSE_SECONDS)
         atexit.unregister(self.close)
 
-    def _await_first_picture(self) -> SourceInfo:
-        hang = max(self._policy.hang_seconds, self._policy.first_picture_seconds)
+    def _await_first_image(self) -> SourceInfo:
+        hang = max(self._policy.hang_seconds, self._policy.first_image_seconds)
         if not self._mailbox.await_first(hang + _CLOSE_SECONDS):
             raise self._error(self._cause or f"no picture came within {hang:.0f} s")
         assert self._size is not None
@@ -287,7 +305,7 @@ class LiveReader(LiveSource):
             image = connection.read()
             if image is None or self._closing.is_set():
                 continue
-            now = self._last_picture = self._clock()
+            now = self._last_image = self._clock()
             self._warning = connection.warning
             image = self._fit(image, connection)
             if self._phase != "running":
@@ -310,14 +328,14 @@ class LiveReader(LiveSource):
     def _begin_outage(self, lost: ConnectionLost) -> None:
         if self._closing.is_set():
             return
-        had_picture = self._size is not None
+        had_image = self._size is not None
         if self._phase == "running":
             # The outage began with the silence, not when it was noticed.
-            self._outage_since = self._last_picture
+            self._outage_since = self._last_image
             self._phase = "reconnecting"
             _logger.info("%s: %s, reconnecting", self._name, lost.cause)
         self._cause = lost.cause
-        if lost.hopeless and not had_picture:
+        if lost.hopeless and not had_image:
             raise self._error(lost.cause)
         self._check_patience()
 
@@ -338,14 +356,14 @@ class LiveReader(LiveSource):
             if left <= 0 and away is None:
                 return
             if away == "unreachable" and self._clock() - begin > _BLIND_ATTEMPT_EVERY_SECONDS:
-                return  # A proxy may know a way that the knock does not.
+                return  # A proxy may know a way that the probe does not.
             if away and left <= 0:
                 self._check_patience()
                 if self._size is None:
                     return
             self._wait(_PROBE_EVERY_SECONDS if away else min(left, _PROBE_EVERY_SECONDS))
-            if self._knock is not None and not self._closing.is_set():
-                answer = self._knock()
+            if self._probe is not None and not self._closing.is_set():
+                answer = self._probe()
                 if answer == "answers" and away:
                     return
                 away = None if answer == "answers" else answer
@@ -353,12 +371,12 @@ class LiveReader(LiveSource):
     def _check_patience(self) -> None:
         limit = self._policy.max_outage_seconds
         if self._size is None:
-            limit = self._policy.first_picture_seconds
+            limit = self._policy.first_image_seconds
         if limit is not None and self._clock() - self._outage_since >= limit:
             raise self._error(self._cause)
 
     def _silence(self) -> float:
-        return self._clock() - self._last_picture
+        return self._clock() - self._last_image
 
     def _error(self, cause: str) -> SourceError:
         return SourceError(f"cannot read {self._kind}", self._name, cause, self._remedy())

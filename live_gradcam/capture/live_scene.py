@@ -84,5 +84,5 @@ class LiveScene(LiveReader):
             name=name,
             kind="camera",
             connect=lambda: _Filming(scene, fps, frames),
-            policy=LivePolicy(first_picture_seconds=5.0, hang_seconds=5.0, stall_seconds=2.0),
+            policy=LivePolicy(first_image_seconds=5.0, hang_seconds=5.0, stall_seconds=2.0),
         )

@@ -1,4 +1,4 @@
-"""A mailbox with one slot, in which the newest picture replaces the one before."""
+"""A mailbox with one slot, in which the newest image replaces the one before."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from live_gradcam.values import Frame, Image
 
 
 class Mailbox:
-    """One thread puts pictures in, any thread takes the newest out as a `Frame`.
+    """A slot into which one thread puts images, and from which any takes the newest `Frame`.
 
-    Frames are numbered as they are taken, and their times count from the first picture.
+    Frames are numbered as they are taken, and their times count from the first image.
     """
 
     def __init__(self) -> None:
@@ -23,15 +23,15 @@ class Mailbox:
         self._ended = False
         self._failure: BaseException | None = None
         self.replaced = 0
-        """How many pictures were replaced before anybody took them."""
+        """Number of images that were replaced before they were taken."""
 
     @property
     def ended(self) -> bool:
-        """Whether no picture will come any more."""
+        """True if no image will come any more."""
         return self._ended
 
     def put(self, image: Image, captured_seconds: float, source: str) -> None:
-        """Leave a picture, in place of one that was not taken."""
+        """Put an image into the slot, in place of one that was not taken."""
         with self._changed:
             if self._ended:
                 return
@@ -43,7 +43,7 @@ class Mailbox:
             self._changed.notify_all()
 
     def take(self, timeout_seconds: float) -> Frame | None:
-        """The newest picture as a frame, or ``None`` if none came in time or none will come.
+        """Take the newest image as a frame; ``None`` if none came in time or none will come.
 
         Raises:
             SourceError: What `end` was given.
@@ -62,7 +62,7 @@ class Mailbox:
         return Frame(image, index, pts, source, captured)
 
     def await_first(self, timeout_seconds: float) -> bool:
-        """Wait until there has been a picture, without taking it.
+        """Wait for an image without taking it, and return whether there is one.
 
         Raises:
             SourceError: What `end` was given.
@@ -74,11 +74,11 @@ class Mailbox:
             return self._slot is not None
 
     def end(self, failure: BaseException | None = None) -> None:
-        """No picture will come any more; waiting threads return at once.
+        """End the mailbox: no image will come any more, and waiting threads return at once.
 
         Args:
-            failure: Raised by `take` once the last picture is taken. Ending without one is final:
-                the last picture and an earlier failure are forgotten, a later one is not told.
+            failure: Raised by `take` once the last image is taken. Ending without one is final:
+                the last image and an earlier failure are forgotten, a later one is ignored.
         """
         with self._changed:
             if failure is None:

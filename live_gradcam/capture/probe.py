@@ -1,21 +1,23 @@
-"""Asking a server cheaply whether it is there, before connecting to it for real."""
+"""Cheap probes of a server, before connecting to it for real."""
 
 from __future__ import annotations
 
 import base64
 import socket
 from collections.abc import Callable
+from typing import Literal, TypeAlias
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from live_gradcam.capture.live import ProbeResult
+ProbeResult: TypeAlias = Literal["answers", "silent", "unreachable"]
+"""State of a server: it answers; it accepts connections but says nothing; it is not there."""
 
 _PORTS = {"http": 80, "https": 443, "rtsp": 554, "rtsps": 322, "rtmp": 1935}
 _CONNECT_SECONDS = 0.5
 _REPLY_SECONDS = 0.5
 
 
-def make_knock(address: str) -> Callable[[], ProbeResult] | None:
-    """A function that knocks at the server of an address; ``None`` where there is no server.
+def make_probe(address: str) -> Callable[[], ProbeResult] | None:
+    """Make a function that probes the server of an address; ``None`` where there is no server.
 
     HTTP and RTSP servers are asked one request and answer once they reply with anything; the
     others answer by accepting the connection.
@@ -30,7 +32,7 @@ def make_knock(address: str) -> Callable[[], ProbeResult] | None:
     place = (parts.hostname, port)
     question = _question(parts)
 
-    def knock() -> ProbeResult:
+    def probe() -> ProbeResult:
         try:
             with socket.create_connection(place, timeout=_CONNECT_SECONDS) as connection:
                 if not question:
@@ -44,7 +46,7 @@ def make_knock(address: str) -> Callable[[], ProbeResult] | None:
         except (OSError, UnicodeError):
             return "unreachable"
 
-    return knock
+    return probe
 
 
 def _question(parts: SplitResult) -> bytes:

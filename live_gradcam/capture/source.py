@@ -1,4 +1,4 @@
-"""The Source contract: where frames come from, whatever they come from.
+"""The contract of sources, which frames come from.
 
 A source is a context manager and an iterator of `Frame`s. Its end is the end of iteration, never a
 ``False`` or ``None`` in place of a frame. `close` may be called any number of times and from any
@@ -25,7 +25,7 @@ class Source(ABC):
     @property
     @abstractmethod
     def info(self) -> SourceInfo:
-        """What is known about the source; constant while it is open."""
+        """Properties of the source; constant while it is open."""
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -34,7 +34,7 @@ class Source(ABC):
 
     @property
     def skipped(self) -> int:
-        """How many frames could not be decoded so far."""
+        """Number of frames that could not be decoded so far."""
         return 0
 
     @abstractmethod
@@ -69,9 +69,9 @@ class LiveSource(Source):
 
     @abstractmethod
     def newest(self, timeout_seconds: float) -> Frame | None:
-        """The newest frame not handed out before, or ``None`` if none came within the time.
+        """Return the newest frame not returned before, or ``None`` if none came within the time.
 
-        Never hands out the same frame twice. Returns at once when the source has ended or is
+        Never returns the same frame twice. Returns at once when the source has ended or is
         closed from another thread.
 
         Raises:
@@ -81,14 +81,14 @@ class LiveSource(Source):
     @property
     @abstractmethod
     def state(self) -> LiveState:
-        """What the connection does at the moment."""
+        """Present state of the connection."""
 
     @property
     @abstractmethod
     def banner(self) -> str:
-        """A sentence to show over the picture while the state is not ``running``; else empty."""
+        """A sentence to show over the image while something is wrong; else empty."""
 
     @property
     @abstractmethod
     def dropped(self) -> int:
-        """Frames that arrived but were replaced by a newer one before anybody took them."""
+        """Number of frames that were replaced by a newer one before they were taken."""

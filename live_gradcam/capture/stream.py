@@ -11,13 +11,13 @@ from urllib.parse import urlsplit
 
 from live_gradcam.capture.conversion import orientation_of, to_bgr
 from live_gradcam.capture.live import ConnectionLost, LivePolicy, LiveReader
-from live_gradcam.capture.probe import make_knock
+from live_gradcam.capture.probe import make_probe
 from live_gradcam.images.pixels import MAX_PIXELS, turn
 from live_gradcam.native import av
 from live_gradcam.values import Image
 
 _TIMEOUT_SECONDS = 5.0
-_FIRST_PICTURE_SECONDS = 10.0
+_FIRST_IMAGE_SECONDS = 10.0
 _STALL_MARGIN_SECONDS = 0.1
 
 # What a server sends decides how it is read, but never that a file or a list of other addresses
@@ -28,7 +28,7 @@ _FORMATS = (
 )
 _LOW_LATENCY = {
     "flags": "low_delay",
-    # Counting frames to learn their rate would hold the first picture back.
+    # Counting frames to learn their rate would hold the first image back.
     "fpsprobesize": "0",
     "format_whitelist": _FORMATS,
     "max_pixels": str(MAX_PIXELS),
@@ -40,7 +40,7 @@ _HTTP = {
 }
 _RTSP = {
     "protocol_whitelist": "rtsp,rtsps,rtp,srtp,tcp,tls,udp,crypto",
-    # Over UDP, pictures are torn wherever a packet is lost.
+    # Over UDP, images are torn wherever a packet is lost.
     "rtsp_transport": "tcp",
     "max_delay": "200000",
     "probesize": "500000",
@@ -64,23 +64,20 @@ that no server can send a reader to a file of this machine."""
 
 
 class StreamSource(LiveReader):
-    """A network stream, read by one thread; the newest picture wins.
+    """A network stream, read by one thread; the newest image wins.
 
-    Opening tries for ten seconds (or ``max_outage_seconds``), unless the server says no. A stream
+    `open` tries for ten seconds (or ``max_outage_seconds``), unless the server says no. A stream
     that sends nothing for ``timeout_seconds`` counts as lost. See `LiveReader` for what happens in
     an outage.
 
     Args:
         address: With one of the `SCHEMES`; a password in it appears in no message.
         max_outage_seconds: Give up after an outage of that length; ``None`` never gives up.
-        timeout_seconds: Silence, while connecting or between pictures, that counts as a loss.
+        timeout_seconds: Silence, while connecting or between images, that counts as a loss.
         on_notice: Told each note when it arises.
         clock: Monotonic seconds.
         wait: Waits for that many seconds.
         random: For the jitter between attempts.
-
-    Raises:
-        SourceError: The address was never reached, or sends no picture.
     """
 
     def __init__(
@@ -94,19 +91,19 @@ class StreamSource(LiveReader):
         wait: Callable[[float], object] | None = None,
         random: Random | None = None,
     ) -> None:
-        first = _FIRST_PICTURE_SECONDS if max_outage_seconds is None else max_outage_seconds
+        first = _FIRST_IMAGE_SECONDS if max_outage_seconds is None else max_outage_seconds
         super().__init__(
             name=public_address(address),
             kind="stream",
             connect=lambda: _StreamConnection(address, timeout_seconds, clock),
             policy=LivePolicy(
-                first_picture_seconds=first,
+                first_image_seconds=first,
                 hang_seconds=2 * timeout_seconds,
                 stall_seconds=timeout_seconds + _STALL_MARGIN_SECONDS,
                 max_outage_seconds=max_outage_seconds,
             ),
             remedy=lambda: "Check the address, and that the server runs and can be reached",
-            knock=make_knock(address),
+            probe=make_probe(address),
             on_notice=on_notice,
             clock=clock,
             wait=wait,
@@ -115,7 +112,7 @@ class StreamSource(LiveReader):
 
 
 def public_address(address: str) -> str:
-    """An address without the user, the password and the query, fit for a screen."""
+    """Return an address without the user, the password and the query, fit for a screen."""
     parts = urlsplit(address)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
@@ -157,8 +154,8 @@ class _StreamConnection:
         image = self._decode(packet) if packet.stream_index == self._stream.index else None
         now = self._clock()
         if image is not None:
-            self._last_picture = now
-        elif now - self._last_picture > self._timeout:
+            self._last_image = now
+        elif now - self._last_image > self._timeout:
             # Sound or garbage keeps coming, but nothing to see.
             raise ConnectionLost(f"no picture for {self._timeout:g} s")
         return image
@@ -180,7 +177,7 @@ class _StreamConnection:
         rate = self._stream.average_rate or self._stream.guessed_rate
         self.fps: float | None = float(rate) if rate and 0 < rate <= 1000 else None
         self._packets: Iterator[av.Packet[Any]] = self._container.demux()
-        self._last_picture = self._clock()
+        self._last_image = self._clock()
 
     def _decode(self, packet: av.Packet[Any]) -> Image | None:
         try:
@@ -193,7 +190,7 @@ class _StreamConnection:
 
 
 def _lost(exc: Exception, doing: str, timeout_seconds: float) -> ConnectionLost:
-    """What went wrong, in the user's words; a refusal by the server is not worth a second try."""
+    """Translate an error; a refusal by the server is not worth a second try."""
     if isinstance(exc, (av.error.ExitError, av.error.TimeoutError, TimeoutError)):
         return ConnectionLost(f"no answer for {timeout_seconds:g} s while {doing}")
     if isinstance(exc, av.error.HTTPClientError):

@@ -6,13 +6,14 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from live_gradcam.capture.conversion import letterbox, orientation_of, to_bgr
+from live_gradcam.capture.conversion import orientation_of, to_bgr
 from live_gradcam.capture.decoder import Decoder
 from live_gradcam.capture.source import Source
 from live_gradcam.capture.timeline import Timeline
 from live_gradcam.errors import SourceError
+from live_gradcam.images.geometry import letterbox
 from live_gradcam.images.pixels import MAX_PIXELS, turn
-from live_gradcam.images.sniff import sniff, unfinished_iso
+from live_gradcam.images.sniff import Sniffed, sniff, unfinished_iso
 from live_gradcam.native import av
 from live_gradcam.values import Frame, Image, SourceInfo
 
@@ -31,6 +32,7 @@ class VideoSource(Source):
         path: A video file; its content decides what it is, not its name.
         loop: Begin again at the end; index and time go on.
         strict: Damage is an error.
+        sniffed: What `sniff` said about the file, if the caller has asked already.
         on_notice: Told each note when it arises; must not close the source.
 
     Raises:
@@ -43,10 +45,11 @@ class VideoSource(Source):
         *,
         loop: bool = False,
         strict: bool = False,
+        sniffed: Sniffed | None = None,
         on_notice: Callable[[str], None] | None = None,
     ) -> None:
         self._path = Path(path)
-        verdict = sniff(self._path)
+        verdict = sniffed or sniff(self._path)
         if verdict.content != "video":
             cause = verdict.description or "the file is a picture"
             raise SourceError("cannot open video", str(path), cause)
@@ -63,24 +66,24 @@ class VideoSource(Source):
         self._orientation: tuple[tuple[int, int], int] | None = None
         self._closed = self._ended = False
         self._lock = threading.Lock()
-        self._film = Decoder(self._path, self._format, exact=strict)
+        self._decoder = Decoder(self._path, self._format, exact=strict)
         try:
-            self._frames = self._film.frames()
+            self._frames = self._decoder.frames()
             self._timeline = Timeline(
-                self._film.time_base,
-                self._film.rate,
-                start=self._film.start,
+                self._decoder.time_base,
+                self._decoder.rate,
+                start=self._decoder.start,
                 presentation_times=self._format not in _WITHOUT_PRESENTATION_TIMES,
             )
             self._waiting = self._next_frame()
             if self._waiting is None:
-                cause = self._film.last_error or "it is empty"
+                cause = self._decoder.last_error or "it is empty"
                 raise SourceError(
                     "cannot open video", str(path), f"not one frame can be decoded ({cause})"
                 )
             self._info = self._describe(self._waiting.image)
         except BaseException:
-            self._film.close()
+            self._decoder.close()
             raise
         if self._format == "mov" and (cause := unfinished_iso(self._path)):
             self._note("unfinished", f"{self._path.name}: {cause}")
@@ -102,7 +105,7 @@ class VideoSource(Source):
     @property
     def skipped(self) -> int:
         """How many frames could not be decoded so far."""
-        return self._earlier_damage + self._film.damaged + self._unshowable
+        return self._earlier_damage + self._decoder.damaged + self._unshowable
 
     def __iter__(self) -> Iterator[Frame]:
         """Yield every frame that is left.
@@ -118,7 +121,7 @@ class VideoSource(Source):
                 frame, self._waiting = self._waiting or self._next_frame(), None
                 if frame is None:
                     self._ended = True
-                    self._tell_damage()
+                    self._note_damage()
                     return
             yield frame
 
@@ -129,7 +132,7 @@ class VideoSource(Source):
                 self._closed = True
                 self._waiting = None
                 self._frames.close()  # type: ignore[attr-defined]
-                self._film.close()
+                self._decoder.close()
 
     def _next_frame(self) -> Frame | None:
         delivered_before_round = -1
@@ -147,10 +150,10 @@ class VideoSource(Source):
             self._reopen()
 
     def _reopen(self) -> None:
-        self._earlier_damage += self._film.damaged
-        self._film.close()
-        self._film = Decoder(self._path, self._format, exact=self._strict)
-        self._frames = self._film.frames()
+        self._earlier_damage += self._decoder.damaged
+        self._decoder.close()
+        self._decoder = Decoder(self._path, self._format, exact=self._strict)
+        self._frames = self._decoder.frames()
         self._timeline.restart()
 
     def _make_frame(self, image: Image, decoded: av.VideoFrame) -> Frame:
@@ -162,7 +165,7 @@ class VideoSource(Source):
                 f"{self._path.name}: timestamps go backwards or jump, they were mended",
             )
         index, self._delivered = self._delivered, self._delivered + 1
-        return Frame(image, index, float(tick * self._film.time_base), self._path.name)
+        return Frame(image, index, float(tick * self._decoder.time_base), self._path.name)
 
     def _convert(self, decoded: av.VideoFrame) -> Image | None:
         coded_size = (decoded.width, decoded.height)
@@ -191,8 +194,8 @@ class VideoSource(Source):
         return image
 
     def _check_strict(self) -> None:
-        if self._strict and self._film.damaged:
-            raise self._damage_error(self._film.last_error)
+        if self._strict and self._decoder.damaged:
+            raise self._damage_error(self._decoder.last_error)
 
     def _damage_error(self, cause: str) -> SourceError:
         return SourceError(
@@ -204,7 +207,7 @@ class VideoSource(Source):
 
     def _describe(self, image: Image) -> SourceInfo:
         height, width = image.shape[:2]
-        rate = self._film.known_rate
+        rate = self._decoder.known_rate
         return SourceInfo(
             name=self._path.name,
             kind="video",
@@ -212,10 +215,10 @@ class VideoSource(Source):
             width=width,
             height=height,
             fps=float(rate) if rate is not None else None,
-            frame_count=None if self._loop else self._film.frame_count,
-            time_base=self._film.time_base,
+            frame_count=None if self._loop else self._decoder.frame_count,
+            time_base=self._decoder.time_base,
             path=self._path,
-            duration_seconds=None if self._loop else self._film.duration_seconds,
+            duration_seconds=None if self._loop else self._decoder.duration_seconds,
         )
 
     def _note(self, kind: str, sentence: str) -> None:
@@ -226,6 +229,6 @@ class VideoSource(Source):
             if self._on_notice is not None:
                 self._on_notice(sentence)
 
-    def _tell_damage(self) -> None:
+    def _note_damage(self) -> None:
         if self.skipped and self._on_notice is not None:
             self._on_notice(self.notes[-1])

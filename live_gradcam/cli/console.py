@@ -1,4 +1,4 @@
-"""What a person reads on the terminal: notices, progress, summaries. All of it on stderr.
+"""Notices, progress and summaries for the person at the terminal, all of them on stderr.
 
 Standard output belongs to results: lists that were asked for, and records with ``-o -``.
 """
@@ -26,7 +26,7 @@ _PLAIN_EVERY_SECONDS = 2.0
 
 
 class Console:
-    """Lines for a person.
+    """Terminal that a person reads.
 
     Args:
         quiet: Only errors are shown.
@@ -40,27 +40,27 @@ class Console:
 
     @property
     def stream(self) -> TextIO:
-        """Where lines go."""
+        """Stream that lines are written to."""
         stream = self._stream or sys.stderr
         # A program may be started without a stderr; what it says is then lost, but not its work.
         return stream if stream is not None else io.StringIO()
 
     @property
     def is_terminal(self) -> bool:
-        """Whether a person watches."""
+        """True if a person watches."""
         return self.stream.isatty()
 
     def note(self, text: str) -> None:
-        """One sentence the user should know."""
+        """Print one sentence that the user should know."""
         if not self.quiet:
             self._line(text)
 
     def error(self, text: str) -> None:
-        """An error; shown even when quiet."""
+        """Print an error, even when quiet."""
         self._line(text)
 
     def out(self, text: str) -> None:
-        """A result that was asked for, on stdout.
+        """Print a result that was asked for, on stdout.
 
         Raises:
             SinkError: It cannot be written.
@@ -78,7 +78,7 @@ class Console:
             raise SinkError("cannot write", "standard output", cause) from exc
 
     def table(self, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """A table as aligned plain text on stdout, that can be piped and pasted."""
+        """Print a table as aligned plain text on stdout, that can be piped and pasted."""
         widths = [
             max(len(str(row[column])) for row in (headings, *rows))
             for column in range(len(headings))
@@ -88,14 +88,14 @@ class Console:
             self.out("  ".join(cells).rstrip())
 
     def progress(self, title: str, *, unit: str = "frames") -> ProgressLine:
-        """A progress display; enter it, then call `ProgressLine.update`."""
+        """Return a progress display: enter it, then call `ProgressLine.update`."""
         self._progress = ProgressLine(self, title, unit=unit)
         return self._progress
 
-    def within(self, done: int, total: int) -> None:
-        """How many of how many forwards of the present frames are done, where they take long."""
+    def show_forwards(self, done: int, total: int) -> None:
+        """Show how many forwards of the present frames are done, where they take long."""
         if self._progress is not None:
-            self._progress.within(done, total)
+            self._progress.show_forwards(done, total)
 
     def _line(self, text: str) -> None:
         if self._progress is not None and self._progress.print_above(text):
@@ -103,7 +103,7 @@ class Console:
         self.write(text + "\n")
 
     def write(self, text: str) -> None:
-        """Text as it is; lost where nobody can read it."""
+        """Write text as it is; it is lost where nobody can read it."""
         stream = self.stream
         with contextlib.suppress(OSError):
             stream.write(text)
@@ -111,7 +111,7 @@ class Console:
 
 
 class ProgressLine:
-    """A bar on a terminal, a plain line every two seconds elsewhere.
+    """Bar on a terminal, plain line every two seconds elsewhere.
 
     Args:
         console: Where it shows.
@@ -166,7 +166,7 @@ class ProgressLine:
             self._bar = None
 
     def update(self, done: int, total: int | None, per_second: float | None) -> None:
-        """Show how far it is.
+        """Show how many are done.
 
         Args:
             done: How many are finished.
@@ -190,8 +190,8 @@ class ProgressLine:
         comma = "," if rate else ""
         self._console.write(f"{self._title}: {count} {self._unit}{comma}{rate}{left}\n")
 
-    def within(self, done: int, total: int) -> None:
-        """Show how far the present frames are, beside how many are finished."""
+    def show_forwards(self, done: int, total: int) -> None:
+        """Show how many forwards of the present frames are done, beside the finished frames."""
         words = f"{done}/{total} forwards"
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, description=f"{self._title} ({words})")

@@ -2,52 +2,64 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+
 from live_gradcam.cli.console import Console
-from live_gradcam.cli.options import NetworkOptions
-from live_gradcam.cli.run import RunRequest
-from live_gradcam.cli.run import execute as execute_run
+from live_gradcam.cli.network import NetworkOptions
+from live_gradcam.cli.options import Outputs, Overwrite, Window
+from live_gradcam.cli.run import RunArguments, run_command
 from live_gradcam.errors import DeviceError
 
 _FRAMES_PER_SECOND = 30.0
 _DEFAULT_OUTPUT = "demo.mp4"
+_DAY_SECONDS = 86400.0
 
 
-def execute(
-    console: Console,
-    *,
-    outputs: tuple[str, ...],
-    seconds: float,
-    seed: int,
-    overwrite: bool,
-    window: bool,
-) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoArguments:
+    """Everything that can be typed after ``live-gradcam demo``."""
+
+    outputs: Outputs = ()
+    seconds: Annotated[
+        float,
+        typer.Option(min=0.1, max=_DAY_SECONDS, help="Length of the video, where one is written."),
+    ] = 12.0
+    seed: Annotated[int, typer.Option(min=0, help="Which scene.")] = 0
+    overwrite: Overwrite = False
+    window: Window = True
+
+
+def demo_command(arguments: DemoArguments, console: Console) -> None:
     """Explain moving scenes: in a window where there is a display, else into a video.
 
     Raises:
-        LiveGradcamError: See `live_gradcam.cli.run.execute`.
+        LiveGradcamError: See `live_gradcam.cli.run.run_command`.
     """
-    from live_gradcam.show.window import probe_display
-
-    if window and not outputs:
-        try:
-            probe_display()
-        except DeviceError as error:
-            console.note(f"no window: {error}")
-            window = False
-    if not window and not outputs:
+    outputs, overwrite = arguments.outputs, arguments.overwrite
+    if not outputs and not (arguments.window and _has_display(console)):
         console.note(f"The demo is written to {_DEFAULT_OUTPUT}.")
-        outputs = (_DEFAULT_OUTPUT,)
-        overwrite = True
-    to_file = bool(outputs)
-    execute_run(
-        RunRequest(
-            source="scene",
+        outputs, overwrite = (_DEFAULT_OUTPUT,), True
+    run_command(
+        RunArguments(
+            source=f"scene:{arguments.seed}",
             outputs=outputs,
             network=NetworkOptions(model="scenes"),
-            max_frames=round(seconds * _FRAMES_PER_SECOND) if to_file else None,
+            max_frames=round(arguments.seconds * _FRAMES_PER_SECOND) if outputs else None,
             overwrite=overwrite,
-            window=not to_file,
-            seed=seed,
         ),
         console,
     )
+
+
+def _has_display(console: Console) -> bool:
+    from live_gradcam.show.window import probe_display
+
+    try:
+        probe_display()
+    except DeviceError as error:
+        console.note(f"no window: {error}")
+        return False
+    return True

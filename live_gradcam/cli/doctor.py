@@ -1,4 +1,4 @@
-"""``live-gradcam doctor``: what this machine has, one fact a line."""
+"""``live-gradcam doctor``: a report about this machine, one fact a line."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterator
 from importlib import metadata
 
 from live_gradcam.cli.console import Console
+from live_gradcam.cli.options import NoArguments
 from live_gradcam.errors import DeviceError
 
 _PACKAGES = ("torch", "torchvision", "opencv-python", "av", "numpy", "pillow", "safetensors")
 _CONFLICTING = ("opencv-python-headless", "opencv-contrib-python-headless")
 
 
-def execute(console: Console) -> None:
+def doctor_command(_arguments: NoArguments, console: Console) -> None:
     """Print the report; a check that fails is a line of the report, never an end of it."""
     for title, check in _CHECKS:
         try:

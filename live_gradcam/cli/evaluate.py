@@ -1,57 +1,146 @@
-"""``live-gradcam evaluate``: is a classifier looking at the right thing?"""
+"""``live-gradcam evaluate``: a verdict on whether a classifier looks at the right thing."""
 
 from __future__ import annotations
 
 import shutil
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated
 
+import typer
 from typing_extensions import Self
 
 from live_gradcam import lifecycle
+from live_gradcam.choices import (
+    DEFAULT_CURVE_STEPS,
+    DEFAULT_METHOD,
+    DEFAULT_SCENES,
+    DEFAULT_SEED,
+    DEFAULT_VIEW,
+)
 from live_gradcam.cli.console import Console, ProgressLine
-from live_gradcam.cli.network import open_classifier, warn_of_forwards
-from live_gradcam.cli.options import NetworkOptions
+from live_gradcam.cli.network import NetworkOptions, ViewOption, open_classifier, warn_of_forwards
+from live_gradcam.cli.options import Overwrite
 from live_gradcam.errors import UsageError
-from live_gradcam.values import View
 
 if TYPE_CHECKING:
-    from live_gradcam.evaluate.dataset import Dataset, Item
-    from live_gradcam.evaluate.run import Evaluation, Machine
-    from live_gradcam.evaluate.settings import Settings
-    from live_gradcam.evaluate.state import State
+    from live_gradcam.evaluate.dataset import Dataset
+    from live_gradcam.evaluate.evaluation import Evaluation
+    from live_gradcam.evaluate.options import EvaluationOptions
+    from live_gradcam.evaluate.values import EvaluationResult
     from live_gradcam.explain.classifier import Classifier
 
 # Lines of a terminal that the rest of the output takes.
 _OTHER_LINES = 26
 _FEWEST_CLASSES = 10
 _MOST_FINDINGS = 10
+# Names of what is counted.
+_UNITS = {"images": "pictures", "sanity": "scrambled parts"}
+
+
+_EVALUATE = "What is measured"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EvaluateRequest:
-    """Everything the command line says; the options' help says what each one means."""
+class EvaluateArguments:
+    """Everything that can be typed after ``live-gradcam evaluate``."""
 
-    source: str
-    outputs: tuple[Path, ...] = ()
-    network: NetworkOptions
-    methods: tuple[str, ...] = ("gradcam",)
-    measures: tuple[str, ...] = ()
-    view: View = "crop"
-    boxes: Path | None = None
-    scenes: int = 64
-    seed: int = 0
-    steps: int = 20
-    max_pictures: int | None = None
-    sanity: bool = True
-    resume: Path | None = None
-    overwrite: bool = False
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help="A folder with a folder for each class, with a labels.csv, or with pictures only; "
+            "or 'scenes' or 'scenes:SEED' for generated pictures with masks.",
+            show_default=False,
+        ),
+    ]
+    outputs: Annotated[
+        tuple[Path, ...],
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="OUTPUT",
+            help="Where results go; may be repeated: .html a report, .json everything, .csv a row "
+            "for each picture and method.",
+            show_default=False,
+        ),
+    ] = ()
+    network: NetworkOptions = field(default_factory=NetworkOptions)
+    methods: Annotated[
+        tuple[str, ...],
+        typer.Option(
+            "--method",
+            metavar="NAME",
+            help="What makes the maps; may be repeated, to compare. See 'live-gradcam models "
+            "--methods'.",
+            rich_help_panel=_EVALUATE,
+            show_default=DEFAULT_METHOD,
+        ),
+    ] = (DEFAULT_METHOD,)
+    measures: Annotated[
+        tuple[str, ...],
+        typer.Option(
+            metavar="NAME,...",
+            help="accuracy, removal, curves (deletion and insertion), drop (average drop and "
+            "increase), pointing (and evidence on the object), completeness.",
+            rich_help_panel=_EVALUATE,
+            show_default="all",
+        ),
+    ] = ()
+    view: ViewOption = DEFAULT_VIEW
+    boxes: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE|FOLDER",
+            help="Where the objects are: COCO JSON, or a folder of PascalVOC XML.",
+            rich_help_panel=_EVALUATE,
+            show_default=False,
+        ),
+    ] = None
+    scenes: Annotated[
+        int, typer.Option(min=1, help="How many scenes to generate.", rich_help_panel=_EVALUATE)
+    ] = DEFAULT_SCENES
+    seed: Annotated[
+        int,
+        typer.Option(min=0, help="Decides everything that is random.", rich_help_panel=_EVALUATE),
+    ] = DEFAULT_SEED
+    steps: Annotated[
+        int,
+        typer.Option(
+            min=1, max=1000, help="Steps of deletion and insertion.", rich_help_panel=_EVALUATE
+        ),
+    ] = DEFAULT_CURVE_STEPS
+    max_pictures: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Measure at most so many pictures, spread over the classes.",
+            rich_help_panel=_EVALUATE,
+            show_default="all",
+        ),
+    ] = None
+    sanity: Annotated[
+        bool,
+        typer.Option(
+            "--sanity/--no-sanity",
+            help="Scramble the weights part by part: the maps have to change.",
+            rich_help_panel=_EVALUATE,
+        ),
+    ] = True
+    resume: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Keep partial results here, and go on from them.",
+            show_default="beside the first output, until that is written",
+        ),
+    ] = None
+    overwrite: Overwrite = False
 
 
-def execute(request: EvaluateRequest, console: Console) -> None:
+def evaluate_command(arguments: EvaluateArguments, console: Console) -> None:
     """Measure, show the tables, and write what was asked for.
 
     What can be refused at once is refused before anything slow is loaded.
@@ -60,58 +149,58 @@ def execute(request: EvaluateRequest, console: Console) -> None:
         LiveGradcamError: See the exit codes in `live_gradcam.errors`.
         Interrupted: A signal came; what is done is kept where there is a file for it.
     """
-    from live_gradcam.evaluate.dataset import choose, open_dataset, require_source
+    from live_gradcam.evaluate.dataset import open_dataset, require_source
+    from live_gradcam.evaluate.options import EvaluationOptions, parse_measures
     from live_gradcam.evaluate.outputs import check_outputs
-    from live_gradcam.evaluate.settings import Settings, parse_measures
 
-    if console.quiet and not request.outputs:
+    if console.quiet and not arguments.outputs:
         raise UsageError("nothing to do", "--quiet", "no output is given", "Add -o OUTPUT")
-    measures = parse_measures(request.measures)
-    network = request.network
-    read = [each for each in (network.weights, network.labels, request.boxes) if each is not None]
-    state_path = _state_path(request)
+    measures = parse_measures(arguments.measures)
+    network = arguments.network
+    read = [each for each in (network.weights, network.labels, arguments.boxes) if each is not None]
+    partial = _partial_path(arguments)
     check_outputs(
-        request.outputs,
-        [*read, Path(request.source), *([state_path] if state_path else [])],
-        overwrite=request.overwrite,
+        arguments.outputs,
+        [*read, Path(arguments.source), *([partial] if partial else [])],
+        overwrite=arguments.overwrite,
     )
-    require_source(request.source)
+    require_source(arguments.source)
     boxes = None
-    if request.boxes is not None:
+    if arguments.boxes is not None:
         from live_gradcam.evaluate.annotations import read_annotations
 
-        boxes = read_annotations(request.boxes)
+        boxes = read_annotations(arguments.boxes)
 
-    from live_gradcam.evaluate.run import Machine, lookup_of
     from live_gradcam.explain.methods.table import require_method
 
-    settings = Settings(
-        methods=request.methods,
+    options = EvaluationOptions(
+        methods=arguments.methods,
         measures=measures,
-        view=request.view,
-        steps=request.steps,
-        seed=request.seed,
-        sanity=request.sanity,
+        view=arguments.view,
+        steps=arguments.steps,
+        seed=arguments.seed,
+        sanity=arguments.sanity,
+        device=network.device,
+        precision=network.precision,
     )
-    for name in settings.methods:
+    for name in options.methods:
         require_method(name)
     classifier = open_classifier(network, console)
-    warn_of_forwards(settings.methods, classifier, console)
-    data = open_dataset(
-        request.source,
-        lookup_of(classifier),
+    warn_of_forwards(options.methods, classifier, console)
+    dataset = open_dataset(
+        arguments.source,
+        classifier.labels,
         boxes=boxes,
-        scenes=request.scenes,
-        seed=request.seed,
-    )
-    items = choose(data.items, request.max_pictures, request.seed)
-    machine = Machine(network.device, network.precision, console.note)
-    evaluation, state = _measure(classifier, data, items, settings, machine, state_path, console)
-    with state:
-        _show(evaluation.result, console)
-        _write(request, evaluation, classifier, settings, machine, console)
-        if request.resume is None:
-            state.remove()
+        scenes=arguments.scenes,
+        seed=arguments.seed,
+    ).subset(arguments.max_pictures, arguments.seed)
+    evaluation = _measure(classifier, dataset, options, partial, console)
+    _show(evaluation.result, console)
+    for path in arguments.outputs:
+        evaluation.write_file(path)
+        console.note(f"wrote {path}")
+    if arguments.resume is None and partial is not None:
+        partial.unlink(missing_ok=True)
 
 
 class _Progress:
@@ -144,107 +233,63 @@ class _Progress:
         self._stack.close()
 
 
-def _state_path(request: EvaluateRequest) -> Path | None:
-    """Where partial results stand: the named file, or one beside the first output."""
-    if request.resume is not None or not request.outputs:
-        return request.resume
-    first = request.outputs[0]
+def _partial_path(arguments: EvaluateArguments) -> Path | None:
+    """Return the file of partial results: the named one, or one beside the first output."""
+    if arguments.resume is not None or not arguments.outputs:
+        return arguments.resume
+    first = arguments.outputs[0]
     return first.with_name(f"{first.name}.partial")
 
 
 def _measure(
     classifier: Classifier,
-    data: Dataset,
-    items: list[Item],
-    settings: Settings,
-    machine: Machine,
-    state_path: Path | None,
+    dataset: Dataset,
+    options: EvaluationOptions,
+    partial: Path | None,
     console: Console,
-) -> tuple[Evaluation, State]:
-    from live_gradcam.evaluate.run import evaluate
-    from live_gradcam.evaluate.state import State
-
-    def open_state(about: dict[str, Any]) -> State:
-        state = State(state_path, about)
-        if state.done:
-            console.note(f"going on after {len(state.done)} results in {state_path}")
-        return state
+) -> Evaluation:
+    from live_gradcam.evaluate.evaluation import run_evaluation
 
     with _Progress(console) as progress:
         try:
-            return evaluate(
+            return run_evaluation(
                 classifier,
-                data,
-                items,
-                settings,
-                machine,
-                open_state,
-                on_picture=lambda done: progress.update("pictures", done, len(items)),
-                on_stage=lambda done, of: progress.update("scrambled parts", done, of),
+                dataset,
+                options,
+                resume=partial,
+                on_progress=lambda stage, done, of: progress.update(_UNITS[stage], done, of),
+                on_notice=console.note,
             )
         except lifecycle.Interrupted:
-            if state_path is not None and state_path.exists():
-                console.note(f"the same command goes on from {state_path}")
+            if partial is not None and partial.exists():
+                console.note(f"the same command goes on from {partial}")
             raise
 
 
-def _show(result: dict[str, Any], console: Console) -> None:
-    """The tables on stdout; the notes and what looks suspicious on stderr."""
-    from live_gradcam.evaluate.table import classes_table, totals_table
+def _show(result: EvaluationResult, console: Console) -> None:
+    """Print the tables on stdout; the notes and what looks suspicious on stderr."""
+    from live_gradcam.evaluate.tables import classes_table, totals_table
 
-    for note in result["notes"]:
+    for note in result.notes:
         console.note(f"note: {note}")
     if console.quiet:
         return
+    summary = result.summary
     size = shutil.get_terminal_size((100, 60))
     height = max(_FEWEST_CLASSES, size.lines - _OTHER_LINES)
-    classes = classes_table(result, width=size.columns, height=height)
+    classes = classes_table(summary, width=size.columns, height=height)
     if classes is not None:
         console.table(*classes)
-        left = len(result["classes"]) - len(classes[1])
+        left = len(summary.classes) - len(classes[1])
         console.out(f"... and {left} more classes\n" if left > 0 else "")
     console.table(*totals_table(result))
-    for sentence in (*result["limits"], *result["totals"]["findings"]):
+    for sentence in (*summary.limits, *summary.totals.findings):
         console.note(sentence)
-    suspicious = [row for row in result["classes"] if row["findings"]]
-    for row in suspicious[:_MOST_FINDINGS]:
-        for sentence in row["findings"]:
-            console.note(f"{row['label']}: {sentence}")
+    suspicious = [each for each in summary.classes if each.findings]
+    for each in suspicious[:_MOST_FINDINGS]:
+        for sentence in each.findings:
+            console.note(f"{each.label}: {sentence}")
     if len(suspicious) > _MOST_FINDINGS:
         console.note(f"... and {len(suspicious) - _MOST_FINDINGS} more classes look suspicious")
-    for sentence in result["sanity_findings"]:
+    for sentence in result.sanity_findings:
         console.note(sentence)
-
-
-def _write(
-    request: EvaluateRequest,
-    evaluation: Evaluation,
-    classifier: Classifier,
-    settings: Settings,
-    machine: Machine,
-    console: Console,
-) -> None:
-    from live_gradcam.evaluate.outputs import as_csv, as_json, write_text
-
-    for path in request.outputs:
-        suffix = path.suffix.lower()
-        if suffix == ".json":
-            text = as_json(evaluation.result)
-        elif suffix == ".csv":
-            text = as_csv(evaluation.result)
-        else:
-            from live_gradcam.evaluate.gallery import make_gallery
-            from live_gradcam.evaluate.report import as_html
-            from live_gradcam.evaluate.run import lookup_of
-
-            gallery = make_gallery(
-                evaluation.result,
-                evaluation.items,
-                classifier,
-                settings,
-                machine,
-                lookup_of(classifier),
-            )
-            text = as_html(evaluation.result, gallery)
-        write_text(path, text)
-        console.note(f"wrote {path}")

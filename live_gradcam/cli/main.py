@@ -1,4 +1,4 @@
-"""The command line's front door: arguments in, exit code out, errors in one line."""
+"""One command line from its arguments to its exit code, with errors in one line."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from live_gradcam import lifecycle
 from live_gradcam.cli.console import Console
-from live_gradcam.cli.parser import app
+from live_gradcam.cli.parser import COMMANDS, make_parser
 from live_gradcam.errors import ExitCode, LiveGradcamError, describe_bug
 
 
@@ -15,7 +15,7 @@ def run_command_line(arguments: Sequence[str]) -> int:
     """Run one command.
 
     Args:
-        arguments: What stands behind the program's name.
+        arguments: Words after the program's name.
 
     Returns:
         The exit code; errors are already printed, in one line on stderr.
@@ -24,7 +24,9 @@ def run_command_line(arguments: Sequence[str]) -> int:
     _set_up_logging(debug=debug)
     console = Console()
     try:
-        code = app(list(arguments), prog_name="live-gradcam", standalone_mode=False)
+        code = make_parser(COMMANDS)(
+            list(arguments), prog_name="live-gradcam", standalone_mode=False
+        )
     except LiveGradcamError as error:
         return _fail(console, str(error), error.exit_code, debug=debug)
     except lifecycle.Interrupted:
@@ -40,9 +42,10 @@ def run_command_line(arguments: Sequence[str]) -> int:
             return interrupted
         message = getattr(error, "format_message", None)
         if callable(message):
-            text = " ".join(str(message()).split()).rstrip(".")
-            step = "See 'live-gradcam --help'"
-            return _fail(console, f"usage: {text}. {step}.", ExitCode.USAGE, debug=debug)
+            text = " ".join(str(message()).split())
+            text = text if text.endswith((".", "?")) else f"{text}."
+            text = f"usage: {text} See 'live-gradcam --help'."
+            return _fail(console, text, ExitCode.USAGE, debug=debug)
         return _fail(console, describe_bug(error), ExitCode.BUG, debug=debug)
     return code if isinstance(code, int) else ExitCode.OK
 

@@ -1,19 +1,109 @@
-"""The network that a command line names."""
+"""The network that a command line names, and the options that name it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
+import typer
+
+from live_gradcam.choices import (
+    DEFAULT_DEVICE,
+    DEFAULT_FUSE,
+    DEFAULT_MODEL,
+    DEFAULT_PRECISION,
+    CompileChoice,
+    Fuse,
+    PrecisionChoice,
+    View,
+)
 from live_gradcam.cli.console import Console
-from live_gradcam.cli.options import NetworkOptions
+from live_gradcam.cli.options import MODEL
 
 if TYPE_CHECKING:
     from live_gradcam.explain.classifier import Classifier
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkOptions:
+    """Options that say which network, where it is explained, and what it runs on."""
+
+    model: Annotated[
+        str,
+        typer.Option(
+            help="A torchvision network, timm:NAME, or 'scenes' for the bundled one. See "
+            "'live-gradcam models'.",
+            rich_help_panel=MODEL,
+        ),
+    ] = DEFAULT_MODEL
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Your own checkpoint: .pth, .pt or .safetensors.",
+            rich_help_panel=MODEL,
+            show_default=False,
+        ),
+    ] = None
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Class names: text, one a line, or JSON.",
+            rich_help_panel=MODEL,
+            show_default=False,
+        ),
+    ] = None
+    layer: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|INDEX|all",
+            help="The layer to explain, or several, separated by commas. See "
+            "'live-gradcam models --layers MODEL'.",
+            rich_help_panel=MODEL,
+            show_default="the network's last one",
+        ),
+    ] = None
+    fuse: Annotated[
+        Fuse, typer.Option(help="How maps of several layers become one.", rich_help_panel=MODEL)
+    ] = DEFAULT_FUSE
+    device: Annotated[
+        str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.", rich_help_panel=MODEL)
+    ] = DEFAULT_DEVICE
+    precision: Annotated[
+        PrecisionChoice,
+        typer.Option(help="What the network computes in.", rich_help_panel=MODEL),
+    ] = DEFAULT_PRECISION
+
+
+MethodOption = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="What makes the maps. See 'live-gradcam models --methods'.",
+        rich_help_panel=MODEL,
+    ),
+]
+CompileOption = Annotated[
+    CompileChoice,
+    typer.Option(
+        help="auto compiles beside the running network, on waits for it, off never does.",
+        rich_help_panel=MODEL,
+    ),
+]
+ViewOption = Annotated[
+    View,
+    typer.Option(
+        help="What the network sees: the centre square, the squeezed frame, or the whole frame.",
+        rich_help_panel=MODEL,
+    ),
+]
+
+
 def open_classifier(options: NetworkOptions, console: Console) -> Classifier:
-    """Load the network that is meant; what was understood rather than plain is said.
+    """Load the network that is meant; notices about it go to the console.
 
     Raises:
         ModelError: It, its weights or its labels cannot be used, or it has no such layer.
@@ -32,7 +122,7 @@ def open_classifier(options: NetworkOptions, console: Console) -> Classifier:
 
 
 def warn_of_forwards(methods: Iterable[str], classifier: Classifier, console: Console) -> None:
-    """Say which of the methods are slow, and why, before anybody waits for one."""
+    """Name the methods that are slow, and the reason, before anybody waits for one."""
     from live_gradcam.explain.methods.table import require_method
 
     for method in map(require_method, methods):

@@ -6,13 +6,15 @@ import importlib.util
 import socket
 import sys
 import webbrowser
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from live_gradcam import lifecycle
+from live_gradcam.choices import DEFAULT_COMPILE, DEFAULT_METHOD
 from live_gradcam.cli.console import Console
-from live_gradcam.cli.network import open_classifier
-from live_gradcam.cli.options import NetworkOptions
+from live_gradcam.cli.network import CompileOption, MethodOption, NetworkOptions, open_classifier
 from live_gradcam.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,21 +25,40 @@ _WAIT_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WebRequest:
-    """Everything the command line says about the page; the options' help says what it means."""
+class WebArguments:
+    """Everything that can be typed after ``live-gradcam web``."""
 
-    host: str = "127.0.0.1"
-    port: int | None = None
-    auth: str | None = None
-    share: bool = False
-    network: NetworkOptions
-    method: str = "gradcam"
-    compile: Literal["auto", "on", "off"] = "auto"
-    open_browser: bool = True
+    host: Annotated[
+        str, typer.Option(help="What to listen on; more than this machine needs --auth.")
+    ] = "127.0.0.1"
+    port: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=65535, help="Where to listen.", show_default="the first free one from 7860"
+        ),
+    ] = None
+    auth: Annotated[
+        str | None,
+        typer.Option(
+            metavar="USER:PASSWORD",
+            help="Name and password that visitors need.",
+            envvar="LIVE_GRADCAM_AUTH",
+            show_default=False,
+        ),
+    ] = None
+    share: Annotated[
+        bool, typer.Option("--share", help="A public address through Gradio; needs --auth.")
+    ] = False
+    network: NetworkOptions = field(default_factory=NetworkOptions)
+    method: MethodOption = DEFAULT_METHOD
+    compile: CompileOption = DEFAULT_COMPILE
+    open_browser: Annotated[
+        bool, typer.Option("--open/--no-open", help="Open the page in the browser.")
+    ] = True
 
 
-def execute(request: WebRequest, console: Console) -> None:
-    """Serve the page.
+def web_command(arguments: WebArguments, console: Console) -> None:
+    """Serve the page until a signal comes.
 
     Raises:
         UsageError: Gradio is not installed, others could use the page without a password, or
@@ -49,12 +70,12 @@ def execute(request: WebRequest, console: Console) -> None:
     from live_gradcam.explain.methods.table import require_method
     from live_gradcam.web.security import parse_auth
 
-    require_method(request.method)
-    auth = parse_auth(request.auth, host=request.host, share=request.share)
-    require_port(request.host, request.port)
-    classifier = open_classifier(request.network, console)
-    with _explainer(request, classifier, console) as explainer:
-        _serve(request, console, classifier, explainer, auth)
+    require_method(arguments.method)
+    auth = parse_auth(arguments.auth, host=arguments.host, share=arguments.share)
+    require_port(arguments.host, arguments.port)
+    classifier = open_classifier(arguments.network, console)
+    with _explainer(arguments, classifier, console) as explainer:
+        _serve(arguments, console, classifier, explainer, auth)
 
 
 def require_gradio() -> None:
@@ -89,51 +110,51 @@ def require_port(host: str, port: int | None) -> None:
         raise UsageError("cannot open the page", where, cause, step) from exc
 
 
-def _explainer(request: WebRequest, classifier: Classifier, console: Console) -> Explainer:
+def _explainer(arguments: WebArguments, classifier: Classifier, console: Console) -> Explainer:
     from live_gradcam.explain.explainer import Explainer
 
     return Explainer(
         classifier,
-        device=request.network.device,
-        precision=request.network.precision,
-        compile=request.compile,
-        method=request.method,
+        device=arguments.network.device,
+        precision=arguments.network.precision,
+        compile=arguments.compile,
+        method=arguments.method,
         on_notice=console.note,
     )
 
 
 def _serve(
-    request: WebRequest,
+    arguments: WebArguments,
     console: Console,
     classifier: Classifier,
     explainer: Explainer,
     auth: tuple[str, str] | None,
 ) -> None:
-    from live_gradcam.web.app import open_desks
     from live_gradcam.web.server import serving
+    from live_gradcam.web.state import AppState
 
     with (
-        open_desks(classifier, explainer) as desks,
+        AppState.open(classifier, explainer) as state,
         lifecycle.cooperative() as stop,
         serving(
-            desks, host=request.host, port=request.port, auth=auth, share=request.share
+            state, host=arguments.host, port=arguments.port, auth=auth, share=arguments.share
         ) as address,
     ):
         console.out(f"The page is at {address.local}")
         if address.shared is not None:
             console.out(f"For everybody who has the password: {address.shared}")
-        elif request.share:
+        elif arguments.share:
             console.note("no public address: the tunnel could not be opened")
         sys.stdout.flush()  # whoever started the page through a pipe waits for its address
         console.note("Ctrl-C ends it.")
-        if request.open_browser and not open_browser(address.local):
+        if arguments.open_browser and not open_browser(address.local):
             console.note("no browser was found to open it in")
         while not stop.wait(_WAIT_SECONDS):
             pass
 
 
 def open_browser(address: str) -> bool:
-    """Open the page in the user's browser where there is one with a window; whether it worked."""
+    """Open the page in the user's browser; returns False where there is none with a window."""
     try:
         browser = webbrowser.get()
     except webbrowser.Error:

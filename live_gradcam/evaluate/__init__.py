@@ -1,6 +1,60 @@
-"""A data set in, a verdict out: is the classifier looking at the right thing?
+"""Evaluation of a classifier's explanations on a data set, class by class.
 
-``dataset`` and ``annotations`` find pictures and the truth about them, ``measures`` holds the
-definitions, ``examine`` measures one picture, ``sanity`` the method itself, ``state`` keeps what is
-done, ``summary`` draws the conclusions, ``table``, ``outputs`` and ``report`` write them down.
+Modules, in the order of the way from a folder of images to a report:
+
+- ``options``: `EvaluationOptions`, the choice of methods and measures.
+- ``folders``, ``annotations``, ``rle``: files of strangers: images, labels, boxes and masks.
+- ``dataset``: `open_dataset`, images and the truth about them in the classifier's classes.
+- ``image_evaluator``: measures one image; the definitions are in `live_gradcam.faithfulness`.
+- ``sanity_check``: maps of a network whose weights are randomised part by part.
+- ``partial_results``: the file that an interrupted evaluation goes on from.
+- ``values``: the results, frozen, and their form in JSON.
+- ``summary``: figures of classes and of the whole, and findings as sentences.
+- ``tables``, ``outputs``, ``gallery``, ``report``: the results on a terminal, as JSON and CSV, as
+  images, and as one HTML page made from ``templates``.
+- ``evaluation``: `run_evaluation`, all of it in one call.
 """
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from live_gradcam.evaluate.annotations import Annotations, read_annotations
+    from live_gradcam.evaluate.dataset import Dataset, open_dataset
+    from live_gradcam.evaluate.evaluation import Evaluation, run_evaluation
+    from live_gradcam.evaluate.options import MEASURES, EvaluationOptions
+    from live_gradcam.evaluate.values import EvaluationResult
+
+_HOMES = {
+    "MEASURES": "options",
+    "Annotations": "annotations",
+    "Dataset": "dataset",
+    "Evaluation": "evaluation",
+    "EvaluationOptions": "options",
+    "EvaluationResult": "values",
+    "open_dataset": "dataset",
+    "read_annotations": "annotations",
+    "run_evaluation": "evaluation",
+}
+
+__all__ = [
+    "MEASURES",
+    "Annotations",
+    "Dataset",
+    "Evaluation",
+    "EvaluationOptions",
+    "EvaluationResult",
+    "open_dataset",
+    "read_annotations",
+    "run_evaluation",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Load a name when it is first used: options are checked before anything slow is loaded."""
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{home}"), name)

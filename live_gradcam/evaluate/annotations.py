@@ -1,4 +1,4 @@
-"""Where the objects are: COCO's JSON and PascalVOC's XML, read as files from strangers.
+"""Annotated objects: COCO's JSON and PascalVOC's XML, read as files from strangers.
 
 Both give objects by a name or a number of their own, with a box and perhaps an outline or a mask.
 XML is read without entities: a document that declares any is refused.
@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from live_gradcam.errors import SourceError, UsageError
-from live_gradcam.evaluate.rle import RunMask, read_runs
+from live_gradcam.evaluate.rle import RunLengthMask, parse_run_lengths
 from live_gradcam.images.sniff import cannot_open
 from live_gradcam.native import cv2
 
@@ -30,68 +30,67 @@ _FORMS = "Give a COCO JSON file or a folder of PascalVOC XML files"
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
-    """One object, as it was annotated.
+class ObjectAnnotation:
+    """One annotated object.
 
     Attributes:
-        name: Of its class, in the annotation's own words.
-        box: ``(x, y, width, height)`` in the annotated picture's pixels.
-        polygons: Its outline as ``(x, y)`` points, where there is one: several pieces are one
-            object.
-        runs: Its mask, where that was drawn instead.
+        name: Name of its class, in the annotation's own words.
+        box: ``(x, y, width, height)`` in the annotated image's pixels.
+        polygons: Outline as ``(x, y)`` points, where there is one: several pieces are one object.
+        mask: Mask, where that was drawn instead.
     """
 
     name: str
     box: tuple[float, float, float, float]
     polygons: tuple[tuple[tuple[float, float], ...], ...] = ()
-    runs: RunMask | None = None
+    mask: RunLengthMask | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Annotated:
-    """What is annotated on one picture.
+class ImageAnnotation:
+    """Annotation of one image.
 
     Attributes:
-        shapes: The objects.
-        size: Width and height of the picture that was annotated, where it is told.
+        objects: The objects.
+        size: Width and height of the image that was annotated, where it is known.
     """
 
-    shapes: tuple[Shape, ...]
+    objects: tuple[ObjectAnnotation, ...]
     size: tuple[int, int] | None = None
 
 
 @dataclass(slots=True)
 class Annotations:
-    """Annotations of many pictures.
+    """Annotations of many images.
 
     Attributes:
-        by_name: Under the picture's file name as the annotation has it, with ``/``.
-        by_stem: Under the name without folder and ending.
-        broken: How many entries or files could not be understood.
+        by_name: By the image's file name as the annotation has it, with ``/``.
+        by_stem: By the name without folder and ending.
+        broken: Number of entries or files that could not be understood.
         example: The first of them and what is wrong with it.
     """
 
-    by_name: dict[str, Annotated] = field(default_factory=dict)
-    by_stem: dict[str, Annotated] = field(default_factory=dict)
+    by_name: dict[str, ImageAnnotation] = field(default_factory=dict)
+    by_stem: dict[str, ImageAnnotation] = field(default_factory=dict)
     broken: int = 0
     example: str = ""
 
-    def of(self, relative: str) -> Annotated | None:
-        """The annotation of a picture, by its path in the data set, its name, or its stem."""
+    def find(self, relative: str) -> ImageAnnotation | None:
+        """Return the annotation of an image, by its path in the data set, its name, or its stem."""
         name = relative.rpartition("/")[2]
         found = self.by_name.get(relative) or self.by_name.get(name)
         return found or self.by_stem.get(_stem(name))
 
-    def add(self, name: str, annotated: Annotated) -> None:
-        """Keep a picture's annotation."""
+    def add(self, name: str, annotation: ImageAnnotation) -> None:
+        """Keep an image's annotation."""
         plain = name.replace("\\", "/").removeprefix("./")
-        self.by_name[plain] = annotated
-        self.by_stem.setdefault(_stem(plain.rpartition("/")[2]), annotated)
+        self.by_name[plain] = annotation
+        self.by_stem.setdefault(_stem(plain.rpartition("/")[2]), annotation)
 
-    def leave_out(self, what: str) -> None:
-        """Count something that could not be understood."""
+    def count_broken(self, example: str) -> None:
+        """Count an entry that could not be understood."""
         self.broken += 1
-        self.example = self.example or what
+        self.example = self.example or example
 
 
 def _stem(name: str) -> str:
@@ -142,20 +141,20 @@ def _read_coco(path: Path) -> Annotations:
         for each in _dictionaries(content.get("categories"))
         if isinstance(each.get("id"), (int, str))
     }
-    shapes: dict[Any, list[Shape]] = {}
+    objects: dict[Any, list[ObjectAnnotation]] = {}
     found = Annotations()
     for entry in _dictionaries(content.get("annotations")):
         try:
-            shape = _coco_shape(entry, names)
-            shapes.setdefault(entry["image_id"], []).append(shape)
+            annotated = _coco_object(entry, names)
+            objects.setdefault(entry["image_id"], []).append(annotated)
         except (KeyError, TypeError, ValueError, OverflowError) as exc:
-            found.leave_out(f"annotation {str(entry.get('id', '?'))[:40]}: {_reason(exc)}")
+            found.count_broken(f"annotation {str(entry.get('id', '?'))[:40]}: {_reason(exc)}")
     for image in _dictionaries(content["images"]):
         name, key = image.get("file_name"), image.get("id")
         if not isinstance(name, str) or not isinstance(key, (int, str)):
-            found.leave_out("an image without file_name or id")
+            found.count_broken("an image without file_name or id")
             continue
-        found.add(name, Annotated(tuple(shapes.get(key, ())), _size(image)))
+        found.add(name, ImageAnnotation(tuple(objects.get(key, ())), _size(image)))
     return found
 
 
@@ -164,12 +163,12 @@ def _dictionaries(value: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - JSO
         yield from (each for each in value if isinstance(each, dict))
 
 
-def _coco_shape(entry: Mapping[str, Any], names: Mapping[Any, str]) -> Shape:
+def _coco_object(entry: Mapping[str, Any], names: Mapping[Any, str]) -> ObjectAnnotation:
     polygons = []
-    runs = None
+    mask = None
     outline = entry.get("segmentation")
     if isinstance(outline, dict):  # as crowds have, and whatever was painted, not outlined
-        runs = read_runs(outline)
+        mask = parse_run_lengths(outline)
     elif isinstance(outline, list):
         for flat in outline[:1000]:
             numbers = [_number(each) for each in flat[:_MOST_POINTS]]
@@ -177,15 +176,16 @@ def _coco_shape(entry: Mapping[str, Any], names: Mapping[Any, str]) -> Shape:
                 polygons.append(tuple(zip(numbers[::2], numbers[1::2], strict=False)))
     if "bbox" in entry:
         left, top, width, height = (_number(each) for each in entry["bbox"])
-    elif runs is not None:
-        left, top, width, height = runs.box()
+    elif mask is not None:
+        left, top, width, height = mask.bounding_box()
     else:
         xs, ys = zip(*(point for polygon in polygons for point in polygon), strict=True)
         left, top, width, height = min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)
     category = entry["category_id"]
     # Its number is the data set's own: it must not be taken for a class of the network.
     name = names.get(category) or f"category {category}"
-    return Shape(name, _checked_box(left, top, width, height), tuple(polygons), runs)
+    box = _checked_box(left, top, width, height)
+    return ObjectAnnotation(name, box, tuple(polygons), mask)
 
 
 def _read_folder(folder: Path) -> Annotations:
@@ -196,7 +196,7 @@ def _read_folder(folder: Path) -> Annotations:
                 _add_voc(found, path)
             except (SourceError, OSError) as exc:
                 cause = exc.cause if isinstance(exc, SourceError) else str(exc)
-                found.leave_out(f"{path.name}: {cause}")
+                found.count_broken(f"{path.name}: {cause}")
     return found
 
 
@@ -206,21 +206,21 @@ def _add_voc(found: Annotations, path: Path) -> None:
     known = None
     if size is not None:
         known = _size({key: size.findtext(key) for key in ("width", "height")})
-    shapes = []
+    objects = []
     for entry in root.iter("object"):
         try:
-            shapes.append(_voc_shape(entry))
+            objects.append(_voc_object(entry))
         except (KeyError, TypeError, ValueError, OverflowError) as exc:
-            found.leave_out(f"{path.name}: {_reason(exc)}")
-    annotated = Annotated(tuple(shapes), known)
+            found.count_broken(f"{path.name}: {_reason(exc)}")
+    annotation = ImageAnnotation(tuple(objects), known)
     name = (root.findtext("filename") or "").strip()
     if name:
-        found.add(name, annotated)
-    found.by_stem[path.stem] = annotated
-    found.by_name.setdefault(name or path.stem, annotated)
+        found.add(name, annotation)
+    found.by_stem[path.stem] = annotation
+    found.by_name.setdefault(name or path.stem, annotation)
 
 
-def _voc_shape(entry: Element) -> Shape:
+def _voc_object(entry: Element) -> ObjectAnnotation:
     box = entry.find("bndbox")
     if box is None:
         raise ValueError("an object has no bndbox")
@@ -229,11 +229,12 @@ def _voc_shape(entry: Element) -> Shape:
     )
     # VOC counts pixels from 1 and includes the last one.
     name = (entry.findtext("name") or "").strip()
-    return Shape(name, _checked_box(left - 1, top - 1, right - left + 1, bottom - top + 1))
+    checked = _checked_box(left - 1, top - 1, right - left + 1, bottom - top + 1)
+    return ObjectAnnotation(name, checked)
 
 
 def parse_xml(path: Path) -> Element:
-    """A small XML document without a document type, and therefore without entities of its own.
+    """Read a small XML document without a document type, and therefore without own entities.
 
     Raises:
         SourceError: It is too large, not XML, or declares a document type.
@@ -301,36 +302,36 @@ def _reason(exc: Exception) -> str:
     return f"{exc.args[0]} is missing" if isinstance(exc, KeyError) else str(exc)[:120]
 
 
-def mask_of(
-    shape: Shape, size: tuple[int, int], scale: tuple[float, float] = (1.0, 1.0)
+def object_mask(
+    annotated: ObjectAnnotation, size: tuple[int, int], scale: tuple[float, float] = (1.0, 1.0)
 ) -> NDArray[np.bool_]:
-    """The pixels of an object: its mask or its outline where there is one, else its box.
+    """Return the pixels of an object: its mask or its outline where there is one, else its box.
 
     Args:
-        shape: The object.
-        size: Width and height of the picture.
-        scale: Pixels of the picture per annotated pixel, across and down.
+        annotated: The object.
+        size: Width and height of the image.
+        scale: Pixels of the image per annotated pixel, across and down.
 
     Returns:
-        ``bool (height, width)``; nowhere true where the object lies beside the picture.
+        ``bool (height, width)``; nowhere true where the object lies beside the image.
     """
     width, height = size
     across, down = scale
     mask = np.zeros((height, width), np.uint8)
-    if shape.runs is not None:
-        own = shape.runs.pixels().astype(np.uint8)
+    if annotated.mask is not None:
+        own = annotated.mask.to_array().astype(np.uint8)
         scaled = max(1, round(own.shape[1] * across)), max(1, round(own.shape[0] * down))
         own = np.asarray(cv2.resize(own, scaled, interpolation=cv2.INTER_NEAREST), np.uint8)
         own = own[:height, :width]
         mask[: own.shape[0], : own.shape[1]] = own
-    elif shape.polygons:
+    elif annotated.polygons:
         pieces = [
             np.rint(np.asarray(points, np.float64) * (across, down)).astype(np.int32)
-            for points in shape.polygons
+            for points in annotated.polygons
         ]
         _fill(mask, pieces)
     else:
-        x, y, w, h = shape.box
+        x, y, w, h = annotated.box
         rows = slice(max(0, round(y * down)), max(0, round((y + h) * down)))
         columns = slice(max(0, round(x * across)), max(0, round((x + w) * across)))
         mask[rows, columns] = 1

@@ -1,4 +1,4 @@
-"""Which pictures a folder holds, and what its labels say: looked at as a stranger's folder."""
+"""Image files of a folder and their labels, read as a stranger's: anything may be in it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from live_gradcam.capture.images import is_picture_file, natural_key
+from live_gradcam.capture.images import is_image_file, natural_key
 from live_gradcam.errors import SourceError
+from live_gradcam.evaluate.values import SkippedEntry
 from live_gradcam.images.sniff import cannot_open
 
 FILE_COLUMNS = ("file", "filename", "file_name", "image", "path", "picture", "name")
@@ -22,23 +23,23 @@ _DEEPEST = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A picture of a folder.
+class LabelledFile:
+    """An image file and its labels.
 
     Attributes:
         path: The file.
         relative: Its path inside the data set, with ``/``.
-        names: What it is labelled with; the first that means a class counts. Empty where it has no
-            label.
+        labels: Names or indices of its class; the first that means a class counts. Empty where it
+            has no label.
     """
 
     path: Path
     relative: str
-    names: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
 
 
 def printable(text: str) -> str:
-    """A name from a stranger's disk, safe to print and to write: what is not printable is escaped.
+    """Return a name that is safe to print and to write: what is not printable is escaped.
 
     Very long names are cut in the middle.
     """
@@ -50,25 +51,29 @@ def _escaped(character: str) -> str:
     return character.encode("unicode_escape", "backslashreplace").decode("ascii")
 
 
-def pictures_below(folder: Path, root: Path, *, deep: bool = True) -> Iterator[Path]:
-    """The pictures of a folder and, if ``deep``, of those in it; links to folders are not followed.
+def find_images(folder: Path, root: Path, *, deep: bool = True) -> Iterator[Path]:
+    """Yield the image files of a folder and, if ``deep``, of the folders in it, in natural order.
 
-    Folders that may not be looked into are passed over.
+    Hidden files, links to folders and folders that may not be read are passed over.
+
+    Args:
+        folder: The folder.
+        root: The data set's own folder.
+        deep: ``True`` to look into folders, too.
     """
     if len(folder.relative_to(root).parts) > _DEEPEST:
         return
-    for path in sorted(listed(folder), key=natural_key):
+    for path in sorted(_list_folder(folder), key=natural_key):
         if path.name.startswith("."):
             continue
         if _is_folder(path):
             if deep and not path.is_symlink():
-                yield from pictures_below(path, root)
-        elif _is_picture(path):
+                yield from find_images(path, root)
+        elif _is_image(path):
             yield path
 
 
-def listed(folder: Path) -> list[Path]:
-    """What a folder holds; nothing where it may not be looked into."""
+def _list_folder(folder: Path) -> list[Path]:
     try:
         return list(folder.iterdir())
     except OSError:
@@ -76,7 +81,11 @@ def listed(folder: Path) -> list[Path]:
 
 
 def class_folders(folder: Path) -> list[Path]:
-    """The folders of a folder, in order; hidden ones are left out."""
+    """Return the folders of a folder in natural order, without hidden ones.
+
+    Raises:
+        SourceError: The folder may not be read.
+    """
     try:
         inside = list(folder.iterdir())
     except OSError as exc:
@@ -92,26 +101,26 @@ def _is_folder(path: Path) -> bool:
         return False
 
 
-def _is_picture(path: Path) -> bool:
+def _is_image(path: Path) -> bool:
     try:
-        return is_picture_file(path)
+        return is_image_file(path)
     except OSError:
         return False
 
 
 def relative_name(path: Path, root: Path) -> str:
-    """A picture's name in the data set."""
+    """Return an image's name in the data set: its path from the root, with ``/``."""
     return Path(os.path.relpath(path, root)).as_posix()
 
 
-def read_label_table(path: Path) -> tuple[list[Found], list[tuple[str, str]]]:
-    """The rows of a ``labels.csv``: a header, a column of files, and names or indices of classes.
+def read_label_table(path: Path) -> tuple[list[LabelledFile], list[SkippedEntry]]:
+    """Read a ``labels.csv``: a header, a column of files, and names or indices of classes.
 
     Args:
-        path: The file; pictures are named relative to its folder and must lie in it.
+        path: The file; images are named relative to its folder and must lie in it.
 
     Returns:
-        The pictures, and name and reason of each row that was left out.
+        The images, and the rows that were left out.
 
     Raises:
         SourceError: It is not such a table.
@@ -139,30 +148,30 @@ def read_label_table(path: Path) -> tuple[list[Found], list[tuple[str, str]]]:
         cause = "its first line does not name a column of files and one of labels"
         step = f"Begin with a line such as file,label (also: {', '.join(FILE_COLUMNS[1:4])}, ...)"
         raise SourceError("cannot read labels", where, cause, step)
-    return _rows_to_pictures(rows[1:], file_column, columns, path.parent)
+    return _labelled_files(rows[1:], file_column, columns, path.parent)
 
 
-def _rows_to_pictures(
+def _labelled_files(
     rows: Sequence[Sequence[str]], file_column: int, columns: Sequence[int], folder: Path
-) -> tuple[list[Found], list[tuple[str, str]]]:
+) -> tuple[list[LabelledFile], list[SkippedEntry]]:
     inside = folder.resolve()
-    found: dict[str, Found] = {}
-    skipped = []
+    found: dict[str, LabelledFile] = {}
+    skipped: list[SkippedEntry] = []
     for row in rows:
         if not any(cell.strip() for cell in row):
             continue
         name = row[file_column].strip() if file_column < len(row) else ""
-        names = tuple(row[each].strip() for each in columns if each < len(row))
+        labels = tuple(row[each].strip() for each in columns if each < len(row))
         path = folder / name
-        reason = _wrong(path, name, inside)
+        reason = _reason_to_skip(path, name, inside)
         if reason:
-            skipped.append((printable(name) or "a row without a file", reason))
+            skipped.append(SkippedEntry(printable(name) or "a row without a file", reason))
         else:
-            found[name] = Found(path, Path(name).as_posix(), tuple(filter(None, names)))
+            found[name] = LabelledFile(path, Path(name).as_posix(), tuple(filter(None, labels)))
     return list(found.values()), skipped
 
 
-def _wrong(path: Path, name: str, inside: Path) -> str:
+def _reason_to_skip(path: Path, name: str, inside: Path) -> str:
     if not name or "\0" in name:
         return "no file is named"
     try:

@@ -1,21 +1,21 @@
-"""Results as files: JSON with everything, CSV with a row for each picture and method."""
+"""Results as files: JSON with everything, CSV with a row for each image and method."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from live_gradcam.errors import UsageError
-from live_gradcam.evaluate.summary import METHOD_COLUMNS
+from live_gradcam.evaluate.summary import IMAGE_METRICS, METHOD_METRICS
+from live_gradcam.evaluate.values import EvaluationResult
 from live_gradcam.os_errors import cannot_write
 from live_gradcam.show.images import already_exists, check_writable, replace_file
 
 SUFFIXES = (".json", ".csv", ".html", ".htm")
-"""What outputs may end in."""
+"""Endings of outputs."""
 
 _FIRST_COLUMNS = (
     "picture",
@@ -38,7 +38,7 @@ def check_outputs(
     Args:
         outputs: The files.
         read: Files that are read, and folders that hold such.
-        overwrite: Whether existing files may be replaced.
+        overwrite: ``True`` if existing files may be replaced.
 
     Raises:
         UsageError: An output has an unknown ending, exists, is read, or is named twice.
@@ -79,55 +79,41 @@ def write_text(path: Path, text: str) -> None:
         raise cannot_write("cannot write results", path, exc) from exc
 
 
-def as_json(result: Mapping[str, Any]) -> str:
-    """All that was found. The same pictures, network and settings give the same text."""
-    return json.dumps(result, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+def format_json(result: EvaluationResult) -> str:
+    """Return everything as JSON. The same images, network and options give the same text."""
+    return json.dumps(result.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def as_csv(result: Mapping[str, Any]) -> str:
-    """One row for each picture and method.
+def format_csv(result: EvaluationResult) -> str:
+    """Return CSV with one row for each image and method.
 
     Text that a spreadsheet would run as a formula has an apostrophe before it.
     """
-    labels = {row["class_index"]: row["label"] for row in result["classes"]}
-    columns = [each.key for each in METHOD_COLUMNS]
-    objects = ("inside", "area", "pointing", "chance")
+    labels = {each.class_index: each.label for each in result.summary.classes}
+    metrics = [metric.key for metric in METHOD_METRICS]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*_FIRST_COLUMNS, "explained_index", "probability", "blank", *columns])
-    for record in result["pictures"]:
-        best = record["predictions"][0]
-        for method, measured in record["methods"].items():
-            own = [
-                each
-                for each in measured.get("objects", ())
-                if each["class_index"] == measured["class_index"]
-            ]
-            cells = {**measured, **(_object_cells(own[0]) if own else dict.fromkeys(objects))}
+    writer.writerow([*_FIRST_COLUMNS, "explained_index", "probability", "blank", *metrics])
+    for image in result.images:
+        best = image.predictions[0]
+        for method, measured in image.methods.items():
+            own = measured.explained_object
             row = [
-                record["name"],
+                image.name,
                 method,
-                "|".join(labels[index] for index in record["labels"]),
-                best["label"],
-                best["probability"],
-                record["top1"],
-                record["top3"],
-                measured["class_index"],
-                measured["probability"],
-                measured["blank"],
-                *(cells.get(key) for key in columns),
+                "|".join(labels[index] for index in image.labels),
+                best.label,
+                best.probability,
+                image.top1,
+                image.top3,
+                measured.class_index,
+                measured.probability,
+                measured.blank,
+                *((own.inside, own.area, own.hit, own.chance) if own else [None] * 4),
+                *(metric.value(measured) for metric in IMAGE_METRICS),
             ]
             writer.writerow([_cell(each) for each in row])
     return text.getvalue()
-
-
-def _object_cells(item: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "inside": item["inside"],
-        "area": item["area"],
-        "pointing": item["hit"],
-        "chance": item["chance"],
-    }
 
 
 def _cell(value: object) -> object:

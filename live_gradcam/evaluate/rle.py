@@ -19,43 +19,43 @@ from live_gradcam.images.pixels import MAX_PIXELS
 
 _FIRST, _GROUP_BITS, _SIGN, _MORE = ord("0"), 5, 0x10, 0x20
 _MOST_GROUPS = 7
-"""More bits than the largest picture has pixels: whoever needs more is not counting pixels."""
+"""More bits than the number of pixels of the largest image has."""
 
 
 @dataclass(frozen=True, slots=True)
-class RunMask:
+class RunLengthMask:
     """The pixels of an object, as runs.
 
     Attributes:
-        size: Width and height of the picture.
-        counts: Lengths of the runs; together, they are the picture.
+        size: Width and height of the image.
+        counts: Lengths of the runs; together, they are the image.
     """
 
     size: tuple[int, int]
     counts: tuple[int, ...]
 
-    def pixels(self) -> NDArray[np.bool_]:
-        """Which pixels are the object's: ``bool (height, width)``."""
+    def to_array(self) -> NDArray[np.bool_]:
+        """Return the mask as ``bool (height, width)``."""
         width, height = self.size
         inside = np.arange(len(self.counts)) % 2 == 1
         mask: NDArray[np.bool_] = np.repeat(inside, self.counts).reshape(width, height).T
         return mask
 
-    def box(self) -> tuple[int, int, int, int]:
-        """Left, top, width and height of what is inside.
+    def bounding_box(self) -> tuple[int, int, int, int]:
+        """Return left, top, width and height of the object.
 
         Raises:
-            ValueError: Nothing is.
+            ValueError: The mask is empty.
         """
-        rows, columns = np.nonzero(self.pixels())
+        rows, columns = np.nonzero(self.to_array())
         if not len(rows):
             raise ValueError("its mask is empty")
         left, top = int(columns.min()), int(rows.min())
         return left, top, int(columns.max()) + 1 - left, int(rows.max()) + 1 - top
 
 
-def read_runs(entry: Mapping[str, Any]) -> RunMask:
-    """A mask as COCO's JSON has it, from a stranger.
+def parse_run_lengths(entry: Mapping[str, Any]) -> RunLengthMask:
+    """Read a mask in the form of COCO's JSON.
 
     Args:
         entry: ``{"size": [height, width], "counts": [...]}``, or with a string of counts.
@@ -76,7 +76,7 @@ def read_runs(entry: Mapping[str, Any]) -> RunMask:
         raise ValueError("the runs of its mask are no list of lengths")
     if sum(counts) != height * width:
         raise ValueError(f"its mask has {sum(counts)} pixels in runs, not {width}x{height}")
-    return RunMask((width, height), tuple(counts))
+    return RunLengthMask((width, height), tuple(counts))
 
 
 def _is_count(value: object) -> bool:
@@ -84,7 +84,7 @@ def _is_count(value: object) -> bool:
 
 
 def _unpack(text: str) -> list[int]:
-    """The run lengths in a string; they may be negative where it is damaged."""
+    """Return the run lengths in a string; they may be negative where it is damaged."""
     numbers: list[int] = []
     number = groups = 0
     for character in text:

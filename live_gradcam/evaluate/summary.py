@@ -1,17 +1,24 @@
-"""From the pictures' records to figures for each class and for all, and to plain sentences."""
+"""Figures of each class and of the whole, and findings as plain sentences."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from statistics import fmean
-from typing import Any
 
-Record = Mapping[str, Any]
+from live_gradcam.evaluate.values import (
+    ClassSummary,
+    GroupSummary,
+    ImageResult,
+    MethodResult,
+    MethodSummary,
+    SanityStage,
+    Summary,
+)
+from live_gradcam.wording import percent
 
 FEWEST = 3
-"""From so many pictures on, a class's figures are worth a sentence."""
+"""Number of images from which on a class is judged."""
 
 _MOSTLY = 0.5
 # Differences of probabilities below this are none.
@@ -20,14 +27,14 @@ _SANE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class Metric:
     """One figure of the tables.
 
     Attributes:
-        key: Its name in the results.
-        title: As a heading.
+        key: Name in the results, and of the attribute of `GroupSummary` or `MethodSummary`.
+        title: Heading.
         meaning: One sentence for the reader.
-        better: Which way is better: 1 up, -1 down, 0 neither.
+        better: Direction that is better: 1 up, -1 down, 0 neither.
     """
 
     key: str
@@ -35,162 +42,171 @@ class Column:
     meaning: str
     better: int = 1
 
+    def value(self, figures: GroupSummary | MethodSummary | MethodResult) -> float | None:
+        """Return the metric's value among the figures; ``None`` where it is not known."""
+        value: float | None = getattr(figures, self.key)
+        return value
 
-PICTURE_COLUMNS: tuple[Column, ...] = (
-    Column("top1", "top-1", "the true class is the network's first choice"),
-    Column("top3", "top-3", "the true class is among its first three"),
+
+GROUP_METRICS: tuple[Metric, ...] = (
+    Metric("top1", "top-1", "the true class is the network's first choice"),
+    Metric("top3", "top-3", "the true class is among its first three"),
 )
-METHOD_COLUMNS: tuple[Column, ...] = (
-    Column(
+"""Metrics of the network, whatever the method."""
+
+OBJECT_METRICS: tuple[Metric, ...] = (
+    Metric(
         "inside",
         "on object",
         "share of the positive evidence that lies on the object, or one cell of the map beside it",
     ),
-    Column("area", "(area)", "share of the picture that counts as on the object", 0),
-    Column(
+    Metric("area", "(area)", "share of the picture that counts as on the object", 0),
+    Metric(
         "pointing",
         "pointing",
         "the hottest point hits the object, 15 pixels beside it included (arXiv 1608.00507); "
         "in the totals, the mean of the classes",
     ),
-    Column("chance", "(chance)", "how often a random point would hit it", 0),
-    Column(
+    Metric("chance", "(chance)", "how often a random point would hit it", 0),
+)
+"""Metrics of a method that are means over objects."""
+
+IMAGE_METRICS: tuple[Metric, ...] = (
+    Metric(
         "removal_drop",
         "removal",
         "how far the probability falls when the hottest fifth of the picture is blurred",
     ),
-    Column(
+    Metric(
         "control_drop",
         "(random)",
         "how far it falls when a fifth of the same shape somewhere else is blurred",
         0,
     ),
-    Column(
+    Metric(
         "deletion",
         "deletion",
         "area under the probability while the hottest pixels go first (RISE, arXiv 1806.07421)",
         -1,
     ),
-    Column(
+    Metric(
         "insertion",
         "insertion",
         "area under the probability while the hottest pixels come back first, from a blurred "
         "picture (RISE)",
     ),
-    Column(
+    Metric(
         "average_drop",
         "avg drop",
         "share of the probability that is lost when only what is hot is left "
         "(Grad-CAM++, arXiv 1710.11063)",
         -1,
     ),
-    Column(
+    Metric(
         "increase",
         "increase",
         "share of the pictures whose probability rises when only what is hot is left",
     ),
-    Column(
+    Metric(
         "completeness_residual",
         "residual",
         "how far the map's sum and the bias are from the score, in logits (closed-form heads)",
         -1,
     ),
 )
+"""Metrics of a method that are means over images."""
+
+METHOD_METRICS = OBJECT_METRICS + IMAGE_METRICS
 
 
 def summarise(
-    records: Sequence[Record], labels: Sequence[str], methods: Sequence[str]
-) -> dict[str, Any]:
-    """Totals, and each class with its findings, the worst first.
+    images: Sequence[ImageResult], labels: Sequence[str], methods: Sequence[str]
+) -> Summary:
+    """Return totals, and each class with its findings, the worst first.
 
     Args:
-        records: Of the pictures.
-        labels: Of the classifier's classes.
+        images: Results of the images.
+        labels: Names of the classifier's classes, in order.
         methods: Names of the methods; the first decides the order of the classes.
-
-    Returns:
-        ``totals`` and ``classes``, each with its ``findings``, and under ``limits`` what could not
-        be judged; ready for JSON. A figure that nothing is known about is ``None``.
     """
-    classes = sorted({index for record in records for index in record["labels"]})
-    rows = [_class_row(records, index, labels[index], methods) for index in classes]
-    rows.sort(key=lambda row: _worst_first(row, methods[0]))
-    totals: dict[str, Any] = {
-        "pictures": len(records),
-        **{c.key: _mean(record[c.key] for record in records) for c in PICTURE_COLUMNS},
-        "methods": {},
-    }
+    present = sorted({index for image in images for index in image.labels})
+    classes = [_class_summary(images, index, labels[index], methods) for index in present]
+    classes.sort(key=lambda each: _worst_first(each, methods[0]))
+    figures = {method: _method_summary(images, None, method) for method in methods}
     for method in methods:
-        figures = _figures(records, None, method)
         # The pointing game is averaged over the classes, so that frequent ones do not decide.
-        figures["pointing"] = _mean(row["methods"][method]["pointing"] for row in rows)
-        totals["methods"][method] = figures
-    totals["findings"] = findings(totals, methods)
-    return {"totals": totals, "classes": rows, "limits": _limits(totals, rows, methods)}
+        pointing = _mean(each.methods[method].pointing for each in classes)
+        figures[method] = replace(figures[method], pointing=pointing)
+    totals = GroupSummary(
+        images=len(images),
+        top1=_mean(each.top1 for each in images),
+        top3=_mean(each.top3 for each in images),
+        methods=figures,
+    )
+    totals = replace(totals, findings=_findings(totals))
+    return Summary(totals, tuple(classes), _limits(figures[methods[0]], classes))
 
 
-def _limits(
-    totals: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], methods: Sequence[str]
-) -> list[str]:
-    """What could not be judged, and why, as sentences."""
+def _limits(figures: MethodSummary, classes: Sequence[ClassSummary]) -> tuple[str, ...]:
+    """Return what could not be judged, and why, as sentences."""
     limits = []
-    few = sum(row["pictures"] < FEWEST for row in rows)
+    few = sum(each.images < FEWEST for each in classes)
     if few:
         limits.append(
-            f"{few} of {len(rows)} classes have fewer than {FEWEST} pictures: too few to be judged."
+            f"{few} of {len(classes)} classes have fewer than {FEWEST} pictures: too few to be "
+            "judged."
         )
-    first = totals["methods"][methods[0]]
-    if first["objects_without_evidence"]:
+    if figures.objects_without_evidence:
         limits.append(
-            f"{first['objects_without_evidence']} of {first['objects']} objects have no evidence "
+            f"{figures.objects_without_evidence} of {figures.objects} objects have no evidence "
             "at all: they are misses of the pointing game, and count nothing elsewhere."
         )
-    if not first["objects"]:
+    if not figures.objects:
         limits.append(
             "Where the objects are is not known, so it was not measured whether the evidence lies "
             "on them (--boxes)."
         )
-    return limits
+    return tuple(limits)
 
 
-def _class_row(
-    records: Sequence[Record], index: int, label: str, methods: Sequence[str]
-) -> dict[str, Any]:
-    own = [record for record in records if index in record["labels"]]
-    row: dict[str, Any] = {
-        "class_index": index,
-        "label": label,
-        "pictures": len(own),
-        **{c.key: _mean(record[c.key] for record in own) for c in PICTURE_COLUMNS},
-        "methods": {method: _figures(own, index, method) for method in methods},
-    }
-    row["findings"] = findings(row, methods)
-    return row
+def _class_summary(
+    images: Sequence[ImageResult], index: int, label: str, methods: Sequence[str]
+) -> ClassSummary:
+    own = [image for image in images if index in image.labels]
+    summary = ClassSummary(
+        class_index=index,
+        label=label,
+        images=len(own),
+        top1=_mean(image.top1 for image in own),
+        top3=_mean(image.top3 for image in own),
+        methods={method: _method_summary(own, index, method) for method in methods},
+    )
+    return replace(summary, findings=_findings(summary))
 
 
-def _figures(records: Sequence[Record], index: int | None, method: str) -> dict[str, Any]:
-    """Means over pictures, and over objects: of one class, or of all where it is ``None``."""
-    values: dict[str, list[float]] = defaultdict(list)
-    for record in records:
-        measured = record["methods"][method]
-        for item in measured.get("objects", ()):
-            if index is None or item["class_index"] == index:
-                values["pointing"].append(item["hit"])
-                for key in ("chance", "inside", "area"):
-                    if item[key] is not None:
-                        values[key].append(item[key])
-        if index is not None and measured["class_index"] != index:
-            continue  # its map is another class's: this class's was not tested on this picture
-        for column in METHOD_COLUMNS:
-            if measured.get(column.key) is not None:
-                values[column.key].append(measured[column.key])
-        values["blank"].append(measured["blank"])
-    figures: dict[str, Any] = {c.key: _mean(values[c.key]) for c in METHOD_COLUMNS}
-    figures["blank"] = int(sum(values["blank"]))
-    figures["objects"] = len(values["pointing"])
-    figures["objects_without_evidence"] = len(values["pointing"]) - len(values["inside"])
-    figures["tested"] = len(values["removal_drop"])
-    return figures
+def _method_summary(images: Sequence[ImageResult], index: int | None, method: str) -> MethodSummary:
+    """Return means over images, and over objects: of one class, or of all if it is ``None``."""
+    results = [image.methods[method] for image in images]
+    objects = [
+        each
+        for result in results
+        for each in result.objects or ()
+        if index in (None, each.class_index)
+    ]
+    # The map of another class says nothing about this one.
+    own = [result for result in results if index in (None, result.class_index)]
+    means = {metric.key: _mean(map(metric.value, own)) for metric in IMAGE_METRICS}
+    return MethodSummary(
+        inside=_mean(each.inside for each in objects),
+        area=_mean(each.area for each in objects),
+        pointing=_mean(each.hit for each in objects),
+        chance=_mean(each.chance for each in objects),
+        **means,
+        blank=sum(result.blank for result in own),
+        objects=len(objects),
+        objects_without_evidence=sum(each.inside is None for each in objects),
+        tested=sum(result.removal_drop is not None for result in own),
+    )
 
 
 def _mean(values: Iterable[float | None]) -> float | None:
@@ -198,73 +214,85 @@ def _mean(values: Iterable[float | None]) -> float | None:
     return fmean(known) if known else None
 
 
-def looks_right(figures: Mapping[str, Any]) -> tuple[float, ...]:
-    """How much an explanation can be believed, larger is better: to sort by.
+def credibility(
+    inside: float | None, figures: MethodSummary | MethodResult
+) -> tuple[float, float, float]:
+    """Return how credible an explanation is, larger is better: a key to sort by.
 
-    First the share on the object (to the percent), then what removal says beyond its control, then
-    insertion less deletion; what is not known counts as nothing.
+    First the share on the object (to the percent), then the fall by removal beyond its control,
+    then insertion less deletion; what is not known counts as nothing.
+
+    Args:
+        inside: Share of the evidence on the object.
+        figures: Everything else.
     """
-    pairs = (("inside", ""), ("removal_drop", "control_drop"), ("insertion", "deletion"))
-    values = [(figures.get(key) or 0.0) - (figures.get(less) or 0.0) for key, less in pairs]
-    return (round(values[0], 2), *values[1:])
+    return (
+        round(inside or 0.0, 2),
+        (figures.removal_drop or 0.0) - (figures.control_drop or 0.0),
+        (figures.insertion or 0.0) - (figures.deletion or 0.0),
+    )
 
 
-def _worst_first(row: Mapping[str, Any], method: str) -> tuple[float, ...]:
-    accuracy = 0.0 if row["top1"] is None else float(row["top1"])
-    return (-len(row["findings"]), *looks_right(row["methods"][method]), accuracy)
+def _worst_first(summary: ClassSummary, method: str) -> tuple[float, ...]:
+    figures = summary.methods[method]
+    return (-len(summary.findings), *credibility(figures.inside, figures), summary.top1 or 0.0)
 
 
 _OUTSIDE = "evidence mostly outside of the object"
+_Check = Callable[[GroupSummary, MethodSummary], str]
 
 
-def findings(row: Mapping[str, Any], methods: Sequence[str]) -> list[str]:
-    """What looks suspicious about a class, as plain sentences; nothing where nothing does.
+def _findings(summary: GroupSummary) -> tuple[str, ...]:
+    """Return what looks suspicious, as plain sentences; nothing where nothing does.
 
-    Args:
-        row: A class's figures, as `summarise` makes them.
-        methods: Names of the methods; where there are several, a sentence says whose it is, with
-            the figures of the first of them.
+    Where there are several methods, a sentence names those it is true of, with the figures of the
+    first of them.
     """
     found = []
-    for look in (_beside, _no_effect):
-        said = {method: look(row, row["methods"][method]) for method in methods}
-        of = [method for method, sentence in said.items() if sentence]
-        if of:
-            by = f" ({', '.join(of)})" if len(methods) > 1 else ""
-            meaning = look is _beside and _OUTSIDE in said[of[0]].lower()
-            if meaning and len(of) == len(methods):
-                by = f"; the network looks at the background{by}"
-            elif meaning:  # one network cannot look at two places
-                by += "; by the other maps it looks at the object, so the methods differ here"
-            found.append(f"{said[of[0]]}{by}.")
-    return found
+    checks: tuple[_Check, ...] = (_misplaced_evidence, _ineffective_removal)
+    for check in checks:
+        sentences = {name: check(summary, each) for name, each in summary.methods.items()}
+        methods = [name for name, sentence in sentences.items() if sentence]
+        if methods:
+            sentence = sentences[methods[0]]
+            names = f" ({', '.join(methods)})" if len(sentences) > 1 else ""
+            if _OUTSIDE not in sentence.lower():
+                found.append(f"{sentence}{names}.")
+            elif len(methods) == len(sentences):
+                found.append(f"{sentence}; the network looks at the background{names}.")
+            else:  # one network cannot look at two places
+                found.append(
+                    f"{sentence}{names}; by the other maps it looks at the object, so the methods "
+                    "differ here."
+                )
+    return tuple(found)
 
 
-def _beside(row: Mapping[str, Any], figures: Mapping[str, Any]) -> str:
-    """Evidence and maximum beside the object."""
-    inside = figures["inside"]
-    if figures["objects"] < FEWEST or inside is None:
+def _misplaced_evidence(summary: GroupSummary, figures: MethodSummary) -> str:
+    """Return a sentence if evidence or maximum lie beside the object."""
+    inside, pointing, chance = figures.inside, figures.pointing, figures.chance
+    if figures.objects < FEWEST or inside is None or pointing is None or chance is None:
         return ""
-    right = row["top1"] is not None and row["top1"] >= _MOSTLY
-    named = f"named right in {percent(row['top1'])} of the pictures, but " if right else ""
+    right = summary.top1 is not None and summary.top1 >= _MOSTLY
+    named = f"named right in {percent(summary.top1 or 0.0)} of the pictures, but " if right else ""
     if inside < _MOSTLY:
         text = (
             f"{_OUTSIDE}: only {percent(inside)} of it lies on the "
-            f"object or beside it, which covers {percent(figures['area'])} of the picture"
+            f"object or beside it, which covers {percent(figures.area or 0.0)} of the picture"
         )
-        return _capital(f"{named}{text}")
-    if figures["pointing"] <= figures["chance"]:
-        return _capital(
-            f"{named}the hottest point hits the object in {percent(figures['pointing'])} of the "
-            f"pictures, a random point in {percent(figures['chance'])}"
+        return _capitalised(f"{named}{text}")
+    if pointing <= chance:
+        return _capitalised(
+            f"{named}the hottest point hits the object in {percent(pointing)} of the "
+            f"pictures, a random point in {percent(chance)}"
         )
     return ""
 
 
-def _no_effect(_: Mapping[str, Any], figures: Mapping[str, Any]) -> str:
-    """Removal that does no more than its control."""
-    drop, control = figures["removal_drop"], figures["control_drop"]
-    if figures["tested"] < FEWEST or drop is None or control is None:
+def _ineffective_removal(_: GroupSummary, figures: MethodSummary) -> str:
+    """Return a sentence if removal does no more than its control."""
+    drop, control = figures.removal_drop, figures.control_drop
+    if figures.tested < FEWEST or drop is None or control is None:
         return ""
     if drop - control >= _NO_DIFFERENCE:
         return ""
@@ -274,35 +302,28 @@ def _no_effect(_: Mapping[str, Any], figures: Mapping[str, Any]) -> str:
     )
 
 
-def sanity_findings(sanity: Sequence[Record], methods: Sequence[str]) -> list[str]:
-    """What is suspicious about a method, as plain sentences."""
-    if not sanity:
-        return []
-    last = sanity[-1]["correlation"]
-    return [
+def sanity_findings(stages: Sequence[SanityStage], methods: Sequence[str]) -> tuple[str, ...]:
+    """Return what is suspicious about the methods, as plain sentences."""
+    last: Mapping[str, float] = stages[-1].correlation if stages else {}
+    return tuple(
         f"{method} hardly changes when all weights are random (rank correlation "
         f"{last[method]:.2f}): it shows the picture, not what the network has learned."
         for method in methods
-        if abs(last[method]) > _SANE
-    ]
+        if abs(last.get(method, 0.0)) > _SANE
+    )
 
 
 def signed_points(difference: float) -> str:
-    """A change of a probability in percentage points, with its sign."""
+    """Return a change of a probability in percentage points, with its sign."""
     rounded = round(100 * difference)
     return f"{'−' if rounded < 0 else '+'}{abs(rounded)}" if rounded else "±0"  # noqa: RUF001
 
 
-def percent(share: float) -> str:
-    """A share as whole percent."""
-    return f"{100 * share:.0f} %"
-
-
 def points(difference: float) -> str:
-    """A difference of probabilities in percentage points."""
+    """Return a difference of probabilities in percentage points."""
     rounded = round(100 * difference)
     return f"{rounded} point{'' if abs(rounded) == 1 else 's'}"
 
 
-def _capital(text: str) -> str:
+def _capitalised(text: str) -> str:
     return text[0].upper() + text[1:]

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from live_gradcam.choices import DEFAULT_FUSE, DEFAULT_MODEL, Fuse
 from live_gradcam.errors import ModelError
 from live_gradcam.explain.cutting.cut import Cut, cut_network, find_layer
 from live_gradcam.explain.cutting.layouts import (
@@ -24,7 +25,6 @@ from live_gradcam.explain.cutting.layouts import (
     probe_pixels,
 )
 from live_gradcam.explain.heads.base import Head
-from live_gradcam.explain.heads.multi_layer import Fuse
 from live_gradcam.explain.networks.download import Progress
 from live_gradcam.explain.networks.find import NetworkSpec, find_network
 from live_gradcam.explain.networks.labels import Labels, find_class, resolve_labels
@@ -179,12 +179,12 @@ class Classifier:
 
 
 def load_classifier(
-    name: str = "resnet18",
+    name: str = DEFAULT_MODEL,
     *,
     weights: Any = None,  # noqa: ANN401 - torchvision's weight entries are untyped
     labels: Labels = None,
     layer: str | int | None = None,
-    fuse: Fuse = "mean",
+    fuse: Fuse = DEFAULT_FUSE,
     progress: Progress | None = None,
     on_notice: Callable[[str], None] | None = None,
 ) -> Classifier:

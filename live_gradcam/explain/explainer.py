@@ -13,17 +13,23 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import Self
 
+from live_gradcam.choices import (
+    DEFAULT_COMPILE,
+    DEFAULT_DEVICE,
+    DEFAULT_METHOD,
+    DEFAULT_PRECISION,
+    DEFAULT_TOP_K,
+    DEFAULT_VIEW,
+    CompileChoice,
+    PrecisionChoice,
+    View,
+)
 from live_gradcam.errors import SourceError, UsageError
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.engine.cuda_graphs import Accelerator
 from live_gradcam.explain.engine.fused import Selection
 from live_gradcam.explain.engine.runner import OutOfMemory, Runner
-from live_gradcam.explain.engine.runtime import (
-    CompileChoice,
-    PrecisionChoice,
-    Runtime,
-    choose_runtime,
-)
+from live_gradcam.explain.engine.runtime import Runtime, choose_runtime
 from live_gradcam.explain.heads.base import LinearHead
 from live_gradcam.explain.heads.multi_layer import UNIT, MultiLayerHead
 from live_gradcam.explain.methods.heads import require_layers
@@ -31,7 +37,7 @@ from live_gradcam.explain.methods.score_cam import OnForwards
 from live_gradcam.explain.omp import in_short_lived_thread
 from live_gradcam.explain.preprocess import FramePlan, as_bgr, plan_frame, prepare_batch
 from live_gradcam.explain.protocol import ClassChoice
-from live_gradcam.values import Evidence, Explanation, Image, Prediction, View
+from live_gradcam.values import Evidence, Explanation, Image, Prediction
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PilImage
@@ -79,12 +85,12 @@ class Explainer:
         self,
         classifier: Classifier,
         *,
-        device: str = "auto",
-        precision: PrecisionChoice = "auto",
-        compile: CompileChoice = "auto",
-        top_k: int = 3,
-        view: View = "crop",
-        method: str = "gradcam",
+        device: str = DEFAULT_DEVICE,
+        precision: PrecisionChoice = DEFAULT_PRECISION,
+        compile: CompileChoice = DEFAULT_COMPILE,
+        top_k: int = DEFAULT_TOP_K,
+        view: View = DEFAULT_VIEW,
+        method: str = DEFAULT_METHOD,
         on_notice: Callable[[str], None] | None = None,
         on_forwards: OnForwards | None = None,
         accelerator: Accelerator | None = None,

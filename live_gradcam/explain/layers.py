@@ -14,12 +14,13 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
+from live_gradcam.choices import DEFAULT_FUSE, Fuse
 from live_gradcam.errors import UsageError
 from live_gradcam.explain.classifier import Classifier, load_classifier
 from live_gradcam.explain.cutting.cut import channels_first, cut_network, find_layer, trace
 from live_gradcam.explain.cutting.layouts import fit_parts
 from live_gradcam.explain.heads.base import GradientHead, Head
-from live_gradcam.explain.heads.multi_layer import Fuse, MultiLayerHead, grid_of
+from live_gradcam.explain.heads.multi_layer import MultiLayerHead, grid_of
 from live_gradcam.explain.heads.tokens import ChannelsLastHead
 from live_gradcam.explain.networks.bundled import bundled_names
 from live_gradcam.explain.networks.catalogue import list_models
@@ -115,7 +116,9 @@ def at_layer(classifier: Classifier, name: str) -> Classifier:
     )
 
 
-def at_layers(classifier: Classifier, names: Sequence[str], *, fuse: Fuse = "mean") -> Classifier:
+def at_layers(
+    classifier: Classifier, names: Sequence[str], *, fuse: Fuse = DEFAULT_FUSE
+) -> Classifier:
     """The same classifier, explained at several layers at once; their maps become one.
 
     Traces the network: no other thread may run one meanwhile.
@@ -162,7 +165,9 @@ def _grid(place: _Place, classifier: Classifier) -> Head:
     return GradientHead(nn.Identity())
 
 
-def choose_layers(classifier: Classifier, wanted: str, *, fuse: Fuse = "mean") -> Classifier | None:
+def choose_layers(
+    classifier: Classifier, wanted: str, *, fuse: Fuse = DEFAULT_FUSE
+) -> Classifier | None:
     """The same classifier, explained where the user says.
 
     Args:

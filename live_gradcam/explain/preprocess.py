@@ -21,8 +21,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from live_gradcam.choices import View
 from live_gradcam.errors import ModelError
-from live_gradcam.values import Image, Region, View
+from live_gradcam.values import Image, Region
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PilImage

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, Protocol, TypeAlias
 
-from live_gradcam.values import Explanation, Image, View
+from live_gradcam.choices import View
+from live_gradcam.values import Explanation, Image
 
 ClassChoice: TypeAlias = "int | str | Sequence[int | str] | Literal['top', 'all'] | None"
 """Classes to explain: the top one, named ones, the ``top_k`` best, or all."""

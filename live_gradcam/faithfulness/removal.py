@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from live_gradcam.choices import View
 from live_gradcam.explain.protocol import BatchExplainer
 from live_gradcam.native import cv2
-from live_gradcam.values import Explanation, Image, Region, View
+from live_gradcam.values import Explanation, Image, Region
 
 HOT_SHARE = 0.2
 """Share of the seen area that the removal test takes away."""

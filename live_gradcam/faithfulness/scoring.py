@@ -14,12 +14,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from live_gradcam.choices import View
 from live_gradcam.errors import DeviceError
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.engine.fused import FusedNetwork
 from live_gradcam.explain.engine.runtime import Runtime
 from live_gradcam.explain.preprocess import plan_frame, prepare_batch
-from live_gradcam.values import Image, Region, View
+from live_gradcam.values import Image, Region
 
 _BATCH = 16
 

@@ -1,8 +1,26 @@
-"""Picture files become arrays, the same way for every wing. Never torch."""
+"""Image files become arrays, the same way everywhere. Never torch.
+
+==========  =====================================================================
+`read`      decoding of image files
+`sniff`     detection of a file's kind from its first bytes
+`pixels`    limit of size, orientation, transparency
+`geometry`  resizing, letterboxing, mirroring, and the regions that result
+==========  =====================================================================
+"""
 
 from __future__ import annotations
 
 from live_gradcam.images.pixels import MAX_PIXELS
-from live_gradcam.images.read import Picture, load_picture, read_image
+from live_gradcam.images.read import LoadedImage, load_image, read_image
+from live_gradcam.images.sniff import Sniffed, is_text, sniff, sniff_bytes
 
-__all__ = ["MAX_PIXELS", "Picture", "load_picture", "read_image"]
+__all__ = [
+    "MAX_PIXELS",
+    "LoadedImage",
+    "Sniffed",
+    "is_text",
+    "load_image",
+    "read_image",
+    "sniff",
+    "sniff_bytes",
+]

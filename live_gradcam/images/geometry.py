@@ -1,4 +1,4 @@
-"""Sizes of images: fitting one into another size, and what that does to regions."""
+"""Geometry of images: resizing, letterboxing and mirroring, and the regions that result."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 
 from live_gradcam.native import cv2
-from live_gradcam.values import Explanation, Image, Region
+from live_gradcam.values import Explanation, Frame, Image, Region
 
 
 def resize(image: Image, width: int, height: int) -> Image:
-    """An image in another size, its aspect ratio disregarded.
+    """Resize an image, disregarding its aspect ratio.
 
     Args:
         image: ``uint8 (H, W, 3)``.
@@ -28,6 +28,19 @@ def resize(image: Image, width: int, height: int) -> Image:
     return np.asarray(cv2.resize(image, (width, height), interpolation=how), np.uint8)
 
 
+def letterbox_region(own_size: tuple[int, int], size: tuple[int, int]) -> Region:
+    """Return the place of an image that is letterboxed into a size.
+
+    Args:
+        own_size: Width and height of the image, in pixels.
+        size: Width and height of the result, in pixels.
+    """
+    scale = min(size[0] / own_size[0], size[1] / own_size[1])
+    width = max(1, min(size[0], round(own_size[0] * scale)))
+    height = max(1, min(size[1], round(own_size[1] * scale)))
+    return Region((size[0] - width) // 2, (size[1] - height) // 2, width, height)
+
+
 def letterbox(image: Image, width: int, height: int) -> Image:
     """Fit an image into a size without distorting it, with black bars around it.
 
@@ -42,19 +55,15 @@ def letterbox(image: Image, width: int, height: int) -> Image:
     own_height, own_width = image.shape[:2]
     if (own_width, own_height) == (width, height):
         return image
-    scale = min(width / own_width, height / own_height)
-    inner_width = max(1, min(width, round(own_width * scale)))
-    inner_height = max(1, min(height, round(own_height * scale)))
+    place = letterbox_region((own_width, own_height), (width, height))
     result = np.zeros((height, width, 3), np.uint8)
-    left, top = (width - inner_width) // 2, (height - inner_height) // 2
-    result[top : top + inner_height, left : left + inner_width] = resize(
-        image, inner_width, inner_height
-    )
+    inside = resize(image, place.width, place.height)
+    result[place.y : place.y + place.height, place.x : place.x + place.width] = inside
     return result
 
 
 def scale_region(region: Region, across: float, down: float) -> Region:
-    """A region in an image that was scaled by these factors; at least one pixel each way.
+    """Scale a region by factors, to at least one pixel each way.
 
     Edges are rounded, so that regions that touched still touch.
     """
@@ -64,5 +73,10 @@ def scale_region(region: Region, across: float, down: float) -> Region:
 
 
 def scale_explanation(explanation: Explanation, across: float, down: float) -> Explanation:
-    """The explanation of an image that was scaled by these factors."""
+    """Scale the region of an explanation, as its image was scaled."""
     return replace(explanation, region=scale_region(explanation.region, across, down))
+
+
+def mirror_frame(frame: Frame) -> Frame:
+    """Return the frame flipped left to right, in memory of its own."""
+    return replace(frame, image=np.ascontiguousarray(frame.image[:, ::-1]))

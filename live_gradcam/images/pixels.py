@@ -1,4 +1,4 @@
-"""What every picture needs, wherever it comes from: a limit, an orientation, a ground."""
+"""Pixels of images, whatever they come from: their limit, orientation and transparency."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from live_gradcam.native import cv2
 from live_gradcam.values import Image
 
 MAX_PIXELS = 40_000_000
-"""Pictures and film frames with more pixels are refused before they are decoded."""
+"""Images and film frames with more pixels are refused before they are decoded."""
 
 _GROUND = 255
 
@@ -27,11 +27,11 @@ _TURNS: dict[int, Callable[[Any], Any]] = {
 
 
 def turn(image: Image, orientation: int) -> Image:
-    """Make a picture upright.
+    """Make an image upright.
 
     Args:
         image: ``uint8 (H, W, 3)``.
-        orientation: 1 to 8 as in EXIF 2.3, tag 274; anything else leaves the picture as it is.
+        orientation: 1 to 8 as in EXIF 2.3, tag 274; anything else leaves the image as it is.
     """
     function = _TURNS.get(orientation)
     turned: Image = function(image) if function else image
@@ -39,7 +39,7 @@ def turn(image: Image, orientation: int) -> Image:
 
 
 def over_white(colour_and_alpha: Image) -> Image:
-    """Lay a picture with straight alpha on a white ground.
+    """Lay an image with straight alpha on a white ground.
 
     Args:
         colour_and_alpha: ``uint8 (H, W, 4)``, alpha last.

@@ -1,6 +1,6 @@
-"""`read_image`: a picture file becomes the picture that was meant.
+"""Image files become arrays: `read_image`, and `load_image` with notes.
 
-It is the only way a picture enters the program, so that a bomb, a 16-bit scan, a print
+This is the only way an image file enters the program, so that a bomb, a 16-bit scan, a print
 file in CMYK and a telephone's rotated photograph are treated the same everywhere.
 
 Pillow decodes: on real photographs ``cv2.imdecode`` gives the same pixels and is 15 % faster, but
@@ -38,8 +38,8 @@ _pillow_lock = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Picture:
-    """A decoded picture and what there is to say about it.
+class LoadedImage:
+    """A decoded image, and notes about it.
 
     Attributes:
         image: ``uint8 (H, W, 3)``, BGR, upright, C-contiguous.
@@ -51,29 +51,29 @@ class Picture:
 
 
 def read_image(source: str | Path | bytes | BinaryIO) -> Image:
-    """Read a picture as it should be seen.
+    """Read an image file as it should be seen.
 
     16-bit values are scaled to 8 bits, CMYK and palettes are converted, transparent parts lie on
-    white, EXIF rotation is applied, and of an animation the first picture is taken.
+    white, EXIF rotation is applied, and of an animation the first image is taken.
 
     Args:
-        source: A path, the bytes of a picture file, or a binary file object.
+        source: A path, the bytes of an image file, or a binary file object.
 
     Returns:
         ``uint8 (H, W, 3)``, BGR.
 
     Raises:
-        SourceError: The picture is missing, broken, truncated, of an unknown format, or has more
+        SourceError: The image is missing, broken, truncated, of an unknown format, or has more
             than `MAX_PIXELS` pixels.
     """
-    picture = load_picture(source)
-    for note in picture.notes:
+    loaded = load_image(source)
+    for note in loaded.notes:
         _logger.info(note)
-    return picture.image
+    return loaded.image
 
 
-def load_picture(source: str | Path | bytes | BinaryIO) -> Picture:
-    """As `read_image`, with the notes beside the picture.
+def load_image(source: str | Path | bytes | BinaryIO) -> LoadedImage:
+    """Read an image file as `read_image` does, and keep the notes.
 
     Raises:
         SourceError: As for `read_image`.
@@ -84,29 +84,29 @@ def load_picture(source: str | Path | bytes | BinaryIO) -> Picture:
         try:
             if path.stat().st_size > _MAX_BYTES:
                 raise SourceError("cannot read picture", where, "the file is larger than 512 MB")
-            data = path.read_bytes() if verdict.content == "picture" else b""
+            data = path.read_bytes() if verdict.content == "image" else b""
         except OSError as exc:
             raise cannot_open(path, exc) from exc
     else:
         data = source if isinstance(source, bytes) else source.read()
         where = str(getattr(source, "name", "picture in memory"))
         verdict = sniff_bytes(data[:4096])
-    if verdict.content != "picture":
-        raise _not_a_picture(where, verdict)
+    if verdict.content != "image":
+        raise _not_an_image(where, verdict)
     return _decode(data, where, verdict.format)
 
 
-def _not_a_picture(where: str, verdict: Sniffed) -> SourceError:
+def _not_an_image(where: str, verdict: Sniffed) -> SourceError:
     cause = verdict.description or "the file is a video"
     return SourceError("cannot read picture", where, cause, "Use JPEG, PNG, WebP, TIFF or BMP")
 
 
-def _decode(data: bytes, where: str, format_name: str) -> Picture:
+def _decode(data: bytes, where: str, format_name: str) -> LoadedImage:
     try:
         with _quiet():
-            picture = Pillow.open(io.BytesIO(data), formats=_FORMATS)
-        with picture:
-            width, height = picture.size
+            pillow_image = Pillow.open(io.BytesIO(data), formats=_FORMATS)
+        with pillow_image:
+            width, height = pillow_image.size
             if width * height > MAX_PIXELS:
                 raise SourceError(
                     "cannot read picture",
@@ -116,12 +116,15 @@ def _decode(data: bytes, where: str, format_name: str) -> Picture:
                 )
             # Only the TIFF reader has warnings left to give while it decodes.
             with _quiet() if format_name == "TIFF" else nullcontext():
-                animated = bool(getattr(picture, "is_animated", False)) and picture.format != "MPO"
-                picture.load()
-            image = _to_bgr(picture)
-            # Only now: asking a PNG for its EXIF block decodes the whole picture.
+                animated = (
+                    bool(getattr(pillow_image, "is_animated", False))
+                    and pillow_image.format != "MPO"
+                )
+                pillow_image.load()
+            image = _to_bgr(pillow_image)
+            # Only now: asking a PNG for its EXIF block decodes the whole image.
             with _quiet():
-                orientation = _orientation(picture)
+                orientation = _orientation(pillow_image)
             image = turn(image, orientation)
     except SourceError:
         raise
@@ -134,12 +137,12 @@ def _decode(data: bytes, where: str, format_name: str) -> Picture:
         # SyntaxError, ValueError, struct.error, IndexError, MemoryError, ...
         raise SourceError("cannot read picture", where, _cause(exc, format_name)) from exc
     kept = f"{where} is animated; its first picture is shown"
-    return Picture(image, (kept,) if animated else ())
+    return LoadedImage(image, (kept,) if animated else ())
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without Pillow's warnings about odd headers: what matters is raised or noted here."""
+    """Silence Pillow's warnings about odd headers; what matters is raised or noted here."""
     with _pillow_lock, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
@@ -154,27 +157,27 @@ def _cause(exc: Exception, format_name: str) -> str:
     return f"the {format_name} file is damaged" + (f" ({text})" if text else "")
 
 
-def _orientation(picture: Pillow.Image) -> int:
+def _orientation(pillow_image: Pillow.Image) -> int:
     try:
-        value = picture.getexif().get(_ORIENTATION, 1)
+        value = pillow_image.getexif().get(_ORIENTATION, 1)
     except Exception:
         return 1
     return value if isinstance(value, int) else 1
 
 
-def _to_bgr(picture: Pillow.Image) -> Image:
-    mode = picture.mode
+def _to_bgr(pillow_image: Pillow.Image) -> Image:
+    mode = pillow_image.mode
     if mode.startswith(("I", "F")):
-        grey = _scale_to_8_bits(np.asarray(picture))
+        grey = _scale_to_8_bits(np.asarray(pillow_image))
         return cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR)  # type: ignore[return-value]
-    if mode == "L" and "transparency" not in picture.info:
-        return cv2.cvtColor(np.asarray(picture), cv2.COLOR_GRAY2BGR)  # type: ignore[return-value]
-    if mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in picture.info:
-        rgba = np.asarray(picture.convert("RGBA"))
+    if mode == "L" and "transparency" not in pillow_image.info:
+        return cv2.cvtColor(np.asarray(pillow_image), cv2.COLOR_GRAY2BGR)  # type: ignore[return-value]
+    if mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in pillow_image.info:
+        rgba = np.asarray(pillow_image.convert("RGBA"))
         return cv2.cvtColor(over_white(rgba), cv2.COLOR_RGB2BGR)  # type: ignore[return-value]
     if mode != "RGB":
-        picture = picture.convert("RGB")
-    return cv2.cvtColor(np.asarray(picture), cv2.COLOR_RGB2BGR)  # type: ignore[return-value]
+        pillow_image = pillow_image.convert("RGB")
+    return cv2.cvtColor(np.asarray(pillow_image), cv2.COLOR_RGB2BGR)  # type: ignore[return-value]
 
 
 def _scale_to_8_bits(values: np.ndarray) -> Image:

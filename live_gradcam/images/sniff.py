@@ -1,4 +1,4 @@
-"""What a file is, told from its first bytes and never from its name.
+"""Detection of a file's kind from its first bytes, never from its name.
 
 FFmpeg's own guessing also knows playlists and numbered patterns, which open other files and
 addresses. A file is therefore opened only with the one container format that its content names
@@ -16,19 +16,19 @@ from typing import Literal, TypeAlias
 
 from live_gradcam.errors import SourceError
 
-Content: TypeAlias = Literal["picture", "video", "other"]
+Content: TypeAlias = Literal["image", "video", "other"]
 
 _HEAD_BYTES = 4096
 
 
 @dataclass(frozen=True, slots=True)
 class Sniffed:
-    """What the first bytes of a file say.
+    """Kind of a file according to its first bytes.
 
     Attributes:
-        content: Which loader the file belongs to; ``other`` where it belongs to none.
-        format: FFmpeg's demuxer for a video; Pillow's name for a picture; else empty.
-        description: What the file is, for an error message, e.g. ``the file is empty``.
+        content: The loader for the file; ``other`` where there is none.
+        format: FFmpeg's demuxer for a video; Pillow's name for an image; else empty.
+        description: The kind of the file for an error message, e.g. ``the file is empty``.
     """
 
     content: Content
@@ -38,15 +38,15 @@ class Sniffed:
 
 # (offset, magic bytes, verdict); the first that matches wins.
 _MAGIC: tuple[tuple[int, bytes, Sniffed], ...] = (
-    (0, b"\xff\xd8\xff", Sniffed("picture", "JPEG")),
-    (0, b"\x89PNG\r\n\x1a\n", Sniffed("picture", "PNG")),
-    (0, b"GIF87a", Sniffed("picture", "GIF")),
-    (0, b"GIF89a", Sniffed("picture", "GIF")),
-    (0, b"II*\0", Sniffed("picture", "TIFF")),
-    (0, b"MM\0*", Sniffed("picture", "TIFF")),
-    (0, b"\0\0\0\x0cjP  \r\n\x87\n", Sniffed("picture", "JPEG2000")),
-    (0, b"\xff\x4f\xff\x51", Sniffed("picture", "JPEG2000")),
-    (8, b"WEBP", Sniffed("picture", "WEBP")),
+    (0, b"\xff\xd8\xff", Sniffed("image", "JPEG")),
+    (0, b"\x89PNG\r\n\x1a\n", Sniffed("image", "PNG")),
+    (0, b"GIF87a", Sniffed("image", "GIF")),
+    (0, b"GIF89a", Sniffed("image", "GIF")),
+    (0, b"II*\0", Sniffed("image", "TIFF")),
+    (0, b"MM\0*", Sniffed("image", "TIFF")),
+    (0, b"\0\0\0\x0cjP  \r\n\x87\n", Sniffed("image", "JPEG2000")),
+    (0, b"\xff\x4f\xff\x51", Sniffed("image", "JPEG2000")),
+    (8, b"WEBP", Sniffed("image", "WEBP")),
     (0, b"\x1aE\xdf\xa3", Sniffed("video", "matroska")),
     (8, b"AVI ", Sniffed("video", "avi")),
     (0, b"FLV\x01", Sniffed("video", "flv")),
@@ -72,9 +72,9 @@ _MAGIC: tuple[tuple[int, bytes, Sniffed], ...] = (
 _ISO_BOXES = frozenset(
     [b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp", b"moof", b"sidx"]
 )
-_ISO_PICTURE_BRANDS = {
-    b"avif": Sniffed("picture", "AVIF"),
-    b"avis": Sniffed("picture", "AVIF"),
+_ISO_IMAGE_BRANDS = {
+    b"avif": Sniffed("image", "AVIF"),
+    b"avis": Sniffed("image", "AVIF"),
     b"heic": Sniffed("other", "", "HEIC pictures are not supported"),
     b"heix": Sniffed("other", "", "HEIC pictures are not supported"),
     b"hevc": Sniffed("other", "", "HEIC pictures are not supported"),
@@ -89,7 +89,7 @@ _PLAYLISTS = (b"#extm3u", b"ffconcat", b"[playlist]", b"<asx", b"<smil", b"<mpd"
 
 
 def sniff(path: Path) -> Sniffed:
-    """Tell what a regular file holds.
+    """Detect the kind of a regular file.
 
     Raises:
         SourceError: The file is missing, is not a regular file, or cannot be read.
@@ -98,7 +98,7 @@ def sniff(path: Path) -> Sniffed:
 
 
 def read_head(path: Path) -> bytes:
-    """The first bytes of a regular file.
+    """Read the first bytes of a regular file.
 
     Raises:
         SourceError: The file is missing, is not a regular file, or cannot be read.
@@ -114,7 +114,7 @@ def read_head(path: Path) -> bytes:
 
 
 def cannot_open(path: Path, exc: OSError | ValueError) -> SourceError:
-    """The one sentence for what the operating system said about a file."""
+    """Make the error for what the operating system said about a file that cannot be read."""
     if isinstance(exc, FileNotFoundError):
         return SourceError(
             "cannot open", str(path), "there is no such file", "Check the path for typing errors"
@@ -126,7 +126,7 @@ def cannot_open(path: Path, exc: OSError | ValueError) -> SourceError:
 
 
 def sniff_bytes(head: bytes, suffix: str = "") -> Sniffed:
-    """Tell what a file holds from its first 4 KB.
+    """Detect the kind of a file from its first 4 KB.
 
     Args:
         head: The beginning of the file; at least 600 bytes where it has them.
@@ -155,9 +155,9 @@ def _sniff_structure(head: bytes) -> Sniffed | None:
             if first in _H265_START:
                 return Sniffed("video", "hevc")
     if head[:2] == b"BM" and head[6:10] == b"\0\0\0\0":
-        return Sniffed("picture", "BMP")
+        return Sniffed("image", "BMP")
     if head[:1] == b"P" and head[1:2] in b"123456" and head[2:3].isspace():
-        return Sniffed("picture", "PPM")
+        return Sniffed("image", "PPM")
     if not any(head):
         return Sniffed("other", "", "the file holds nothing but zeros")
     return None
@@ -167,11 +167,11 @@ def _sniff_iso(head: bytes) -> Sniffed:
     if head[4:8] == b"ftyp":
         size = int.from_bytes(head[:4], "big")
         brands = [head[8:12], *(head[at : at + 4] for at in range(16, min(size, 256), 4))]
-        # A film may name picture brands among its compatible ones; its major brand decides.
-        if brands[0] in _ISO_PICTURE_BRANDS:
+        # A film may name image brands among its compatible ones; its major brand decides.
+        if brands[0] in _ISO_IMAGE_BRANDS:
             if b"avif" in brands:
-                return _ISO_PICTURE_BRANDS[b"avif"]
-            return _ISO_PICTURE_BRANDS[brands[0]]
+                return _ISO_IMAGE_BRANDS[b"avif"]
+            return _ISO_IMAGE_BRANDS[brands[0]]
     return Sniffed("video", "mov")
 
 
@@ -192,12 +192,13 @@ def _sniff_text(head: bytes) -> Sniffed:
         return Sniffed("other", "", "the file is a playlist, and playlists are never followed")
     if start.startswith((b"<!doctype html", b"<html")):
         return Sniffed("other", "", "the file is a web page, not a picture or a video")
-    if _is_text(head):
+    if is_text(head):
         return Sniffed("other", "", "the file is text, not a picture or a video")
     return Sniffed("other", "", "the file is neither a picture nor a video of a known format")
 
 
-def _is_text(head: bytes) -> bool:
+def is_text(head: bytes) -> bool:
+    """Return whether the beginning of a file is UTF-8 text without control characters."""
     if any(byte < 0x20 and byte not in _TEXT_CONTROL for byte in head):
         return False
     try:
@@ -209,7 +210,7 @@ def _is_text(head: bytes) -> bool:
 
 
 def unfinished_iso(path: Path) -> str:
-    """Why an ISO base media file (MP4, MOV) cannot be read, from its top-level boxes.
+    """Find out from its top-level boxes why an ISO base media file (MP4, MOV) cannot be read.
 
     Returns:
         A cause, or an empty string where all boxes are there.

@@ -136,8 +136,8 @@ _KINDS: tuple[tuple[float, Callable[[np.random.Generator, int, int], Image]], ..
 )
 
 
-def _half_plane(rng: np.random.Generator, picture: Image) -> None:
-    height, width = picture.shape[:2]
+def _half_plane(rng: np.random.Generator, image: Image) -> None:
+    height, width = image.shape[:2]
     x, y, angle = width * rng.random(), height * rng.random(), pi * rng.random()
     if rng.random() < 0.6:
         angle = 0.5 * pi * pick(rng, 4) + rng.normal(0.0, 0.06)
@@ -146,39 +146,39 @@ def _half_plane(rng: np.random.Generator, picture: Image) -> None:
     centre = np.array([x, y])
     corners = [centre - far * along, centre + far * along]
     corners += [corners[1] + far * across, corners[0] + far * across]
-    cv2.fillPoly(picture, [np.asarray(corners, dtype=np.int32)], random_colour(rng), cv2.LINE_AA)
+    cv2.fillPoly(image, [np.asarray(corners, dtype=np.int32)], random_colour(rng), cv2.LINE_AA)
 
 
-def _bar(rng: np.random.Generator, picture: Image) -> None:
+def _bar(rng: np.random.Generator, image: Image) -> None:
     """A band across the whole frame: an edge of a table, a cable, a frame of a door."""
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     short = min(width, height)
     angle = FULL_TURN * rng.random()
     x, y = width * rng.random(), height * rng.random()
     dx, dy = 2.0 * width * cos(angle), 2.0 * height * sin(angle)
     thickness = max(1, int(short * uniform(rng, 0.005, 0.1) ** 1.2))
     cv2.line(
-        picture, (int(x - dx), int(y - dy)), (int(x + dx), int(y + dy)), random_colour(rng),
+        image, (int(x - dx), int(y - dy)), (int(x + dx), int(y + dy)), random_colour(rng),
         thickness, cv2.LINE_AA,
     )  # fmt: skip
 
 
-def _scribble(rng: np.random.Generator, picture: Image) -> None:
+def _scribble(rng: np.random.Generator, image: Image) -> None:
     """An open, gently bent stroke that resembles no class."""
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     t = np.linspace(0.0, 1.0, 16)[:, None]
     ends = rng.random((4, 2)) * [width, height]
     path = (1 - t) ** 2 * ends[0] + 2 * t * (1 - t) * ends[1] + t**2 * ends[2]
     thickness = max(1, int(min(width, height) * uniform(rng, 0.004, 0.025)))
     cv2.polylines(
-        picture, [np.asarray(path, dtype=np.int32)], False, random_colour(rng), thickness,
+        image, [np.asarray(path, dtype=np.int32)], False, random_colour(rng), thickness,
         cv2.LINE_AA,
     )  # fmt: skip
 
 
-def _blob(rng: np.random.Generator, picture: Image) -> None:
+def _blob(rng: np.random.Generator, image: Image) -> None:
     """A lump without a form, often reaching out of the frame: a head, an arm, a plant."""
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     angle = np.arange(24) * (FULL_TURN / 24)
     waves = np.cos(angle[:, None] * np.arange(1, 5) + FULL_TURN * rng.random(4))
     radius = 1.0 + waves @ ([0.05, 0.15, 0.06, 0.0] + rng.random(4) * [0.3, 0.25, 0.16, 0.12])
@@ -190,30 +190,30 @@ def _blob(rng: np.random.Generator, picture: Image) -> None:
     if rng.random() < 0.35:
         skin = uniform(rng, 70.0, 235.0)
         colour = (0.66 * skin, 0.78 * skin, skin)
-    cv2.fillPoly(picture, [np.asarray(outline, dtype=np.int32)], colour, cv2.LINE_AA)
+    cv2.fillPoly(image, [np.asarray(outline, dtype=np.int32)], colour, cv2.LINE_AA)
 
 
-def _text(rng: np.random.Generator, picture: Image) -> None:
+def _text(rng: np.random.Generator, image: Image) -> None:
     """A few letters that are not drawn like any class."""
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     letters = "".join(_LETTERS[pick(rng, len(_LETTERS))] for _ in range(4 + pick(rng, 8)))
     scale = min(width, height) * uniform(rng, 0.0012, 0.004)
     origin = (int(width * uniform(rng, -0.2, 0.8)), int(height * rng.random()))
     cv2.putText(
-        picture, letters, origin, cv2.FONT_HERSHEY_SIMPLEX, scale, random_colour(rng),
+        image, letters, origin, cv2.FONT_HERSHEY_SIMPLEX, scale, random_colour(rng),
         max(1, round(2.2 * scale)), cv2.LINE_AA,
     )  # fmt: skip
 
 
-def _speckle(rng: np.random.Generator, picture: Image) -> None:
+def _speckle(rng: np.random.Generator, image: Image) -> None:
     """Many short strokes: leaves, crumbs, a carpet."""
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     count, size = 10 + pick(rng, 30), min(width, height) * uniform(rng, 0.01, 0.05)
     starts = rng.random((count, 1, 2)) * [width, height]
     ends = starts + rng.normal(0.0, size, (count, 1, 2))
     segments = np.concatenate([starts, ends], axis=1).astype(np.int32)
     thickness = max(1, int(0.25 * size))
-    cv2.polylines(picture, list(segments), False, random_colour(rng), thickness, cv2.LINE_AA)
+    cv2.polylines(image, list(segments), False, random_colour(rng), thickness, cv2.LINE_AA)
 
 
 _CLUTTER: tuple[Callable[[np.random.Generator, Image], None], ...] = (
@@ -236,13 +236,13 @@ def _noise_tile(level: int) -> NDArray[np.int8]:
     return np.clip(np.rint(noise), -127, 127).astype(np.int8)
 
 
-def add_noise(rng: np.random.Generator, picture: Image, level: int) -> None:
-    """Add sensor noise of ``level`` 0..4 to ``picture``, in place."""
+def add_noise(rng: np.random.Generator, image: Image, level: int) -> None:
+    """Add sensor noise of ``level`` 0..4 to ``image``, in place."""
     tile = _noise_tile(level)
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     for top in range(0, height, _NOISE_SIZE):
         for left in range(0, width, _NOISE_SIZE):
-            part = picture[top : top + _NOISE_SIZE, left : left + _NOISE_SIZE]
+            part = image[top : top + _NOISE_SIZE, left : left + _NOISE_SIZE]
             rows, columns = part.shape[:2]
             y = pick(rng, _NOISE_SIZE - rows + 1)
             x = pick(rng, _NOISE_SIZE - columns + 1)
@@ -261,40 +261,40 @@ def light_field(rng: np.random.Generator, width: int, height: int) -> Image:
     return as_image(cv2.resize(grid, (width, height), interpolation=cv2.INTER_CUBIC))
 
 
-def apply_light(picture: Image, light: Image, gain: float = 1.0) -> Image:
-    """``picture`` under ``light`` of the given strength."""
-    return as_image(cv2.multiply(picture, light, scale=gain / 200.0))
+def apply_light(image: Image, light: Image, gain: float = 1.0) -> Image:
+    """``image`` under ``light`` of the given strength."""
+    return as_image(cv2.multiply(image, light, scale=gain / 200.0))
 
 
-def photograph(rng: np.random.Generator, picture: Image) -> Image:
-    """What a cheap camera makes of a picture: light, contrast, blur, noise, compression."""
-    height, width = picture.shape[:2]
+def photograph(rng: np.random.Generator, image: Image) -> Image:
+    """What a cheap camera makes of a image: light, contrast, blur, noise, compression."""
+    height, width = image.shape[:2]
     if rng.random() < 0.7:
-        picture = apply_light(picture, light_field(rng, width, height), uniform(rng, 0.75, 1.15))
+        image = apply_light(image, light_field(rng, width, height), uniform(rng, 0.75, 1.15))
     if rng.random() < 0.4:
         # Less contrast about a random grey: haze, glare, a dim room.
         alpha = uniform(rng, 0.6, 1.0)
         beta = (1.0 - alpha) * uniform(rng, 20.0, 220.0)
-        picture = as_image(cv2.convertScaleAbs(picture, alpha=alpha, beta=beta))
+        image = as_image(cv2.convertScaleAbs(image, alpha=alpha, beta=beta))
     unit = min(width, height) / 224.0
     chance = rng.random()
     if chance < 0.25:
-        picture = as_image(cv2.GaussianBlur(picture, (0, 0), unit * uniform(rng, 0.4, 1.8)))
+        image = as_image(cv2.GaussianBlur(image, (0, 0), unit * uniform(rng, 0.4, 1.8)))
     elif chance < 0.32:
-        picture = _motion_blur(rng, picture, unit * uniform(rng, 2.0, 7.0))
+        image = _motion_blur(rng, image, unit * uniform(rng, 2.0, 7.0))
     if rng.random() < 0.6:
-        picture = picture.copy()
-        add_noise(rng, picture, pick(rng, len(_NOISE_LEVELS)))
+        image = image.copy()
+        add_noise(rng, image, pick(rng, len(_NOISE_LEVELS)))
     if rng.random() < 0.15:
-        _, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 25 + pick(rng, 60)])
-        picture = as_image(cv2.imdecode(data, cv2.IMREAD_COLOR))
-    return picture
+        _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 25 + pick(rng, 60)])
+        image = as_image(cv2.imdecode(data, cv2.IMREAD_COLOR))
+    return image
 
 
-def _motion_blur(rng: np.random.Generator, picture: Image, length: float) -> Image:
+def _motion_blur(rng: np.random.Generator, image: Image, length: float) -> Image:
     size = 2 * max(1, round(0.5 * length)) + 1
     kernel = np.zeros((size, size), np.float32)
     angle, middle = pi * rng.random(), size // 2
     for step in np.linspace(-middle, middle, 4 * size):
         kernel[round(middle + step * sin(angle)), round(middle + step * cos(angle))] = 1.0
-    return as_image(cv2.filter2D(picture, -1, kernel / kernel.sum()))
+    return as_image(cv2.filter2D(image, -1, kernel / kernel.sum()))

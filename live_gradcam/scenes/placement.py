@@ -1,4 +1,4 @@
-"""Objects in place: where they go, how they look there, what is seen of them.
+"""Placement of objects: positions, looks, and what is visible of each.
 
 An object's mask is its silhouette, the area a person would trace around it: a ring's mask includes
 its hole. Where something else hides a part of it, that part is left out.
@@ -14,6 +14,7 @@ from math import acos, pi, sin, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
+from live_gradcam.errors import UsageError
 from live_gradcam.native import cv2
 from live_gradcam.scenes.shapes import SCENE_CLASSES, build_glyph
 from live_gradcam.scenes.sprites import (
@@ -29,6 +30,8 @@ from live_gradcam.scenes.strokes import FULL_TURN, pick, uniform
 from live_gradcam.values import Image, Region
 
 MAX_OBJECTS = 3
+_LARGEST_SIDE = 8192
+_SMALLEST_SIDE = 32
 MIN_VISIBLE = 0.7
 """No object shows less than this share of its area; the rest may be hidden or out of the frame."""
 
@@ -51,21 +54,35 @@ class SceneObject:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Actor:
-    """An object in place."""
+class PlacedSprite:
+    """A drawn object and its pose in the frame."""
 
     class_index: int
     sprite: Sprite
     pose: Pose
 
 
+def check_size(width: int, height: int) -> None:
+    """Check the size of a scene.
+
+    Raises:
+        UsageError: A side is too short or too long.
+    """
+    if not all(_SMALLEST_SIDE <= side <= _LARGEST_SIDE for side in (width, height)):
+        raise UsageError(
+            "cannot make a scene",
+            f"{width}x{height}",
+            f"each side must have {_SMALLEST_SIDE} to {_LARGEST_SIDE} pixels",
+        )
+
+
 def generator(*key: int) -> np.random.Generator:
-    """Chance that depends on ``key`` alone, the same on every machine and in every thread."""
+    """Make a random generator that depends on ``key`` alone, the same on every machine."""
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(list(key))))
 
 
 def different_classes(rng: np.random.Generator, count: int) -> list[int]:
-    """``count`` class indices, no two alike."""
+    """Choose ``count`` class indices, no two alike."""
     left = list(range(len(SCENE_CLASSES)))
     return [left.pop(pick(rng, len(left))) for _ in range(count)]
 
@@ -73,7 +90,7 @@ def different_classes(rng: np.random.Generator, count: int) -> list[int]:
 def scatter(
     rng: np.random.Generator, radii: Sequence[float], width: int, height: int
 ) -> list[tuple[float, float]] | None:
-    """Centres in the central square, near the edge at most by a little, overlapping a little."""
+    """Choose centres in the central square that overlap a little at most, or ``None``."""
     side = min(width, height)
     for _ in range(30):
         centres = []
@@ -91,7 +108,7 @@ def scatter(
 def hidden_share(
     first: tuple[float, float], r: float, second: tuple[float, float], s: float
 ) -> float:
-    """Overlap of two discs as a share of the smaller one."""
+    """Return the overlap of two discs as a share of the smaller one."""
     distance = sqrt((first[0] - second[0]) ** 2 + (first[1] - second[1]) ** 2)
     if distance >= r + s:
         return 0.0
@@ -112,9 +129,12 @@ def make_sprite(
     paper: float = 0.3,
     ink: bool = True,
 ) -> tuple[Sprite, float]:
-    """An object that stands out from ``ground`` at its place, and the roll to show it with.
+    """Draw an object that stands out from ``ground`` at its place.
 
     A drawing on a sheet may be turned on it in any way, while the sheet is held about upright.
+
+    Returns:
+        The object, and the roll in radians to show it with.
     """
     upright = rng.random() < 0.5
     turn = rng.normal(0.0, 0.25) if upright else FULL_TURN * rng.random()
@@ -131,38 +151,38 @@ def make_sprite(
 
 
 def visible(
-    actors: Sequence[Actor], width: int, height: int
+    sprites: Sequence[PlacedSprite], width: int, height: int
 ) -> tuple[list[NDArray[np.bool_]], list[float]]:
-    """Mask of each object without what later ones hide, and the share of it that is visible."""
+    """Return each object's mask without what later ones hide, and the share that is visible."""
     hidden = np.zeros((height, width), dtype=bool)
     masks: list[NDArray[np.bool_]] = []
     shares: list[float] = []
-    for actor in reversed(actors):
+    for each in reversed(sprites):
         mask = np.zeros((height, width), dtype=bool)
-        placed = place(actor.sprite, actor.pose, width, height)
+        placed = place(each.sprite, each.pose, width, height)
         if placed is not None:
             box = (slice(placed.top, placed.bottom), slice(placed.left, placed.right))
-            both = placed.cut(actor.sprite.masks) > 127
+            both = placed.cut(each.sprite.masks) > 127
             mask[box] = both[..., 0] & ~hidden[box]
             hidden[box] |= both[..., 1]
         masks.append(mask)
-        shares.append(float(mask.sum()) / max(1.0, _whole_area(actor)))
+        shares.append(float(mask.sum()) / max(1.0, _whole_area(each)))
     return masks[::-1], shares[::-1]
 
 
-def _whole_area(actor: Actor) -> float:
-    """The object's area in frame pixels if nothing hid it, from its area in the sprite."""
-    covered = float(cv2.sumElems(actor.sprite.masks)[0]) / 255.0
-    step = 2.0 * actor.sprite.extent / actor.sprite.picture.shape[0]
+def _whole_area(each: PlacedSprite) -> float:
+    """Return the object's area in frame pixels if nothing hid it, from its area in the sprite."""
+    covered = float(cv2.sumElems(each.sprite.masks)[0]) / 255.0
+    step = 2.0 * each.sprite.extent / each.sprite.image.shape[0]
     # At the object's centre the perspective map scales areas by the determinant of its Jacobian.
-    h = actor.pose.homography() / actor.pose.homography()[2, 2]
+    h = each.pose.homography() / each.pose.homography()[2, 2]
     jacobian = h[:2, :2] - np.outer(h[:2, 2], h[2, :2])
     area: float = covered * step**2 * abs(float(np.linalg.det(jacobian)))
     return area
 
 
 def as_object(class_index: int, mask: NDArray[np.bool_]) -> SceneObject:
-    """The truth about one object; its mask must not be empty."""
+    """Return the ground truth of one object from its mask, which must not be empty."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     box = Region(
         int(columns[0]),

@@ -1,4 +1,4 @@
-"""Objects of the generated scenes as pictures: drawn once, then set into a frame in perspective.
+"""Objects of the generated scenes as images: drawn once, then set into a frame in perspective.
 
 A sprite is drawn anti-aliased at about the size it will have, with its sheet of paper and its soft
 shadow where it has them. Setting it into a frame is one perspective warp and one blend over the
@@ -34,13 +34,13 @@ class Sprite:
     """One object, drawn.
 
     Attributes:
-        picture: ``uint8 (S, S, 4)``: BGR times opacity, and opacity (shadow included).
+        image: ``uint8 (S, S, 4)``: BGR times opacity, and opacity (shadow included).
         masks: ``uint8 (S, S, 2)``: coverage of the object itself, and of all that hides what lies
             behind it.
         extent: Half the sprite's side in radii.
     """
 
-    picture: NDArray[np.uint8]
+    image: NDArray[np.uint8]
     masks: NDArray[np.uint8]
     extent: float
 
@@ -81,9 +81,9 @@ class Finish:
     shadow_offset: tuple[float, float]
 
 
-def as_image(picture: object) -> Image:
+def as_image(image: object) -> Image:
     """What OpenCV returned, typed: its stubs do not say that ``uint8`` stays ``uint8``."""
-    return np.asarray(picture, dtype=np.uint8)
+    return np.asarray(image, dtype=np.uint8)
 
 
 def random_colour(rng: np.random.Generator) -> Colour:
@@ -167,15 +167,15 @@ def draw_sprite(
 
     first = glyph.primitives[-1 if glyph.clear else 0].slot
     base = card.colour if card else (finish.main if first == "main" else finish.second)
-    picture: Image = np.empty((size, size, 3), np.uint8)
-    picture[:] = np.clip(base, 0.0, 255.0)
+    image: Image = np.empty((size, size, 3), np.uint8)
+    image[:] = np.clip(base, 0.0, 255.0)
     solid = np.zeros((size, size), np.uint8)
     if card:
         x, y = card.half_width, card.half_height
         sheet = path(np.array([[-x, -y], [x, -y], [x, y], [-x, y]]))
         cv2.fillPoly(solid, [sheet], 255, cv2.LINE_AA, _SHIFT)
         if card.ruled:
-            _rule(picture, card, scale)
+            _rule(image, card, scale)
     silhouette = np.zeros((size, size), np.uint8)
     for points in glyph.silhouette:
         # One call for all would fill by the even-odd rule and leave out what two parts share.
@@ -186,7 +186,7 @@ def draw_sprite(
         colour = finish.main if primitive.slot == "main" else finish.second
         targets: list[tuple[NDArray[np.uint8], float | Colour]] = [(silhouette, 255.0)]
         if ink:
-            targets += [(picture, colour), (solid, 255.0)]
+            targets += [(image, colour), (solid, 255.0)]
         for canvas, value in targets:
             if primitive.width == 0.0:
                 cv2.fillPoly(canvas, line, value, cv2.LINE_AA, _SHIFT)
@@ -195,25 +195,25 @@ def draw_sprite(
                 cv2.polylines(canvas, line, primitive.closed, value, thickness, cv2.LINE_AA, _SHIFT)
     if finish.shading is not None:
         field = cv2.resize(finish.shading, (size, size), interpolation=cv2.INTER_LINEAR)
-        picture = as_image(cv2.multiply(picture, cv2.merge([field, field, field]), dtype=cv2.CV_8U))
+        image = as_image(cv2.multiply(image, cv2.merge([field, field, field]), dtype=cv2.CV_8U))
     opacity = solid
     if finish.shadow > 0.0:
         if not ink and card is None:
             shadow_of = silhouette
         opacity = _with_shadow(solid, shadow_of, finish, scale)
-    picture = as_image(cv2.multiply(picture, cv2.merge([solid, solid, solid]), scale=1.0 / 255.0))
+    image = as_image(cv2.multiply(image, cv2.merge([solid, solid, solid]), scale=1.0 / 255.0))
     return Sprite(
-        as_image(cv2.merge([*cv2.split(picture), opacity])),
+        as_image(cv2.merge([*cv2.split(image), opacity])),
         as_image(cv2.merge([silhouette, solid])),
         extent,
     )
 
 
-def _rule(picture: NDArray[np.uint8], card: Card, scale: float) -> None:
-    size = picture.shape[0]
+def _rule(image: NDArray[np.uint8], card: Card, scale: float) -> None:
+    size = image.shape[0]
     colour = tuple(0.82 * channel for channel in card.colour)
     for y in np.arange(0.0, size, 0.28 * scale):
-        cv2.line(picture, (0, int(y)), (size, int(y)), colour, 1, cv2.LINE_AA)
+        cv2.line(image, (0, int(y)), (size, int(y)), colour, 1, cv2.LINE_AA)
 
 
 def _with_shadow(
@@ -242,9 +242,9 @@ class Pose:
         x: Centre in frame pixels.
         y: Centre in frame pixels.
         radius: Radius in frame pixels.
-        roll: Rotation within the picture, radians.
-        pitch: Rotation about the picture's horizontal axis, radians.
-        yaw: Rotation about the picture's vertical axis, radians.
+        roll: Rotation within the image, radians.
+        pitch: Rotation about the image's horizontal axis, radians.
+        yaw: Rotation about the image's vertical axis, radians.
         stretch: Width over height of the lens or the squeezed frame.
     """
 
@@ -286,10 +286,10 @@ class Placed:
     bottom: int
     warp: NDArray[np.float64]
 
-    def cut(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """``picture`` of a sprite as it appears inside the bounding box."""
+    def cut(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """``image`` of a sprite as it appears inside the bounding box."""
         size = (self.right - self.left, self.bottom - self.top)
-        return as_image(cv2.warpPerspective(picture, self.warp, size, flags=cv2.INTER_LINEAR))
+        return as_image(cv2.warpPerspective(image, self.warp, size, flags=cv2.INTER_LINEAR))
 
 
 def place(sprite: Sprite, pose: Pose, width: int, height: int) -> Placed | None:
@@ -303,8 +303,8 @@ def place(sprite: Sprite, pose: Pose, width: int, height: int) -> Placed | None:
     top, bottom = max(0, int(y.min()) - 1), min(height, int(y.max()) + 2)
     if left >= right or top >= bottom:
         return None
-    step = 2.0 * extent / sprite.picture.shape[0]
-    # Pixel centres: sprite pixel i lies at (i + 0.5) steps from the edge, in both pictures.
+    step = 2.0 * extent / sprite.image.shape[0]
+    # Pixel centres: sprite pixel i lies at (i + 0.5) steps from the edge, in both images.
     to_plane = np.array(
         [[step, 0.0, 0.5 * step - extent], [0.0, step, 0.5 * step - extent], [0.0, 0.0, 1.0]]
     )
@@ -314,7 +314,7 @@ def place(sprite: Sprite, pose: Pose, width: int, height: int) -> Placed | None:
 
 def blend(frame: Image, sprite: Sprite, placed: Placed) -> None:
     """Paint a sprite into ``frame``, in place."""
-    blue, green, red, opacity = cv2.split(placed.cut(sprite.picture))
+    blue, green, red, opacity = cv2.split(placed.cut(sprite.image))
     behind = cv2.bitwise_not(opacity)
     box = frame[placed.top : placed.bottom, placed.left : placed.right]
     under = cv2.multiply(box, cv2.merge([behind, behind, behind]), scale=1.0 / 255.0)

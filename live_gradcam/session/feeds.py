@@ -11,7 +11,7 @@ from live_gradcam.capture.source import LiveSource, Source
 from live_gradcam.errors import LiveGradcamError
 from live_gradcam.session.errand import Errand
 from live_gradcam.values import Frame, SourceInfo
-from live_gradcam.workers import Channel, ChannelAborted, WorkerGroup
+from live_gradcam.workers import Channel, ChannelAborted, ChannelClosed, WorkerGroup
 
 _READ_AHEAD_FRAMES = 4
 _CLOSE_SECONDS = 1.0
@@ -149,7 +149,7 @@ class _PlayerFeed(Feed):
                 self._waiting = self._frames.get(timeout_seconds)
             except TimeoutError:
                 return None
-            except (StopIteration, ChannelAborted):
+            except (ChannelClosed, ChannelAborted):
                 self._ended = True
                 if self._failure is not None:
                     raise self._failure from None

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import TypeAlias, TypeVar, get_args
+from typing import TypeAlias, TypeVar
 
+from live_gradcam.choices import COLORMAP_NAMES, LAYOUTS, VIEWS, Layout, View
 from live_gradcam.explain.methods.table import METHODS
 from live_gradcam.session.state import MOSAIC_TILES, Mode, SessionState, Situation
-from live_gradcam.show.overlay import COLORMAPS, LAYOUTS, Layout
-from live_gradcam.values import View
 
 _T = TypeVar("_T")
 
@@ -40,7 +39,6 @@ class KeyBinding:
     ends: bool = False
 
 
-_VIEWS: tuple[View, ...] = get_args(View)
 _VIEW_WORDS: dict[View, str] = {
     "crop": "view: crop, the middle",
     "stretch": "view: stretch, all of it squeezed",
@@ -153,7 +151,7 @@ def _method(state: SessionState, situation: Situation, _key: str) -> SessionStat
 
 
 def _view(state: SessionState, _situation: Situation, _key: str) -> SessionState:
-    following = _after(_VIEWS, state.view)
+    following = _after(VIEWS, state.view)
     return replace(state, view=following, message=_VIEW_WORDS[following])
 
 
@@ -164,7 +162,7 @@ def _layout(state: SessionState, _situation: Situation, _key: str) -> SessionSta
 
 
 def _colormap(state: SessionState, _situation: Situation, _key: str) -> SessionState:
-    following = _after(tuple(COLORMAPS), state.overlay.colormap)
+    following = _after(COLORMAP_NAMES, state.overlay.colormap)
     overlay = replace(state.overlay, colormap=following)
     words = " (e: has its own)" if overlay.signed else ""
     return replace(state, overlay=overlay, message=f"colours: {following}{words}")

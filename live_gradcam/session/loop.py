@@ -32,7 +32,7 @@ from live_gradcam.session.worker import ExplainedFrame, ExplainWorker, Order, Re
 from live_gradcam.show.overlay import Hud
 from live_gradcam.show.sink import Sink
 from live_gradcam.show.window import Closed, KeyPressed, MouseMoved, Window
-from live_gradcam.timing import HowFar
+from live_gradcam.timing import StepProgress
 from live_gradcam.values import Image
 
 _logger = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class Setting:
     kiosk: bool
     reopen: Callable[[], Source] | None
     may_switch: bool
-    forwards: HowFar
+    forwards: StepProgress
     stop: StopToken
     on_notice: Callable[[str], None]
 
@@ -79,7 +79,7 @@ class Session:
     ) -> None:
         self._setting = setting
         self._backstage = backstage
-        self._studio = Studio(setting.explainer, on_forwards=setting.forwards.tell)
+        self._studio = Studio(setting.explainer, on_forwards=setting.forwards.update)
         self._director = Controller(state, self._studio, on_state=on_state)
         self._presenter = Renderer(smooth=setting.smooth)
         self._feed = self._first_feed()

@@ -14,7 +14,7 @@ from typing import Any
 from live_gradcam.errors import SinkError
 from live_gradcam.os_errors import cannot_write
 from live_gradcam.session.errand import Errand
-from live_gradcam.show.images import write_picture
+from live_gradcam.show.images import write_image
 from live_gradcam.show.recorder import VideoSink
 from live_gradcam.show.records import RecordSink, record
 from live_gradcam.show.sink import Sink
@@ -47,7 +47,7 @@ class Writer:
     @property
     def needs_picture(self) -> bool:
         """Whether any sink wants the drawn picture."""
-        return any(sink.needs_picture for sink in self._sinks)
+        return any(sink.needs_rendered for sink in self._sinks)
 
     def write(
         self,
@@ -212,7 +212,7 @@ def save_snapshot(
         SinkError: They cannot be written.
     """
     path, record_path = fresh_paths(folder, (".png", ".json"))
-    write_picture(path, picture)
+    write_image(path, picture)
     text = json.dumps(record(frame, explanation, extra=extra), ensure_ascii=False, indent=2)
     try:
         record_path.write_text(text + "\n", encoding="utf-8")

@@ -13,10 +13,10 @@ from live_gradcam.session.keys import help_lines
 from live_gradcam.session.state import SessionState
 from live_gradcam.session.worker import ExplainedFrame, Order, Reading
 from live_gradcam.show.overlay import Hud, draw, draw_mosaic, locate
-from live_gradcam.show.panels import percent
 from live_gradcam.show.scale import HeatScale
 from live_gradcam.show.votes import Spot, add_spot, spot_at
 from live_gradcam.values import Explanation, Image, Region, SourceInfo
+from live_gradcam.wording import percent
 
 _EMPTY_LEVEL = 24
 

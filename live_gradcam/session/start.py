@@ -15,7 +15,7 @@ from live_gradcam.session.loop import Session, Setting
 from live_gradcam.session.state import SessionState
 from live_gradcam.show.overlay import OverlayOptions
 from live_gradcam.show.sink import Sink
-from live_gradcam.timing import HowFar
+from live_gradcam.timing import StepProgress
 
 
 def run_session(
@@ -31,7 +31,7 @@ def run_session(
     reopen: Callable[[], Source] | None = None,
     next_source: NextSource | None = None,
     folder: Path | None = None,
-    forwards: HowFar | None = None,
+    forwards: StepProgress | None = None,
     stop: StopToken | None = None,
     on_notice: Callable[[str], None] | None = None,
     on_state: Callable[[SessionState], None] | None = None,
@@ -81,7 +81,7 @@ def run_session(
         reopen=reopen,
         may_switch=next_source is not None,
         # Outputs are for whoever did not wait.
-        forwards=forwards if forwards is not None and window_title is not None else HowFar(),
+        forwards=forwards if forwards is not None and window_title is not None else StepProgress(),
         stop=stop or StopToken(),
         on_notice=on_notice or _ignore,
     )

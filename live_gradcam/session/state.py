@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from live_gradcam.choices import View
 from live_gradcam.explain.methods.table import QUICK_METHODS
 from live_gradcam.show.overlay import OverlayOptions
-from live_gradcam.values import Prediction, View
+from live_gradcam.values import Prediction
 
 Mode: TypeAlias = Literal["single", "mosaic", "contrast"]
 """One map, the best maps side by side, or the first class's map minus the second's."""

@@ -1,1 +1,1 @@
-"""Explanations become pictures: overlays, windows, videos, pictures and records. Never torch."""
+"""Explanations become images: overlays, windows, videos, images and records. Never torch."""

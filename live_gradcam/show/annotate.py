@@ -1,17 +1,32 @@
-"""What is written on a picture, most important first, as far as there is room."""
+"""Text on an image: the pieces, most important first, as far as there is room."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from live_gradcam.show import panels
-from live_gradcam.show.arrange import Arrangement
+from live_gradcam.show.arrange import Anchor, Arrangement
 from live_gradcam.show.heat import heat_table
 from live_gradcam.show.options import LOW_CONFIDENCE, Hud, OverlayOptions
-from live_gradcam.show.panels import ACCENT, DARK, GREY, WHITE, Line
+from live_gradcam.show.panels import (
+    ACCENT,
+    DARK,
+    GREY,
+    WHITE,
+    Line,
+    Panel,
+    Space,
+    help_panel,
+    labels_panel,
+    legend_panel,
+    pill,
+    recording_panel,
+    shown_label,
+    text_panel,
+)
 from live_gradcam.show.text import wrap_text
-from live_gradcam.show.tiles import spot
+from live_gradcam.show.tiles import tile_view
 from live_gradcam.values import Explanation, Image, Region
+from live_gradcam.wording import percent
 
 _TYPE_SHARE = 0.042
 _NOTE_SHARE = 0.8
@@ -19,7 +34,7 @@ _NOTE_WIDTH = 0.5
 
 
 def annotate(
-    picture: Image,
+    rendered: Image,
     explanation: Explanation,
     options: OverlayOptions,
     hud: Hud | None,
@@ -28,104 +43,90 @@ def annotate(
     title: str = "",
     keep_clear: Sequence[Region] = (),
 ) -> None:
-    """Write labels, rates, notices and the legend on ``picture`` in place.
+    """Write labels, rates, notices and the legend on ``rendered`` in place.
 
     Args:
-        picture: The picture with its heat.
-        explanation: What is drawn there.
-        options: What is wanted.
-        hud: What the run has to say.
+        rendered: The image with its heat.
+        explanation: The explanation whose heat it is.
+        options: How it is drawn.
+        hud: Figures and messages of the run.
         scale: The evidence in logits that has the full colour.
         title: Over the legend; the explained class by default.
-        keep_clear: What the notes and the legend should not lie on, as long as there is room.
+        keep_clear: Regions that the notes and the legend avoid as long as there is room.
     """
-    height, width = picture.shape[:2]
-    size = panels.type_size(picture, _TYPE_SHARE)
-    margin = max(2, round(size * 0.5))
-    room = width - 2 * margin
-    column = _column_width(explanation.region, width, size, margin)
-    at = Arrangement(picture, margin, keep_clear)
-    help_lines = hud.help_lines if hud else ()
-
+    hud = hud or Hud()
+    space = Space.on(rendered, _TYPE_SHARE)
+    column = _column_width(explanation.region, space)
+    arrangement = Arrangement(rendered, space.margin, keep_clear)
     # The help stands over all the rest, which would only be seen in part.
-    if options.show_labels and options.top_k and not help_lines:
-        for rows, bars, share in (
-            (options.top_k, True, 0.34),
-            (options.top_k, False, 0.34),
-            (1, True, 0.34),
-            (1, False, 1.0),
-        ):
-            panel = panels.labels_panel(explanation, top_k=rows, size=size, width=column, bars=bars)
-            if panel and panel.width * panel.height > share * width * height:
-                continue
-            if at.add(panel, ("top-left",)):
-                break
-    if hud and hud.recording_seconds is not None:
-        at.add(
-            panels.recording_panel(hud.recording_seconds, size=size),
-            ("top-right", "bottom-right", "bottom-left"),
-        )
-    if hud and options.show_hud and not help_lines:
-        for lines in _rate_lines(hud):
-            panel = panels.text_panel(lines, size=size, max_width=room, align_right=True)
-            small = panel is not None and panel.width * panel.height <= 0.2 * width * height
-            if small and at.add(panel, ("top-right", "bottom-right")):
-                break
-    if hud and hud.banner:
-        at.add(
-            panels.pill(hud.banner, size=size, max_width=room, colour=DARK, ground=ACCENT),
-            ("bottom", "centre"),
-            over_others=True,
-        )
-    for notice in () if help_lines else _notices(explanation, options, scale):
-        at.add(
-            panels.pill(notice, size=size, max_width=room, colour=WHITE, ground=DARK),
-            ("bottom", "centre"),
-        )
-    if hud and options.show_hud and hud.notes:
-        notes = panels.text_panel(_note_lines(hud.notes, size, width), size=size, max_width=room)
-        at.add(notes, ("bottom-right", "bottom-left"))
+    plain = not hud.help_lines
+
+    if options.show_labels and options.top_k and plain:
+        arrangement.add(_labels(explanation, options.top_k, space, column), ("top-left",))
+    if hud.recording_seconds is not None:
+        clock = recording_panel(hud.recording_seconds, space)
+        arrangement.add([clock], ("top-right", "bottom-right", "bottom-left"))
+    if options.show_hud and plain:
+        arrangement.add(_rates(hud, space), ("top-right", "bottom-right"))
+    if hud.banner:
+        banner = pill(hud.banner, space, colour=DARK, ground=ACCENT)
+        arrangement.add([banner], ("bottom", "centre"), over_others=True)
+    for notice in _notices(explanation, options, scale) if plain else ():
+        warning = pill(notice, space, colour=WHITE, ground=DARK)
+        arrangement.add([warning], ("bottom", "centre"))
+    if options.show_hud and hud.notes:
+        notes = text_panel(_note_lines(hud.notes, space), space)
+        arrangement.add([notes], ("bottom-right", "bottom-left"))
     has_heat = options.layout != "plain" and explanation.explained and scale > 0
-    if options.show_legend and has_heat and not help_lines:
+    if options.show_legend and has_heat and plain:
         table = heat_table(options.colormap, options.opacity, options.signed)
-        legend = panels.legend_panel(
-            title or _legend_title(explanation),
-            table,
-            scale,
-            unit=explanation.unit,
-            signed=options.signed,
-            size=size,
-            width=column,
+        title = title or _legend_title(explanation)
+        legend = legend_panel(
+            title, table, scale, space, column, unit=explanation.unit, signed=options.signed
         )
-        if legend is not None and legend.height <= 0.22 * height:
-            at.add(legend, ("bottom-left", "bottom-right") if keep_clear else ("bottom-left",))
-    if help_lines:
-        at.add(
-            panels.help_panel(
-                help_lines, size=size, max_width=room, max_height=height - 2 * margin
-            ),
-            ("centre",),
-            over_others=True,
-        )
+        if legend is not None and legend.height <= 0.22 * space.height:
+            corners: tuple[Anchor, ...] = ("bottom-left", "bottom-right")
+            arrangement.add([legend], corners if keep_clear else corners[:1])
+    if hud.help_lines:
+        arrangement.add([help_panel(hud.help_lines, space)], ("centre",), over_others=True)
 
 
-def _note_lines(notes: Iterable[str], size: int, width: int) -> list[Line]:
-    """The notes, broken into lines that leave the other half of the picture alone."""
-    most = max(12 * size, round(_NOTE_WIDTH * width))
-    type_size = round(_NOTE_SHARE * size)
-    return [Line(line, _NOTE_SHARE) for note in notes for line in wrap_text(note, type_size, most)]
+def _labels(
+    explanation: Explanation, top_k: int, space: Space, column: int
+) -> Iterator[Panel | None]:
+    """Lay out the labels in several sizes, largest first; each only if it is asked for."""
+    for rows, bars in ((top_k, True), (top_k, False), (1, True)):
+        panel = labels_panel(explanation, space, column, top_k=rows, bars=bars)
+        if space.share(panel) <= 0.34:
+            yield panel
+    yield labels_panel(explanation, space, column, top_k=1, bars=False)
+
+
+def _rates(hud: Hud, space: Space) -> Iterator[Panel | None]:
+    """Lay out the rates in several lengths, longest first; each only if it is asked for."""
+    for lines in _rate_lines(hud):
+        panel = text_panel(lines, space, align_right=True)
+        if space.share(panel) <= 0.2:
+            yield panel
+
+
+def _note_lines(notes: Iterable[str], space: Space) -> list[Line]:
+    """Break the notes into lines that leave the other half of the image alone."""
+    most = max(12 * space.size, round(_NOTE_WIDTH * space.width))
+    size = round(_NOTE_SHARE * space.size)
+    return [Line(line, _NOTE_SHARE) for note in notes for line in wrap_text(note, size, most)]
 
 
 def _legend_title(explanation: Explanation) -> str:
-    """What the colours stand for; the method is named where it is not the usual one."""
+    """Name what the colours stand for, with the method where it is not the usual one."""
     if not explanation.class_specific:
         return f"{explanation.method}, whatever the class"
     what = "evidence" if explanation.method == "gradcam" else explanation.method
-    return f"{what} for {panels.shown_label(explanation)}"
+    return f"{what} for {shown_label(explanation)}"
 
 
 def _rate_lines(hud: Hud) -> list[list[Line]]:
-    """What lasts and the rates, in several lengths, longest first."""
+    """Write status and rates in several lengths, longest first."""
     rates = [Line(word, 1.0, ACCENT) for word in hud.status]
     number = 0.8 if hud.fps is not None else 1.0
     if hud.fps is not None:
@@ -148,28 +149,29 @@ def _notices(explanation: Explanation, options: OverlayOptions, scale: float) ->
     elif explanation.explained and options.layout != "plain":
         shown = explanation.evidence[0]
         if not (shown > 0).any() and not (options.signed and (shown < 0).any()):
-            notices.append(f"no evidence for {panels.shown_label(explanation)}")
+            notices.append(f"no evidence for {shown_label(explanation)}")
     if explanation.predictions and explanation.predictions[0].probability < LOW_CONFIDENCE:
         notices.append("low confidence")
     return notices
 
 
-def caption(picture: Image, place: Region, explanation: Explanation, position: int) -> None:
-    """Write what one of the maps is evidence for on its tile, in place."""
+def caption(rendered: Image, place: Region, explanation: Explanation, position: int) -> None:
+    """Write on its tile, in place, what one of the maps is evidence for."""
     index = explanation.explained[position]
     found = next((p for p in explanation.predictions if p.class_index == index), None)
-    label = panels.shown_label(explanation, position)
-    lines = [Line(f"{label}  {panels.percent(found.probability)}" if found else label)]
+    label = shown_label(explanation, position)
+    lines = [Line(f"{label}  {percent(found.probability)}" if found else label)]
     if not (explanation.evidence[position] > 0).any():
         lines.append(Line("no evidence", 0.8, GREY))
-    size = panels.type_size(picture, _TYPE_SHARE)
-    panel = panels.text_panel(lines, size=size, max_width=place.width - size)
-    Arrangement(spot(picture, place), max(2, size // 3)).add(panel, ("top-left",))
+    space = Space.on(rendered, _TYPE_SHARE)
+    panel = text_panel(lines, space, max_width=place.width - space.size)
+    tile = tile_view(rendered, place)
+    Arrangement(tile, max(2, space.size // 3)).add([panel], ("top-left",))
 
 
-def _column_width(region: Region, width: int, size: int, margin: int) -> int:
-    """Width of the label panel: beside the region where that is wide enough, else in em."""
-    beside = region.x - 2 * margin
-    if 11 * size <= beside <= 14 * size:
+def _column_width(region: Region, space: Space) -> int:
+    """Width of labels and legend: beside the region where that is wide enough, else in em."""
+    beside = region.x - 2 * space.margin
+    if 11 * space.size <= beside <= 14 * space.size:
         return beside
-    return max(1, min(12 * size, width - 2 * margin))
+    return max(1, min(12 * space.size, space.room))

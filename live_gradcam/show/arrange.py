@@ -1,4 +1,4 @@
-"""Where panels go: in a corner where there is room, else not at all; never over the edge."""
+"""Placement of panels: in a corner where there is room, else not at all; never over the edge."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Anchor: TypeAlias = Literal[
 
 
 class Arrangement:
-    """Panels on one picture, none over another and none over the edge.
+    """Panels on one image, none over another and none over the edge.
 
     Args:
-        image: The picture to draw on, in place.
+        image: The image to draw on, in place.
         margin: Distance in pixels to the edge and between panels.
-        keep_clear: What panels should not lie on, as long as there is room elsewhere.
+        keep_clear: Regions that panels avoid as long as there is room elsewhere.
     """
 
     def __init__(self, image: Image, margin: int, keep_clear: Sequence[Region] = ()) -> None:
@@ -29,15 +29,27 @@ class Arrangement:
         self._taken: list[tuple[int, int, int, int]] = []
 
     def add(
-        self, panel: Panel | None, anchors: Iterable[Anchor], *, over_others: bool = False
+        self,
+        versions: Iterable[Panel | None],
+        anchors: Sequence[Anchor],
+        *,
+        over_others: bool = False,
     ) -> bool:
-        """Put ``panel`` at the first anchor with room for it.
+        """Draw the first version that finds room, at the first anchor where it does.
+
+        Args:
+            versions: Panels with the same message, the preferred one first.
+            anchors: Where it may stand.
+            over_others: Ignore other panels, but not the edge.
 
         Returns:
-            Whether it was drawn. ``over_others`` ignores other panels, not the edge.
+            ``True`` if one was drawn.
         """
-        if panel is None:
-            return False
+        return any(
+            self._draw(panel, anchors, over_others) for panel in versions if panel is not None
+        )
+
+    def _draw(self, panel: Panel, anchors: Sequence[Anchor], over_others: bool) -> bool:
         places = [
             (x, y)
             for anchor in anchors
@@ -47,7 +59,7 @@ class Arrangement:
         if not places:
             return False
         x, y = next((place for place in places if self._is_clear(panel, *place)), places[0])
-        panel.put(self._image, x, y)
+        panel.draw(self._image, x, y)
         self._taken.append((x, y, panel.width, panel.height))
         return True
 

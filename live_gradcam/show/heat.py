@@ -15,7 +15,7 @@ from live_gradcam.native import cv2
 from live_gradcam.values import Image
 
 
-class Colormap(NamedTuple):
+class _Colormap(NamedTuple):
     """One of OpenCV's colour maps and the part of it that is used, 0..1."""
 
     code: int
@@ -23,22 +23,21 @@ class Colormap(NamedTuple):
     high: float = 1.0
 
 
-# Where a map ends in dark red, the hottest spot would look cold on a dark picture: cut before it.
-COLORMAPS: Mapping[str, Colormap] = MappingProxyType(
+# Where a map ends in dark red, the hottest spot would look cold on a dark image: cut before it.
+_COLORMAPS: Mapping[str, _Colormap] = MappingProxyType(
     {
-        "turbo": Colormap(cv2.COLORMAP_TURBO, 0.06, 0.92),
-        "viridis": Colormap(cv2.COLORMAP_VIRIDIS),
-        "magma": Colormap(cv2.COLORMAP_MAGMA),
-        "inferno": Colormap(cv2.COLORMAP_INFERNO),
-        "plasma": Colormap(cv2.COLORMAP_PLASMA),
-        "cividis": Colormap(cv2.COLORMAP_CIVIDIS),
-        "jet": Colormap(cv2.COLORMAP_JET, 0.0, 0.9),
-        "hot": Colormap(cv2.COLORMAP_HOT),
+        "turbo": _Colormap(cv2.COLORMAP_TURBO, 0.06, 0.92),
+        "viridis": _Colormap(cv2.COLORMAP_VIRIDIS),
+        "magma": _Colormap(cv2.COLORMAP_MAGMA),
+        "inferno": _Colormap(cv2.COLORMAP_INFERNO),
+        "plasma": _Colormap(cv2.COLORMAP_PLASMA),
+        "cividis": _Colormap(cv2.COLORMAP_CIVIDIS),
+        "jet": _Colormap(cv2.COLORMAP_JET, 0.0, 0.9),
+        "hot": _Colormap(cv2.COLORMAP_HOT),
     }
 )
-"""Names of the colour maps, in the order in which a key walks through them."""
 
-# Weight of the colour against the picture at heat h is opacity * h**_FADE: cold stays untouched.
+# Weight of the colour against the image at heat h is opacity * h**_FADE: cold stays untouched.
 _FADE = 0.8
 _FINE = 16  # pixels to which a cell of the map is enlarged smoothly before the last, linear step
 
@@ -76,7 +75,7 @@ def own_scale(evidence: NDArray[np.float32], *, signed: bool = False) -> float:
 def upsample(
     heat: NDArray[np.float32], width: int, height: int, *, signed: bool = False
 ) -> NDArray[np.uint8]:
-    """Heat at picture size: cell (i, j) of the map is centred over its own box of the region.
+    """Heat at image size: cell (i, j) of the map is centred over its own box of the region.
 
     Args:
         heat: ``float32 (h, w)`` in 0..1, or in -1..1 if ``signed``.
@@ -105,7 +104,7 @@ class HeatTable:
     Attributes:
         colours: ``uint8 (256, 3)`` BGR, for the legend.
         ink: ``uint8 (256, 1, 3)``, colour times weight.
-        keep: ``uint8 (256, 1)``, how much of the picture stays, 255 = all.
+        keep: ``uint8 (256, 1)``, how much of the image stays, 255 = all.
     """
 
     colours: NDArray[np.uint8]
@@ -115,14 +114,20 @@ class HeatTable:
 
 @lru_cache(maxsize=64)
 def heat_table(colormap: str, opacity: float, signed: bool) -> HeatTable:
-    """The table for a colour map, an opacity in 0..1 and a kind of view."""
+    """Return the table for a colour map, an opacity in 0..1 and signed or positive evidence.
+
+    Args:
+        colormap: One of `live_gradcam.choices.COLORMAP_NAMES`.
+        opacity: Weight of the hottest colour, 0..1.
+        signed: True for warm and cool colours in place of the colour map.
+    """
     index = np.arange(256)
     if signed:
         strength = np.abs(index - 128) / 127.0
         colours = np.where(index[:, None] >= 128, _ramp(strength, _WARM), _ramp(strength, _COOL))
     else:
         strength = index / 255.0
-        code, low, high = COLORMAPS[colormap]
+        code, low, high = _COLORMAPS[colormap]
         ramp = np.rint(255 * (low + (high - low) * strength)).astype(np.uint8).reshape(256, 1)
         colours = cv2.applyColorMap(ramp, code)[:, 0].astype(np.float64)
     weight = opacity * np.minimum(strength, 1.0) ** _FADE

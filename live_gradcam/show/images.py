@@ -1,11 +1,13 @@
-"""Pictures as files: one, or one for each frame."""
+"""Images as files: one, or one for each frame."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import stat
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from live_gradcam.errors import SinkError, UsageError
 from live_gradcam.native import cv2
@@ -13,28 +15,28 @@ from live_gradcam.os_errors import cannot_write
 from live_gradcam.show.sink import Sink
 from live_gradcam.values import Explanation, Frame, Image, SourceInfo
 
-PICTURE_OPTIONS: dict[str, list[int]] = {
+ENCODER_OPTIONS: dict[str, list[int]] = {
     ".png": [cv2.IMWRITE_PNG_COMPRESSION, 3],
     ".jpg": [cv2.IMWRITE_JPEG_QUALITY, 95],
     ".jpeg": [cv2.IMWRITE_JPEG_QUALITY, 95],
     ".webp": [cv2.IMWRITE_WEBP_QUALITY, 95],
     ".bmp": [],
 }
-"""File suffixes of pictures, with what OpenCV's encoder is told."""
+"""File suffixes of images, with what OpenCV's encoder is told."""
 
 
-def write_picture(path: Path, picture: Image) -> None:
-    """Write one picture; an existing file is replaced by the complete new one or not at all.
+def write_image(path: Path, image: Image) -> None:
+    """Write one image; an existing file is replaced by the complete new one or not at all.
 
     Args:
-        path: The file; its suffix, one of `PICTURE_OPTIONS`, chooses the format.
-        picture: ``uint8 (H, W, 3)`` BGR.
+        path: The file; its suffix, one of `ENCODER_OPTIONS`, chooses the format.
+        image: ``uint8 (H, W, 3)`` BGR.
 
     Raises:
         SinkError: The file cannot be written.
     """
     try:
-        done, encoded = cv2.imencode(path.suffix, picture, PICTURE_OPTIONS[path.suffix.lower()])
+        done, encoded = cv2.imencode(path.suffix, image, ENCODER_OPTIONS[path.suffix.lower()])
     except cv2.error as exc:
         raise SinkError("cannot write picture", str(path), _encoder_says(exc)) from exc
     if not done:
@@ -84,8 +86,8 @@ def check_writable(folder: Path) -> None:
             probe.unlink()
 
 
-class PictureSink(Sink):
-    """The drawn picture of a source with a single frame.
+class ImageSink(Sink):
+    """The rendered image of a source with a single frame.
 
     Args:
         path: The file; replaced if it exists.
@@ -107,7 +109,7 @@ class PictureSink(Sink):
 
     @property
     def path(self) -> Path:
-        """The picture file."""
+        """The image file."""
         return self._path
 
     @property
@@ -115,13 +117,20 @@ class PictureSink(Sink):
         """The file."""
         return str(self._path) if self._written else f"{self._path} (nothing: there was no frame)"
 
-    def write(self, frame: Frame, picture: Image | None, explanation: Explanation) -> None:
-        """Write the picture.
+    def write(
+        self,
+        frame: Frame,
+        rendered: Image | None,
+        explanation: Explanation,
+        *,
+        extra: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Write the image.
 
         Raises:
             SinkError: It cannot be written, or it is the second one.
         """
-        if picture is None:
+        if rendered is None:
             raise ValueError("a picture file needs the drawn picture")
         if self._written:
             raise SinkError(
@@ -130,7 +139,7 @@ class PictureSink(Sink):
                 "the source has more than one frame",
                 f"Give a folder, e.g. -o {self._path.stem}/, or --max-frames 1",
             )
-        write_picture(self._path, picture)
+        write_image(self._path, rendered)
         self._written = True
 
     def close(self) -> None:
@@ -138,9 +147,9 @@ class PictureSink(Sink):
 
 
 class FolderSink(Sink):
-    """One picture for each frame, in a folder that is made where it does not exist.
+    """One image for each frame, in a folder that is made where it does not exist.
 
-    Pictures keep their names; frames of anything else are ``frame_000000.png`` and so on.
+    Images keep their names; frames of anything else are ``frame_000000.png`` and so on.
 
     Args:
         folder: The folder.
@@ -170,32 +179,39 @@ class FolderSink(Sink):
 
     @property
     def description(self) -> str:
-        """Folder and number of pictures."""
+        """Folder and number of images."""
         count = len(self._used)
         return f"{self._folder} ({count} {'picture' if count == 1 else 'pictures'})"
 
-    def write(self, frame: Frame, picture: Image | None, explanation: Explanation) -> None:
-        """Write one picture.
+    def write(
+        self,
+        frame: Frame,
+        rendered: Image | None,
+        explanation: Explanation,
+        *,
+        extra: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Write one image.
 
         Raises:
             SinkError: It cannot be written.
             UsageError: A file of its name stood there before and must not be replaced.
         """
-        if picture is None:
+        if rendered is None:
             raise ValueError("a picture file needs the drawn picture")
         path = self._folder / self._name(frame)
         if not self._overwrite and path.exists():
             raise already_exists(path)
-        write_picture(path, picture)
+        write_image(path, rendered)
 
     def close(self) -> None:
-        """Leave the pictures; remove the folder if it was made for nothing."""
+        """Leave the images; remove the folder if it was made for nothing."""
         if self._made and not self._used:
             with contextlib.suppress(OSError):
                 self._folder.rmdir()
 
     def _name(self, frame: Frame) -> str:
-        wanted = Path(picture_name(frame.source if self._named else "", frame.index))
+        wanted = Path(image_name(frame.source if self._named else "", frame.index))
         name, number = wanted.name, 1
         while name.lower() in self._used:
             number += 1
@@ -204,12 +220,12 @@ class FolderSink(Sink):
         return name
 
 
-def picture_name(source: str, index: int) -> str:
+def image_name(source: str, index: int) -> str:
     """The name of a frame's file in a folder: its own, in a format that can be written."""
     if not source:
         return f"frame_{index:06d}.png"
     own = Path(Path(source).name)
-    return own.name if own.suffix.lower() in PICTURE_OPTIONS else f"{own.stem}.png"
+    return own.name if own.suffix.lower() in ENCODER_OPTIONS else f"{own.stem}.png"
 
 
 def already_exists(path: Path) -> UsageError:

@@ -2,35 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from live_gradcam.show.sink import Sink
 from live_gradcam.values import Explanation, Frame, Image
 
 
 class MemorySink(Sink):
-    """Keeps every frame, picture and explanation.
+    """Sink that keeps every frame, its rendered image, its explanation and its extra fields.
 
     Attributes:
         frames: The source's frames.
-        pictures: The drawn pictures, ``uint8 (H, W, 3)`` BGR; ``None`` where none was wanted.
-        explanations: What was drawn.
-        closed: Whether `close` was called.
+        rendered: The frames with their overlays, ``uint8 (H, W, 3)`` BGR; ``None`` where nothing
+            was drawn.
+        explanations: The explanations.
+        extras: The extra fields of each frame's record.
+        closed: True after `close`.
 
     Args:
-        needs_picture: ``False`` saves the drawing.
+        needs_rendered: ``False`` saves the drawing.
     """
 
-    def __init__(self, *, needs_picture: bool = True) -> None:
-        self.needs_picture = needs_picture
+    def __init__(self, *, needs_rendered: bool = True) -> None:
+        self.needs_rendered = needs_rendered
         self.frames: list[Frame] = []
-        self.pictures: list[Image | None] = []
+        self.rendered: list[Image | None] = []
         self.explanations: list[Explanation] = []
+        self.extras: list[Mapping[str, Any]] = []
         self.closed = False
 
-    def write(self, frame: Frame, picture: Image | None, explanation: Explanation) -> None:
+    def write(
+        self,
+        frame: Frame,
+        rendered: Image | None,
+        explanation: Explanation,
+        *,
+        extra: Mapping[str, Any] | None = None,
+    ) -> None:
         """Keep one explained frame."""
         self.frames.append(frame)
-        self.pictures.append(picture)
+        self.rendered.append(rendered)
         self.explanations.append(explanation)
+        self.extras.append(extra or {})
 
     def close(self) -> None:
         """Nothing to finalise."""
@@ -38,5 +52,5 @@ class MemorySink(Sink):
 
     @property
     def description(self) -> str:
-        """How many frames are kept."""
+        """Number of frames kept."""
         return f"memory ({len(self.frames)} frames)"

@@ -11,18 +11,18 @@ from pathlib import Path
 from live_gradcam.errors import UsageError
 from live_gradcam.os_errors import cannot_write
 from live_gradcam.show.images import (
-    PICTURE_OPTIONS,
+    ENCODER_OPTIONS,
     FolderSink,
-    PictureSink,
+    ImageSink,
     already_exists,
-    picture_name,
+    image_name,
 )
 from live_gradcam.show.recorder import FORMATS, VideoSink
 from live_gradcam.show.records import RECORD_FORMATS, RecordSink
 from live_gradcam.show.sink import Sink
 from live_gradcam.values import SourceInfo
 
-_SUFFIXES = (*FORMATS, *PICTURE_OPTIONS, *RECORD_FORMATS)
+_SUFFIXES = (*FORMATS, *ENCODER_OPTIONS, *RECORD_FORMATS)
 
 
 def open_sink(
@@ -38,8 +38,8 @@ def open_sink(
 
     ==========================  ==================================================================
     ``out.mp4``, ``out.mkv``    H.264 with the source's times and sound
-    ``out.png``, ``out.jpg``    the picture of a source with a single frame
-    ``out/``, a folder          a picture for each frame
+    ``out.png``, ``out.jpg``    the image of a source with a single frame
+    ``out/``, a folder          an image for each frame
     ``out.jsonl``, ``out.csv``  a record for each frame
     ``-``                       JSON lines on standard output
     ==========================  ==================================================================
@@ -53,7 +53,7 @@ def open_sink(
         threads: Threads of the video encoder; its share of the budget by default.
 
     Raises:
-        UsageError: The form is unknown, the output exists, or a single picture cannot hold it.
+        UsageError: The form is unknown, the output exists, or a single image cannot hold it.
         SinkError: The output cannot be created.
     """
     validate_outputs([spec], overwrite=overwrite)
@@ -65,7 +65,7 @@ def open_sink(
         return FolderSink(path, info, overwrite=overwrite)
     if suffix in FORMATS:
         return VideoSink(path, info, fps=fps, threads=threads)
-    if suffix in PICTURE_OPTIONS:
+    if suffix in ENCODER_OPTIONS:
         if info.frame_count != 1 and max_frames != 1:
             raise UsageError(
                 "one picture cannot hold the output",
@@ -74,7 +74,7 @@ def open_sink(
                 f"Give a folder such as {path.with_suffix('')}/, a video such as "
                 f"{path.with_suffix('.mp4')}, or add --max-frames 1",
             )
-        return PictureSink(path)
+        return ImageSink(path)
     return RecordSink(path, format=RECORD_FORMATS.get(suffix, "jsonl"))
 
 
@@ -166,8 +166,8 @@ def _check_sources(path: Path, source_paths: Sequence[Path]) -> None:
     for source in source_paths:
         same_file = path.exists() and source.exists() and path.samefile(source)
         beside = path.is_dir() and source.exists() and path.samefile(source.resolve().parent)
-        # In a folder, pictures keep their names: next to their originals means over them.
-        if same_file or (beside and picture_name(source.name, 0) == source.name):
+        # In a folder, images keep their names: next to their originals means over them.
+        if same_file or (beside and image_name(source.name, 0) == source.name):
             raise UsageError(
                 "output equals input",
                 str(path),
@@ -185,9 +185,9 @@ def _check_place(path: Path) -> None:
 
 def _check_absent(path: Path, source_paths: Sequence[Path]) -> None:
     if path.is_dir():
-        pictures = [s for s in source_paths if s.suffix.lower() in PICTURE_OPTIONS]
-        names = {picture_name(source.name, 0) for source in pictures}
-        for name in sorted(names | {picture_name("", 0)}):
+        images = [s for s in source_paths if s.suffix.lower() in ENCODER_OPTIONS]
+        names = {image_name(source.name, 0) for source in images}
+        for name in sorted(names | {image_name("", 0)}):
             if (path / name).exists():
                 raise already_exists(path / name)
     elif path.exists() and not _is_device(path):

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args
 
-from live_gradcam.show.heat import COLORMAPS
-
-Layout: TypeAlias = Literal["heatmap", "side-by-side", "plain"]
-
-LAYOUTS: tuple[Layout, ...] = get_args(Layout)
-"""The layouts, in the order in which a key walks through them."""
+from live_gradcam.choices import (
+    COLORMAP_NAMES,
+    DEFAULT_COLORMAP,
+    DEFAULT_OPACITY,
+    DEFAULT_TOP_K,
+    LAYOUTS,
+    Layout,
+)
 
 LOW_CONFIDENCE = 0.2
 """A top probability below this is called "low confidence"."""
@@ -21,31 +22,32 @@ class OverlayOptions:
     """How an explanation is drawn.
 
     Attributes:
-        colormap: A name in `COLORMAPS`; signed evidence has colours of its own.
-        opacity: Weight of the hottest colour against the picture, 0..1.
-        layout: Heat on the picture, the untouched picture beside it, or no heat at all.
+        colormap: One of `live_gradcam.choices.COLORMAP_NAMES`; signed evidence has its own colours.
+        opacity: Weight of the hottest colour against the image, 0..1.
+        layout: Heat on the image, the untouched image beside it, or no heat at all.
         signed: Show evidence against the class too: for in warm, against in cool colours.
         scale: The evidence in logits that gets the full colour; ``None`` is this map's own maximum.
-            Moving pictures pass the value of a `HeatScale`, so that the colours keep their meaning.
+            Moving images pass the value of a `HeatScale`, so that the colours keep their meaning.
         show_labels: Draw the best classes and their probabilities.
         show_legend: Draw the colour bar in logits with the name of the explained class.
         show_hud: Draw rates, latency and what else the `Hud` holds, banners excepted.
         top_k: How many classes are listed.
     """
 
-    colormap: str = "turbo"
-    opacity: float = 0.6
+    colormap: str = DEFAULT_COLORMAP
+    opacity: float = DEFAULT_OPACITY
     layout: Layout = "heatmap"
     signed: bool = False
     scale: float | None = None
     show_labels: bool = True
     show_legend: bool = True
     show_hud: bool = True
-    top_k: int = 3
+    top_k: int = DEFAULT_TOP_K
 
     def __post_init__(self) -> None:
-        if self.colormap not in COLORMAPS:
-            raise ValueError(f"colormap must be one of {', '.join(COLORMAPS)}, not {self.colormap}")
+        if self.colormap not in COLORMAP_NAMES:
+            allowed = ", ".join(COLORMAP_NAMES)
+            raise ValueError(f"colormap must be one of {allowed}, not {self.colormap}")
         if not 0.0 <= self.opacity <= 1.0:
             raise ValueError(f"opacity must be from 0 to 1, not {self.opacity}")
         if self.layout not in LAYOUTS:

@@ -1,6 +1,6 @@
 """What is drawn on a frame: heat where the evidence is, labels, and how fast it all runs.
 
-Pure: pictures go in, a new picture of the same size comes out, whatever the layout.
+Pure: images go in, a new image of the same size comes out, whatever the layout.
 """
 
 from __future__ import annotations
@@ -10,33 +10,22 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from live_gradcam.images.geometry import resize
 from live_gradcam.native import cv2
 from live_gradcam.show.annotate import annotate, caption
 from live_gradcam.show.heat import (
-    COLORMAPS,
     blend_heat,
     heat_table,
     normalise,
     own_scale,
     upsample,
 )
-from live_gradcam.show.options import LAYOUTS, LOW_CONFIDENCE, Hud, Layout, OverlayOptions
+from live_gradcam.show.options import Hud, OverlayOptions
 from live_gradcam.show.panels import DARK, WHITE
-from live_gradcam.show.tiles import spot, tile_places
+from live_gradcam.show.tiles import tile_places, tile_view
 from live_gradcam.values import Explanation, Image, Region
 
-__all__ = [
-    "COLORMAPS",
-    "LAYOUTS",
-    "LOW_CONFIDENCE",
-    "Hud",
-    "Layout",
-    "OverlayOptions",
-    "draw",
-    "draw_mosaic",
-    "locate",
-    "tile_places",
-]
+__all__ = ["Hud", "OverlayOptions", "draw", "draw_mosaic", "locate"]
 
 _DIMMED = 0.42
 _BACKDROP = 18
@@ -50,7 +39,7 @@ def draw(
     options: OverlayOptions | None = None,
     hud: Hud | None = None,
 ) -> Image:
-    """A new picture: ``image`` with its explanation.
+    """A new image: ``image`` with its explanation.
 
     Args:
         image: ``uint8 (H, W, 3)`` BGR; not modified.
@@ -64,18 +53,18 @@ def draw(
     options = options or _DEFAULTS
     scale = _scale(explanation, options)
     if options.layout == "side-by-side":
-        picture = _backdrop(image)
+        rendered = _backdrop(image)
         region = _clip(explanation.region, image)
         seen = image[region.y : region.y + region.height, region.x : region.x + region.width]
-        left, right = _tiles(2, picture, region)
-        spot(picture, left)[...] = _resized(seen, left.width, left.height)
-        _draw_tile(picture, right, seen, explanation, 0, options, scale)
+        left, right = _tiles(2, rendered, region)
+        tile_view(rendered, left)[...] = resize(seen, left.width, left.height)
+        _draw_tile(rendered, right, seen, explanation, 0, options, scale)
     elif options.layout == "plain":
-        picture = np.array(image, order="C")
+        rendered = np.array(image, order="C")
     else:
-        picture = _with_heat(image, explanation, 0, options, scale)
-    annotate(picture, explanation, options, hud, scale)
-    return picture
+        rendered = _with_heat(image, explanation, 0, options, scale)
+    annotate(rendered, explanation, options, hud, scale)
+    return rendered
 
 
 def draw_mosaic(
@@ -85,7 +74,7 @@ def draw_mosaic(
     options: OverlayOptions | None = None,
     hud: Hud | None = None,
 ) -> Image:
-    """A new picture of the same size: one tile for each map of the explanation, on one scale.
+    """A new image of the same size: one tile for each map of the explanation, on one scale.
 
     Args:
         image: ``uint8 (H, W, 3)`` BGR; not modified.
@@ -101,14 +90,14 @@ def draw_mosaic(
     scale = _scale(explanation, options)
     region = _clip(explanation.region, image)
     seen = image[region.y : region.y + region.height, region.x : region.x + region.width]
-    picture = _backdrop(image)
-    tiles = _tiles(count, picture, region)
+    rendered = _backdrop(image)
+    tiles = _tiles(count, rendered, region)
     for position, place in enumerate(tiles):
-        _draw_tile(picture, place, seen, explanation, position, options, scale)
-        caption(picture, place, explanation, position)
+        _draw_tile(rendered, place, seen, explanation, position, options, scale)
+        caption(rendered, place, explanation, position)
     options = replace(options, show_labels=False)
-    annotate(picture, explanation, options, hud, scale, title="evidence", keep_clear=tiles)
-    return picture
+    annotate(rendered, explanation, options, hud, scale, title="evidence", keep_clear=tiles)
+    return rendered
 
 
 def locate(
@@ -120,11 +109,11 @@ def locate(
     options: OverlayOptions | None = None,
     mosaic: bool = False,
 ) -> tuple[int, int] | None:
-    """The frame's pixel under pixel (x, y) of a drawn picture, for the mouse.
+    """The frame's pixel under pixel (x, y) of a rendered image, for the mouse.
 
     Args:
-        x: Column in the drawn picture.
-        y: Row in the drawn picture.
+        x: Column in the rendered image.
+        y: Row in the rendered image.
         image_size: Width and height of the frame.
         explanation: What was drawn.
         options: How it was drawn.
@@ -167,15 +156,15 @@ def _with_heat(
     options: OverlayOptions,
     scale: float,
 ) -> Image:
-    picture: Image = np.array(image, order="C")
+    rendered: Image = np.array(image, order="C")
     region = _clip(explanation.region, image)
     rows = slice(region.y, region.y + region.height)
     columns = slice(region.x, region.x + region.width)
     for outside in (
-        picture[: region.y],
-        picture[region.y + region.height :],
-        picture[rows, : region.x],
-        picture[rows, region.x + region.width :],
+        rendered[: region.y],
+        rendered[region.y + region.height :],
+        rendered[rows, : region.x],
+        rendered[rows, region.x + region.width :],
     ):
         if outside.size:
             cv2.convertScaleAbs(outside, outside, _DIMMED)
@@ -184,16 +173,16 @@ def _with_heat(
         if heat.any():
             indices = _seen_part(heat, explanation.region, region, options.signed)
             table = heat_table(options.colormap, options.opacity, options.signed)
-            blend_heat(picture[rows, columns], indices, table)
+            blend_heat(rendered[rows, columns], indices, table)
     if (region.width, region.height) != (image.shape[1], image.shape[0]):
-        _outline(picture, region)
-    return picture
+        _outline(rendered, region)
+    return rendered
 
 
 def _seen_part(
     heat: NDArray[np.float32], whole: Region, shown: Region, signed: bool
 ) -> NDArray[np.uint8]:
-    """Colour indices of the part of a region that lies on the picture."""
+    """Colour indices of the part of a region that lies on the image."""
     left, top = shown.x - whole.x, shown.y - whole.y
     if left + shown.width > whole.width or top + shown.height > whole.height or min(left, top) < 0:
         return upsample(heat, shown.width, shown.height, signed=signed)
@@ -201,9 +190,9 @@ def _seen_part(
     return indices[top : top + shown.height, left : left + shown.width]
 
 
-def _outline(picture: Image, region: Region) -> None:
+def _outline(rendered: Image, region: Region) -> None:
     """A thin light line just inside the region with a dark one around it: seen on any ground."""
-    height, width = picture.shape[:2]
+    height, width = rendered.shape[:2]
     thick = max(1, round(min(height, width) / 540))
     for inset, colour in ((-thick, DARK), (0, WHITE)):
         x0, y0 = region.x + inset, region.y + inset
@@ -214,15 +203,15 @@ def _outline(picture: Image, region: Region) -> None:
             (y0, y1, x0, x0 + thick),
             (y0, y1, x1 - thick, x1),
         ):
-            picture[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)] = colour
+            rendered[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)] = colour
 
 
-def _tiles(count: int, picture: Image, region: Region) -> list[Region]:
-    return tile_places(count, picture.shape[1], picture.shape[0], (region.width, region.height))
+def _tiles(count: int, rendered: Image, region: Region) -> list[Region]:
+    return tile_places(count, rendered.shape[1], rendered.shape[0], (region.width, region.height))
 
 
 def _draw_tile(
-    picture: Image,
+    rendered: Image,
     place: Region,
     seen: Image,
     explanation: Explanation,
@@ -232,20 +221,12 @@ def _draw_tile(
 ) -> None:
     """Draw what the network saw, with one of the maps over all of it, at ``place``."""
     whole = replace(explanation, region=Region(0, 0, place.width, place.height))
-    tile = _resized(seen, place.width, place.height)
-    spot(picture, place)[...] = _with_heat(tile, whole, position, options, scale)
+    tile = resize(seen, place.width, place.height)
+    tile_view(rendered, place)[...] = _with_heat(tile, whole, position, options, scale)
 
 
 def _backdrop(image: Image) -> Image:
     return np.full(image.shape, _BACKDROP, np.uint8)
-
-
-def _resized(image: Image, width: int, height: int) -> Image:
-    if image.shape[1::-1] == (width, height):
-        return image
-    smaller = width < image.shape[1]
-    way = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
-    return cv2.resize(image, (width, height), interpolation=way).astype(np.uint8, copy=False)
 
 
 def _clip(region: Region, image: Image) -> Region:
@@ -253,7 +234,7 @@ def _clip(region: Region, image: Image) -> Region:
 
 
 def _clip_to(region: Region, width: int, height: int) -> Region:
-    """The part of the region that lies on the picture; the whole picture where none does."""
+    """The part of the region that lies on the image; the whole image where none does."""
     left, top = min(max(region.x, 0), width), min(max(region.y, 0), height)
     right = min(max(region.x + region.width, 0), width)
     bottom = min(max(region.y + region.height, 0), height)

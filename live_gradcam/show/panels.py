@@ -1,7 +1,7 @@
-"""The pieces of type on a picture: labels, legend, rates, notices, help. Sizes follow the picture.
+"""The pieces of text on an image: labels, legend, rates, notices, help. Sizes follow the image.
 
-A panel is a list of strips with places; nothing is drawn until it is put somewhere. Whatever is
-dear to render is cached by its content.
+A panel is laid out, and thereby measured, without an image; it is drawn once its place is known.
+Whatever is expensive to render is cached by its content.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from live_gradcam.show.text import (
     wrap_text,
 )
 from live_gradcam.values import Explanation, Image, Prediction
+from live_gradcam.wording import percent
 
 WHITE: Colour = (255, 255, 255)
 GREY: Colour = (205, 205, 205)
@@ -38,28 +39,61 @@ RED: Colour = (60, 50, 235)
 _MINUS = "\N{MINUS SIGN}"
 _SMALLEST_TYPE = 10
 _PILL_LINES = 3
-_STRIP_SHARE = 0.75  # a picture of 16:9 is no strip yet
+_STRIP_SHARE = 0.75  # an image of 16:9 is no strip yet
 _PANEL_OPACITY = 0.66
 _BAR_GROUND_OPACITY = 0.22
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Panel:
-    """A laid out piece: strips at places relative to its upper left corner."""
+    """A laid out piece that knows its size: strips at places relative to its upper left corner."""
 
     width: int
     height: int
     parts: tuple[tuple[Strip, int, int], ...]
 
-    def put(self, image: Image, x: int, y: int) -> None:
+    def draw(self, image: Image, x: int, y: int) -> None:
         """Draw on ``image`` in place, the upper left corner at (x, y)."""
         for strip, left, top in self.parts:
             paste(image, strip, x + left, y + top)
 
 
+@dataclass(frozen=True, slots=True)
+class Space:
+    """Measures of an image that panels are laid out for.
+
+    Attributes:
+        width: Of the image, in pixels.
+        height: Of the image, in pixels.
+        size: Of the type, in pixels.
+        margin: Distance to the edge and between panels, in pixels.
+    """
+
+    width: int
+    height: int
+    size: int
+    margin: int
+
+    @classmethod
+    def on(cls, image: Image, share: float) -> Space:
+        """Measure an image; the type has a share of its shorter side."""
+        size = type_size(image, share)
+        return cls(image.shape[1], image.shape[0], size, max(2, round(size * 0.5)))
+
+    @property
+    def room(self) -> int:
+        """Width between the margins."""
+        return self.width - 2 * self.margin
+
+    def share(self, panel: Panel | None) -> float:
+        """Share of the image that a panel covers."""
+        area = panel.width * panel.height if panel is not None else 0
+        return area / (self.width * self.height)
+
+
 @lru_cache(maxsize=16)
 def rounded(width: int, height: int, radius: int, colour: Colour, opacity: float = 1.0) -> Strip:
-    """A filled rectangle with round corners, anti-aliased."""
+    """Render a filled rectangle with round corners, anti-aliased."""
     return _rounded(width, height, radius, colour, opacity)
 
 
@@ -89,7 +123,7 @@ def _pointer(size: int, colour: Colour) -> Strip:
 
 
 def _fitting_size(texts: Iterable[str], size: int, max_width: int) -> int:
-    """The largest size, within reason, in which none of ``texts`` has to be cut off."""
+    """Return the largest size, within reason, in which none of ``texts`` has to be cut off."""
     texts = tuple(texts)
     for share in (1.0, 0.86, 0.74):
         smaller = max(9, round(size * share))
@@ -99,7 +133,7 @@ def _fitting_size(texts: Iterable[str], size: int, max_width: int) -> int:
 
 
 def _two_lines(text: str, size: int, max_width: int) -> tuple[int, tuple[str, ...]]:
-    """A type size and at most two lines, in the largest size that cuts nothing off if there is."""
+    """Return a type size and at most two lines, in the largest size that cuts nothing off."""
     for share in (1.0, 0.86, 0.74):
         smaller = max(9, round(size * share))
         lines = wrap_text(text, smaller, max_width)
@@ -118,29 +152,18 @@ def _framed(width: int, height: int, size: int, parts: Iterable[tuple[Strip, int
     return Panel(width, height, ((ground, 0, 0), *parts))
 
 
-def type_size(picture: Image, share: float) -> int:
-    """The size of type that has this share of a picture's shorter side; more on a long strip.
+def type_size(image: Image, share: float) -> int:
+    """Return the size of type that has this share of an image's shorter side; more on a long strip.
 
     What counts is the screen, which a strip does not fill from top to bottom.
     """
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     side = max(float(min(height, width)), _STRIP_SHARE * math.sqrt(height * width))
     return max(_SMALLEST_TYPE, round(share * side))
 
 
-def percent(probability: float) -> str:
-    """A probability for people, e.g. ``93 %``; never ``100 %`` or ``0 %`` for what is neither."""
-    if not 0.0 <= probability <= 1.0:
-        return "?"
-    if 0.0 < probability < 0.005:
-        return "<1 %"
-    if 0.995 <= probability < 1.0:
-        return ">99 %"
-    return f"{probability * 100:.0f} %"
-
-
 def logits(value: float) -> str:
-    """A logit value for people, about three digits."""
+    """Format a logit value for people, in about three digits."""
     size = abs(value)
     if size >= 10:
         return f"{value:.0f}"
@@ -150,7 +173,7 @@ def logits(value: float) -> str:
 
 
 def shown_label(explanation: Explanation, position: int = 0) -> str:
-    """Label of the explained class at ``position``; its number where it has no label."""
+    """Return the label of the explained class at ``position``; its number where it has no label."""
     if position < len(explanation.labels):
         return explanation.labels[position]
     index = explanation.explained[position]
@@ -160,12 +183,13 @@ def shown_label(explanation: Explanation, position: int = 0) -> str:
 
 
 def labels_panel(
-    explanation: Explanation, *, top_k: int, size: int, width: int, bars: bool
+    explanation: Explanation, space: Space, width: int, *, top_k: int, bars: bool
 ) -> Panel | None:
-    """The best classes with their probabilities; the explained one is marked.
+    """Lay out the best classes with their probabilities; the explained one is marked.
 
     An explained class that is not among the best ``top_k`` gets a row of its own below them.
     """
+    size = space.size
     explained = explanation.explained[0] if explanation.explained else None
     rows: list[tuple[str, float | None, bool]] = [
         (p.label, p.probability, p.class_index == explained)
@@ -225,18 +249,19 @@ def legend_panel(
     title: str,
     table: HeatTable,
     scale: float,
+    space: Space,
+    width: int,
     *,
     signed: bool,
-    size: int,
-    width: int,
     unit: str = "logits",
 ) -> Panel | None:
-    """The colour bar with its ends in logits, under the name of what it measures.
+    """Lay out the colour bar with its ends in logits, under the name of what it measures.
 
     Where the evidence is in another unit, the ends are bare numbers.
 
     ``None`` where it would be too narrow to be read.
     """
+    size = space.size
     small = max(9, round(size * 0.8))
     pad, bar = round(size * 0.5), max(4, round(size * 0.45))
     inner = width - 2 * pad
@@ -275,9 +300,14 @@ class Line:
 
 
 def text_panel(
-    lines: Sequence[Line], *, size: int, max_width: int, align_right: bool = False
+    lines: Sequence[Line],
+    space: Space,
+    *,
+    max_width: int | None = None,
+    align_right: bool = False,
 ) -> Panel | None:
-    """Lines of type on a panel that is as wide as they need; cut at ``max_width``."""
+    """Lay out lines of type on a panel as wide as they need; cut at ``max_width`` or the room."""
+    size, max_width = space.size, space.room if max_width is None else max_width
     pad = round(size * 0.5)
     strips = []
     for line in lines:
@@ -298,10 +328,11 @@ def text_panel(
     return _framed(width, y + round(size * 0.3), size, parts)
 
 
-def pill(text: str, *, size: int, max_width: int, colour: Colour, ground: Colour) -> Panel | None:
-    """A short sentence on a rounded ground of its own, on up to three lines."""
+def pill(text: str, space: Space, *, colour: Colour, ground: Colour) -> Panel | None:
+    """Lay out a short sentence on a rounded ground of its own, on up to three lines."""
+    size = space.size
     pad = round(size * 0.7)
-    room = max_width - 2 * pad
+    room = space.room - 2 * pad
     lines = wrap_text(text, size, room)
     lines = (*lines[: _PILL_LINES - 1], " ".join(lines[_PILL_LINES - 1 :]))
     words = [fit for line in lines if (fit := fit_text(line, size, room)).strip()]
@@ -319,8 +350,9 @@ def pill(text: str, *, size: int, max_width: int, colour: Colour, ground: Colour
     return Panel(width, height, tuple(parts))
 
 
-def recording_panel(seconds: float, *, size: int) -> Panel:
-    """A red dot and the time recorded so far."""
+def recording_panel(seconds: float, space: Space) -> Panel:
+    """Lay out a red dot and the time recorded so far."""
+    size = space.size
     whole = max(0, int(seconds))
     clock = (
         f"{whole // 60}:{whole % 60:02d}"
@@ -338,15 +370,15 @@ def recording_panel(seconds: float, *, size: int) -> Panel:
     return _framed(width, height, size, parts)
 
 
-def help_panel(lines: Sequence[str], *, size: int, max_width: int, max_height: int) -> Panel | None:
-    """Lines ``keys: meaning``, in as many columns as fit, in the largest type that fits."""
+def help_panel(lines: Sequence[str], space: Space) -> Panel | None:
+    """Lay out lines ``keys: meaning`` in as many columns as fit, in the largest type that fits."""
     if not lines:
         return None
     rows = [(key, meaning) for key, _, meaning in (line.partition(": ") for line in lines)]
-    for type_size in range(size, 7, -1):
+    for size in range(space.size, 7, -1):
         for columns in (1, 2, 3):
-            panel = _help_columns(rows, columns, type_size)
-            if panel.width <= max_width and panel.height <= max_height:
+            panel = _help_columns(rows, columns, size)
+            if panel.width <= space.room and panel.height <= space.height - 2 * space.margin:
                 return panel
     return None
 

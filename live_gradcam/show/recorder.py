@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 
 from live_gradcam.budget import thread_budget
 from live_gradcam.errors import SinkError
+from live_gradcam.images.geometry import letterbox
 from live_gradcam.native import av, cv2
 from live_gradcam.os_errors import cannot_write
 from live_gradcam.show.atomic_file import AtomicFile
@@ -125,20 +126,27 @@ class VideoSink(Sink):
             return 0.0
         return float((self._last_tick + self._step - self._first_tick) * self._time_base)
 
-    def write(self, frame: Frame, picture: Image | None, explanation: Explanation) -> None:
+    def write(
+        self,
+        frame: Frame,
+        rendered: Image | None,
+        explanation: Explanation,
+        *,
+        extra: Mapping[str, Any] | None = None,
+    ) -> None:
         """Encode one drawn frame at its own time.
 
         Raises:
             SinkError: The file cannot take it. What was recorded before is finalised.
         """
-        if picture is None:
+        if rendered is None:
             raise ValueError("a recording needs the drawn picture")
         if self._closed:
             raise SinkError("cannot write video", str(self._path), "the recording is closed")
         with self._failing_cleanly("cannot write video"):
-            container, stream = self._opened(frame, picture)
+            container, stream = self._opened(frame, rendered)
             tick = self._tick(frame.pts_seconds)
-            encoded = self._to_yuv(picture)
+            encoded = self._to_yuv(rendered)
             encoded.pts = tick
             encoded.time_base = self._time_base
             if self._wants_keyframe(tick):
@@ -170,12 +178,12 @@ class VideoSink(Sink):
         self._release()
 
     def _opened(
-        self, frame: Frame, picture: Image
+        self, frame: Frame, image: Image
     ) -> tuple[av.container.OutputContainer, av.video.stream.VideoStream]:
-        """The container, opened with the first picture because only that knows its size."""
+        """The container, opened with the first image because only that knows its size."""
         if self._container is not None and self._stream is not None:
             return self._container, self._stream
-        height, width = picture.shape[:2]
+        height, width = image.shape[:2]
         self._size = (max(_even(width), _SMALLEST_SIDE), max(_even(height), _SMALLEST_SIDE))
         name = FORMATS[self._path.suffix.lower()]
         container = av.open(
@@ -196,7 +204,7 @@ class VideoSink(Sink):
         context.color_primaries = context.color_trc = _BT709
         self._stream = stream
         if self._live or frame.index > 0:
-            # Begun midway: nobody wants to wait for the first picture as long as the source ran.
+            # Begun midway: nobody wants to wait for the first image as long as the source ran.
             self._offset = -round(Fraction(frame.pts_seconds) / self._time_base)
         elif self._sound_path is not None:
             self._add_sound(container, self._sound_path)
@@ -205,7 +213,7 @@ class VideoSink(Sink):
     def _add_sound(self, container: av.container.OutputContainer, path: Path) -> None:
         try:
             # Matroska knows no time before 0, where AAC begins with a packet that is not heard:
-            # to keep it would be to move all pictures.
+            # to keep it would be to move all images.
             earliest = 0.0 if container.format.name == "matroska" else None
             self._sound = SoundCopy(path, not_before=earliest)
             self._sound.add_tracks(container)
@@ -242,32 +250,32 @@ class VideoSink(Sink):
             float((tick + self._step - self._last_keyframe) * self._time_base) > _KEYFRAME_SECONDS
         )
 
-    def _to_yuv(self, picture: Image) -> av.VideoFrame:
+    def _to_yuv(self, image: Image) -> av.VideoFrame:
         assert self._size is not None, "the container is open"
         width, height = self._size
-        if picture.shape[1::-1] != self._size:
-            picture = self._fitted(picture)
+        if image.shape[1::-1] != self._size:
+            image = self._fitted(image)
         # BT.601 in limited range, three times faster than swscale and exact to a grey level.
-        planes = np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2YUV_I420), np.uint8)
+        planes = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2YUV_I420), np.uint8)
         assert planes.shape == (height * 3 // 2, width), "4:2:0 of an even size"
         return av.VideoFrame.from_ndarray(planes, format="yuv420p")
 
-    def _fitted(self, picture: Image) -> Image:
+    def _fitted(self, image: Image) -> Image:
         assert self._size is not None, "the container is open"
         width, height = self._size
-        if (max(_even(picture.shape[1]), _SMALLEST_SIDE) != width) or (
-            max(_even(picture.shape[0]), _SMALLEST_SIDE) != height
+        if (max(_even(image.shape[1]), _SMALLEST_SIDE) != width) or (
+            max(_even(image.shape[0]), _SMALLEST_SIDE) != height
         ):
             note = f"{self._path.name}: pictures of another size are fitted into {width}x{height}"
             if note not in self._notes:
                 self._notes.append(note)
-            return _letterboxed(picture, width, height)
-        right, bottom = width - picture.shape[1], height - picture.shape[0]
-        padded = cv2.copyMakeBorder(picture, 0, bottom, 0, right, cv2.BORDER_REPLICATE)
+            return letterbox(image, width, height)
+        right, bottom = width - image.shape[1], height - image.shape[0]
+        padded = cv2.copyMakeBorder(image, 0, bottom, 0, right, cv2.BORDER_REPLICATE)
         return np.asarray(padded, np.uint8)
 
     def _sound_end(self) -> float | None:
-        """Where the sound ends: with the pictures if they were cut short, else with itself."""
+        """Where the sound ends: with the images if they were cut short, else with itself."""
         assert self._last_tick is not None, "frames were written"
         if self._sound_path is None or self._sound_path != self._film_path:
             return None
@@ -336,20 +344,8 @@ def _even(size: int) -> int:
     return size + size % 2
 
 
-def _letterboxed(picture: Image, width: int, height: int) -> Image:
-    zoom = min(width / picture.shape[1], height / picture.shape[0])
-    size = (max(1, int(picture.shape[1] * zoom)), max(1, int(picture.shape[0] * zoom)))
-    way = cv2.INTER_AREA if zoom < 1 else cv2.INTER_LINEAR
-    canvas = np.zeros((height, width, 3), np.uint8)
-    left, top = (width - size[0]) // 2, (height - size[1]) // 2
-    canvas[top : top + size[1], left : left + size[0]] = cv2.resize(
-        picture, size, interpolation=way
-    )
-    return canvas
-
-
 def _goes_on_behind(path: Path, seconds: float) -> bool:
-    """Whether a film has pictures later than that in its own clock."""
+    """Whether a film has images later than that in its own clock."""
     with av.open(f"file:{path.absolute()}", metadata_errors="replace") as film:
         stream = film.streams.video[0]
         assert stream.time_base is not None, "video streams have a clock"

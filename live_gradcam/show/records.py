@@ -120,7 +120,7 @@ class RecordSink(Sink):
         SinkError: The file cannot be created.
     """
 
-    needs_picture = False
+    needs_rendered = False
 
     def __init__(self, path: Path | None, *, format: RecordFormat = "jsonl") -> None:
         self._path = path
@@ -145,12 +145,12 @@ class RecordSink(Sink):
     def write(
         self,
         frame: Frame,
-        picture: Image | None,
+        rendered: Image | None,
         explanation: Explanation,
         *,
         extra: Mapping[str, Any] | None = None,
     ) -> None:
-        """Write one record; the picture does not matter.
+        """Write one record; the rendered image does not matter.
 
         Raises:
             SinkError: It cannot be written. The records before are complete.

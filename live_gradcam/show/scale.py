@@ -1,4 +1,4 @@
-"""The colour scale of moving pictures: a smoothed maximum in logits."""
+"""The colour scale of moving images: a smoothed maximum in logits."""
 
 from __future__ import annotations
 

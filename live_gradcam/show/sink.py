@@ -6,9 +6,12 @@ as a `SinkError` only when no other exception is on its way.
 
 from __future__ import annotations
 
+import contextlib
 from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from typing_extensions import Self
 
@@ -18,18 +21,26 @@ from live_gradcam.values import Explanation, Frame, Image
 class Sink(ABC):
     """Takes explained frames in order."""
 
-    needs_picture: bool = True
-    """Whether `write` looks at the drawn picture; records do not, so nothing need be drawn."""
+    needs_rendered: bool = True
+    """True if `write` uses the rendered image; for records alone, nothing is drawn."""
 
     @abstractmethod
-    def write(self, frame: Frame, picture: Image | None, explanation: Explanation) -> None:
-        """Take one explained frame.
+    def write(
+        self,
+        frame: Frame,
+        rendered: Image | None,
+        explanation: Explanation,
+        *,
+        extra: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Write one explained frame.
 
         Args:
             frame: The source frame, untouched.
-            picture: The drawn picture, ``uint8 (H, W, 3)`` BGR; may be ``None`` only if
-                `needs_picture` is ``False``. Belongs to the sink until `write` returns.
-            explanation: What was drawn.
+            rendered: The frame with its overlay, ``uint8 (H, W, 3)`` BGR; may be ``None`` only if
+                `needs_rendered` is ``False``. Belongs to the sink until `write` returns.
+            explanation: The explanation that the overlay shows.
+            extra: Further fields for records, by name; other outputs have no place for them.
 
         Raises:
             SinkError: The output failed. What was written before stays usable.
@@ -46,7 +57,7 @@ class Sink(ABC):
     @property
     @abstractmethod
     def description(self) -> str:
-        """What was written, for the summary, e.g. ``out.mp4 (377 frames, 30.2 s)``."""
+        """Output and amount written, for the summary, e.g. ``out.mp4 (377 frames, 30.2 s)``."""
 
     @property
     def path(self) -> Path | None:
@@ -75,3 +86,30 @@ class Sink(ABC):
             self.close()
         except Exception:
             return
+
+
+@contextlib.contextmanager
+def closing_sinks(sinks: Sequence[Sink]) -> Iterator[None]:
+    """Close all of ``sinks`` at the end of the body, also those behind one that fails to close.
+
+    Raises:
+        SinkError: The first failure to close, unless the body's own exception is on its way.
+    """
+    try:
+        yield
+    except BaseException:
+        _close_each(sinks)
+        raise
+    failures = _close_each(sinks)
+    if failures:
+        raise failures[0]
+
+
+def _close_each(sinks: Sequence[Sink]) -> list[Exception]:
+    failures: list[Exception] = []
+    for sink in sinks:
+        try:
+            sink.close()
+        except Exception as error:
+            failures.append(error)
+    return failures

@@ -1,4 +1,4 @@
-"""The sound of the source, copied packet by packet beside the pictures."""
+"""The sound of the source, copied packet by packet beside the images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Type for pictures: strips of text that are rendered once and pasted many times.
+"""Type for images: strips of text that are rendered once and pasted many times.
 
 OpenCV's own text knows ASCII only, so type is set by Pillow. Its bundled font covers plain Latin;
 for everything else the system's fonts are searched, once. A character that no font has becomes its
@@ -84,7 +84,7 @@ _UNWANTED = ("bold", "italic", "oblique", "light", "condensed", "narrow", "color
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Strip:
-    """A picture with transparency, ready to be pasted.
+    """An image with transparency, ready to be pasted.
 
     Attributes:
         ink: ``uint8 (h, w, 3)``, colour times coverage.
@@ -126,7 +126,7 @@ def paste(image: Image, strip: Strip, x: int, y: int) -> None:
     cv2.add(spot, strip.ink[rows, columns], spot)
 
 
-# At 4K a strip takes a third of a megabyte: few enough to stay small, enough for one picture's
+# At 4K a strip takes a third of a megabyte: few enough to stay small, enough for one image's
 # labels and the numbers that come again.
 @lru_cache(maxsize=192)
 def text_strip(text: str, size: int, colour: Colour) -> Strip:

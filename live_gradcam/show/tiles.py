@@ -1,4 +1,4 @@
-"""Equal tiles on a picture."""
+"""Equal tiles on an image."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from live_gradcam.values import Image, Region
 
 
 def tile_places(count: int, width: int, height: int, aspect: tuple[int, int]) -> list[Region]:
-    """Places of ``count`` equal tiles of an aspect ratio, as large as they fit.
+    """Place ``count`` equal tiles of an aspect ratio, as large as they fit.
 
     The rows are centred together; a last row with fewer tiles begins at the left, so that the
     room beside it is in one piece.
@@ -31,6 +31,6 @@ def tile_places(count: int, width: int, height: int, aspect: tuple[int, int]) ->
     return places
 
 
-def spot(picture: Image, place: Region) -> Image:
-    """A view of the part of ``picture`` at ``place``."""
-    return picture[place.y : place.y + place.height, place.x : place.x + place.width]
+def tile_view(image: Image, place: Region) -> Image:
+    """Return a view of the part of ``image`` at ``place``."""
+    return image[place.y : place.y + place.height, place.x : place.x + place.width]

@@ -1,4 +1,4 @@
-"""What one spot of the picture says: which classes it votes for and against, in logits."""
+"""What one spot of the image says: which classes it votes for and against, in logits."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from live_gradcam.native import cv2
-from live_gradcam.show.panels import ACCENT, GREY, Line, logits, text_panel, type_size
+from live_gradcam.show.panels import ACCENT, GREY, Line, Space, logits, text_panel
 from live_gradcam.values import Explanation, Image, Region
 
 _TYPE_SHARE = 0.038
@@ -93,23 +93,23 @@ def spot_at(explanation: Explanation, x: int, y: int, *, most: int = 3) -> Spot 
     )
 
 
-def add_spot(picture: Image, spot: Spot, x: int, y: int, *, outline: Region | None = None) -> None:
-    """Draw a spot's votes beside pixel (x, y) of a drawn picture, in place.
+def add_spot(rendered: Image, spot: Spot, x: int, y: int, *, outline: Region | None = None) -> None:
+    """Draw a spot's votes beside pixel (x, y) of a rendered image, in place.
 
     Args:
-        picture: ``uint8 (H, W, 3)`` BGR, changed.
+        rendered: ``uint8 (H, W, 3)`` BGR, changed.
         spot: The votes.
         x: Where the mouse points to.
         y: Where the mouse points to.
-        outline: The cell in pixels of the picture, where its place there is known.
+        outline: The cell in pixels of the image, where its place there is known.
     """
-    height, width = picture.shape[:2]
-    size = type_size(picture, _TYPE_SHARE)
+    space = Space.on(rendered, _TYPE_SHARE)
+    width, height, size = space.width, space.height, space.size
     thick = max(1, round(size / 12))
     if outline is not None:
-        _outline(picture, outline, thick)
+        _outline(rendered, outline, thick)
     else:
-        cv2.circle(picture, (x, y), size // 2, ACCENT, thick, cv2.LINE_AA)
+        cv2.circle(rendered, (x, y), size // 2, ACCENT, thick, cv2.LINE_AA)
     lines = [Line(f"this spot says, in {spot.measure}", 0.8, GREY)]
     lines += [Line(f"+{logits(vote.logits)}  {vote.label}", 0.9, _FOR) for vote in spot.votes_for]
     lines += [
@@ -118,25 +118,25 @@ def add_spot(picture: Image, spot: Spot, x: int, y: int, *, outline: Region | No
     ]
     if len(lines) == 1:
         lines.append(Line("nothing", 0.9))
-    panel = text_panel(lines, size=size, max_width=max(4 * size, round(_WIDTH_SHARE * width)))
+    panel = text_panel(lines, space, max_width=max(4 * size, round(_WIDTH_SHARE * width)))
     if panel is None:
         return
     gap = max(size, (outline.width // 2 + size // 2) if outline is not None else 0)
-    # Towards the middle of the picture, where nothing else is written.
+    # Towards the middle of the image, where nothing else is written.
     left = x + gap if 2 * x < width else x - gap - panel.width
     top = y + gap if 2 * y < height else y - gap - panel.height
-    panel.put(
-        picture,
+    panel.draw(
+        rendered,
         max(0, min(left, width - panel.width)),
         max(0, min(top, height - panel.height)),
     )
 
 
-def _outline(picture: Image, cell: Region, thick: int) -> None:
+def _outline(rendered: Image, cell: Region, thick: int) -> None:
     first = (cell.x, cell.y)
     last = (cell.x + cell.width - 1, cell.y + cell.height - 1)
-    cv2.rectangle(picture, first, last, (0, 0, 0), 3 * thick)
-    cv2.rectangle(picture, first, last, ACCENT, thick)
+    cv2.rectangle(rendered, first, last, (0, 0, 0), 3 * thick)
+    cv2.rectangle(rendered, first, last, ACCENT, thick)
 
 
 def _label(explanation: Explanation, position: int) -> str:

@@ -1,4 +1,4 @@
-"""A window with a picture, and what the person in front of it does."""
+"""A window with an image, and what the person in front of it does."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from types import MappingProxyType, TracebackType
 from typing import TypeAlias
 
-import numpy as np
 from typing_extensions import Self
 
 from live_gradcam.errors import DeviceError
+from live_gradcam.images.geometry import letterbox, letterbox_region
 from live_gradcam.native import cv2
 from live_gradcam.show.display import prepare_toolkit, probe_display, screen_size
-from live_gradcam.values import Image
+from live_gradcam.values import Image, Region
 
 __all__ = ["Closed", "Event", "KeyPressed", "MouseMoved", "Window", "probe_display"]
 
@@ -32,7 +32,7 @@ class KeyPressed:
 
 @dataclass(frozen=True, slots=True)
 class MouseMoved:
-    """The mouse points at pixel (x, y) of the picture."""
+    """The mouse points at pixel (x, y) of the image."""
 
     x: int
     y: int
@@ -75,7 +75,7 @@ _NAMED_KEYS: Mapping[int, str] = MappingProxyType(
 )
 _MODIFIERS = 0xFF0000  # GTK mixes Shift, NumLock and so on into the code
 _MOST_KEYS = 16
-# A change to full screen that had no effect is asked for again after so many pictures, some times.
+# A change to full screen that had no effect is asked for again after so many images, some times.
 _SETTLING_STEP = 30
 _SETTLING_PICTURES = 4 * _SETTLING_STEP
 _FIRST_SIZE = (1280, 800)
@@ -96,14 +96,14 @@ def key_name(code: int) -> str | None:
 
 
 class Window:
-    """A resizable window for pictures, with black bars where their shape is not its own.
+    """A resizable window for images, with black bars where their shape is not its own.
 
     Belongs to the thread that makes it, which must be the main thread.
 
     Args:
         title: Shown in the title bar.
-        width: Width of the pictures, for the first size.
-        height: Height of the pictures, for the first size.
+        width: Width of the images, for the first size.
+        height: Height of the images, for the first size.
         fullscreen: Whether it fills the screen from the beginning.
 
     Raises:
@@ -115,13 +115,13 @@ class Window:
         prepare_toolkit()
         self._title = title
         self._open = True
-        self._told = False
+        self._closed_reported = False
         self._fullscreen = False
         self._size_before = (0, 0)
         self._patience = 0
         self._mouse: tuple[int, int] | None = None
-        self._place = (0, 0, width, height)
-        self._picture_size = (width, height)
+        self._place = Region(0, 0, width, height)
+        self._image_size = (width, height)
         kind = cv2.WINDOW_NORMAL | cv2.WINDOW_FREERATIO | cv2.WINDOW_GUI_NORMAL
         try:
             cv2.namedWindow(title, kind)
@@ -135,7 +135,7 @@ class Window:
 
     @property
     def is_open(self) -> bool:
-        """Whether pictures can be shown."""
+        """Whether images can be shown."""
         return self._open
 
     @property
@@ -156,21 +156,23 @@ class Window:
             self._ask_for_fullscreen(wanted)
             self._fullscreen = wanted
 
-    def show(self, picture: Image, *, pixels: tuple[int, int] | None = None) -> None:
-        """Show a picture. Does nothing once the window is closed.
+    def show(self, image: Image, *, pixels: tuple[int, int] | None = None) -> None:
+        """Show an image. Does nothing once the window is closed.
 
         Args:
-            picture: ``uint8 (H, W, 3)`` BGR.
-            pixels: Width and height of the picture in the pixels in which the mouse is told; its
+            image: ``uint8 (H, W, 3)`` BGR.
+            pixels: Width and height of the image in the pixels in which the mouse is told; its
                 own if ``None``.
         """
         if not self._open or not self._is_visible():
             return
         width, height = self._size()
         self._settle((width, height))
-        self._picture_size = pixels or (picture.shape[1], picture.shape[0])
-        canvas, self._place = fitted(picture, width, height)
-        cv2.imshow(self._title, canvas)
+        self._image_size = pixels or (image.shape[1], image.shape[0])
+        own_size = (image.shape[1], image.shape[0])
+        size = canvas_size(own_size, (width, height))
+        self._place = letterbox_region(own_size, size)
+        cv2.imshow(self._title, letterbox(image, *size))
 
     def poll(self, wait_ms: int = 1) -> list[Event]:
         """Let the window live for at least a millisecond, and tell what happened.
@@ -190,17 +192,17 @@ class Window:
                     events.append(KeyPressed(name))
                 code = cv2.pollKey()
             spot, self._mouse = self._mouse, None
-            if spot is not None and (pixel := self._to_picture(*spot)) is not None:
+            if spot is not None and (pixel := self._to_image(*spot)) is not None:
                 events.append(MouseMoved(*pixel))
             self._open = self._is_visible()
-        if not self._open and not self._told:
-            self._told = True
+        if not self._open and not self._closed_reported:
+            self._closed_reported = True
             events.append(Closed())
         return events
 
     def close(self) -> None:
         """Close the window. Idempotent; never raises."""
-        self._told = True
+        self._closed_reported = True
         if self._open:
             self._open = False
             try:
@@ -252,20 +254,21 @@ class Window:
         if event == cv2.EVENT_MOUSEMOVE:
             self._mouse = (x, y)
 
-    def _to_picture(self, x: int, y: int) -> tuple[int, int] | None:
-        left, top, width, height = self._place
-        if not (left <= x < left + width and top <= y < top + height):
+    def _to_image(self, x: int, y: int) -> tuple[int, int] | None:
+        place = self._place
+        column, row = x - place.x, y - place.y
+        if not (0 <= column < place.width and 0 <= row < place.height):
             return None
-        across, down = self._picture_size
-        return (x - left) * across // width, (y - top) * down // height
+        width, height = self._image_size
+        return column * width // place.width, row * height // place.height
 
 
 def first_size(width: int, height: int, screen: tuple[int, int] | None = None) -> tuple[int, int]:
-    """The window's first size for pictures of a size: theirs, unless too large or too small.
+    """The window's first size for images of a size: theirs, unless too large or too small.
 
     Args:
-        width: Of the pictures.
-        height: Of the pictures.
+        width: Of the images.
+        height: Of the images.
         screen: Width and height of the screen, where they are known.
     """
     widest, highest = map(float, _FIRST_SIZE)
@@ -278,16 +281,6 @@ def first_size(width: int, height: int, screen: tuple[int, int] | None = None) -
     return max(1, round(width * zoom)), max(1, round(height * zoom))
 
 
-def fitted(picture: Image, width: int, height: int) -> tuple[Image, tuple[int, int, int, int]]:
-    """``picture`` on a black canvas of a size, and its place there as (x, y, width, height)."""
-    across, down = picture.shape[1], picture.shape[0]
-    if width <= 0 or height <= 0 or (width, height) == (across, down):
-        return picture, (0, 0, across, down)
-    zoom = min(width / across, height / down)
-    size = (max(1, min(width, round(across * zoom))), max(1, min(height, round(down * zoom))))
-    left, top = (width - size[0]) // 2, (height - size[1]) // 2
-    way = cv2.INTER_AREA if zoom < 1 else cv2.INTER_LINEAR
-    scaled = picture if size == (across, down) else cv2.resize(picture, size, interpolation=way)
-    canvas = np.zeros((height, width, 3), np.uint8)
-    canvas[top : top + size[1], left : left + size[0]] = scaled
-    return canvas, (left, top, *size)
+def canvas_size(image_size: tuple[int, int], window_size: tuple[int, int]) -> tuple[int, int]:
+    """Return the size of what is shown: the window's, or the image's if the former is not known."""
+    return window_size if min(window_size) > 0 else image_size

@@ -1,1 +1,35 @@
-"""The page: a picture, a video or the browser's camera, explained. Gradio is imported only here."""
+"""The web page: an image, a video or the browser's camera, explained. Gradio is used only here.
+
+From what is asked to what is answered:
+
+* `limits`, `settings`: what visitors may ask for, and what the page's controls can say.
+* `security`: guards every request before Gradio sees it. `cache`: the folder of uploaded files.
+* `engine`: one network for all visitors, in one thread.
+* `images`, `camera`, `videos`: the work of the three tabs, each with its own addresses.
+* `messages`: sentences for visitors.
+* `handlers`, `api`: the events of the page, and the functions for programs.
+* `page`, ``page.css``, ``camera.js``: the layout.
+* `state`: all services together. `server`: the page on the network. `space`: as a public Space.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from live_gradcam.web.limits import Limits
+    from live_gradcam.web.security import parse_auth
+    from live_gradcam.web.server import serving
+    from live_gradcam.web.state import AppState
+
+_HOMES = {"AppState": "state", "Limits": "limits", "parse_auth": "security", "serving": "server"}
+
+__all__ = ["AppState", "Limits", "parse_auth", "serving"]
+
+
+def __getattr__(name: str) -> object:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{home}"), name)

@@ -3,38 +3,38 @@
 Gradio reads the types while the program runs, so that this module does not postpone annotations.
 """
 
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import gradio as gr
 
+from live_gradcam.choices import ColormapName, View
 from live_gradcam.images import read_image
-from live_gradcam.native import cv2
-from live_gradcam.web.handlers import guarded, read_look, uploaded
-from live_gradcam.web.images import KeptPicture, Look, likely
+from live_gradcam.web.handlers import guarded, uploaded
+from live_gradcam.web.images import CachedImage, draw_overlay, encode_image, likely
+from live_gradcam.web.settings import ViewSettings, read_settings
 from live_gradcam.web.state import AppState
 
-ViewName = Literal["crop", "stretch", "full"]
-ColormapName = Literal["turbo", "viridis", "magma", "inferno", "plasma", "cividis", "jet", "hot"]
+_DEFAULT = ViewSettings()
 
 
-class Programs:
-    """What programs may ask for.
+class Api:
+    """Functions for programs.
 
     Args:
-        desks: Who does the work.
+        state: Services that do the work.
     """
 
-    def __init__(self, desks: AppState) -> None:
-        self._desks = desks
+    def __init__(self, state: AppState) -> None:
+        self._state = state
 
     @guarded
     def explain(
         self,
         image: gr.FileData,
         class_name: str = "",
-        view: ViewName = "crop",
-        opacity: float = 0.6,
-        colormap: ColormapName = "turbo",
+        view: View = _DEFAULT.view,
+        opacity: float = _DEFAULT.opacity,
+        colormap: ColormapName = _DEFAULT.colormap,
     ) -> tuple[str, dict[str, float], list[list[float]], gr.FileData]:
         """Explain one picture: label, probabilities, evidence, overlay.
 
@@ -50,7 +50,7 @@ class Programs:
             evidence for the explained class, rows of numbers in logits where the page's
             method is Grad-CAM; and the overlay as PNG.
         """
-        return self._explain(image, read_look(class_name, view, "", "", opacity, colormap))
+        return self._explain(image, read_settings(class_name, view, "", "", opacity, colormap))
 
     @guarded
     def explain_with(
@@ -58,9 +58,9 @@ class Programs:
         image: gr.FileData,
         method: str,
         class_name: str = "",
-        view: ViewName = "crop",
-        opacity: float = 0.6,
-        colormap: ColormapName = "turbo",
+        view: View = _DEFAULT.view,
+        opacity: float = _DEFAULT.opacity,
+        colormap: ColormapName = _DEFAULT.colormap,
     ) -> tuple[str, dict[str, float], list[list[float]], gr.FileData]:
         """Explain one picture with a method of your choice.
 
@@ -75,35 +75,32 @@ class Programs:
         Returns:
             The same as `explain`; the evidence is in the method's own unit.
         """
-        return self._explain(image, read_look(class_name, view, "", method, opacity, colormap))
-
-    def _explain(
-        self, image: gr.FileData, look: Look
-    ) -> tuple[str, dict[str, float], list[list[float]], gr.FileData]:
-        path, name = uploaded(self._desks.cache, image)
-        pictures = self._desks.pictures
-        picture = KeptPicture(f"program {path}", read_image(path), name)
-        explanation = pictures.explain(picture, look)
-        return (
-            explanation.predictions[0].label,
-            likely(explanation, self._desks.classifier.labels),
-            explanation.evidence[0].tolist(),
-            self._file(
-                picture,
-                cv2.imencode(".png", pictures.overlay(picture, look, full_size=True))[1].tobytes(),
-            ),
-        )
+        return self._explain(image, read_settings(class_name, view, "", method, opacity, colormap))
 
     @guarded
     def classes(self) -> list[str]:
         """The names of the classes that the network knows, in order."""
-        return list(self._desks.classifier.labels)
+        return list(self._state.classifier.labels)
 
-    def _file(self, picture: KeptPicture, data: bytes) -> gr.FileData:
-        path = self._desks.cache.path / "made" / picture.token / "overlay.png"
+    def _explain(
+        self, image: gr.FileData, settings: ViewSettings
+    ) -> tuple[str, dict[str, float], list[list[float]], gr.FileData]:
+        path, name = uploaded(self._state.cache, image)
+        cached = CachedImage(f"program {path}", read_image(path), name)
+        explanation = self._state.images.explain(cached, settings)
+        overlay = draw_overlay(cached.image, explanation, settings)
+        return (
+            explanation.predictions[0].label,
+            likely(explanation, self._state.classifier.labels),
+            explanation.evidence[0].tolist(),
+            self._file(cached.token, encode_image(overlay, ".png")),
+        )
+
+    def _file(self, token: str, data: bytes) -> gr.FileData:
+        path = self._state.cache.path / "made" / token / "overlay.png"
         path.parent.mkdir(parents=True)
         path.write_bytes(data)
-        self._desks.cache.sweep()
+        self._state.cache.sweep()
         # Gradio wants the plain form of its own class here.
         content: Any = gr.FileData(path=str(path)).model_dump()
         return cast("gr.FileData", content)

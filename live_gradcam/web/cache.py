@@ -1,4 +1,4 @@
-"""Where uploaded and made files lie: a private folder that stays small and goes with the page."""
+"""Folder of uploaded and made files: private, bounded, and deleted with the page."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class CacheFolder:
     """A folder of the page's own, bounded in files, bytes and age.
 
     Args:
-        files: How many files are kept.
-        size_bytes: How much space they may take.
-        age_seconds: How long a file is kept.
-        clock: Seconds since the epoch, comparable with the files' times.
+        files: Largest number of files.
+        size_bytes: Disk space that they may take.
+        age_seconds: Time for which a file is kept.
+        clock: Returns seconds since the epoch, comparable with the files' times.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class CacheFolder:
         self._lock = threading.Lock()
 
     def holds(self, path: str) -> bool:
-        """Whether a path means a file inside the folder, links and dots resolved."""
+        """True if a path, with links and dots resolved, lies inside the folder."""
         if "\0" in path:
             return False
         try:
@@ -48,14 +48,14 @@ class CacheFolder:
             return False
 
     def keep(self, path: Path) -> None:
-        """Never sweep this file: it belongs to the page itself."""
+        """Exempt a file of the page itself from sweeping."""
         self._kept.add(path.resolve())
 
     def sweep(self) -> None:
-        """Delete what is too old, then the oldest until the rest fits."""
+        """Delete files that are too old, then the oldest until the rest fits."""
         with self._lock:
             found: list[tuple[float, int, Path]] = []
-            # os.walk leaves out what somebody else deletes meanwhile; Path.rglob stumbles over it.
+            # os.walk leaves out what another thread deletes meanwhile; Path.rglob stumbles over it.
             for folder, _, names in os.walk(self.path):
                 for path in (Path(folder, name) for name in names):
                     with contextlib.suppress(OSError):
@@ -75,5 +75,5 @@ class CacheFolder:
                             path.parent.rmdir()
 
     def close(self) -> None:
-        """Delete the folder and all that is in it. Idempotent."""
+        """Delete the folder with everything in it. Idempotent."""
         shutil.rmtree(self.path, ignore_errors=True)

@@ -1,11 +1,11 @@
-// The camera tab: posts frames to the page's own server and shows the pictures that come back.
+// The camera tab: posts frames to the page's own server and shows the explained ones.
 // At most two frames are on their way at any time, so that lag cannot build up.
 (() => {
   "use strict";
 
   const MOST_ON_THE_WAY = 2;
   const LONGEST_SIDE = 640;
-  const settings = { view: "crop", opacity: "0.6", colormap: "turbo", class: "", method: "", mirror: false };
+  const settings = { mirror: false }; // the server has the defaults of all others
   let running = null; // the run that is shown; every start makes a new one
 
   const find = (id) => document.getElementById(id);
@@ -23,6 +23,7 @@
       this.shown = -1;
       this.times = [];
       this.encoding = false;
+      this.aborter = new AbortController();
       this.video = document.createElement("video");
       this.video.muted = true;
       this.video.playsInline = true;
@@ -80,6 +81,7 @@
           method: "POST",
           body: frame,
           headers: { "content-type": "image/jpeg" },
+          signal: this.aborter.signal,
         });
         await this.receive(answer, number, began);
       } catch (error) {
@@ -98,20 +100,20 @@
         return;
       }
       const explanation = JSON.parse(decodeURIComponent(answer.headers.get("x-explanation")));
-      const picture = await createImageBitmap(await answer.blob());
+      const image = await createImageBitmap(await answer.blob());
       if (this.alive && number > this.shown) {
         this.shown = number;
-        this.show(picture, explanation, performance.now() - began);
+        this.show(image, explanation, performance.now() - began);
       }
-      picture.close();
+      image.close();
     }
 
-    show(picture, explanation, latency) {
-      const stage = find("camera-picture");
-      if (!stage) return;
-      if (stage.width !== picture.width) stage.width = picture.width;
-      if (stage.height !== picture.height) stage.height = picture.height;
-      stage.getContext("2d", { alpha: false }).drawImage(picture, 0, 0);
+    show(image, explanation, latency) {
+      const canvas = find("camera-picture");
+      if (!canvas) return;
+      if (canvas.width !== image.width) canvas.width = image.width;
+      if (canvas.height !== image.height) canvas.height = image.height;
+      canvas.getContext("2d", { alpha: false }).drawImage(image, 0, 0);
       find("camera-stage").dataset.state = "live";
       const now = performance.now();
       this.times.push(now);
@@ -137,7 +139,7 @@
       name.textContent = each.label;
       bar.value = each.probability;
       bar.setAttribute("aria-label", each.label);
-      share.textContent = `${Math.round(each.probability * 100)} %`;
+      share.textContent = each.percent;
       row.toggleAttribute("data-explained", each.label === explanation.explained);
     });
     while (list.children.length > explanation.predictions.length) list.lastChild.remove();
@@ -198,6 +200,7 @@
     running = null;
     if (run instanceof Run) {
       run.stream.getTracks().forEach((track) => track.stop());
+      run.aborter.abort(); // nobody waits for what is on its way
       navigator.sendBeacon(`live/camera/${run.name}/stop`);
     }
     const stage = find("camera-stage");

@@ -1,9 +1,9 @@
-"""The browser's camera: frames are posted, explained pictures come back, the newest frame wins.
+"""The browser's camera: frames are posted, explained frames come back, the newest frame wins.
 
-Each frame is one request whose answer is the drawn picture. It needs no upload, no file and no
-queue: what is not the newest when the network is free is answered at once with "no content". A
-camera's pictures are reachable only through its own unguessable name, in the answer to its own
-request.
+Each frame is one request whose answer is the rendered frame. It needs no upload, no file and no
+queue: a frame that is not the newest when the network is free is answered at once with "no
+content". A camera's frames are reachable only through its own unguessable name, in the answer to
+its own request.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import json
 import secrets
 import threading
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import quote
 
 import anyio.to_thread
@@ -24,27 +24,25 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from live_gradcam.errors import LiveGradcamError, SourceError
+from live_gradcam.errors import LiveGradcamError, SourceError, UsageError
 from live_gradcam.images import read_image
-from live_gradcam.native import cv2
 from live_gradcam.painter import Painter
-from live_gradcam.show.overlay import COLORMAPS, OverlayOptions
+from live_gradcam.show.overlay import OverlayOptions
 from live_gradcam.values import Explanation, Image
 from live_gradcam.web.engine import Busy, SharedEngine
-from live_gradcam.web.images import TOP, Look
-from live_gradcam.web.layers import LayerShelf
+from live_gradcam.web.images import TOP, encode_image
 from live_gradcam.web.limits import Limits
 from live_gradcam.web.messages import public_message
-
-if TYPE_CHECKING:
-    from concurrent.futures import Future
+from live_gradcam.web.settings import ViewSettings, explainer_key, settings_from_query
+from live_gradcam.wording import percent
 
 _JPEG_QUALITY = 80
-# One is decoded, one explained, one drawn; one more makes up for jitter.
+# One is decoded, one explained, one rendered; one more makes up for jitter.
 _AT_WORK = 4
-_VIEWS = ("crop", "stretch", "full")
 
-Endpoint = Callable[[Request], Awaitable[Response]]
+
+def _new_painter() -> Painter:
+    return Painter(OverlayOptions(), moving=True)
 
 
 @dataclass(slots=True, eq=False)
@@ -53,11 +51,11 @@ class Camera:
 
     Attributes:
         name: Unguessable; the camera is addressed by it.
-        opened_seconds: When it was started, monotonic.
-        used_seconds: When it last sent something, monotonic.
+        opened_seconds: Time at which it was started, monotonic.
+        used_seconds: Time at which it last sent something, monotonic.
         newest: Number of the newest frame that arrived.
-        waiting: Frames that are being worked on.
-        method: What made the last drawn map.
+        waiting: Number of frames that are being worked on.
+        method: Name of the method of the last drawn map.
     """
 
     name: str
@@ -66,35 +64,28 @@ class Camera:
     newest: int = -1
     waiting: int = 0
     method: str = ""
-    painter: Painter = field(default_factory=lambda: _new_painter())
+    painter: Painter = field(default_factory=_new_painter)
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     drawing: threading.Lock = field(default_factory=threading.Lock)
 
 
-def _new_painter() -> Painter:
-    return Painter(OverlayOptions(), moving=True)
-
-
-class CameraDesk:
+class CameraService:
     """Running cameras, bounded in number and time. Used from the server's event loop only.
 
     Args:
         engine: Shared by all visitors.
-        layers: Whose classes and methods may be asked for.
-        limits: Of the page.
-        clock: Monotonic seconds.
+        limits: Bounds of the page.
+        clock: Returns monotonic seconds.
     """
 
     def __init__(
         self,
         engine: SharedEngine,
-        layers: LayerShelf,
         limits: Limits,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._engine = engine
-        self._layers = layers
         self._limits = limits
         self._clock = clock
         self._cameras: dict[str, Camera] = {}
@@ -124,7 +115,7 @@ class CameraDesk:
         self._cameras.pop(name, None)
 
     def find(self, name: str) -> Camera | None:
-        """A running camera; ``None`` where there is none of this name, or its time is over."""
+        """The running camera of this name; ``None`` if there is none, or its time is over."""
         camera = self._cameras.get(name)
         if camera is None:
             return None
@@ -141,50 +132,44 @@ class CameraDesk:
             or now - camera.used_seconds > self._limits.camera_idle_seconds
         )
 
-    async def show(
-        self, camera: Camera, number: int, data: bytes, look: Look
+    async def explain(
+        self, camera: Camera, number: int, data: bytes, settings: ViewSettings
     ) -> tuple[bytes, Explanation] | None:
         """Explain one frame.
 
         Args:
-            camera: Whose frame it is.
+            camera: The camera that the frame comes from.
             number: Rises with every frame of the camera.
             data: The frame as a JPEG, PNG or WebP file.
-            look: What the controls say.
+            settings: Values of the controls; the layer is always the page's own.
 
         Returns:
-            The drawn picture as a JPEG file and the explanation; ``None`` where a newer frame of
+            The rendered frame as a JPEG file and the explanation; ``None`` where a newer frame of
             the same camera arrived before the network was free.
 
         Raises:
-            LiveGradcamError: The frame is no picture, or the class or the method is unknown.
+            LiveGradcamError: The frame is no image, or the class or the method is unknown.
         """
-        classifier = self._layers.classifier
-        wanted = classifier.class_index(look.class_name) if look.class_name else None
-        self._layers.require_method(look.method)
+        pool = self._engine.pool
+        wanted = settings.class_index(pool.classifier)
+        key = explainer_key(pool, method=settings.method)
         camera.newest = max(camera.newest, number)
         if camera.waiting >= _AT_WORK:
             return None
         camera.waiting += 1
         try:
-            return await self._show(camera, number, data, look, wanted)
+            image = await anyio.to_thread.run_sync(self._decode, data)
+            async with camera.turn:
+                if number < camera.newest:
+                    return None
+                result = self._engine.submit(
+                    camera.name, image, classes=wanted, view=settings.view, key=key
+                )
+                explanation = await asyncio.wrap_future(result)
+            drawn = await anyio.to_thread.run_sync(_draw, camera, image, explanation, settings)
         finally:
             camera.waiting -= 1
-
-    async def _show(
-        self, camera: Camera, number: int, data: bytes, look: Look, wanted: int | None
-    ) -> tuple[bytes, Explanation] | None:
-        image = await anyio.to_thread.run_sync(self._decode, data)
-        explainer = await anyio.to_thread.run_sync(self._layers.explainer, "", look.method)
-        async with camera.turn:
-            if number < camera.newest:
-                return None
-            result: Future[Explanation] = self._engine.submit(
-                camera.name, image, classes=wanted, view=look.view, explainer=explainer
-            )
-            explanation = await asyncio.wrap_future(result)
-        picture = await anyio.to_thread.run_sync(_draw, camera, image, explanation, look)
-        return picture, explanation
+        return drawn, explanation
 
     def _decode(self, data: bytes) -> Image:
         image = read_image(data)
@@ -195,35 +180,29 @@ class CameraDesk:
         return image
 
 
-def _draw(camera: Camera, image: Image, explanation: Explanation, look: Look) -> bytes:
+def _draw(camera: Camera, image: Image, explanation: Explanation, settings: ViewSettings) -> bytes:
     with camera.drawing:
         if explanation.method != camera.method:  # another method, another scale
             camera.painter, camera.method = _new_painter(), explanation.method
-        camera.painter.options = look.overlay(top_k=TOP, show_labels=False)
-        picture = camera.painter.paint(image, explanation)
-    return encode_jpeg(picture, _JPEG_QUALITY)
+        camera.painter.options = settings.overlay_options(top_k=TOP, show_labels=False)
+        rendered = camera.painter.paint(image, explanation)
+    return encode_image(rendered, ".jpg", quality=_JPEG_QUALITY)
 
 
-def encode_jpeg(image: Image, quality: int) -> bytes:
-    """A picture as a JPEG file."""
-    _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return data.tobytes()
-
-
-def camera_routes(desk: CameraDesk, limits: Limits) -> list[Route]:
-    """The addresses that the page's script talks to."""
+def camera_routes(service: CameraService, limits: Limits) -> list[Route]:
+    """Addresses that the page's script talks to."""
 
     async def start(request: Request) -> Response:
         if not await _logged_in(request):
             return _sentence(401, "Log in first.")
         try:
-            camera = desk.start()
+            camera = service.start()
         except Busy as busy:
             return _sentence(503, str(busy))
         return JSONResponse({"camera": camera.name, "seconds": limits.camera_seconds})
 
     async def frame(request: Request) -> Response:
-        camera = desk.find(request.path_params["name"])
+        camera = service.find(request.path_params["name"])
         if camera is None:
             minutes = round(limits.camera_seconds / 60)
             return _sentence(410, f"The camera stops after {minutes} minutes. Start it again.")
@@ -231,20 +210,22 @@ def camera_routes(desk: CameraDesk, limits: Limits) -> list[Route]:
         if data is None:
             return _sentence(413, "The frame is too large.")
         try:
-            number, look = _read_query(request.query_params)
-            shown = await desk.show(camera, number, data, look)
+            number = int(request.query_params["n"])
+            settings = settings_from_query(request.query_params)
+        except (UsageError, ValueError, KeyError):
+            return _sentence(400, "The settings are not understood.")
+        try:
+            shown = await service.explain(camera, number, data, settings)
         except LiveGradcamError as error:
             return _sentence(422, public_message(error))
-        except (ValueError, KeyError):
-            return _sentence(400, "The settings are not understood.")
         if shown is None:
             return Response(status_code=204)
-        picture, explanation = shown
+        rendered, explanation = shown
         headers = {"x-explanation": quote(json.dumps(_summary(explanation))), **_PRIVATE}
-        return Response(picture, media_type="image/jpeg", headers=headers)
+        return Response(rendered, media_type="image/jpeg", headers=headers)
 
     async def stop(request: Request) -> Response:
-        desk.stop(request.path_params["name"])
+        service.stop(request.path_params["name"])
         return Response(status_code=204)
 
     return [
@@ -262,7 +243,7 @@ def _sentence(status: int, text: str) -> Response:
 
 
 async def _logged_in(request: Request) -> bool:
-    """Whether Gradio's own login lets this visitor in; without a password it always does."""
+    """True if Gradio's own login lets this visitor in; without a password it always does."""
     transport = httpx.ASGITransport(app=request.app)
     headers = {
         name: value
@@ -283,24 +264,15 @@ async def _body(request: Request, limit: int) -> bytes | None:
     return bytes(parts)
 
 
-def _read_query(query: Mapping[str, str]) -> tuple[int, Look]:
-    look = Look(
-        class_name=query.get("class", ""),
-        method=query.get("method", ""),
-        opacity=float(query.get("opacity", "0.6")),
-        colormap=query.get("colormap", "turbo"),
-    )
-    view = query.get("view", "crop")
-    if view not in _VIEWS or look.colormap not in COLORMAPS or not 0.0 <= look.opacity <= 1.0:
-        raise ValueError(view)
-    return int(query["n"]), replace(look, view=view)  # type: ignore[arg-type]
-
-
 def _summary(explanation: Explanation) -> dict[str, Any]:
     return {
         "explained": explanation.labels[0] if explanation.labels else "",
         "predictions": [
-            {"label": each.label, "probability": round(each.probability, 4)}
+            {
+                "label": each.label,
+                "probability": round(each.probability, 4),
+                "percent": percent(each.probability),
+            }
             for each in explanation.predictions[:TOP]
         ],
         "network_ms": round(explanation.timings_ms.get("explain", 0.0), 2),

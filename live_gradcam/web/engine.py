@@ -1,127 +1,131 @@
-"""One network for all visitors: everybody gets a turn, and pictures that wait share a forward."""
+"""One network for all visitors: each one gets a turn, and images that wait share a forward."""
 
 from __future__ import annotations
 
 import logging
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Protocol, TypeAlias
+from typing import TypeVar
 
 from typing_extensions import Self
 
+from live_gradcam.choices import View
 from live_gradcam.errors import LiveGradcamError
-from live_gradcam.values import Explanation, Image, View
-
-Classes: TypeAlias = "str | int | Sequence[str | int] | None"
+from live_gradcam.explain.protocol import BatchExplainer, ClassChoice
+from live_gradcam.pool import ExplainerKey, ExplainerPool
+from live_gradcam.values import Explanation, Image
 
 _logger = logging.getLogger(__name__)
 
-
-class Explains(Protocol):
-    """The part of `live_gradcam.Explainer` that the page uses."""
-
-    def explain_batch(
-        self, images: Sequence[Image], *, classes: Classes = None, view: View | None = None
-    ) -> list[Explanation]:
-        """One explanation for each picture, in order."""
+T = TypeVar("T")
 
 
 class Busy(LiveGradcamError):
-    """Somebody asks for more than their share, or for more than the page can do."""
+    """A visitor asks for more than their share, or for more than the page can do."""
 
 
 @dataclass(slots=True)
 class _Request:
-    explainer: Explains
+    key: ExplainerKey
     image: Image
-    classes: Classes
+    classes: ClassChoice
     view: View
     result: Future[Explanation] = field(default_factory=Future)
 
     def fits(self, other: _Request) -> bool:
-        """Whether both can be explained in one forward."""
-        return (
-            self.explainer is other.explainer
-            and self.view == other.view
-            and self.classes == other.classes
-        )
+        """True if both can be explained in one forward."""
+        return self.key == other.key and self.view == other.view and self.classes == other.classes
 
 
 class SharedEngine:
-    """Takes pictures from any thread and explains them in turns.
+    """Explains images from any thread, in turns, in one thread of its own. A context manager.
 
-    A turn serves every visitor who waits with one picture, as far as they ask the same question;
-    only what room is left goes to those who have more than one. Whoever sends many pictures, a
-    video for instance, therefore delays nobody by more than one forward.
+    A turn serves each visitor who waits with one image, if it is to be explained in the same way
+    as the first one; only the room that is left goes to visitors with more than one. A visitor
+    with many images, a video for instance, therefore delays nobody by more than one forward.
 
     Args:
-        explainer: Explains batches, unless a request names another one; called from one thread.
-        batch: Pictures in one forward at most.
-        waiting_per_visitor: Pictures of one visitor that may wait.
+        pool: Explains batches; new explainers are made in the engine's thread.
+        batch: Largest number of images in one forward.
+        waiting_per_visitor: Largest number of images of one visitor that may wait.
     """
 
     def __init__(
-        self, explainer: Explains, *, batch: int = 8, waiting_per_visitor: int = 4
+        self,
+        pool: ExplainerPool[BatchExplainer],
+        *,
+        batch: int = 8,
+        waiting_per_visitor: int = 4,
     ) -> None:
-        self._explainer = explainer
+        self.pool = pool
         self._batch = max(1, batch)
         self._share = waiting_per_visitor
         self._waiting: OrderedDict[str, deque[_Request]] = OrderedDict()
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
         self._closed = False
-        self._thread = threading.Thread(target=self._work, name="page-engine", daemon=True)
-        self._thread.start()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="page-engine")
 
     def submit(
         self,
         visitor: str,
         image: Image,
         *,
-        classes: Classes = None,
+        classes: ClassChoice = None,
         view: View = "crop",
-        explainer: Explains | None = None,
+        key: ExplainerKey | None = None,
     ) -> Future[Explanation]:
         """Ask for an explanation.
 
         Args:
-            visitor: Whose turn it takes; any string that is the visitor's own.
+            visitor: Any string that is the visitor's own.
             image: ``uint8 (H, W, 3)`` BGR; must not change until the result is there.
-            classes: What to explain, as for `Explainer.explain_batch`.
+            classes: Which classes get a map, as for `Explainer.explain_batch`.
             view: What the network is shown.
-            explainer: Explains it instead of the usual one, e.g. at another layer.
+            key: The explainer that is used; the pool's given one if ``None``.
 
         Returns:
             The explanation to come; cancelling it gives the turn back.
 
         Raises:
-            Busy: The visitor has too many pictures waiting, or the page is closing.
+            Busy: The visitor has too many images waiting, or the page is closing.
         """
-        request = _Request(explainer or self._explainer, image, classes, view)
-        with self._changed:
-            if self._closed:
-                raise Busy("cannot explain", cause="the page is closing")
+        request = _Request(key or self.pool.key(), image, classes, view)
+        with self._lock:
+            self._require_open()
             queue = self._waiting.setdefault(visitor, deque())
             if len(queue) >= self._share:
                 raise Busy("cannot explain", cause="too many of your pictures are waiting already")
             queue.append(request)
-            self._changed.notify()
+            # One turn for each request: those that come too late find nothing to do.
+            self._thread.submit(self._serve_turn)
         return request.result
 
+    def run(self, work: Callable[[], T]) -> Future[T]:
+        """Run something between two forwards, in the thread that explains.
+
+        For what traces the network: no other thread may run it meanwhile.
+
+        Raises:
+            Busy: The page is closing.
+        """
+        with self._lock:
+            self._require_open()
+            return self._thread.submit(work)
+
     def close(self) -> None:
-        """End the thread; whoever still waits gets `Busy`. Idempotent."""
-        with self._changed:
+        """End the thread; requests that still wait get `Busy`. Idempotent."""
+        with self._lock:
             self._closed = True
             left = [request for queue in self._waiting.values() for request in queue]
             self._waiting.clear()
-            self._changed.notify()
         for request in left:
             if request.result.set_running_or_notify_cancel():
-                request.result.set_exception(Busy("cannot explain", cause="the page is closing"))
-        self._thread.join()
+                request.result.set_exception(_closing())
+        self._thread.shutdown()
 
     def __enter__(self) -> Self:
         return self
@@ -134,19 +138,21 @@ class SharedEngine:
     ) -> None:
         self.close()
 
-    def _take(self) -> list[_Request]:
-        """The next turn: one picture of each visitor first, then more of the same ones."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._closed)
-            turn: list[_Request] = []
-            while len(turn) < self._batch:
-                served = self._one_of_each(turn)
-                if not served:
-                    break
-            return turn
+    def _require_open(self) -> None:
+        if self._closed:
+            raise _closing()
 
-    def _one_of_each(self, turn: list[_Request]) -> bool:
-        served = False
+    def _serve_turn(self) -> None:
+        turn: list[_Request] = []
+        with self._lock:
+            while len(turn) < self._batch and self._take_one_of_each(turn):
+                pass
+        if turn:
+            self._explain(turn)
+
+    def _take_one_of_each(self, turn: list[_Request]) -> bool:
+        """Add one image of each visitor; ``False`` if none of those that wait fits."""
+        found = False
         for visitor in list(self._waiting):
             if len(turn) >= self._batch:
                 break
@@ -160,63 +166,56 @@ class SharedEngine:
                 del self._waiting[visitor]
             if request.result.set_running_or_notify_cancel():
                 turn.append(request)
-            served = True
-        return served
+            found = True
+        return found
 
-    def _work(self) -> None:
-        while True:
-            turn = self._take()
-            if turn:
-                self._answer(turn)
-            elif self._closed:
-                return
-
-    def _answer(self, turn: list[_Request]) -> None:
+    def _explain(self, turn: list[_Request]) -> None:
         first = turn[0]
         try:
-            explanations = first.explainer.explain_batch(
+            explanations = self.pool.get(first.key).explain_batch(
                 [request.image for request in turn], classes=first.classes, view=first.view
             )
+            answers = list(zip(turn, explanations, strict=True))
         except Exception as error:
             if len(turn) == 1:
                 first.result.set_exception(error)
                 return
-            # One visitor's picture must not spoil the others'.
+            # One visitor's image must not spoil the others'.
             _logger.debug("a batch of %d failed, one by one now", len(turn), exc_info=True)
             for request in turn:
-                self._answer([request])
+                self._explain([request])
             return
-        for request, explanation in zip(turn, explanations, strict=True):
+        for request, explanation in answers:
             request.result.set_result(explanation)
 
 
+def _closing() -> Busy:
+    return Busy("cannot explain", cause="the page is closing")
+
+
 @dataclass(frozen=True, slots=True)
-class Seat:
+class VisitorExplainer:
     """One visitor's access to the engine, in the shape of an explainer.
 
     Attributes:
-        engine: Shared by all.
-        visitor: Whose turns are taken.
+        engine: Shared by all visitors.
+        visitor: The visitor whose turns are taken.
         view: What the network is shown unless a call says otherwise.
-        explainer: Explains instead of the engine's usual one.
+        key: The explainer that is used; the pool's given one if ``None``.
     """
 
     engine: SharedEngine
     visitor: str
     view: View = "crop"
-    explainer: Explains | None = None
+    key: ExplainerKey | None = None
 
     def explain_batch(
-        self, images: Sequence[Image], *, classes: Classes = None, view: View | None = None
+        self, images: Sequence[Image], *, classes: ClassChoice = None, view: View | None = None
     ) -> list[Explanation]:
-        """One explanation for each picture, in order; see `SharedEngine.submit`."""
+        """One explanation for each image, in order; see `SharedEngine.submit`."""
         results = [
             self.engine.submit(
-                self.visitor,
-                image,
-                classes=classes,
-                view=view or self.view,
-                explainer=self.explainer,
+                self.visitor, image, classes=classes, view=view or self.view, key=self.key
             )
             for image in images
         ]

@@ -1,4 +1,4 @@
-"""What happens when somebody does something on the page: values in, values out, no layout."""
+"""Events of the page: values in, values out, no layout."""
 
 from __future__ import annotations
 
@@ -8,37 +8,40 @@ import html
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar, cast, get_args
+from typing import Any, ParamSpec, TypeVar
 from urllib.parse import urlencode
 
 import gradio as gr
 
+from live_gradcam.choices import COLORMAP_NAMES
 from live_gradcam.errors import LiveGradcamError, SourceError, UsageError
 from live_gradcam.images import read_image
-from live_gradcam.native import cv2
 from live_gradcam.show.heat import heat_table
-from live_gradcam.show.overlay import COLORMAPS
-from live_gradcam.values import Image, View
+from live_gradcam.values import Image
 from live_gradcam.web import messages
 from live_gradcam.web.cache import CacheFolder
-from live_gradcam.web.images import KeptPicture, Look, likely
+from live_gradcam.web.images import CachedImage, draw_maps, draw_overlay, encode_image, likely
+from live_gradcam.web.settings import ViewSettings, read_settings, settings_as_query
 from live_gradcam.web.state import AppState
 from live_gradcam.web.videos import Cancelled
+from live_gradcam.wording import percent
 
 _logger = logging.getLogger(__name__)
 
-F = TypeVar("F", bound=Callable[..., Any])
+P = ParamSpec("P")
+R = TypeVar("R")
 
 _QUALITY = 90
 _POLL_SECONDS = 0.2
+_DEFAULT = ViewSettings().colormap
 MEASURING = "*Measuring how far this map can be trusted …*"
 
 
-def guarded(function: F) -> F:
-    """Errors as one sentence for visitors; what was not foreseen goes to the server's log only."""
+def guarded(function: Callable[P, R]) -> Callable[P, R]:
+    """Turn errors into one sentence for visitors; unforeseen ones go to the server's log only."""
 
     @functools.wraps(function)
-    def inner(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - whatever the function takes
+    def inner(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return function(*args, **kwargs)
         except LiveGradcamError as error:
@@ -49,108 +52,84 @@ def guarded(function: F) -> F:
             _logger.exception("the page failed")
             raise _sentence("Something went wrong on the server; its log says what.") from error
 
-    return cast("F", inner)
+    return inner
 
 
 def _sentence(text: str) -> gr.Error:
     return gr.Error(text, print_exception=False, title="Sorry")
 
 
-def read_look(
-    class_name: object,
-    view: object,
-    layer: object,
-    method: object,
-    opacity: object,
-    colormap: object,
-) -> Look:
-    """What the controls say, checked: a request need not come from the page's own controls.
-
-    Raises:
-        UsageError: A value is none of those that the controls offer.
-    """
-    if view not in get_args(View):
-        raise UsageError("unknown view", str(view), "", f"Choose from {', '.join(get_args(View))}")
-    if colormap not in COLORMAPS:
-        raise UsageError("unknown colour map", str(colormap), "", f"Choose from {[*COLORMAPS]}")
-    if isinstance(opacity, bool) or not isinstance(opacity, (int, float)) or not 0 <= opacity <= 1:
-        raise UsageError("unknown opacity", str(opacity), "", "Choose a number from 0 to 1")
-    return Look(
-        class_name=str(class_name or ""),
-        view=cast("View", view),
-        layer=str(layer or ""),
-        method=str(method or ""),
-        opacity=float(opacity),
-        colormap=str(colormap),
-    )
-
-
 class Handlers:
-    """The page's events.
+    """Handlers of the page's events.
 
     Args:
-        desks: Who does the work.
+        state: Services that do the work.
     """
 
-    def __init__(self, desks: AppState) -> None:
-        self._desks = desks
+    def __init__(self, state: AppState) -> None:
+        self._state = state
 
-    # Pictures
+    # Images
 
     @guarded
-    def open_picture(self, request: gr.Request, payload: Any, *controls: Any) -> list[Any]:  # noqa: ANN401
-        """A picture was uploaded, pasted, chosen or taken away."""
+    def open_image(self, request: gr.Request, payload: Any, *controls: Any) -> list[Any]:  # noqa: ANN401
+        """An image was uploaded, pasted, chosen or removed."""
         visitor = _visitor(request)
         if payload is None:
-            self._desks.pictures.shelf.forget(visitor)
+            self._state.images.cache.remove(visitor)
             return [EMPTY, None, "", "", "", ""]
-        look = read_look(*controls)
-        path, name = uploaded(self._desks.cache, payload)
-        picture = self._desks.pictures.open(visitor, read_image(path), name)
-        return self._answer(picture, look)
+        settings = read_settings(*controls)
+        path, name = uploaded(self._state.cache, payload)
+        cached = self._state.images.open(visitor, read_image(path), name)
+        return self._answer(cached, settings)
 
     @guarded
-    def look_again(self, request: gr.Request, *controls: Any) -> list[Any]:  # noqa: ANN401
-        """A control was changed: the same picture, looked at in another way."""
-        picture = self._desks.pictures.shelf.of(_visitor(request))
-        if picture is None:
+    def change_settings(self, request: gr.Request, *controls: Any) -> list[Any]:  # noqa: ANN401
+        """A control was changed: the same image, shown in another way."""
+        cached = self._state.images.cache.get(_visitor(request))
+        if cached is None:
             return [gr.skip()] * 6
-        return self._answer(picture, read_look(*controls))
+        return self._answer(cached, read_settings(*controls))
 
     @guarded
-    def measure(self, request: gr.Request, *controls: Any) -> list[str]:  # noqa: ANN401
-        """How far the shown map is to be trusted."""
-        picture = self._desks.pictures.shelf.of(_visitor(request))
-        if picture is None:
+    def measure_trust(self, request: gr.Request, *controls: Any) -> list[str]:  # noqa: ANN401
+        """Measure how far the shown map can be trusted."""
+        cached = self._state.images.cache.get(_visitor(request))
+        if cached is None:
             return ["", ""]
-        look = read_look(*controls)
-        trust = messages.trust(self._desks.pictures.removal(picture, look))
-        return [messages.seen(self._desks.pictures.explain(picture, look)), trust]
+        settings = read_settings(*controls)
+        trust = messages.describe_trust(self._state.images.removal(cached, settings))
+        # Only now, because the test finds out how likely an unlikely class is.
+        return [messages.describe_answer(self._state.images.explain(cached, settings)), trust]
 
-    def _answer(self, picture: KeptPicture, look: Look) -> list[Any]:
-        pictures = self._desks.pictures
-        explanation = pictures.explain(picture, look)
-        known = (look.question, explanation.explained[0]) in picture.removals
-        sentence = messages.seen(explanation)
+    def _answer(self, cached: CachedImage, settings: ViewSettings) -> list[Any]:
+        explanation = self._state.images.explain(cached, settings)
+        sentence = messages.describe_answer(explanation)
+        removal = (settings.cache_key, explanation.explained[0])
+        overlay = draw_overlay(
+            cached.image, explanation, settings, side=self._state.limits.shown_side
+        )
         return [
-            figure(pictures.overlay(picture, look), alt=_spoken(sentence)),
-            likely(explanation, self._desks.classifier.labels),
+            figure(overlay, alt=_spoken(sentence)),
+            likely(explanation, self._state.classifier.labels),
             sentence,
-            messages.trust(pictures.removal(picture, look)) if known else MEASURING,
-            self._maps(picture, look),
-            _downloads(picture, look),
+            messages.describe_trust(cached.removals[removal])
+            if removal in cached.removals
+            else MEASURING,
+            self._maps(cached, settings),
+            _downloads(cached, settings),
         ]
 
-    def _maps(self, picture: KeptPicture, look: Look) -> str:
-        pictures = self._desks.pictures
+    def _maps(self, cached: CachedImage, settings: ViewSettings) -> str:
+        explanations = self._state.images.explain_top(cached, settings)
         figures = []
         for each, drawn in zip(
-            pictures.best(picture, look), pictures.maps(picture, look), strict=True
+            explanations, draw_maps(cached.image, explanations, settings), strict=True
         ):
             probability = next(
                 p.probability for p in each.predictions if p.class_index == each.explained[0]
             )
-            caption = f"{each.labels[0]} · {messages.percent(probability)}"
+            caption = f"{each.labels[0]} · {percent(probability, in_words=True)}"
             alt = f"Map of the evidence for {each.labels[0]}"
             figures.append(figure(drawn, alt=alt, caption=caption))
         return f'<div class="maps">{"".join(figures)}</div>'
@@ -173,41 +152,41 @@ class Handlers:
         if payload is None:
             raise SourceError("there is no video", "", "", "Upload one first")
         visitor = _visitor(request)
-        look = read_look(class_name, view, "", method, opacity, colormap)
-        path, name = uploaded(self._desks.cache, payload)
-        job = self._desks.videos.begin(visitor, path, name, look)
+        settings = read_settings(class_name, view, "", method, opacity, colormap)
+        path, name = uploaded(self._state.cache, payload)
+        job = self._state.videos.begin(visitor, path, name, settings)
         try:
             while not job.wait(_POLL_SECONDS):
                 progress((job.progress.frames, job.progress.total), unit="frames")
-            output, summary = job.result()
+            summary = job.result()
         except Cancelled:
             return None, "Cancelled."
         finally:
-            self._desks.videos.end(visitor)
+            self._state.videos.end(visitor)
         notes = "".join(f" {note}." for note in summary.notes)
-        return str(output), (
+        return str(job.output), (
             f"{summary.frames} frames in {summary.seconds:.1f} s, "
             f"{summary.per_second:.1f} frames a second.{notes}"
         )
 
     @guarded
     def cancel_video(self, request: gr.Request) -> None:
-        """The cancel button was pressed; `explain_video` says what came of it."""
-        self._desks.videos.cancel(_visitor(request))
+        """The cancel button was pressed; `explain_video` answers once the job has ended."""
+        self._state.videos.cancel(_visitor(request))
 
     def leave(self, request: gr.Request) -> None:
         """The visitor closed the page."""
         visitor = _visitor(request)
-        self._desks.videos.cancel(visitor)
-        self._desks.pictures.shelf.forget(visitor)
+        self._state.videos.cancel(visitor)
+        self._state.images.cache.remove(visitor)
 
 
 def uploaded(cache: CacheFolder, payload: Any) -> tuple[Path, str]:  # noqa: ANN401
     """Path and name of an uploaded file.
 
     Args:
-        cache: Where uploads lie.
-        payload: What a request says about the file.
+        cache: Folder of uploads.
+        payload: Description of the file in a request.
 
     Raises:
         SourceError: It was not uploaded here, or is gone.
@@ -229,8 +208,8 @@ EMPTY = '<div class="empty">The explained picture appears here.</div>'
 
 
 def figure(image: Image, *, alt: str, caption: str = "") -> str:
-    """A picture as HTML with the pixels inside: no file, no second request."""
-    data = base64.b64encode(_encode(image, ".jpg")).decode()
+    """An image as HTML with the pixels inside: no file, no second request."""
+    data = base64.b64encode(encode_image(image, ".jpg", quality=_QUALITY)).decode()
     below = f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
     return (
         f'<figure><img src="data:image/jpeg;base64,{data}" alt="{html.escape(alt, quote=True)}">'
@@ -240,7 +219,7 @@ def figure(image: Image, *, alt: str, caption: str = "") -> str:
 
 def legend(colormap: str) -> str:
     """The colour map as a bar with words at its ends."""
-    colours = heat_table(colormap if colormap in COLORMAPS else "turbo", 1.0, False).colours
+    colours = heat_table(colormap if colormap in COLORMAP_NAMES else _DEFAULT, 1.0, False).colours
     stops = ", ".join("rgb({2} {1} {0})".format(*colours[index]) for index in range(0, 256, 17))
     return (
         '<div class="legend" role="img" aria-label="Colours from little to much evidence">'
@@ -251,34 +230,18 @@ def legend(colormap: str) -> str:
     )
 
 
-def _downloads(picture: KeptPicture, look: Look) -> str:
-    query = html.escape(
-        urlencode(
-            {
-                "class": look.class_name,
-                "view": look.view,
-                "layer": look.layer,
-                "method": look.method,
-                "opacity": look.opacity,
-                "colormap": look.colormap,
-            }
-        )
-    )
-    stem = html.escape(Path(picture.name).stem or "picture", quote=True)
+def _downloads(cached: CachedImage, settings: ViewSettings) -> str:
+    query = html.escape(urlencode(settings_as_query(settings)))
+    stem = html.escape(Path(cached.name).stem or "picture", quote=True)
     return (
         '<div class="downloads">'
-        f'<a href="live/picture/{picture.token}/overlay.png?{query}" '
+        f'<a href="live/picture/{cached.token}/overlay.png?{query}" '
         f'download="{stem}-explained.png">Download the picture (PNG)</a>'
-        f'<a href="live/picture/{picture.token}/record.json?{query}" '
+        f'<a href="live/picture/{cached.token}/record.json?{query}" '
         f'download="{stem}-explained.json">Download the record (JSON)</a></div>'
     )
 
 
-def _encode(image: Image, suffix: str) -> bytes:
-    options = [cv2.IMWRITE_JPEG_QUALITY, _QUALITY] if suffix == ".jpg" else []
-    return cv2.imencode(suffix, image, options)[1].tobytes()
-
-
 def _spoken(sentence: str) -> str:
-    """A Markdown sentence as plain messages."""
+    """A Markdown sentence as plain text."""
     return sentence.replace("**", "").replace("\\", "")

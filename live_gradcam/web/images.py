@@ -1,73 +1,50 @@
-"""The picture tab's memory and its answers: one forward, then any class, colour or opacity."""
+"""The picture tab's work: one forward, then any class, colour or opacity of a remembered image."""
 
 from __future__ import annotations
 
+import json
 import secrets
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias
+from typing import Any
 
+import anyio.to_thread
 import numpy as np
-from numpy.typing import NDArray
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
+from live_gradcam.errors import LiveGradcamError
 from live_gradcam.faithfulness.removal import Removal, removal_test
+from live_gradcam.images.geometry import resize, scale_explanation
 from live_gradcam.native import cv2
-from live_gradcam.show.overlay import OverlayOptions, draw
+from live_gradcam.pool import ExplainerKey
+from live_gradcam.show.overlay import draw
 from live_gradcam.show.records import record
-from live_gradcam.values import Explanation, Frame, Image, Region, View
-from live_gradcam.web.engine import Seat, SharedEngine
-from live_gradcam.web.layers import LayerShelf
+from live_gradcam.values import Explanation, Frame, Image, Region
+from live_gradcam.web.engine import SharedEngine, VisitorExplainer
 from live_gradcam.web.limits import Limits
+from live_gradcam.web.messages import public_message
+from live_gradcam.web.settings import CacheKey, ViewSettings, explainer_key, settings_from_query
 
 TOP = 3
-"""How many classes the page shows."""
-
-CacheKey: TypeAlias = "tuple[View, str, str]"
-"""View, layer and method."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
-    """What the controls say.
-
-    Attributes:
-        class_name: The explained class; empty for the most likely one.
-        view: What the network is shown.
-        layer: The explained layer; empty for the network's own.
-        method: What makes the map; empty for the page's own.
-        opacity: Of full heat, 0..1.
-        colormap: A name in `live_gradcam.show.overlay.COLORMAPS`.
-    """
-
-    class_name: str = ""
-    view: View = "crop"
-    layer: str = ""
-    method: str = ""
-    opacity: float = 0.6
-    colormap: str = "turbo"
-
-    @property
-    def question(self) -> CacheKey:
-        """What maps depend on beside the class."""
-        return (self.view, self.layer, self.method)
-
-    def overlay(self, **changes: Any) -> OverlayOptions:  # noqa: ANN401 - fields of the options
-        """The options that the picture is drawn with."""
-        return OverlayOptions(colormap=self.colormap, opacity=self.opacity, **changes)
+"""Number of classes that the page shows."""
 
 
 @dataclass(slots=True, eq=False)
-class KeptPicture:
-    """A visitor's picture and all that is known about it.
+class CachedImage:
+    """A visitor's image and all that is known about it.
 
     Attributes:
-        token: Unguessable; what downloads are asked for with.
-        visitor: Whose it is.
+        visitor: Its owner.
         image: ``uint8 (H, W, 3)`` BGR, as it was sent.
         name: The file's name, for records and downloads.
-        explanations: By question; with the maps of all classes where they cost nothing.
-        removals: By question and class index; ``None`` where there is nothing to test.
+        token: Unguessable; downloads are asked for with it.
+        explanations: By view, layer and method; with the maps of all classes where they cost
+            nothing.
+        removals: By the same and the class index; ``None`` where there is nothing to test.
     """
 
     visitor: str
@@ -85,229 +62,275 @@ class KeptPicture:
 
 
 class ImageCache:
-    """Remembers one picture for each visitor, up to a number and a size.
+    """Remembers one image for each visitor, up to a number and a size.
 
     Args:
-        limits: How many, and how much memory.
+        limits: The number and the size.
     """
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._pictures: OrderedDict[str, KeptPicture] = OrderedDict()
+        self._images: OrderedDict[str, CachedImage] = OrderedDict()
         self._lock = threading.Lock()
 
-    def put(self, picture: KeptPicture) -> None:
-        """Remember a picture instead of the visitor's last one; the longest unused ones go."""
+    def put(self, cached: CachedImage) -> None:
+        """Remember an image instead of the visitor's last one; the longest unused ones go."""
         with self._lock:
-            self._pictures[picture.visitor] = picture
-            self._pictures.move_to_end(picture.visitor)
+            self._images[cached.visitor] = cached
+            self._images.move_to_end(cached.visitor)
             self._make_room()
 
-    def weigh(self, picture: KeptPicture) -> None:
-        """Make room after a remembered picture has grown."""
+    def grow(self, cached: CachedImage, key: CacheKey, explanation: Explanation) -> None:
+        """Remember an explanation of an image; the longest unused images go."""
         with self._lock:
-            if self._pictures.get(picture.visitor) is picture:
+            cached.explanations[key] = explanation
+            if self._images.get(cached.visitor) is cached:
                 self._make_room()
 
     def _make_room(self) -> None:
-        while len(self._pictures) > 1 and (
-            len(self._pictures) > self._limits.pictures
-            or sum(each.size_bytes for each in self._pictures.values()) > self._limits.picture_bytes
+        while len(self._images) > 1 and (
+            len(self._images) > self._limits.images
+            or sum(each.size_bytes for each in self._images.values()) > self._limits.image_bytes
         ):
-            self._pictures.popitem(last=False)
+            self._images.popitem(last=False)
 
-    def of(self, visitor: str) -> KeptPicture | None:
-        """The visitor's picture, if it is still remembered."""
+    def get(self, visitor: str) -> CachedImage | None:
+        """The visitor's image, if it is still remembered."""
         with self._lock:
-            picture = self._pictures.get(visitor)
-            if picture is not None:
-                self._pictures.move_to_end(visitor)
-            return picture
+            cached = self._images.get(visitor)
+            if cached is not None:
+                self._images.move_to_end(visitor)
+            return cached
 
-    def by_token(self, token: str) -> KeptPicture | None:
-        """The picture that a download asks for."""
+    def find_token(self, token: str) -> CachedImage | None:
+        """The image that a download asks for."""
         with self._lock:
-            for picture in self._pictures.values():
-                if secrets.compare_digest(picture.token.encode(), token.encode()):
-                    return picture
+            for cached in self._images.values():
+                if secrets.compare_digest(cached.token.encode(), token.encode()):
+                    return cached
         return None
 
-    def forget(self, visitor: str) -> None:
-        """Drop the visitor's picture."""
+    def remove(self, visitor: str) -> None:
+        """Forget the visitor's image."""
         with self._lock:
-            self._pictures.pop(visitor, None)
+            self._images.pop(visitor, None)
 
     def __len__(self) -> int:
-        return len(self._pictures)
+        return len(self._images)
 
 
 class ImageService:
-    """Explains pictures and answers questions about them.
+    """Explains images and remembers what it found out about them.
 
     Args:
         engine: Shared by all visitors.
-        layers: The classifier, and explainers of its layers.
-        limits: Of the page.
+        limits: Bounds of what is remembered.
     """
 
-    def __init__(self, engine: SharedEngine, layers: LayerShelf, limits: Limits) -> None:
+    def __init__(self, engine: SharedEngine, limits: Limits) -> None:
         self._engine = engine
-        self._layers = layers
-        self._limits = limits
-        self.shelf = ImageCache(limits)
+        self._classifier = engine.pool.classifier
+        self._all_are_cheap: dict[ExplainerKey, bool] = {}
+        self.cache = ImageCache(limits)
 
-    def open(self, visitor: str, image: Image, name: str) -> KeptPicture:
-        """Remember a new picture; nothing is explained yet."""
-        picture = KeptPicture(visitor, image, name)
-        self.shelf.put(picture)
-        return picture
+    def open(self, visitor: str, image: Image, name: str) -> CachedImage:
+        """Remember a new image; nothing is explained yet."""
+        cached = CachedImage(visitor, image, name)
+        self.cache.put(cached)
+        return cached
 
-    def explain(self, picture: KeptPicture, look: Look) -> Explanation:
-        """The explanation of one class; a forward only where its map is not there yet.
+    def explain(self, cached: CachedImage, settings: ViewSettings) -> Explanation:
+        """Explain one class; a forward only where its map is not there yet.
 
         Raises:
             LiveGradcamError: The class, the layer or the method is unknown, or the network failed.
         """
-        wanted = self._layers.classifier.class_index(look.class_name) if look.class_name else None
-        known = picture.explanations.get(look.question)
+        wanted = settings.class_index(self._classifier)
+        known = self._maps(cached, settings, wanted)
+        return known.with_classes([known.predictions[0].class_index if wanted is None else wanted])
+
+    def explain_top(self, cached: CachedImage, settings: ViewSettings) -> list[Explanation]:
+        """Explain each of the most likely classes, best first, as `explain` does."""
+        known = self._maps(cached, settings, None)
+        return [known.with_classes([each.class_index]) for each in known.predictions[:TOP]]
+
+    def removal(self, cached: CachedImage, settings: ViewSettings) -> Removal | None:
+        """The removal test of the shown class, measured once; ``None`` if there is no evidence."""
+        explanation = self.explain(cached, settings)
+        key = (settings.cache_key, explanation.explained[0])
+        if key not in cached.removals:
+            cached.removals[key] = removal_test(
+                # In turns of its own: the test of the last view must not refuse the next view.
+                # Only probabilities are asked for, which the cheapest method has as well.
+                VisitorExplainer(
+                    self._engine,
+                    f"removal {cached.visitor}",
+                    settings.view,
+                    explainer_key(self._engine.pool, method="gradcam"),
+                ),
+                cached.image,
+                self._with_probability(cached, settings, explanation),
+                view=settings.view,
+                generator=np.random.default_rng(0),  # the same image, the same numbers
+            )
+        return cached.removals[key]
+
+    def record(self, cached: CachedImage, settings: ViewSettings) -> dict[str, Any]:
+        """Everything that is known about the image, ready for JSON."""
+        explanation = self.explain(cached, settings)
+        removal = cached.removals.get((settings.cache_key, explanation.explained[0]))
+        extra: dict[str, Any] = {
+            "model": self._classifier.name,
+            "layer": settings.layer or self._classifier.layer,
+            "unit": explanation.unit,
+            "view": settings.view,
+            "label": explanation.labels[0],
+            "evidence": explanation.evidence[0].tolist(),
+            "removal": removal.as_record() if removal is not None else None,
+        }
+        return record(Frame(cached.image, 0, 0.0, cached.name), explanation, extra=extra)
+
+    def _maps(self, cached: CachedImage, settings: ViewSettings, wanted: int | None) -> Explanation:
+        """All known maps, those of the most likely classes and of the wanted one among them."""
+        known = cached.explanations.get(settings.cache_key)
         if known is None or (wanted is not None and wanted not in known.explained):
-            known = self._forward(picture, look, known, wanted)
-            picture.explanations[look.question] = known
-            self.shelf.weigh(picture)
-        return choose(known, known.predictions[0].class_index if wanted is None else wanted)
+            known = self._forward(cached, settings, known, wanted)
+            self.cache.grow(cached, settings.cache_key, known)
+        return known
 
     def _forward(
-        self, picture: KeptPicture, look: Look, known: Explanation | None, wanted: int | None
+        self,
+        cached: CachedImage,
+        settings: ViewSettings,
+        known: Explanation | None,
+        wanted: int | None,
     ) -> Explanation:
-        seat = self._seat(picture, look)
-        if self._layers.is_cheap(look.layer, look.method):
-            return seat.explain_batch([picture.image], classes="all", view=look.view)[0]
+        explainer = self._explainer(cached, settings)
+        if self._maps_are_cheap(settings):
+            return explainer.explain_batch([cached.image], classes="all")[0]
         # Every map is a backward pass through the head: only those that somebody wants to see.
         if known is None:
-            known = seat.explain_batch([picture.image], classes="top", view=look.view)[0]
+            known = explainer.explain_batch([cached.image], classes="top")[0]
         if wanted is None or wanted in known.explained:
             return known
-        classes = [*known.explained, wanted]
-        return seat.explain_batch([picture.image], classes=classes, view=look.view)[0]
+        return explainer.explain_batch([cached.image], classes=[*known.explained, wanted])[0]
 
-    def _seat(self, picture: KeptPicture, look: Look) -> Seat:
-        explainer = self._layers.explainer(look.layer, look.method)
-        return Seat(self._engine, picture.visitor, look.view, explainer)
+    def _explainer(self, cached: CachedImage, settings: ViewSettings) -> VisitorExplainer:
+        key = explainer_key(self._engine.pool, layer=settings.layer, method=settings.method)
+        return VisitorExplainer(self._engine, cached.visitor, settings.view, key)
 
-    def best(self, picture: KeptPicture, look: Look) -> list[Explanation]:
-        """One explanation for each of the most likely classes, best first."""
-        self.explain(picture, look)
-        known = picture.explanations[look.question]
-        return [choose(known, each.class_index) for each in known.predictions[:TOP]]
-
-    def removal(self, picture: KeptPicture, look: Look) -> Removal | None:
-        """The removal test of the shown class, measured once; ``None`` if there is no evidence."""
-        explanation = self.explain(picture, look)
-        key = (look.question, explanation.explained[0])
-        if key not in picture.removals:
-            explanation = self._with_probability(picture, look, explanation)
-            # Only probabilities are asked for, which the cheapest method has as well.
-            usual = self._layers.explainer("", "gradcam")
-            picture.removals[key] = removal_test(
-                Seat(self._engine, picture.visitor, look.view, usual),
-                picture.image,
-                explanation,
-                view=look.view,
-                generator=np.random.default_rng(0),  # the same picture, the same numbers
-            )
-        return picture.removals[key]
+    def _maps_are_cheap(self, settings: ViewSettings) -> bool:
+        pool = self._engine.pool
+        key = explainer_key(pool, layer=settings.layer, method=settings.method)
+        if key not in self._all_are_cheap:
+            # Another layer has to be cut, which traces the network.
+            self._all_are_cheap[key] = self._engine.run(
+                lambda: pool.all_maps_are_cheap(key)
+            ).result()
+        return self._all_are_cheap[key]
 
     def _with_probability(
-        self, picture: KeptPicture, look: Look, explanation: Explanation
+        self, cached: CachedImage, settings: ViewSettings, explanation: Explanation
     ) -> Explanation:
         """Ask once more where the shown class is too unlikely to be among the predictions."""
         shown = explanation.explained[0]
         if any(each.class_index == shown for each in explanation.predictions):
             return explanation
-        seat = self._seat(picture, look)
-        asked = seat.explain_batch([picture.image], classes=shown, view=look.view)[0]
-        picture.explanations[look.question] = replace(
-            picture.explanations[look.question], predictions=asked.predictions
-        )
-        return replace(explanation, predictions=asked.predictions)
-
-    def overlay(self, picture: KeptPicture, look: Look, *, full_size: bool = False) -> Image:
-        """The picture with its explanation, in page size or in its own."""
-        explanation = self.explain(picture, look)
-        if full_size:
-            return draw(picture.image, explanation, options=look.overlay(top_k=TOP))
-        image, explanation = shrink(picture.image, explanation, self._limits.shown_side)
-        return draw(image, explanation, options=look.overlay(top_k=TOP))
-
-    def maps(self, picture: KeptPicture, look: Look, *, side: int = 480) -> list[Image]:
-        """What the network saw, with the map of each of the most likely classes, on one scale."""
-        explanations = self.best(picture, look)
-        region = explanations[0].region
-        seen = picture.image[
-            max(0, region.y) : region.y + region.height, max(0, region.x) : region.x + region.width
-        ]
-        scale = max(float(each.evidence.max(initial=0.0)) for each in explanations)
-        pictures = []
-        for each in explanations:
-            whole = replace(each, region=Region(0, 0, seen.shape[1], seen.shape[0]))
-            image, whole = shrink(seen, whole, side)
-            options = look.overlay(scale=scale, show_labels=False, show_legend=False)
-            pictures.append(draw(image, whole, options=options))
-        return pictures
-
-    def record(self, picture: KeptPicture, look: Look) -> dict[str, Any]:
-        """What is known about the picture, ready for JSON."""
-        explanation = self.explain(picture, look)
-        removal = picture.removals.get((look.question, explanation.explained[0]))
-        classifier = self._layers.at(look.layer)
-        extra: dict[str, Any] = {
-            "model": classifier.name,
-            "layer": classifier.layer,
-            "unit": explanation.unit,
-            "view": look.view,
-            "label": explanation.labels[0],
-            "evidence": explanation.evidence[0].tolist(),
-            "removal": removal.as_record() if removal is not None else None,
-        }
-        return record(Frame(picture.image, 0, 0.0, picture.name), explanation, extra=extra)
+        explainer = self._explainer(cached, settings)
+        predictions = explainer.explain_batch([cached.image], classes=shown)[0].predictions
+        known = cached.explanations[settings.cache_key]
+        cached.explanations[settings.cache_key] = replace(known, predictions=predictions)
+        return replace(explanation, predictions=predictions)
 
 
-def choose(explanation: Explanation, class_index: int) -> Explanation:
-    """The same explanation with the map of one class only."""
-    place = explanation.explained.index(class_index)
-    return replace(
-        explanation,
-        explained=(class_index,),
-        evidence=explanation.evidence[place : place + 1],
-        labels=explanation.labels[place : place + 1],
-    )
+def draw_overlay(
+    image: Image, explanation: Explanation, settings: ViewSettings, *, side: int | None = None
+) -> Image:
+    """Draw an image with its explanation, in its own size or with a longest side in pixels."""
+    if side is not None:
+        image, explanation = _shrink(image, explanation, side)
+    return draw(image, explanation, options=settings.overlay_options(top_k=TOP))
 
 
-def shrink(image: Image, explanation: Explanation, side: int) -> tuple[Image, Explanation]:
-    """Picture and region scaled down so that the longest side fits."""
+def draw_maps(
+    image: Image, explanations: Sequence[Explanation], settings: ViewSettings, *, side: int = 480
+) -> list[Image]:
+    """Draw what the network saw once with each explanation's map, all on one colour scale."""
+    region = explanations[0].region
+    seen = image[
+        max(0, region.y) : region.y + region.height, max(0, region.x) : region.x + region.width
+    ]
+    scale = max(float(each.evidence.max(initial=0.0)) for each in explanations)
+    options = settings.overlay_options(scale=scale, show_labels=False, show_legend=False)
+    drawn = []
+    for each in explanations:
+        whole = replace(each, region=Region(0, 0, seen.shape[1], seen.shape[0]))
+        drawn.append(draw(*_shrink(seen, whole, side), options=options))
+    return drawn
+
+
+def _shrink(image: Image, explanation: Explanation, side: int) -> tuple[Image, Explanation]:
     height, width = image.shape[:2]
     factor = side / max(height, width)
     if factor >= 1.0:
         return image, explanation
-    size = (max(1, round(width * factor)), max(1, round(height * factor)))
-    region = explanation.region
-    smaller = Region(
-        round(region.x * factor),
-        round(region.y * factor),
-        max(1, round(region.width * factor)),
-        max(1, round(region.height * factor)),
-    )
-    resized: NDArray[np.uint8] = cv2.resize(  # type: ignore[assignment]
-        image, size, interpolation=cv2.INTER_AREA
-    )
-    return resized, replace(explanation, region=smaller)
+    smaller = resize(image, max(1, round(width * factor)), max(1, round(height * factor)))
+    return smaller, scale_explanation(explanation, factor, factor)
+
+
+def encode_image(image: Image, suffix: str, *, quality: int = 95) -> bytes:
+    """Encode an image as a file.
+
+    Args:
+        image: ``uint8 (H, W, 3)`` BGR.
+        suffix: ``.png`` or ``.jpg``.
+        quality: Of a JPEG file, 0..100.
+    """
+    options = [cv2.IMWRITE_JPEG_QUALITY, quality] if suffix == ".jpg" else []
+    return cv2.imencode(suffix, image, options)[1].tobytes()
 
 
 def likely(explanation: Explanation, labels: tuple[str, ...]) -> dict[str, float]:
-    """The most likely classes by label; a label that several classes share gets its index."""
+    """Probabilities of the most likely classes by label; a label that several share gets an index.
+
+    Args:
+        explanation: Its predictions are taken.
+        labels: Labels of all classes.
+    """
     return {
         f"{each.label} ({each.class_index})"
         if labels.count(each.label) > 1
         else each.label: each.probability
         for each in explanation.predictions[:TOP]
     }
+
+
+def download_routes(service: ImageService) -> list[Route]:
+    """Addresses of a remembered image's overlay and record, made when asked for, never stored."""
+
+    def overlay(cached: CachedImage, settings: ViewSettings) -> Response:
+        drawn = draw_overlay(cached.image, service.explain(cached, settings), settings)
+        return Response(encode_image(drawn, ".png"), media_type="image/png")
+
+    def record(cached: CachedImage, settings: ViewSettings) -> Response:
+        text = json.dumps(service.record(cached, settings), ensure_ascii=False, indent=2)
+        return Response(text, media_type="application/json")
+
+    kinds = {"overlay.png": overlay, "record.json": record}
+
+    async def answer(request: Request) -> Response:
+        cached = service.cache.find_token(request.path_params["token"])
+        make = kinds.get(request.path_params["kind"])
+        if cached is None or make is None:
+            return JSONResponse({"detail": "This picture is not kept any more."}, status_code=404)
+        try:
+            settings = settings_from_query(request.query_params)
+            response = await anyio.to_thread.run_sync(make, cached, settings)
+        except LiveGradcamError as error:
+            return JSONResponse({"detail": public_message(error)}, status_code=422)
+        except ValueError:
+            return JSONResponse({"detail": "The settings are not understood."}, status_code=400)
+        response.headers["cache-control"] = "no-store"
+        return response
+
+    return [Route("/live/picture/{token}/{kind}", answer, methods=["GET"])]

@@ -1,4 +1,4 @@
-"""What a visitor may ask of the page, in one table."""
+"""Bounds of what visitors may ask of the page, in one table."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ class Limits:
         video_frames: Most frames of a video, whatever its rate.
         queue: Events that may wait for their turn.
         concurrency: Events of one kind that run at the same time.
-        waiting_per_visitor: Pictures of one visitor that may wait for the network.
-        batch: Pictures explained in one forward.
+        waiting_per_visitor: Images of one visitor that may wait for the network.
+        batch: Images explained in one forward.
         cameras: Cameras that are shown at the same time.
-        camera_seconds: How long one camera is shown before it has to be started again.
+        camera_seconds: Time after which a camera has to be started again.
         camera_idle_seconds: A camera that sends nothing for so long is forgotten.
         frame_bytes: Largest camera frame.
         frame_side: Longest side of a camera frame in pixels.
-        pictures: Pictures that are remembered, so that controls need no second forward.
-        picture_bytes: Memory that remembered pictures may take.
+        images: Images that are remembered, so that controls need no second forward.
+        image_bytes: Memory that remembered images may take.
         cache_files: Uploaded and made files that are kept.
         cache_bytes: Disk space that kept files may take.
-        cache_seconds: How long a file is kept.
-        shown_side: Longest side in pixels of the pictures that the page shows.
+        cache_seconds: Time for which a file is kept.
+        shown_side: Longest side in pixels of the images that the page shows.
     """
 
     file_bytes: int = 50 * MEGABYTE
@@ -52,8 +52,8 @@ class Limits:
     camera_idle_seconds: float = 30.0
     frame_bytes: int = 4 * MEGABYTE
     frame_side: int = 1920
-    pictures: int = 32
-    picture_bytes: int = 512 * MEGABYTE
+    images: int = 32
+    image_bytes: int = 512 * MEGABYTE
     cache_files: int = 64
     cache_bytes: int = 512 * MEGABYTE
     cache_seconds: float = 1800.0

@@ -1,4 +1,4 @@
-"""How the page looks: three tabs over the same network."""
+"""Layout of the page: three tabs over the same network."""
 
 from __future__ import annotations
 
@@ -11,18 +11,20 @@ from typing import Any
 import gradio as gr
 from gradio.events import api
 
+from live_gradcam.choices import COLORMAP_NAMES
 from live_gradcam.explain.methods.table import METHODS
-from live_gradcam.show.overlay import COLORMAPS
-from live_gradcam.web.api import Programs
+from live_gradcam.scenes import render_scene
+from live_gradcam.web.api import Api
 from live_gradcam.web.handlers import EMPTY, Handlers, legend
-from live_gradcam.web.images import TOP
+from live_gradcam.web.images import TOP, encode_image
 from live_gradcam.web.limits import MEGABYTE
+from live_gradcam.web.settings import VIEW_LABELS, ViewSettings, offered_methods
 from live_gradcam.web.state import AppState
 
 TITLE = "live-gradcam"
 
-_VIEWS = [("Centre", "crop"), ("Squeezed", "stretch"), ("Whole", "full")]
-_SHARED_CONTROLS: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+_DEFAULT = ViewSettings()
+_QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 _CAMERA = """
 <div id="camera-stage" data-state="idle">
   <canvas id="camera-picture" role="img" aria-label="The camera's picture with its explanation">
@@ -33,12 +35,14 @@ _CAMERA = """
 <p id="camera-message" role="status" aria-live="polite"></p>
 <ol id="camera-labels" aria-label="The most likely classes"></ol>
 """
+# Seed and number of objects: with several objects, each of the best classes has a map of its own.
+_EXAMPLES = ((7, 2), (2, 3), (10, 3), (9, 2), (3, 1), (8, 1))
 _TOGGLE_DARK = "() => { document.body.classList.toggle('dark'); }"
 
 
 @dataclass(frozen=True, slots=True)
 class _Controls:
-    """The controls of one tab."""
+    """The controls that every tab has."""
 
     class_name: gr.Dropdown
     view: gr.Radio
@@ -47,15 +51,53 @@ class _Controls:
     colormap: gr.Dropdown
 
 
-def build_page(desks: AppState, examples: Sequence[Path]) -> gr.Blocks:
+@dataclass(frozen=True, slots=True)
+class _ImageTab:
+    """Components that the picture tab's events read and write.
+
+    Attributes:
+        upload: The visitor's image.
+        settings: Controls in the order of `read_settings`.
+        sentence: The answer in words.
+        trust: The removal test in words.
+        outputs: Everything that an explanation fills, in the order of the handlers' answers.
+    """
+
+    upload: gr.Image
+    settings: list[Any]
+    sentence: gr.Markdown
+    trust: gr.Markdown
+    outputs: list[gr.components.Component]
+
+
+def make_examples(folder: Path) -> list[Path]:
+    """Draw a few generated scenes as examples: no network, no licence, known truth.
+
+    Args:
+        folder: Created if it is not there.
+
+    Returns:
+        The files, PNG.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for number, (seed, objects) in enumerate(_EXAMPLES, 1):
+        path = folder / f"scene-{number}.png"
+        image = render_scene(seed, width=640, height=480, objects=objects).image
+        path.write_bytes(encode_image(image, ".png"))
+        paths.append(path)
+    return paths
+
+
+def build_page(state: AppState, examples: Sequence[Path]) -> gr.Blocks:
     """The page, not yet served.
 
     Args:
-        desks: Who does the work.
-        examples: Pictures to choose from.
+        state: Services that do the work.
+        examples: Images to choose from.
     """
-    handlers, programs = Handlers(desks), Programs(desks)
-    limits = desks.limits
+    handlers, functions = Handlers(state), Api(state)
+    limits = state.limits
     page: gr.Blocks
     with gr.Blocks(
         title=TITLE,
@@ -65,25 +107,25 @@ def build_page(desks: AppState, examples: Sequence[Path]) -> gr.Blocks:
         with gr.Row(elem_id="headline"):
             gr.Markdown(
                 f"# {TITLE}\nSee what an image classifier sees, and why. "
-                f"Network: **{desks.classifier.name}**, {desks.classifier.class_count} classes."
+                f"Network: **{state.classifier.name}**, {state.classifier.class_count} classes."
             )
             dark = gr.Button("Dark / light", size="sm", elem_id="dark-button")
             dark.click(None, js=_TOGGLE_DARK, api_visibility="private")
         with gr.Tabs():
             with gr.Tab("Picture", id="picture"):
-                _picture_tab(desks, handlers, examples)
+                _fill_image_tab(state, handlers, examples)
             with gr.Tab("Camera", id="camera"):
-                _camera_tab(desks)
+                _fill_camera_tab(state)
             with gr.Tab("Video", id="video"):
-                _video_tab(desks, handlers)
+                _fill_video_tab(state, handlers)
         page.unload(handlers.leave)
-        api(programs.explain, api_name="explain", concurrency_limit=limits.concurrency)
+        api(functions.explain, api_name="explain", concurrency_limit=limits.concurrency)
         api(
-            programs.explain_with,
+            functions.explain_with,
             api_name="explain_with",
             concurrency_limit=limits.concurrency,
         )
-        api(programs.classes, api_name="classes")
+        api(functions.classes, api_name="classes")
     page.queue(
         max_size=limits.queue,
         default_concurrency_limit=limits.concurrency,
@@ -93,7 +135,7 @@ def build_page(desks: AppState, examples: Sequence[Path]) -> gr.Blocks:
 
 
 def head() -> str:
-    """What stands in the page's head."""
+    """Content of the page's head."""
     return f"<script>{_asset('camera.js')}</script>"
 
 
@@ -131,32 +173,44 @@ def _asset(name: str) -> str:
     return files("live_gradcam.web").joinpath(name).read_text(encoding="utf-8")
 
 
-def _controls(desks: AppState) -> _Controls:
-    labels = desks.classifier.labels
+def _controls(state: AppState) -> _Controls:
+    labels = state.classifier.labels
     choices = [("the most likely class", ""), *((label, label) for label in dict.fromkeys(labels))]
     return _Controls(
         class_name=gr.Dropdown(
             choices, value="", label="Explain", info="Why this class?", filterable=True
         ),
-        view=gr.Radio(_VIEWS, value="crop", label="The network sees"),
+        view=gr.Radio(
+            [(label, view) for view, label in VIEW_LABELS.items()],
+            value=_DEFAULT.view,
+            label="The network sees",
+        ),
         method=gr.Dropdown(
-            [(METHODS[name].title, name) for name in desks.layers.methods],
-            value=desks.layers.method,
+            [(METHODS[name].title, name) for name in offered_methods(state.pool)],
+            value=state.pool.method,
             label="Method",
             info="How the map is made.",
             filterable=False,
         ),
-        opacity=gr.Slider(0.0, 1.0, value=0.6, step=0.05, label="Opacity", buttons=[]),
-        colormap=gr.Dropdown(list(COLORMAPS), value="turbo", label="Colours", filterable=False),
+        opacity=gr.Slider(0.0, 1.0, value=_DEFAULT.opacity, step=0.05, label="Opacity", buttons=[]),
+        colormap=gr.Dropdown(
+            list(COLORMAP_NAMES), value=_DEFAULT.colormap, label="Colours", filterable=False
+        ),
     )
 
 
-def _layer_control(desks: AppState) -> gr.Dropdown:
-    own = desks.classifier.layer
+def _legend(controls: _Controls, *, elem_id: str | None = None) -> None:
+    """Show the chosen colour map."""
+    bar = gr.HTML(legend(_DEFAULT.colormap), elem_id=elem_id)
+    controls.colormap.change(legend, controls.colormap, bar, queue=False, **_QUIET)
+
+
+def _layer_control(state: AppState) -> gr.Dropdown:
+    own = state.classifier.layer
     return gr.Dropdown(
         [
             (f"{name} (the usual one)" if name == own else name, name)
-            for name in reversed(desks.layers.names)
+            for name in reversed(state.layers)
         ],
         value=own,
         label="Layer",
@@ -165,95 +219,89 @@ def _layer_control(desks: AppState) -> gr.Dropdown:
     )
 
 
-def _picture_tab(desks: AppState, handlers: Handlers, examples: Sequence[Path]) -> None:
+def _fill_image_tab(state: AppState, handlers: Handlers, examples: Sequence[Path]) -> None:
     with gr.Row(equal_height=False, elem_id="picture-row"):
         with gr.Column(scale=4, min_width=280, elem_id="picture-left"):
-            picture = gr.Image(
-                label="Your picture",
-                type="filepath",
-                image_mode=None,
-                sources=["upload", "clipboard"],
-                buttons=[],
-                height=300,
-                elem_id="picture-input",
-            )
-            gr.Examples(
-                [[str(path)] for path in examples],
-                inputs=[picture],
-                label="Or one of these",
-                cache_examples=False,
-                elem_id="picture-examples",
-                api_visibility="private",
-            )
+            upload = _upload_control(examples)
             with gr.Column(elem_id="picture-controls"):
-                controls = _controls(desks)
-                layer = _layer_control(desks)
+                controls = _controls(state)
+                layer = _layer_control(state)
         with gr.Column(scale=6, min_width=300):
             overlay = gr.HTML(EMPTY, elem_id="picture-overlay")
-            bar = gr.HTML(legend("turbo"), elem_id="picture-legend")
+            _legend(controls, elem_id="picture-legend")
             sentence = gr.Markdown(elem_id="sentence")
             trust = gr.Markdown(elem_id="trust")
             label = gr.Label(num_top_classes=TOP, label="Most likely", elem_id="picture-label")
     maps = gr.HTML(elem_id="picture-maps")
     downloads = gr.HTML(elem_id="picture-downloads")
+    tab = _ImageTab(
+        upload,
+        [
+            controls.class_name,
+            controls.view,
+            layer,
+            controls.method,
+            controls.opacity,
+            controls.colormap,
+        ],
+        sentence,
+        trust,
+        [overlay, label, sentence, trust, maps, downloads],
+    )
+    _connect_image_tab(tab, handlers, state.limits.concurrency)
 
-    look = [
-        controls.class_name,
-        controls.view,
-        layer,
-        controls.method,
-        controls.opacity,
-        controls.colormap,
-    ]
-    shown = [overlay, label, sentence, trust, maps, downloads]
-    opened = picture.change(
-        handlers.open_picture,
-        [picture, *look],
-        shown,
-        preprocess=False,
-        trigger_mode="always_last",
-        concurrency_limit=desks.limits.concurrency,
-        **_SHARED_CONTROLS,
+
+def _upload_control(examples: Sequence[Path]) -> gr.Image:
+    upload = gr.Image(
+        label="Your picture",
+        type="filepath",
+        image_mode=None,
+        sources=["upload", "clipboard"],
+        buttons=[],
+        height=300,
+        elem_id="picture-input",
+    )
+    gr.Examples(
+        [[str(path)] for path in examples],
+        inputs=[upload],
+        label="Or one of these",
+        cache_examples=False,
+        elem_id="picture-examples",
+        api_visibility="private",
+    )
+    return upload
+
+
+def _connect_image_tab(tab: _ImageTab, handlers: Handlers, concurrency: int) -> None:
+    newest: dict[str, Any] = {"preprocess": False, "trigger_mode": "always_last"} | _QUIET
+    opened = tab.upload.change(
+        handlers.open_image,
+        [tab.upload, *tab.settings],
+        tab.outputs,
+        concurrency_limit=concurrency,
+        **newest,
     )
     changed = gr.on(
-        [
-            controls.class_name.change,
-            controls.view.change,
-            layer.change,
-            controls.method.change,
-            controls.opacity.change,
-            controls.colormap.change,
-        ],
-        handlers.look_again,
-        look,
-        shown,
-        preprocess=False,
-        trigger_mode="always_last",
-        concurrency_limit=desks.limits.concurrency,
-        **_SHARED_CONTROLS,
+        [control.change for control in tab.settings],
+        handlers.change_settings,
+        tab.settings,
+        tab.outputs,
+        concurrency_limit=concurrency,
+        **newest,
     )
-    controls.colormap.change(legend, controls.colormap, bar, queue=False, **_SHARED_CONTROLS)
-    measuring: dict[str, Any] = {
-        "fn": handlers.measure,
-        "inputs": look,
-        "outputs": [sentence, trust],
-        "preprocess": False,
-        "trigger_mode": "always_last",
-        **_SHARED_CONTROLS,
-    }
-    opened.success(**measuring)
-    changed.success(**measuring)
+    for explained in (opened, changed):
+        explained.success(handlers.measure_trust, tab.settings, [tab.sentence, tab.trust], **newest)
 
 
-def _camera_tab(desks: AppState) -> None:
+def _fill_camera_tab(state: AppState) -> None:
     with gr.Row(equal_height=False):
         with gr.Column(scale=6, min_width=300):
             gr.HTML(_CAMERA, elem_id="camera", padding=False)
         with gr.Column(scale=4, min_width=280):
             button = gr.Button("Start the camera", variant="primary", elem_id="camera-button")
-            controls = _controls(desks)
+            controls = _controls(state)
             mirror = gr.Checkbox(label="Mirror", value=False)
-            bar = gr.HTML(legend("turbo"))
+            _legend(controls)
     button.click(None, js="() => { liveCamera.toggle(); }", api_visibility="private")
     settings: dict[str, Any] = {
         "class": controls.class_name,
@@ -266,11 +314,10 @@ def _camera_tab(desks: AppState) -> None:
     for name, control in settings.items():
         script = f"(value) => {{ liveCamera.set('{name}', value); }}"
         control.change(None, control, js=script, api_visibility="private")
-    controls.colormap.change(legend, controls.colormap, bar, queue=False, **_SHARED_CONTROLS)
 
 
-def _video_tab(desks: AppState, handlers: Handlers) -> None:
-    limits = desks.limits
+def _fill_video_tab(state: AppState, handlers: Handlers) -> None:
+    limits = state.limits
     with gr.Row(equal_height=False):
         with gr.Column(scale=4, min_width=280):
             video = gr.Video(
@@ -286,7 +333,7 @@ def _video_tab(desks: AppState, handlers: Handlers) -> None:
                 f"{limits.file_bytes // MEGABYTE} MB and "
                 f"{limits.video_long_side}x{limits.video_short_side} pixels.</p>"
             )
-            controls = _controls(desks)
+            controls = _controls(state)
             with gr.Row():
                 begin = gr.Button("Explain", variant="primary", elem_id="video-button")
                 cancel = gr.Button("Cancel", elem_id="video-cancel")
@@ -299,7 +346,7 @@ def _video_tab(desks: AppState, handlers: Handlers) -> None:
                 elem_id="video-result",
             )
             message = gr.Markdown(elem_id="video-message")
-            bar = gr.HTML(legend("turbo"))
+            _legend(controls)
     begin.click(
         handlers.explain_video,
         [
@@ -316,5 +363,4 @@ def _video_tab(desks: AppState, handlers: Handlers) -> None:
         concurrency_limit=limits.concurrency,
         api_visibility="private",
     )
-    cancel.click(handlers.cancel_video, None, None, queue=False, **_SHARED_CONTROLS)
-    controls.colormap.change(legend, controls.colormap, bar, queue=False, **_SHARED_CONTROLS)
+    cancel.click(handlers.cancel_video, None, None, queue=False, **_QUIET)

@@ -1,7 +1,7 @@
-"""Who may ask the page for what: every request passes here before Gradio sees it.
+"""The guard of the page: every request passes here before Gradio sees it.
 
-Gradio serves more than this page needs: proxies, monitoring, files by path, pictures by address.
-The table of routes below is what remains; everything else is "not found".
+Gradio serves more than this page needs: proxies, monitoring, files by path, images by address.
+Only the routes in the tables below remain; everything else is "not found".
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _METHODS = {"GET": READS, "HEAD": READS, "OPTIONS": READS, "POST": WRITES, "DELE
 _UNSAFE = frozenset({"POST", "DELETE"})
 _PARENTS = ("'self'", "https://huggingface.co", "https://*.hf.space")
 
-# Gradio's own page needs inline scripts and styles and compiles templates; what counts is that
+# Gradio's own page needs inline scripts and styles and compiles templates; it is enough that
 # nothing can be fetched from, or sent to, anywhere else.
 _POLICY = "; ".join(
     [
@@ -73,7 +73,7 @@ class Hosts:
     more than this machine, the machine's own names are fine too.
 
     Args:
-        bound: What the page is bound to.
+        bound: Name or address that the page is bound to.
         names: More names; one that begins with a dot means all names below it.
     """
 
@@ -85,7 +85,7 @@ class Hosts:
             self._names |= {machine, machine.partition(".")[0], f"{machine}.local"}
 
     def allow(self, host: str) -> bool:
-        """Whether a ``Host`` header is one of ours."""
+        """True if a ``Host`` header names the page."""
         name = host_name(host)
         if name in self._names:
             return True
@@ -104,7 +104,7 @@ def host_name(host: str) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach what is bound there."""
+    """True if only this machine can reach what is bound there."""
     name = host.strip("[]").lower()
     address = _address(name)
     return name == "localhost" if address is None else address.is_loopback
@@ -151,12 +151,12 @@ class Refused(Exception):
 
 
 class Guard:
-    """ASGI middleware that lets through what the page needs, in the sizes that it allows.
+    """ASGI middleware that lets through only requests that the page needs, of allowed sizes.
 
     Args:
         app: The application behind it.
         hosts: Names of the page.
-        limits: Sizes.
+        limits: Sizes of requests.
         cache: The only folder that files are served from and named in.
     """
 
@@ -258,7 +258,7 @@ class Guard:
 
 
 class _Answer:
-    """Sends what the application says, with the headers that every answer has."""
+    """Sends the application's answer, with the headers that every answer has."""
 
     def __init__(self, send: Send) -> None:
         self._send = send

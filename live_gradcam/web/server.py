@@ -3,27 +3,51 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from starlette.middleware import Middleware
 
 from live_gradcam.errors import UsageError
 from live_gradcam.web.camera import camera_routes
-from live_gradcam.web.downloads import download_routes
-from live_gradcam.web.examples import make_examples
-from live_gradcam.web.page import build_page, head, style, theme
+from live_gradcam.web.images import download_routes
 from live_gradcam.web.security import Guard, Hosts
 from live_gradcam.web.state import AppState
+
+# Variables that Gradio reads and nobody set for the page.
+_UNWANTED = ("GRADIO_ALLOWED_PATHS", "GRADIO_DEBUG", "GRADIO_NUM_WORKERS", "GRADIO_WATCH_DIRS")
+_HERE = ("localhost", "127.0.0.1", "::1")
+# Nothing that this page does not need.
+_LAUNCH: dict[str, Any] = {
+    "inbrowser": False,
+    "prevent_thread_lock": True,
+    "quiet": True,
+    "show_error": False,
+    "state_session_capacity": 64,
+    "strict_cors": True,
+    "allowed_paths": [],
+    "enable_monitoring": False,
+    "ssr_mode": False,
+    "pwa": False,
+    "mcp_server": False,
+    "run_history": False,
+    "num_workers": 0,
+    "footer_links": ["api"],
+    # Gradio gives up where its page does not answer within 3 s, as on a busy machine.
+    "_frontend": False,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
-    """Where the page is.
+    """Addresses of the page.
 
     Attributes:
-        local: Its address on this machine.
-        shared: Its address for everybody, where there is one.
+        local: The one on this machine.
+        shared: The one for everybody, where there is one.
     """
 
     local: str
@@ -31,8 +55,41 @@ class Address:
 
 
 @contextlib.contextmanager
+def gradio_environment(folder: Path) -> Iterator[None]:
+    """Set what Gradio takes from the environment alone; everything is restored on leaving.
+
+    Args:
+        folder: The only one that files are served from.
+    """
+    changes: dict[str, str | None] = {
+        "GRADIO_TEMP_DIR": str(folder),
+        "GRADIO_ANALYTICS_ENABLED": "False",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        **dict.fromkeys(_UNWANTED),
+    }
+    # Gradio asks its own page whether it is there; a proxy could not answer that.
+    for name in ("NO_PROXY", "no_proxy"):
+        known = os.environ.get(name)
+        changes[name] = ",".join([*([known] if known else []), *_HERE])
+    before = {name: os.environ.get(name) for name in changes}
+    _set_environment(changes)
+    try:
+        yield
+    finally:
+        _set_environment(before)
+
+
+def _set_environment(values: Mapping[str, str | None]) -> None:
+    for name, value in values.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+
+
+@contextlib.contextmanager
 def serving(
-    desks: AppState,
+    state: AppState,
     *,
     host: str = "127.0.0.1",
     port: int | None = None,
@@ -43,9 +100,9 @@ def serving(
     """Serve the page while inside.
 
     Args:
-        desks: Who does the work; stays the caller's.
-        host: What to bind to.
-        port: Where to listen; ``None`` takes the first free one from 7860 on.
+        state: Services that do the work; stays the caller's.
+        host: Name or address to bind to.
+        port: Port to listen on; ``None`` takes the first free one from 7860 on.
         auth: Name and password that visitors need.
         share: Open a tunnel through Gradio's servers.
         names: More host names under which the page may be asked for.
@@ -56,55 +113,45 @@ def serving(
     Raises:
         UsageError: Nothing can listen there.
     """
-    examples = make_examples(desks.cache.path / "examples")
-    page = build_page(desks, examples)
-    # The examples and the copies that Gradio made of them belong to the page.
-    for path in desks.cache.path.rglob("*"):
-        desks.cache.keep(path)
     hosts = Hosts(host, [*names, *([".gradio.live"] if share else [])])
-    try:
-        _, local, shared = page.launch(
-            server_name=host,
-            server_port=port,
-            share=share,
-            auth=auth,
-            inbrowser=False,
-            prevent_thread_lock=True,
-            quiet=True,
-            show_error=False,
-            max_threads=2 * desks.limits.queue,
-            max_file_size=desks.limits.file_bytes,
-            state_session_capacity=64,
-            strict_cors=True,
-            allowed_paths=[],
-            enable_monitoring=False,
-            ssr_mode=False,
-            pwa=False,
-            mcp_server=False,
-            run_history=False,
-            num_workers=0,
-            footer_links=["api"],
-            theme=theme(),
-            css=style(),
-            head=head(),
-            app_kwargs={
-                "routes": [
-                    *camera_routes(desks.cameras, desks.limits),
-                    *download_routes(desks.pictures),
-                ],
-                "middleware": [
-                    Middleware(Guard, hosts=hosts, limits=desks.limits, cache=desks.cache)
-                ],
-            },
-        )
-    except OSError as exc:
-        page.close(verbose=False)
-        where = f"{host}:{port}" if port is not None else host
-        cause = "nothing can listen there, perhaps another program does"
-        raise UsageError("cannot open the page", where, cause, "Choose another --port") from exc
-    try:
-        yield Address(local=local, shared=shared)
-    finally:
-        # First what must not stay behind: an impatient end may cut the rest short.
-        desks.cache.close()
-        page.close(verbose=False)
+    with gradio_environment(state.cache.path):
+        # Gradio reads a part of its environment when it is imported.
+        from live_gradcam.web.page import build_page, head, make_examples, style, theme
+
+        page = build_page(state, make_examples(state.cache.path / "examples"))
+        # The examples and the copies that Gradio made of them belong to the page.
+        for path in state.cache.path.rglob("*"):
+            state.cache.keep(path)
+        try:
+            _, local, shared = page.launch(
+                server_name=host,
+                server_port=port,
+                share=share,
+                auth=auth,
+                theme=theme(),
+                css=style(),
+                head=head(),
+                max_threads=2 * state.limits.queue,
+                max_file_size=state.limits.file_bytes,
+                app_kwargs={
+                    "routes": [
+                        *camera_routes(state.cameras, state.limits),
+                        *download_routes(state.images),
+                    ],
+                    "middleware": [
+                        Middleware(Guard, hosts=hosts, limits=state.limits, cache=state.cache)
+                    ],
+                },
+                **_LAUNCH,
+            )
+        except OSError as exc:
+            page.close(verbose=False)
+            where = f"{host}:{port}" if port is not None else host
+            cause = "nothing can listen there, perhaps another program does"
+            raise UsageError("cannot open the page", where, cause, "Choose another --port") from exc
+        try:
+            yield Address(local=local, shared=shared)
+        finally:
+            # First what must not stay behind: an impatient end may cut the rest short.
+            state.cache.close()
+            page.close(verbose=False)

@@ -36,19 +36,18 @@ def main() -> None:
 def _serve(settings: Mapping[str, str]) -> None:
     from live_gradcam.explain.classifier import load_classifier
     from live_gradcam.explain.explainer import Explainer
-    from live_gradcam.web.app import open_desks
+    from live_gradcam.web.server import serving
+    from live_gradcam.web.state import AppState
 
     classifier = load_classifier(settings.get("LIVE_GRADCAM_MODEL", "scenes"))
     with (
         Explainer(classifier) as explainer,
-        open_desks(classifier, explainer) as desks,
+        AppState.open(classifier, explainer) as state,
         lifecycle.cooperative() as stop,
     ):
-        from live_gradcam.web.server import serving
-
         names = [name for name in (settings.get("SPACE_HOST"), ".hf.space") if name]
         with serving(
-            desks,
+            state,
             host=settings.get("GRADIO_SERVER_NAME", "0.0.0.0"),
             port=int(settings.get("GRADIO_SERVER_PORT", "7860")),
             names=names,

@@ -1,4 +1,4 @@
-"""Everything that one page needs, made in one place and closed in the right order."""
+"""Everything behind one page, made in one place and closed in the right order."""
 
 from __future__ import annotations
 
@@ -8,84 +8,96 @@ from types import TracebackType
 from typing_extensions import Self
 
 from live_gradcam.explain.classifier import Classifier
+from live_gradcam.explain.explainer import Explainer
+from live_gradcam.explain.protocol import BatchExplainer
+from live_gradcam.pool import ExplainerPool
 from live_gradcam.web.cache import CacheFolder
-from live_gradcam.web.camera import CameraDesk
-from live_gradcam.web.engine import Explains, SharedEngine
+from live_gradcam.web.camera import CameraService
+from live_gradcam.web.engine import SharedEngine
 from live_gradcam.web.images import ImageService
-from live_gradcam.web.layers import LayerShelf, MakeExplainer
 from live_gradcam.web.limits import Limits
-from live_gradcam.web.videos import VideoDesk
+from live_gradcam.web.videos import VideoService
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppState:
-    """What the page's tabs talk to. A context manager.
+    """Services behind the page's tabs. A context manager.
 
     Attributes:
-        classifier: What the page explains.
-        limits: What visitors may ask for.
-        cache: Where files lie.
+        classifier: The explained classifier.
+        limits: Bounds of what visitors may ask for.
+        cache: Folder of uploaded and made files.
+        pool: Explainers of all layers and methods; used in the engine's thread.
+        layers: Names of the layers that can be explained, from early to late.
         engine: Shared by all visitors.
-        layers: Explainers of the other layers and methods.
-        pictures: The picture tab's work.
-        cameras: The camera tab's work.
-        videos: The video tab's work.
+        images: Work of the picture tab.
+        cameras: Work of the camera tab.
+        videos: Work of the video tab.
     """
 
     classifier: Classifier
     limits: Limits
     cache: CacheFolder
+    pool: ExplainerPool[BatchExplainer]
+    layers: tuple[str, ...]
     engine: SharedEngine
-    layers: LayerShelf
-    pictures: ImageService
-    cameras: CameraDesk
-    videos: VideoDesk
+    images: ImageService
+    cameras: CameraService
+    videos: VideoService
 
     @classmethod
     def open(
-        cls,
-        classifier: Classifier,
-        explainer: Explains,
-        make_explainer: MakeExplainer,
-        *,
-        method: str = "gradcam",
-        limits: Limits | None = None,
+        cls, classifier: Classifier, explainer: Explainer, *, limits: Limits | None = None
     ) -> Self:
-        """Make all of it.
+        """Make all services.
 
         Args:
-            classifier: What the page explains.
-            explainer: Explains it.
-            make_explainer: Makes explainers of the same network at other layers, with other
-                methods.
-            method: What ``explainer`` makes maps with.
-            limits: What visitors may ask for.
+            classifier: The explained classifier.
+            explainer: Explains it; stays the caller's. Other layers and methods run as it does.
+            limits: Bounds of what visitors may ask for; the usual ones if ``None``.
         """
         limits = limits or Limits()
+        runtime = explainer.runtime
+
+        def make(other: Classifier, method: str) -> BatchExplainer:
+            return Explainer(
+                other,
+                device=runtime.device,
+                precision=runtime.precision,
+                compile="off",  # a layer that somebody looks at once is not worth compiling
+                top_k=explainer.top_k,
+                method=method,
+            )
+
+        pool = ExplainerPool[BatchExplainer](
+            classifier, make, given=explainer, given_method=explainer.method
+        )
+        layers = pool.layer_names  # traces the network, which nobody runs yet
         cache = CacheFolder(
             files=limits.cache_files,
             size_bytes=limits.cache_bytes,
             age_seconds=limits.cache_seconds,
         )
         engine = SharedEngine(
-            explainer, batch=limits.batch, waiting_per_visitor=limits.waiting_per_visitor
+            pool, batch=limits.batch, waiting_per_visitor=limits.waiting_per_visitor
         )
-        layers = LayerShelf(classifier, make_explainer, method)
         return cls(
             classifier=classifier,
             limits=limits,
             cache=cache,
-            engine=engine,
+            pool=pool,
             layers=layers,
-            pictures=ImageService(engine, layers, limits),
-            cameras=CameraDesk(engine, layers, limits),
-            videos=VideoDesk(engine, layers, limits, cache),
+            engine=engine,
+            images=ImageService(engine, limits),
+            cameras=CameraService(engine, limits),
+            videos=VideoService(engine, limits, cache),
         )
 
     def close(self) -> None:
         """Stop all work and delete all files. Idempotent."""
         self.videos.close()
         self.engine.close()
+        self.pool.close()
         self.cache.close()
 
     def __enter__(self) -> Self:

@@ -6,9 +6,10 @@ import secrets
 import shutil
 import threading
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
 
 from live_gradcam.capture.source import Source
 from live_gradcam.capture.video import VideoSource
@@ -19,13 +20,10 @@ from live_gradcam.pipeline import Progress, RunOptions, Summary, run_offline
 from live_gradcam.show.recorder import VideoSink
 from live_gradcam.values import Frame, SourceInfo
 from live_gradcam.web.cache import CacheFolder
-from live_gradcam.web.engine import Busy, Seat, SharedEngine
-from live_gradcam.web.images import TOP, Look
-from live_gradcam.web.layers import LayerShelf
+from live_gradcam.web.engine import Busy, SharedEngine, VisitorExplainer
+from live_gradcam.web.images import TOP
 from live_gradcam.web.limits import Limits
-
-if TYPE_CHECKING:
-    from live_gradcam.explain.explainer import Explainer
+from live_gradcam.web.settings import ViewSettings, explainer_key
 
 _FRAMES_IN_ONE_FORWARD = 4
 # A minute of film is a minute, whatever its last frame's rounding.
@@ -36,42 +34,93 @@ class Cancelled(Exception):
     """The visitor does not want the video any more."""
 
 
-class VideoDesk:
+@dataclass(slots=True, eq=False)
+class VideoJob:
+    """A video that is being explained.
+
+    Attributes:
+        output: The file that is written.
+        progress: Frames that are finished.
+        future: Summary of the run, once it has ended.
+        stop: Ends the run before its time.
+    """
+
+    output: Path
+    progress: Progress
+    future: Future[Summary] = field(init=False)
+    stop: StopToken = field(default_factory=StopToken)
+
+    def wait(self, timeout_seconds: float) -> bool:
+        """Wait for the end, at most so long; ``True`` if it has come."""
+        return bool(wait([self.future], timeout_seconds).done)
+
+    def result(self) -> Summary:
+        """Summary of the run; waits for the end.
+
+        Raises:
+            Cancelled: The job was asked to stop.
+            LiveGradcamError: The video is broken or exceeds the limits.
+        """
+        wait([self.future])
+        if self.stop.requested:
+            raise Cancelled
+        return self.future.result()
+
+    def close(self) -> None:
+        """Stop; what was made is deleted unless it is a result. Idempotent."""
+        finished = self.future.done() and self.future.exception() is None
+        unfinished = not finished or self.stop.requested
+        self.stop.request()
+        wait([self.future])
+        if unfinished:
+            with suppress(OSError):
+                shutil.rmtree(self.output.parent)
+
+
+class VideoService:
     """Explains uploaded videos, one for each visitor at a time.
 
     Args:
         engine: Shared by all visitors.
-        layers: Whose classes and methods may be asked for.
-        limits: Length and size of videos.
-        cache: Where results are written.
+        limits: Length, size and number of videos.
+        cache: Folder in which results are written.
     """
 
-    def __init__(
-        self, engine: SharedEngine, layers: LayerShelf, limits: Limits, cache: CacheFolder
-    ) -> None:
+    def __init__(self, engine: SharedEngine, limits: Limits, cache: CacheFolder) -> None:
         self._engine = engine
-        self._layers = layers
         self._limits = limits
         self._cache = cache
         self._jobs: dict[str, VideoJob] = {}
         self._lock = threading.Lock()
+        self._threads = ThreadPoolExecutor(limits.concurrency, thread_name_prefix="page-video")
 
-    def begin(self, visitor: str, path: Path, name: str, look: Look) -> VideoJob:
+    def begin(self, visitor: str, path: Path, name: str, settings: ViewSettings) -> VideoJob:
         """Check a video and start to explain it.
 
         Args:
-            visitor: Whose video it is.
+            visitor: Owner of the video.
             path: The uploaded file.
-            name: What the visitor calls it.
-            look: What the controls say.
+            name: Its name on the visitor's machine.
+            settings: Values of the controls; the layer is always the page's own.
 
         Raises:
             SourceError: The file is no video, or exceeds the limits.
             UsageError: The class or the method is unknown.
-            Busy: The visitor's last video is still in work.
+            Busy: The visitor's last video is still being explained.
         """
-        wanted = self._layers.classifier.class_index(look.class_name) if look.class_name else None
-        explainer = self._layers.explainer("", look.method)
+        pool = self._engine.pool
+        explainer = VisitorExplainer(
+            self._engine,
+            f"video {visitor}",
+            settings.view,
+            explainer_key(pool, method=settings.method),
+        )
+        options = RunOptions(
+            classes=settings.class_index(pool.classifier),
+            batch_size=_FRAMES_IN_ONE_FORWARD,
+            show_rate=False,
+        )
+        painter = Painter(settings.overlay_options(top_k=TOP), moving=True)
         with self._lock:
             if visitor in self._jobs:
                 raise Busy("cannot explain the video", cause="your last one is still in work")
@@ -79,8 +128,8 @@ class VideoDesk:
             folder = self._cache.path / "made" / secrets.token_urlsafe(16)
             folder.mkdir(parents=True)
             output = folder / f"{Path(name).stem or 'video'}-explained.mp4"
-            seat = Seat(self._engine, f"video {visitor}", look.view, explainer)
-            job = VideoJob(source, seat, output, look, wanted)
+            job = VideoJob(output, Progress(0, source.info.frame_count, None))
+            job.future = self._threads.submit(_explain, job, source, explainer, painter, options)
             self._jobs[visitor] = job
         return job
 
@@ -92,99 +141,41 @@ class VideoDesk:
             job.close()
 
     def cancel(self, visitor: str) -> bool:
-        """Ask the visitor's job to stop; whether there is one."""
+        """Ask the visitor's job to stop; ``True`` if there is one."""
         job = self._jobs.get(visitor)
         if job is not None:
-            job.cancel()
+            job.stop.request()
         return job is not None
 
     def close(self) -> None:
-        """Stop all jobs."""
+        """Stop all jobs. Idempotent."""
+        for visitor in list(self._jobs):
+            self.cancel(visitor)
         for visitor in list(self._jobs):
             self.end(visitor)
+        self._threads.shutdown()
 
 
-class VideoJob:
-    """A video in work, in a thread of its own.
+def _explain(
+    job: VideoJob,
+    source: Source,
+    explainer: VisitorExplainer,
+    painter: Painter,
+    options: RunOptions,
+) -> Summary:
+    def keep(progress: Progress) -> None:
+        job.progress = progress
 
-    Args:
-        source: Where frames come from; closed by the job.
-        seat: Explains them.
-        output: The file that is written.
-        look: What the controls say.
-        class_index: The explained class; ``None`` follows the top one.
-    """
-
-    def __init__(
-        self, source: Source, seat: Seat, output: Path, look: Look, class_index: int | None
-    ) -> None:
-        self.progress = Progress(0, source.info.frame_count, None)
-        self._source = source
-        self._seat = seat
-        self._output = output
-        self._look = look
-        self._class_index = class_index
-        self._stop = StopToken()
-        self._summary: Summary | None = None
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._work, name="page-video", daemon=True)
-        self._thread.start()
-
-    def _work(self) -> None:
-        try:
-            with self._source, VideoSink(self._output, self._source.info) as sink:
-                self._summary = run_offline(
-                    self._source,
-                    # The pipeline only ever asks for batches, which a seat answers in turns.
-                    cast("Explainer", self._seat),
-                    [sink],
-                    painter=Painter(self._look.overlay(top_k=TOP), moving=True),
-                    options=RunOptions(
-                        classes=self._class_index,
-                        batch_size=_FRAMES_IN_ONE_FORWARD,
-                        show_rate=False,
-                    ),
-                    stop=self._stop,
-                    on_progress=self._keep,
-                )
-        except BaseException as error:  # carried to the owner by `result`
-            self._error = error
-
-    def _keep(self, progress: Progress) -> None:
-        self.progress = progress
-
-    def wait(self, timeout_seconds: float) -> bool:
-        """Wait for the end, at most so long; whether it has come."""
-        self._thread.join(timeout_seconds)
-        return not self._thread.is_alive()
-
-    def cancel(self) -> None:
-        """Ask it to stop soon."""
-        self._stop.request()
-
-    def result(self) -> tuple[Path, Summary]:
-        """The explained video and what was done; waits for the end.
-
-        Raises:
-            Cancelled: `cancel` was called.
-            LiveGradcamError: The video is broken or exceeds the limits.
-        """
-        self._thread.join()
-        if self._stop.requested:
-            raise Cancelled
-        if self._error is not None:
-            raise self._error
-        assert self._summary is not None, "a job ends with a summary or an error"
-        return self._output, self._summary
-
-    def close(self) -> None:
-        """Stop; what was made is deleted unless it is a result. Idempotent."""
-        unfinished = self._thread.is_alive() or self._error is not None or self._stop.requested
-        self._stop.request()
-        self._thread.join()
-        if unfinished:
-            with suppress(OSError):
-                shutil.rmtree(self._output.parent)
+    with source, VideoSink(job.output, source.info) as sink:
+        return run_offline(
+            source,
+            explainer,
+            [sink],
+            painter=painter,
+            options=options,
+            stop=job.stop,
+            on_progress=keep,
+        )
 
 
 class _Bounded(Source):

@@ -76,7 +76,7 @@ def _camera(_folder: Path, _stack: ExitStack) -> OpenSource:
     def start() -> Source:
         clock = FakeClock()
         camera = ScriptedCamera(clock, [endless()])
-        return CameraSource(0, open_capture=camera.open, clock=clock, wait=clock.wait)
+        return CameraSource(0, open_capture=camera.open, clock=clock, wait=clock.wait).open()
 
     return start
 

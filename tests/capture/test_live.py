@@ -8,11 +8,12 @@ from random import Random
 import numpy as np
 import pytest
 
-from live_gradcam.capture.live import ConnectionLost, LivePolicy, LiveReader, ProbeResult
+from live_gradcam.capture.live import ConnectionLost, LivePolicy, LiveReader
 from live_gradcam.capture.mailbox import Mailbox
+from live_gradcam.capture.probe import ProbeResult
 from live_gradcam.errors import SourceError
 from live_gradcam.values import Image
-from tests.helpers.cameras import FakeClock, Gate, noise
+from tests.helpers.cameras import PATIENCE, FakeClock, Gate, noise
 
 PICTURE = noise(1)[0]
 
@@ -22,7 +23,7 @@ class World:
 
     Attributes:
         attempts: When a full connection was tried.
-        knocks: When somebody knocked.
+        probed: When the server was probed.
     """
 
     def __init__(self, *, drop_at: float, away_until: float, while_away: ProbeResult) -> None:
@@ -32,7 +33,7 @@ class World:
         self.away_until = away_until
         self.while_away: ProbeResult = while_away
         self.attempts: list[float] = []
-        self.knocks: list[float] = []
+        self.probed: list[float] = []
         self.back = Gate()
         self.fps: float | None = 25.0
         self.warning = ""
@@ -51,8 +52,8 @@ class World:
             raise ConnectionLost("connection refused")
         return self
 
-    def knock(self) -> ProbeResult:
-        self.knocks.append(self.now)
+    def probe(self) -> ProbeResult:
+        self.probed.append(self.now)
         return self.while_away if self.away else "answers"
 
     def read(self) -> Image:
@@ -67,18 +68,18 @@ class World:
         pass
 
 
-def reader(world: World, *, knocks: bool, max_outage: float | None = None) -> LiveReader:
+def reader(world: World, *, probes: bool, max_outage: float | None = None) -> LiveReader:
     return LiveReader(
         name="test",
         kind="stream",
         connect=world.connect,
         policy=LivePolicy(
-            first_picture_seconds=10,
+            first_image_seconds=10,
             hang_seconds=1,
             stall_seconds=1,
             max_outage_seconds=max_outage,
         ),
-        knock=world.knock if knocks else None,
+        probe=world.probe if probes else None,
         clock=world.clock,
         wait=world.clock.wait,
         random=Random(0),
@@ -91,7 +92,7 @@ def test_a_server_that_returns_is_connected_to_at_once(
     outage: float, while_away: ProbeResult
 ) -> None:
     world = World(drop_at=1, away_until=1 + outage, while_away=while_away)
-    with reader(world, knocks=True):
+    with reader(world, probes=True):
         world.back.await_camera()
         assert world.now - world.away_until < 0.6
         # The first attempt, and one every ten seconds for servers behind a proxy at the most.
@@ -101,23 +102,23 @@ def test_a_server_that_returns_is_connected_to_at_once(
         world.back.open()
 
 
-def test_without_knocking_attempts_are_spaced_out() -> None:
+def test_without_probing_attempts_are_spaced_out() -> None:
     world = World(drop_at=1, away_until=60, while_away="unreachable")
-    with reader(world, knocks=False):
+    with reader(world, probes=False):
         world.back.await_camera()
         gaps = np.diff(world.attempts[1:])
-        assert world.knocks == []
+        assert world.probed == []
         assert (gaps[:4] <= [0.61, 1.21, 2.41, 4.81]).all()
         assert (gaps[4:] >= 4).all()
         assert (gaps <= 6.01).all()
         world.back.open()
 
 
-@pytest.mark.parametrize("knocks", [True, False])
-def test_patience_has_an_end(knocks: bool) -> None:
+@pytest.mark.parametrize("probes", [True, False])
+def test_patience_has_an_end(probes: bool) -> None:
     world = World(drop_at=1, away_until=1e9, while_away="unreachable")
-    with reader(world, knocks=knocks, max_outage=30) as source:
-        assert source.newest(5) is not None
+    with reader(world, probes=probes, max_outage=30) as source:
+        assert source.newest(PATIENCE) is not None
         with pytest.raises(SourceError, match=r"cannot read stream: test: .*(refused|cut)"):
             list(source)
         assert 30 <= world.now - 1 <= 36
@@ -126,7 +127,7 @@ def test_patience_has_an_end(knocks: bool) -> None:
 def test_the_first_picture_is_tried_for_a_bounded_time() -> None:
     world = World(drop_at=0, away_until=1e9, while_away="unreachable")
     with pytest.raises(SourceError, match="refused"):
-        reader(world, knocks=True)
+        reader(world, probes=True).open()
     assert 10 <= world.now <= 17
     assert len(world.attempts) >= 4
 
@@ -140,16 +141,29 @@ def test_a_refusal_is_believed_before_the_first_picture_only() -> None:
 
     world.connect = refuse  # type: ignore[method-assign]
     with pytest.raises(SourceError, match="404"):
-        reader(world, knocks=True)
+        reader(world, probes=True).open()
+    assert len(world.attempts) == 1
+
+
+def test_a_source_is_opened_once_and_knows_itself_only_then() -> None:
+    world = World(drop_at=1e9, away_until=1e9, while_away="unreachable")
+    source = reader(world, probes=False)
+    with pytest.raises(ValueError, match="not open"):
+        _ = source.info
+    source.close()
+    assert world.attempts == []
+    with reader(world, probes=False) as source:
+        assert source.open() is source
+        assert source.info.fps == 25.0
     assert len(world.attempts) == 1
 
 
 def test_the_wall_clock_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(drop_at=1, away_until=1.1, while_away="unreachable")
     monkeypatch.setattr("time.time", lambda: 0.0)
-    with reader(world, knocks=True) as source:
+    with reader(world, probes=True) as source:
         world.back.await_camera()
-        frame = source.newest(5)
+        frame = source.newest(PATIENCE)
         assert frame is not None
         assert frame.pts_seconds > 0
         world.back.open()
@@ -199,5 +213,5 @@ def test_ending_the_mailbox_wakes_everybody() -> None:
         waiter.start()
     mailbox.end()
     for waiter in waiters:
-        waiter.join(5)
+        waiter.join(PATIENCE)
     assert results == [None] * 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 from itertools import pairwise
 
@@ -14,7 +15,7 @@ from live_gradcam.capture.timeline import Timeline
 MILLISECONDS = Fraction(1, 1000)
 
 
-def ticks(times: list[tuple[int | None, int | None]], **options: object) -> list[int]:
+def ticks(times: Sequence[tuple[int | None, int | None]], **options: object) -> list[int]:
     timeline = Timeline(MILLISECONDS, Fraction(25), **options)  # type: ignore[arg-type]
     return [timeline.tick(pts, dts) for pts, dts in times]
 

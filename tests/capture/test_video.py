@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,7 +34,7 @@ def quadrant_picture(_number: int, width: int, height: int) -> np.ndarray:
     return quadrants(width, height)
 
 
-def read_all(path: Path, **options: bool) -> tuple[VideoSource, list[Frame]]:
+def read_all(path: Path, **options: Any) -> tuple[VideoSource, list[Frame]]:
     with VideoSource(path, **options) as source:
         return source, list(source)
 
@@ -357,7 +359,9 @@ def made_undecodable(path: Path) -> None:
         (made_undecodable, "not one frame can be decoded"),
     ],
 )
-def test_what_is_no_film_is_named(tmp_path: Path, make, says: str) -> None:
+def test_what_is_no_film_is_named(
+    tmp_path: Path, make: Callable[[Path], object], says: str
+) -> None:
     path = tmp_path / "clip.mp4"
     make(path)
     with pytest.raises(SourceError, match=says) as caught:

@@ -212,7 +212,7 @@ def test_a_chosen_class_is_the_one_explained(command: Command, photo: Path) -> N
     done = command("run", photo, "-o", "-", "--model", "scenes", "--class", "star")
     label = {p["class_index"]: p["label"] for p in json.loads(done.stdout)["predictions"]}
     record = json.loads(done.stdout)
-    from live_gradcam.capture.scene import SCENE_CLASSES
+    from live_gradcam.scenes import SCENE_CLASSES
 
     assert record["explained"] == SCENE_CLASSES.index("star")
     assert all(SCENE_CLASSES[index] == name for index, name in label.items())

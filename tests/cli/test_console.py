@@ -34,12 +34,12 @@ def test_an_unknown_total_and_rate_are_left_out() -> None:
 def test_frames_that_take_long_say_how_far_they_are() -> None:
     stream = io.StringIO()
     console = Console(stream=stream)
-    console.within(1, 512)  # nothing is in progress yet
+    console.show_forwards(1, 512)  # nothing is in progress yet
     now = [0.0]
     with ProgressLine(console, "mug.jpg", clock=lambda: now[0]) as line:
         for done in range(0, 513, 64):
             now[0] += 0.5
-            line.within(done, 512)
+            line.show_forwards(done, 512)
     assert stream.getvalue().splitlines() == [
         "mug.jpg: 192/512 forwards for the present frames",
         "mug.jpg: 448/512 forwards for the present frames",

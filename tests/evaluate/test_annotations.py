@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from live_gradcam.errors import SourceError, UsageError
-from live_gradcam.evaluate.annotations import Shape, mask_of, read_annotations
+from live_gradcam.evaluate.annotations import ObjectAnnotation, object_mask, read_annotations
 
 
 def write_coco(path: Path, *annotations: dict[str, Any]) -> Path:
@@ -32,21 +32,21 @@ def test_coco_boxes_and_outlines(tmp_path: Path) -> None:
     )
     annotations = read_annotations(path)
     for name in ("sub/a.jpg", "a.jpg", "other/a.png"):  # by path, by name, by stem
-        annotated = annotations.of(name)
+        annotated = annotations.find(name)
         assert annotated is not None
         assert annotated.size == (64, 48)
-    box, outline, pieces = annotated.shapes
-    assert box == Shape("fish", (10.0, 20.0, 4.0, 5.0))
-    assert mask_of(box, (64, 48)).sum() == 20
-    triangle = mask_of(outline, (64, 48))
+        box, outline, pieces = annotated.objects
+    assert box == ObjectAnnotation("fish", (10.0, 20.0, 4.0, 5.0))
+    assert object_mask(box, (64, 48)).sum() == 20
+    triangle = object_mask(outline, (64, 48))
     assert triangle[2, 2]
     assert not triangle[18, 18]
     assert pieces.box == (30.0, 30.0, 30.0, 10.0)
-    both = mask_of(pieces, (64, 48))
+    both = object_mask(pieces, (64, 48))
     assert both[35, 35]
     assert both[32, 57]
     assert not both[35, 45]
-    assert annotations.of("b.jpg") is None
+    assert annotations.find("b.jpg") is None
 
 
 def test_coco_run_length_masks(tmp_path: Path) -> None:
@@ -57,25 +57,25 @@ def test_coco_run_length_masks(tmp_path: Path) -> None:
         {"bbox": [1, 2, 2, 3], "segmentation": {"counts": counts, "size": [48, 64]}, "iscrowd": 1},
         {"segmentation": {"counts": "b13]10^k2", "size": [48, 64]}},
     )
-    annotated = read_annotations(path).of("a.jpg")
+    annotated = read_annotations(path).find("a.jpg")
     assert annotated is not None
     expected = np.zeros((48, 64), bool)
     expected[2:5, 1:3] = True
-    assert len(annotated.shapes) == 2
-    for shape in annotated.shapes:
+    assert len(annotated.objects) == 2
+    for shape in annotated.objects:
         assert shape.box == (1.0, 2.0, 2.0, 3.0)
-        np.testing.assert_array_equal(mask_of(shape, (64, 48)), expected)
-        twice = mask_of(shape, (128, 96), (2.0, 2.0))
+        np.testing.assert_array_equal(object_mask(shape, (64, 48)), expected)
+        twice = object_mask(shape, (128, 96), (2.0, 2.0))
         np.testing.assert_array_equal(twice, expected.repeat(2, 0).repeat(2, 1))
-        assert mask_of(shape, (2, 100)).sum() == 3, "a mask ends at the picture's edges"
+        assert object_mask(shape, (2, 100)).sum() == 3, "a mask ends at the picture's edges"
 
 
 def test_masks_scale_with_the_picture_and_end_at_its_edges() -> None:
-    shape = Shape("x", (-5.0, 10.0, 20.0, 1000.0))
-    mask = mask_of(shape, (30, 40), (0.5, 2.0))
+    shape = ObjectAnnotation("x", (-5.0, 10.0, 20.0, 1000.0))
+    mask = object_mask(shape, (30, 40), (0.5, 2.0))
     rows, columns = np.nonzero(mask)
     assert (rows.min(), rows.max(), columns.min(), columns.max()) == (20, 39, 0, 7)
-    assert not mask_of(Shape("x", (500.0, 500.0, 3.0, 3.0)), (30, 40)).any()
+    assert not object_mask(ObjectAnnotation("x", (500.0, 500.0, 3.0, 3.0)), (30, 40)).any()
 
 
 @pytest.mark.parametrize(
@@ -102,9 +102,9 @@ def test_what_is_wrong_in_coco_is_left_out_and_counted(
 ) -> None:
     path = write_coco(tmp_path / "coco.json", wrong, {"bbox": [1, 2, 3, 4]})
     annotations = read_annotations(path)
-    annotated = annotations.of("a.jpg")
+    annotated = annotations.find("a.jpg")
     assert annotated is not None
-    assert [shape.box for shape in annotated.shapes] == [(1.0, 2.0, 3.0, 4.0)]
+    assert [shape.box for shape in annotated.objects] == [(1.0, 2.0, 3.0, 4.0)]
     assert annotations.broken == 1
     assert annotations.example
 
@@ -142,9 +142,9 @@ def test_voc(tmp_path: Path) -> None:
     (tmp_path / "a.xml").write_text(VOC.format(extra="", name="a.jpg", label="fish &amp; chips"))
     (tmp_path / "notes.txt").write_text("not an annotation")
     for source in (tmp_path, tmp_path / "a.xml"):
-        annotated = read_annotations(source).of("folder/a.jpg")
+        annotated = read_annotations(source).find("folder/a.jpg")
         assert annotated is not None
-        assert annotated.shapes == (Shape("fish & chips", (0.0, 0.0, 10.0, 5.0)),)
+        assert annotated.objects == (ObjectAnnotation("fish & chips", (0.0, 0.0, 10.0, 5.0)),)
         assert annotated.size == (64, 48)
 
 
@@ -164,8 +164,8 @@ def test_entities_are_never_expanded(tmp_path: Path, declared: str) -> None:
         read_annotations(tmp_path / "evil.xml")
     (tmp_path / "good.xml").write_text(VOC.format(extra="", name="g.jpg", label="fish"))
     annotations = read_annotations(tmp_path)
-    assert annotations.of("g.jpg") is not None
-    assert annotations.of("e.jpg") is None
+    assert annotations.find("g.jpg") is not None
+    assert annotations.find("e.jpg") is None
     assert annotations.broken == 1
     assert "evil.xml" in annotations.example
 
@@ -183,7 +183,7 @@ def test_an_object_without_a_box_is_left_out(tmp_path: Path) -> None:
     bad = "<object><name>x</name></object><object><bndbox><xmin>q</xmin></bndbox></object>"
     (tmp_path / "a.xml").write_text(VOC.format(extra=bad, name="a.jpg", label="fish"))
     annotations = read_annotations(tmp_path)
-    annotated = annotations.of("a.jpg")
+    annotated = annotations.find("a.jpg")
     assert annotated is not None
-    assert len(annotated.shapes) == 1
+    assert len(annotated.objects) == 1
     assert annotations.broken == 2

@@ -10,15 +10,14 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from live_gradcam.capture.scene import SCENE_CLASSES
 from live_gradcam.errors import SourceError, UsageError
 from live_gradcam.evaluate.annotations import read_annotations
-from live_gradcam.evaluate.dataset import choose, load, open_dataset
+from live_gradcam.evaluate.dataset import open_dataset
 from live_gradcam.evaluate.folders import printable
 from live_gradcam.explain.networks.labels import class_lookup
+from live_gradcam.scenes import SCENE_CLASSES
 
 LABELS = ("tench, Tinca tinca", "goldfish, Carassius auratus", "crane", "crane", "7")
-LOOKUP = class_lookup(LABELS)
 
 
 def save(path: Path, width: int = 24, height: int = 16) -> Path:
@@ -47,14 +46,14 @@ def save(path: Path, width: int = 24, height: int = 16) -> Path:
     ],
 )
 def test_a_name_means_a_label_a_synonym_or_an_index(name: str, index: int | None) -> None:
-    assert LOOKUP(name) == index
+    assert class_lookup(LABELS)(name) == index
 
 
 def test_a_folder_for_each_class(tmp_path: Path) -> None:
     for name in ("tench/b.png", "tench/deep/a.png", "1/c.png", "shark/d.png", "loose.png"):
         save(tmp_path / name)
     (tmp_path / "tench" / "notes.txt").write_text("no picture")
-    data = open_dataset(str(tmp_path), LOOKUP)
+    data = open_dataset(tmp_path, LABELS)
     found = {item.name: item.labels for item in data.items}
     assert found == {"1/c.png": (1,), "tench/b.png": (0,), "tench/deep/a.png": (0,)}
     assert dict(data.skipped) == {
@@ -79,7 +78,7 @@ def test_a_table_of_labels(tmp_path: Path, table: str) -> None:
     save(tmp_path / "not listed.png")
     (tmp_path / "labels.csv").write_text(table, encoding="utf-8")
     for source in (tmp_path, tmp_path / "labels.csv"):
-        data = open_dataset(str(source), LOOKUP)
+        data = open_dataset(str(source), LABELS)
         labels = {item.name: item.labels for item in data.items}
         assert labels == {"tench.png": (0,), "sub/gold.png": (1,)}
 
@@ -91,7 +90,7 @@ def test_rows_that_cannot_be_used_are_counted_and_named(tmp_path: Path) -> None:
         "file,label\na.png,tench\n../outside.png,tench\nmissing.png,tench\na\0b.png,tench\n"
         ",tench\nshort\n/etc/passwd,tench\n"
     )
-    data = open_dataset(str(tmp_path / "data"), LOOKUP)
+    data = open_dataset(tmp_path / "data", LABELS)
     assert [item.name for item in data.items] == ["a.png"]
     reasons = dict(data.skipped)
     assert reasons["../outside.png"] == reasons["/etc/passwd"] == "it lies outside of the folder"
@@ -106,15 +105,14 @@ def test_a_table_that_is_none_is_refused(tmp_path: Path, table: str) -> None:
     save(tmp_path / "a.png")
     (tmp_path / "labels.csv").write_text(table)
     with pytest.raises(SourceError):
-        open_dataset(str(tmp_path), LOOKUP)
+        open_dataset(tmp_path, LABELS)
 
 
 def test_the_real_photographs_and_their_table(shared: Path) -> None:
     from torchvision.models import SqueezeNet1_1_Weights
 
-    lookup = class_lookup(SqueezeNet1_1_Weights.DEFAULT.meta["categories"])
     folder = shared / "media" / "images"
-    data = open_dataset(str(folder), lookup)
+    data = open_dataset(folder, SqueezeNet1_1_Weights.DEFAULT.meta["categories"])
     rows = [line.split(",") for line in (folder / "labels.csv").read_text().splitlines()[1:]]
     assert {item.name: item.labels[0] for item in data.items} == {
         name: int(index) for name, index, *_ in rows
@@ -125,16 +123,16 @@ def test_the_real_photographs_and_their_table(shared: Path) -> None:
 def test_pictures_only_have_no_labels(tmp_path: Path) -> None:
     for name in ("p10.png", "p2.png", ".hidden.png"):
         save(tmp_path / name)
-    data = open_dataset(str(tmp_path), LOOKUP)
+    data = open_dataset(tmp_path, LABELS)
     assert [(item.name, item.labels) for item in data.items] == [("p2.png", ()), ("p10.png", ())]
-    (item,) = open_dataset(str(tmp_path / "p2.png"), LOOKUP).items
+    (item,) = open_dataset(str(tmp_path / "p2.png"), LABELS).items
     assert item.name == "p2.png"
 
 
 def test_a_folder_beside_pictures_that_is_no_class_is_left_out(tmp_path: Path) -> None:
     save(tmp_path / "a.png")
     save(tmp_path / "thumbnails" / "a.png")
-    data = open_dataset(str(tmp_path), LOOKUP)
+    data = open_dataset(tmp_path, LABELS)
     assert [item.name for item in data.items] == ["a.png"]
     assert data.notes
 
@@ -143,16 +141,16 @@ def test_folders_that_mean_no_class_are_an_error_that_names_them(tmp_path: Path)
     for name in ("n01440764", "n01443537"):
         save(tmp_path / name / "a.png")
     with pytest.raises(SourceError, match=r"2 folders, such as n01440764.*--labels"):
-        open_dataset(str(tmp_path), LOOKUP)
+        open_dataset(tmp_path, LABELS)
 
 
 def test_an_empty_and_a_missing_folder(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="no picture"):
-        open_dataset(str(tmp_path), LOOKUP)
+        open_dataset(tmp_path, LABELS)
     with pytest.raises(SourceError, match="no such folder"):
-        open_dataset(str(tmp_path / "nowhere"), LOOKUP)
+        open_dataset(str(tmp_path / "nowhere"), LABELS)
     with pytest.raises(SourceError):
-        open_dataset("\0", LOOKUP)
+        open_dataset("\0", LABELS)
 
 
 def test_a_hostile_folder_gives_what_is_good_in_it(tmp_path: Path) -> None:
@@ -165,7 +163,7 @@ def test_a_hostile_folder_gives_what_is_good_in_it(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "tench" / "pipe.png")
     (tmp_path / os.fsdecode(b"\xff\xfe\n\x1b[31m")).mkdir()
     save(tmp_path / "tench" / "odd \x1b[31m\n\u202e.png")
-    data = open_dataset(str(tmp_path), LOOKUP)
+    data = open_dataset(tmp_path, LABELS)
     assert "tench/good.png" in {item.name for item in data.items}
     assert all(item.name.isprintable() for item in data.items)
     assert all(name.isprintable() for name, _ in data.skipped)
@@ -173,7 +171,7 @@ def test_a_hostile_folder_gives_what_is_good_in_it(tmp_path: Path) -> None:
     readable = []
     for item in data.items:
         with suppress(SourceError):
-            readable.append(load(item, LOOKUP).image.shape)
+            readable.append(data.load(item).image.shape)
     assert readable == [(16, 24, 3), (16, 24, 3)]
 
 
@@ -182,7 +180,7 @@ def test_thousands_of_folders_are_no_trouble(tmp_path: Path) -> None:
     for index in range(3000):
         (tmp_path / f"class_{index}").mkdir()
     save(tmp_path / "class_2999" / "a.png")
-    data = open_dataset(str(tmp_path), class_lookup(labels))
+    data = open_dataset(str(tmp_path), labels)
     assert [item.labels for item in data.items] == [(2999,)]
 
 
@@ -194,19 +192,19 @@ def test_names_are_printable_and_of_bounded_length() -> None:
 
 
 def test_generated_scenes_have_masks_and_depend_on_their_seed_alone() -> None:
-    lookup = class_lookup(SCENE_CLASSES)
     first, again, other = (
-        open_dataset(source, lookup, scenes=6) for source in ("scenes:3", "scenes:3", "scenes:4")
+        open_dataset(source, SCENE_CLASSES, scenes=6)
+        for source in ("scenes:3", "scenes:3", "scenes:4")
     )
     assert [item.scene for item in first.items] == [item.scene for item in again.items]
     assert first.items[0].scene != other.items[0].scene
-    sample = load(first.items[1], lookup)
+    sample = first.load(first.items[1])
     assert len(sample.labels) == len(sample.objects) == 2
     assert all(mask.any() and mask.shape == (256, 256) for _, mask in sample.objects)
     with pytest.raises(UsageError, match="seed"):
-        open_dataset("scenes:x", lookup)
+        open_dataset("scenes:x", SCENE_CLASSES)
     with pytest.raises(SourceError, match="--model scenes"):
-        open_dataset("scenes", LOOKUP)
+        open_dataset("scenes", LABELS)
 
 
 def test_a_choice_of_pictures_is_spread_over_the_classes(tmp_path: Path) -> None:
@@ -214,13 +212,13 @@ def test_a_choice_of_pictures_is_spread_over_the_classes(tmp_path: Path) -> None
         save(tmp_path / "tench" / f"{index}.png")
     for index in range(3):
         save(tmp_path / "goldfish" / f"{index}.png")
-    items = open_dataset(str(tmp_path), LOOKUP).items
-    chosen = choose(items, 8, seed=1)
+    data = open_dataset(tmp_path, LABELS)
+    chosen = data.subset(8, seed=1).items
     assert [item.labels[0] for item in chosen].count(1) == 3
     assert len(chosen) == 8
-    assert chosen == choose(items, 8, seed=1) != choose(items, 8, seed=2)
-    assert chosen == [item for item in items if item in chosen]
-    assert choose(items, 100, 0) == choose(items, None, 0) == items
+    assert chosen == data.subset(8, seed=1).items != data.subset(8, seed=2).items
+    assert chosen == tuple(item for item in data.items if item in chosen)
+    assert data.subset(100).items == data.subset(None).items == data.items
 
 
 def test_boxes_give_labels_and_masks_in_the_picture_s_own_pixels(tmp_path: Path) -> None:
@@ -238,8 +236,8 @@ def test_boxes_give_labels_and_masks_in_the_picture_s_own_pixels(tmp_path: Path)
             "<object><name>shark</name><bndbox><xmin>1</xmin><ymin>1</ymin><xmax>2</xmax>"
             "<ymax>2</ymax></bndbox></object></annotation>"
         )
-    data = open_dataset(str(tmp_path / "data"), LOOKUP, boxes=read_annotations(boxes))
-    samples = {item.name: load(item, LOOKUP) for item in data.items}
+    data = open_dataset(tmp_path / "data", LABELS, boxes=read_annotations(boxes))
+    samples = {item.name: data.load(item) for item in data.items}
     ((index, mask),) = samples["a.png"].objects
     assert index == 0
     assert samples["a.png"].labels == (0,)
@@ -261,9 +259,9 @@ def test_boxes_without_names_of_classes_belong_to_the_picture_s_class(tmp_path: 
         '"annotations": [{"image_id": 1, "category_id": 1, "bbox": [2, 3, 4, 5]}]}'
     )
     boxes = read_annotations(tmp_path / "boxes.json")
-    data = open_dataset(str(tmp_path / "data"), LOOKUP, boxes=boxes)
+    data = open_dataset(tmp_path / "data", LABELS, boxes=boxes)
     (item,) = data.items
-    sample = load(item, LOOKUP)
+    sample = data.load(item)
     assert [(index, int(mask.sum())) for index, mask in sample.objects] == [(1, 20)]
     assert any("own class" in note for note in data.notes)
 
@@ -272,6 +270,4 @@ def test_boxes_of_other_pictures_are_refused(tmp_path: Path) -> None:
     save(tmp_path / "data" / "a.png")
     (tmp_path / "boxes.json").write_text('{"images": [{"id": 1, "file_name": "b.png"}]}')
     with pytest.raises(SourceError, match="none of the pictures"):
-        open_dataset(
-            str(tmp_path / "data"), LOOKUP, boxes=read_annotations(tmp_path / "boxes.json")
-        )
+        open_dataset(tmp_path / "data", LABELS, boxes=tmp_path / "boxes.json")

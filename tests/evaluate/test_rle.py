@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from live_gradcam.evaluate.rle import RunMask, read_runs
+from live_gradcam.evaluate.rle import RunLengthMask, parse_run_lengths
 
 
 def runs_of(mask: NDArray[np.bool_]) -> list[int]:
@@ -49,10 +49,10 @@ def entry(counts: object, size: object = (4, 3)) -> dict[str, Any]:
 
 @pytest.mark.parametrize("counts", [HAND_RUNS, "1241N", [0, 0, *HAND_RUNS], [*HAND_RUNS, 0]])
 def test_a_mask_drawn_by_hand(counts: object) -> None:
-    mask = read_runs(entry(counts))
+    mask = parse_run_lengths(entry(counts))
     assert mask.size == (3, 4)
-    np.testing.assert_array_equal(mask.pixels(), HAND)
-    assert mask.box() == (0, 0, 3, 4)
+    np.testing.assert_array_equal(mask.to_array(), HAND)
+    assert mask.bounding_box() == (0, 0, 3, 4)
 
 
 def test_numbers_of_several_groups_and_below_zero() -> None:
@@ -61,22 +61,22 @@ def test_numbers_of_several_groups_and_below_zero() -> None:
     # second: -17, in the groups 01111 and 11111; the fifth is 970 - 7 = 963.
     counts = [1000, 20, 7, 3, 970]
     assert pack(counts) == "Xo0d07_OSn0"
-    assert read_runs(entry("Xo0d07_OSn0", (40, 50))).counts == tuple(counts)
+    assert parse_run_lengths(entry("Xo0d07_OSn0", (40, 50))).counts == tuple(counts)
 
 
 def test_a_string_that_the_coco_library_wrote() -> None:
     # Of mask[:50, 50:] in 100x100: the runs 5000, 50, 50, 50, ...
-    mask = read_runs(entry("Xl4b1b1" + "0" * 98, (100, 100))).pixels()
+    mask = parse_run_lengths(entry("Xl4b1b1" + "0" * 98, (100, 100))).to_array()
     assert mask[:50, 50:].all()
     assert mask.sum() == 50 * 50
 
 
 def test_all_and_nothing() -> None:
-    assert read_runs(entry([0, 12])).pixels().all()
-    nothing = read_runs(entry([12]))
-    assert not nothing.pixels().any()
+    assert parse_run_lengths(entry([0, 12])).to_array().all()
+    nothing = parse_run_lengths(entry([12]))
+    assert not nothing.to_array().any()
     with pytest.raises(ValueError, match="empty"):
-        nothing.box()
+        nothing.bounding_box()
 
 
 @given(
@@ -87,11 +87,15 @@ def test_all_and_nothing() -> None:
 def test_every_mask_comes_back(size: tuple[int, int], seed: int, share: float) -> None:
     mask = np.random.default_rng(seed).random(size) < share
     counts = runs_of(mask)
-    expected = RunMask((size[1], size[0]), tuple(counts))
-    assert read_runs(entry(counts, size)) == read_runs(entry(pack(counts), size)) == expected
-    np.testing.assert_array_equal(expected.pixels(), mask)
+    expected = RunLengthMask((size[1], size[0]), tuple(counts))
+    assert (
+        parse_run_lengths(entry(counts, size))
+        == parse_run_lengths(entry(pack(counts), size))
+        == expected
+    )
+    np.testing.assert_array_equal(expected.to_array(), mask)
     if mask.any():
-        left, top, width, height = expected.box()
+        left, top, width, height = expected.bounding_box()
         assert mask[top : top + height, left : left + width].sum() == mask.sum()
 
 
@@ -122,13 +126,13 @@ def test_what_is_damaged_is_refused_with_its_reason(
     counts: object, size: object, reason: str
 ) -> None:
     with pytest.raises(ValueError, match=reason):
-        read_runs(entry(counts, size))
+        parse_run_lengths(entry(counts, size))
 
 
 @given(st.text(st.characters(min_codepoint=40, max_codepoint=120), max_size=30))
 def test_any_string_is_a_mask_or_refused(text: str) -> None:
     try:
-        mask = read_runs(entry(text))
+        mask = parse_run_lengths(entry(text))
     except ValueError:
         return
-    assert mask.pixels().shape == (4, 3)
+    assert mask.to_array().shape == (4, 3)

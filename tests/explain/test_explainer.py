@@ -14,6 +14,7 @@ import torch
 from PIL import Image as PilImages
 from torch import Tensor, nn
 
+from live_gradcam.choices import View
 from live_gradcam.errors import DeviceError, SourceError, UsageError
 from live_gradcam.explain.classifier import Classifier, load_classifier
 from live_gradcam.explain.engine.fused import FusedNetwork, Output
@@ -21,7 +22,7 @@ from live_gradcam.explain.explainer import Explainer
 from live_gradcam.explain.preprocess import Preprocessing
 from live_gradcam.explain.protocol import ClassChoice
 from live_gradcam.native import cv2
-from live_gradcam.values import Explanation, View
+from live_gradcam.values import Explanation
 from tests.explain import support
 
 

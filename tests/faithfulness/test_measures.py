@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from live_gradcam.capture.scene import render_scene
 from live_gradcam.faithfulness import measures
+from live_gradcam.scenes import render_scene
 from live_gradcam.values import Region
 from tests.explain.support import TinyNet, randomised
 

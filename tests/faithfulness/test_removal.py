@@ -13,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from live_gradcam.capture.scene import render_scene
 from live_gradcam.errors import UsageError
 from live_gradcam.explain.classifier import Classifier, load_classifier
 from live_gradcam.explain.explainer import Explainer
@@ -28,6 +27,7 @@ from live_gradcam.faithfulness.removal import (
     rank_correlation,
     removal_test,
 )
+from live_gradcam.scenes import render_scene
 from live_gradcam.values import Explanation, Image, Region
 from tests.helpers.live import tiny_classifier
 

@@ -15,6 +15,8 @@ Step: TypeAlias = "np.ndarray | str | Gate"
 """A picture; ``"fail"``, ``"break"`` (OpenCV raises) or ``"end"`` (until the next open); a gate."""
 
 FRAME_SECONDS = 1 / 30
+PATIENCE = 60.0
+"""Seconds until something counts as never happening; on a busy machine much takes long."""
 
 
 class Gate:
@@ -27,11 +29,11 @@ class Gate:
     def pass_through(self) -> None:
         """Called by the camera."""
         self._reached.set()
-        assert self._open.wait(10), "the test never opened this gate"
+        assert self._open.wait(PATIENCE), "the test never opened this gate"
 
     def await_camera(self) -> None:
         """Called by the test: wait until the camera stands here."""
-        assert self._reached.wait(10), "the camera never came to this gate"
+        assert self._reached.wait(PATIENCE), "the camera never came to this gate"
 
     def open(self) -> None:
         """Called by the test: let the camera go on."""

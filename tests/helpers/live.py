@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from live_gradcam.capture.scene import SCENE_CLASSES
 from live_gradcam.explain.classifier import Classifier
+from live_gradcam.scenes import SCENE_CLASSES
 
 
 class TinyNetwork(nn.Module):

@@ -119,7 +119,9 @@ def write_sound(path: Path, seconds: float = 0.5) -> Path:
     return path
 
 
-def _write_tone(container, stream, seconds: float) -> None:
+def _write_tone(
+    container: av.container.OutputContainer, stream: av.AudioStream, seconds: float
+) -> None:
     count = int(seconds * 48_000) // 1024 + 1
     for number in range(count):
         wave = np.sin(np.arange(1024, dtype=np.float32) * 0.05)[None] * 0.1

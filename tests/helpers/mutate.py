@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import numpy as np
 from PIL import Image as Pillow
@@ -113,7 +114,7 @@ def _moving(number: int, width: int, height: int) -> np.ndarray:
 
 
 # (file name, options of write_film)
-_FILMS: tuple[tuple[str, dict], ...] = (
+_FILMS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("plain.mp4", {"audio_tracks": 1}),
     ("fast.mp4", {"container_options": {"movflags": "faststart"}}),
     ("fragments.mp4", {"container_options": {"movflags": "frag_keyframe+empty_moov"}}),

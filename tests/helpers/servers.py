@@ -14,6 +14,7 @@ import struct
 import threading
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from fractions import Fraction
 
 import numpy as np
@@ -37,7 +38,7 @@ class LoopbackServer(ABC):
     """A listener and one thread for each viewer.
 
     Attributes:
-        connections: How many viewers have come so far, knocks included.
+        connections: How many viewers have come so far, probes included.
         requests: First line of each request so far.
     """
 
@@ -133,7 +134,7 @@ class LoopbackServer(ABC):
         self._sending.wait()
         return not self._closing
 
-    def _start(self, function, *arguments) -> None:
+    def _start(self, function: Callable[..., None], *arguments: object) -> None:
         thread = threading.Thread(target=function, args=arguments, daemon=True, name="test server")
         self._threads = [old for old in self._threads if old.is_alive()]
         self._threads.append(thread)

@@ -17,10 +17,11 @@ import numpy as np
 from live_gradcam import lifecycle
 from live_gradcam.capture.live import LivePolicy, LiveReader
 from live_gradcam.capture.live_scene import Pace
-from live_gradcam.capture.scene import SceneSource, render_scene
+from live_gradcam.capture.scene import SceneSource
 from live_gradcam.capture.source import Source
 from live_gradcam.explain.explainer import Explainer
 from live_gradcam.pipeline import RunOptions
+from live_gradcam.scenes import render_scene
 from live_gradcam.session import run_session
 from live_gradcam.show.overlay import OverlayOptions
 from live_gradcam.values import Image
@@ -73,8 +74,8 @@ def open_camera(seed: int) -> Source:
         name=f"camera {seed}",
         kind="camera",
         connect=lambda: Ticking(seed),
-        policy=LivePolicy(first_picture_seconds=5.0, hang_seconds=5.0, stall_seconds=2.0),
-    )
+        policy=LivePolicy(first_image_seconds=5.0, hang_seconds=5.0, stall_seconds=2.0),
+    ).open()
 
 
 def say(**what: object) -> None:

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image as Pillow
 
 from live_gradcam.errors import SourceError
-from live_gradcam.images import MAX_PIXELS, load_picture, read_image
+from live_gradcam.images import MAX_PIXELS, load_image, read_image
 from live_gradcam.native import cv2
 from tests.helpers.media import corners, quadrants
 
@@ -152,7 +152,7 @@ def test_palettes_bits_and_greys() -> None:
     grey = read_image(encoded(from_rgb().convert("L"), "PNG"))
     assert [int(grey[y, x, 0]) for y in (5, 40) for x in (5, 60)] == [76, 150, 29, 128]
     assert (grey[..., 0] == grey[..., 2]).all()
-    bits = Pillow.fromarray(np.tile(np.uint8([[0, 255]]), (8, 8))).convert("1")
+    bits = Pillow.fromarray(np.tile(np.array([[0, 255]], np.uint8), (8, 8))).convert("1")
     np.testing.assert_array_equal(read_image(encoded(bits, "PNG"))[0, :2, 1], [0, 255])
 
 
@@ -179,11 +179,11 @@ def test_transparent_parts_lie_on_white(mode: str) -> None:
 def test_of_an_animation_the_first_picture_is_taken(format_name: str) -> None:
     others = [Pillow.new("RGB", (64, 48), colour) for colour in ("white", "black")]
     options = {"save_all": True, "append_images": others, "quality": 95}
-    picture = load_picture(encoded(from_rgb(), format_name, **options))
+    picture = load_image(encoded(from_rgb(), format_name, **options))
     assert corners(picture.image) == UPRIGHT
     assert len(picture.notes) == 1
     assert "first picture" in picture.notes[0]
-    assert load_picture(encoded(from_rgb(), "PNG")).notes == ()
+    assert load_image(encoded(from_rgb(), "PNG")).notes == ()
 
 
 def bomb(width: int, height: int) -> bytes:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from live_gradcam.capture.camera import CameraInfo
 from live_gradcam.capture.live_scene import LiveScene
 from live_gradcam.capture.scene import SceneSource
 from live_gradcam.capture.source import Source
+from live_gradcam.choices import COLORMAP_NAMES
 from live_gradcam.errors import SinkError, SourceError
 from live_gradcam.explain.explainer import Explainer
 from live_gradcam.explain.methods.table import METHODS, QUICK_METHODS
@@ -35,11 +37,11 @@ from live_gradcam.session.smoothing import LARGEST_BAND, TAPS, SteadyLabels, Ste
 from live_gradcam.session.state import SessionState, Situation
 from live_gradcam.session.studio import Studio
 from live_gradcam.session.worker import ExplainedFrame, Order, tell, wanted_classes
-from live_gradcam.show.overlay import COLORMAPS, Hud, OverlayOptions
+from live_gradcam.show.overlay import Hud, OverlayOptions
 from live_gradcam.show.records import RecordSink
 from live_gradcam.show.sink import Sink
 from live_gradcam.show.votes import spot_at
-from live_gradcam.timing import HowFar
+from live_gradcam.timing import StepProgress
 from live_gradcam.values import Explanation, Frame, Image, Prediction, SourceInfo
 from tests.helpers.live import tiny_classifier
 
@@ -87,7 +89,7 @@ EFFECTS: dict[str, tuple[object, object, object]] = {
     ),
     "v": (lambda s: s.view, "stretch", "full"),
     "b": (lambda s: s.overlay.layout, "side-by-side", "plain"),
-    "c": (lambda s: s.overlay.colormap, list(COLORMAPS)[1], list(COLORMAPS)[2]),
+    "c": (lambda s: s.overlay.colormap, COLORMAP_NAMES[1], COLORMAP_NAMES[2]),
     "[": (lambda s: s.overlay.opacity, 0.5, 0.4),
     "]": (lambda s: s.overlay.opacity, 0.7, 0.8),
     "m": (lambda s: s.mirror, True, False),
@@ -594,9 +596,16 @@ class _Kept(Sink):
         self.closed = False
         self._enough, self._count = enough, count
 
-    def write(self, frame: Frame, picture: Image | None, explanation: Explanation) -> None:
+    def write(
+        self,
+        frame: Frame,
+        rendered: Image | None,
+        explanation: Explanation,
+        *,
+        extra: Mapping[str, Any] | None = None,
+    ) -> None:
         self.frames.append(frame)
-        self.pictures.append(picture)
+        self.pictures.append(rendered)
         self.explanations.append(explanation)
         if self._enough is not None and len(self.frames) >= self._count:
             self._enough.set()
@@ -696,8 +705,8 @@ def test_a_window_says_how_far_a_slow_method_is_and_outputs_do_not(
 
     monkeypatch.setattr("live_gradcam.session.loop.Window", _Canvas)
     monkeypatch.setattr("live_gradcam.session.loop.make_hud", kept)
-    forwards = HowFar()
-    forwards.tell(16, 64)
+    forwards = StepProgress()
+    forwards.update(16, 64)
     with SceneSource(seed=2, width=160, height=120, fps=200, max_frames=3) as scene:
         run_session(
             scene,

@@ -11,7 +11,7 @@ import pytest
 
 from live_gradcam.errors import SinkError, UsageError
 from live_gradcam.native import cv2
-from live_gradcam.show.images import FolderSink, PictureSink, write_picture
+from live_gradcam.show.images import FolderSink, ImageSink, write_image
 from live_gradcam.show.open import open_sink, validate_outputs
 from live_gradcam.show.recorder import VideoSink
 from live_gradcam.show.records import RecordSink
@@ -30,10 +30,10 @@ def pictures(scene_info):
         ("a.mp4", VideoSink),
         ("a.MP4", VideoSink),
         ("a.mkv", VideoSink),
-        ("a.png", PictureSink),
-        ("a.JPEG", PictureSink),
-        ("a.webp", PictureSink),
-        ("a.bmp", PictureSink),
+        ("a.png", ImageSink),
+        ("a.JPEG", ImageSink),
+        ("a.webp", ImageSink),
+        ("a.bmp", ImageSink),
         ("a.jsonl", RecordSink),
         ("a.csv", RecordSink),
         ("new", FolderSink),
@@ -197,8 +197,8 @@ def test_a_folder_made_for_nothing_is_removed(tmp_path, scene_info):
 
 def test_a_picture_is_replaced_as_a_whole_and_through_links(tmp_path):
     target, link = tmp_path / "real.png", tmp_path / "link.png"
-    write_picture(target, np.zeros((4, 4, 3), np.uint8))
+    write_image(target, np.zeros((4, 4, 3), np.uint8))
     link.symlink_to(target)
-    write_picture(link, np.full((4, 4, 3), 9, np.uint8))
+    write_image(link, np.full((4, 4, 3), 9, np.uint8))
     assert link.is_symlink()
     assert cv2.imread(str(target)).max() == 9

@@ -10,21 +10,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from live_gradcam.choices import COLORMAP_NAMES, LAYOUTS
 from live_gradcam.native import cv2
 from live_gradcam.show.arrange import Arrangement
 from live_gradcam.show.heat import heat_table, normalise, upsample
 from live_gradcam.show.overlay import (
-    COLORMAPS,
-    LAYOUTS,
     Hud,
     OverlayOptions,
     draw,
     draw_mosaic,
     locate,
-    tile_places,
 )
-from live_gradcam.show.panels import ACCENT, legend_panel, logits, pill, type_size
+from live_gradcam.show.panels import ACCENT, Space, legend_panel, logits, pill, type_size
 from live_gradcam.show.text import text_strip
+from live_gradcam.show.tiles import tile_places
 from live_gradcam.values import Explanation, Prediction, Region
 
 BARE = OverlayOptions(show_labels=False, show_legend=False, show_hud=False)
@@ -117,7 +116,7 @@ def test_the_hottest_spot_lies_in_the_middle_of_the_hottest_cell():
 
 
 def test_full_heat_is_opacity_times_the_last_colour_of_the_map():
-    for name in COLORMAPS:
+    for name in COLORMAP_NAMES:
         options = dataclasses.replace(BARE, colormap=name, opacity=0.5)
         picture = draw(gray(), explanation(np.ones((1, 7, 7))), options=options)
         colour = heat_table(name, 0.5, False).colours[255].astype(float)
@@ -405,14 +404,19 @@ def test_drawing_changing_numbers_for_ever_takes_no_more_memory():
     assert sizes[1] - sizes[0] < 8e6
 
 
+def space(size, room):
+    """Space for type of a size between margins of none."""
+    return Space(width=room, height=room, size=size, margin=0)
+
+
 def panel(words="note"):
-    return pill(words, size=16, max_width=300, colour=(255, 255, 255), ground=(0, 0, 0))
+    return pill(words, space(16, 300), colour=(255, 255, 255), ground=(0, 0, 0))
 
 
 def test_a_panel_keeps_clear_of_the_maps_where_there_is_room():
     def place(keep_clear):
         picture = gray()
-        assert Arrangement(picture, 8, keep_clear).add(panel(), ("bottom-left", "bottom-right"))
+        assert Arrangement(picture, 8, keep_clear).add([panel()], ("bottom-left", "bottom-right"))
         rows, columns = np.nonzero((picture != 120).any(axis=2))
         return columns.mean() < 260, rows.mean() > 180
 
@@ -482,7 +486,7 @@ def test_a_long_title_of_the_legend_is_broken_and_not_shrunk():
     table = heat_table("turbo", 0.6, False)
 
     def legend(title, width=240):
-        made = legend_panel(title, table, 0.5, signed=False, size=20, width=width)
+        made = legend_panel(title, table, 0.5, space(20, 400), width, signed=False)
         assert made is not None
         return made
 
@@ -513,7 +517,7 @@ def test_logits_are_written_as_people_read_them(value, words):
 
 def test_a_long_banner_is_broken_and_not_cut():
     def made(words):
-        return pill(words, size=20, max_width=300, colour=(0, 0, 0), ground=ACCENT)
+        return pill(words, space(20, 300), colour=(0, 0, 0), ground=ACCENT)
 
     short = made("lost")
     long = made("http://10.0.0.7:8080/stream: the connection was cut, reconnecting in 2 s")

@@ -49,7 +49,7 @@ class TestEverySink:
 
     def test_needs_the_picture_only_if_it_says_so(self, tmp_path, one_info, explained, name):
         with open_sink(f"{tmp_path}/{name}", one_info) as sink:
-            if sink.needs_picture:
+            if sink.needs_rendered:
                 with pytest.raises(ValueError, match="needs the drawn picture"):
                     sink.write(numbered(1)[0], None, explained)
             else:

@@ -21,7 +21,7 @@ from PIL import ImageGrab
 from live_gradcam.errors import DeviceError
 from live_gradcam.show import display
 from live_gradcam.show.display import screen_size
-from live_gradcam.show.window import first_size, fitted, key_name, probe_display
+from live_gradcam.show.window import canvas_size, first_size, key_name, probe_display
 
 TITLE = "live-gradcam test"
 
@@ -506,17 +506,9 @@ def test_a_display_that_says_nothing_about_its_screen_sets_no_limit(monkeypatch,
             assert screen_size() is None
 
 
-def test_pictures_are_fitted_with_black_bars():
-    picture = np.full((90, 160, 3), 255, np.uint8)
-    canvas, place = fitted(picture, 320, 320)
-    assert canvas.shape == (320, 320, 3)
-    assert place == (0, 70, 320, 180)
-    assert canvas[:70].max() == canvas[250:].max() == 0
-    assert canvas[70:250].min() == 255
-    same, place = fitted(picture, 160, 90)
-    assert same is picture
-    assert place == (0, 0, 160, 90)
-    assert fitted(picture, 0, 0)[0] is picture
+def test_the_image_decides_while_the_window_does_not_know_its_size():
+    assert canvas_size((160, 90), (320, 320)) == (320, 320)
+    assert canvas_size((160, 90), (0, 0)) == (160, 90)
 
 
 def test_nothing_of_the_repository_is_needed_to_import_the_window():

@@ -11,15 +11,17 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from live_gradcam.capture.scene import render_scene
 from live_gradcam.explain.classifier import Classifier, load_classifier
 from live_gradcam.explain.explainer import Explainer
 from live_gradcam.native import cv2
+from live_gradcam.scenes import render_scene
 from live_gradcam.values import Image
 
 pytest.importorskip("gradio", reason="the page needs gradio: pip install '.[web]'")
@@ -126,17 +128,17 @@ def explainer(classifier: Classifier) -> Iterator[Explainer]:
 
 @pytest.fixture(scope="session")
 def telling(explainer: Explainer) -> Image:
-    """A generated picture in which something speaks for the best class."""
+    """A generated image in which something speaks for the best class."""
     images = (scene(seed) for seed in range(200))
     return next(each for each in images if (explainer.explain(each).evidence > 0).any())
 
 
 def scene(seed: int, width: int = 320, height: int = 240) -> Image:
-    """A generated picture with one object."""
+    """A generated image with one object."""
     return render_scene(seed, width=width, height=height, objects=1).image
 
 
-def encoded(image: Image, suffix: str = ".png") -> bytes:
+def encoded(image: NDArray[Any], suffix: str = ".png") -> bytes:
     return cv2.imencode(suffix, image)[1].tobytes()
 
 

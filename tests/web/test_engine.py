@@ -9,23 +9,30 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from live_gradcam.values import Explanation, Image, Prediction, Region, View
-from live_gradcam.web.engine import Busy, Classes, Seat, SharedEngine
+from live_gradcam.choices import View
+from live_gradcam.errors import UsageError
+from live_gradcam.explain.classifier import Classifier
+from live_gradcam.explain.protocol import BatchExplainer, ClassChoice
+from live_gradcam.pool import ExplainerPool
+from live_gradcam.values import Explanation, Image, Prediction, Region
+from live_gradcam.web.engine import Busy, SharedEngine, VisitorExplainer
 
 
 class Readable:
-    """Explains a picture by its first pixel, in batches that a test can hold back and look at."""
+    """Explains an image by its first pixel, in batches that a test can hold back and look at."""
 
     def __init__(self) -> None:
         self.batches: list[list[int]] = []
-        self.questions: list[tuple[Classes, View | None]] = []
+        self.threads: set[str] = set()
+        self.questions: list[tuple[ClassChoice, View | None]] = []
         self.free = threading.Event()
         self.entered = threading.Semaphore(0)
         self.free.set()
 
     def explain_batch(
-        self, images: Sequence[Image], *, classes: Classes = None, view: View | None = None
+        self, images: Sequence[Image], *, classes: ClassChoice = None, view: View | None = None
     ) -> list[Explanation]:
+        self.threads.add(threading.current_thread().name)
         self.entered.release()
         self.free.wait(10)
         numbers = [int(image[0, 0, 0]) for image in images]
@@ -46,7 +53,7 @@ def explanation(number: int) -> Explanation:
     )
 
 
-def picture(number: int) -> Image:
+def image_of(number: int) -> Image:
     return np.full((4, 4, 3), number, np.uint8)
 
 
@@ -56,8 +63,26 @@ def explainer() -> Readable:
 
 
 @pytest.fixture
-def engine(explainer: Readable) -> Iterator[SharedEngine]:
-    with SharedEngine(explainer, batch=4, waiting_per_visitor=8) as engine:
+def others() -> dict[str, Readable]:
+    """What the pool made, by method."""
+    return {}
+
+
+@pytest.fixture
+def pool(
+    explainer: Readable, others: dict[str, Readable], classifier: Classifier
+) -> ExplainerPool[BatchExplainer]:
+    def make(_classifier: Classifier, method: str) -> BatchExplainer:
+        others[method] = Readable()
+        others[method].threads.add(threading.current_thread().name)
+        return others[method]
+
+    return ExplainerPool[BatchExplainer](classifier, make, given=explainer)
+
+
+@pytest.fixture
+def engine(pool: ExplainerPool[BatchExplainer], explainer: Readable) -> Iterator[SharedEngine]:
+    with SharedEngine(pool, batch=4, waiting_per_visitor=8) as engine:
         yield engine
         explainer.free.set()
 
@@ -67,13 +92,13 @@ Held = Callable[[Sequence[tuple[str, int]]], list[Future[Explanation]]]
 
 @pytest.fixture
 def held(engine: SharedEngine, explainer: Readable) -> Held:
-    """Submits pictures while the network is busy, so that they wait together; then lets it go."""
+    """Submits images while the network is busy, so that they wait together; then lets it go."""
 
-    def submit(pictures: Sequence[tuple[str, int]]) -> list[Future[Explanation]]:
+    def submit(images: Sequence[tuple[str, int]]) -> list[Future[Explanation]]:
         explainer.free.clear()
-        first = engine.submit("early", picture(200))
+        first = engine.submit("early", image_of(200))
         assert explainer.entered.acquire(timeout=10)
-        results = [engine.submit(visitor, picture(number)) for visitor, number in pictures]
+        results = [engine.submit(visitor, image_of(number)) for visitor, number in images]
         explainer.free.set()
         first.result(10)
         return results
@@ -87,7 +112,7 @@ def test_what_waits_shares_a_forward(held: Held, explainer: Readable) -> None:
     assert explainer.batches == [[200], [1, 2, 3]]
 
 
-def test_a_turn_serves_one_picture_of_each_before_a_second_of_anybody(
+def test_a_turn_serves_one_image_of_each_before_a_second_of_anybody(
     held: Held, explainer: Readable
 ) -> None:
     results = held([("many", 1), ("many", 2), ("many", 3), ("many", 4), ("one", 5), ("two", 6)])
@@ -105,12 +130,12 @@ def test_no_forward_is_larger_than_allowed(held: Held, explainer: Readable) -> N
 
 def test_different_questions_are_asked_apart(engine: SharedEngine, explainer: Readable) -> None:
     explainer.free.clear()
-    first = engine.submit("early", picture(200))
+    first = engine.submit("early", image_of(200))
     assert explainer.entered.acquire(timeout=10)
-    crop = engine.submit("a", picture(1))
-    full = engine.submit("b", picture(2), view="full")
-    named = engine.submit("c", picture(3), classes=7)
-    also_crop = engine.submit("d", picture(4))
+    crop = engine.submit("a", image_of(1))
+    full = engine.submit("b", image_of(2), view="full")
+    named = engine.submit("c", image_of(3), classes=7)
+    also_crop = engine.submit("d", image_of(4))
     explainer.free.set()
     for result, number in ((first, 200), (crop, 1), (full, 2), (named, 3), (also_crop, 4)):
         assert result.result(10).explained == (number,)
@@ -118,22 +143,43 @@ def test_different_questions_are_asked_apart(engine: SharedEngine, explainer: Re
     assert explainer.questions[1:] == [(None, "crop"), (None, "full"), (7, "crop")]
 
 
-def test_another_explainer_is_asked_apart(engine: SharedEngine, explainer: Readable) -> None:
-    other = Readable()
+def test_another_explainer_is_asked_apart(
+    engine: SharedEngine, explainer: Readable, others: dict[str, Readable]
+) -> None:
     explainer.free.clear()
-    first = engine.submit("early", picture(200))
+    first = engine.submit("early", image_of(200))
     assert explainer.entered.acquire(timeout=10)
     results = [
-        engine.submit("a", picture(1)),
-        engine.submit("b", picture(2), explainer=other),
+        engine.submit("a", image_of(1)),
+        engine.submit("b", image_of(2), key=engine.pool.key(method="layercam")),
     ]
     explainer.free.set()
     first.result(10)
     assert [result.result(10).explained for result in results] == [(1,), (2,)]
-    assert (explainer.batches, other.batches) == ([[200], [1]], [[2]])
+    assert (explainer.batches, others["layercam"].batches) == ([[200], [1]], [[2]])
 
 
-def test_one_broken_picture_does_not_spoil_the_others(held: Held) -> None:
+def test_all_that_touches_the_network_is_done_in_one_thread(
+    engine: SharedEngine, explainer: Readable, others: dict[str, Readable]
+) -> None:
+    key = engine.pool.key(method="layercam")
+    engine.submit("a", image_of(1)).result(10)
+    engine.submit("b", image_of(2), key=key).result(10)
+    done_in = engine.run(lambda: threading.current_thread().name).result(10)
+    assert {done_in} == explainer.threads == others["layercam"].threads
+    assert done_in != threading.current_thread().name
+
+
+def test_an_unknown_layer_is_the_answer_to_who_asked_for_it(
+    engine: SharedEngine, explainer: Readable
+) -> None:
+    unknown = engine.submit("a", image_of(1), key=engine.pool.key("layer9"))
+    with pytest.raises(UsageError, match="unknown layer: layer9"):
+        unknown.result(10)
+    assert engine.submit("a", image_of(2)).result(10).explained == (2,)
+
+
+def test_one_broken_image_does_not_spoil_the_others(held: Held) -> None:
     before, broken, after = held([("a", 1), ("b", 255), ("c", 3)])
     assert before.result(10).explained == (1,)
     assert after.result(10).explained == (3,)
@@ -143,35 +189,45 @@ def test_one_broken_picture_does_not_spoil_the_others(held: Held) -> None:
 
 def test_a_visitor_cannot_fill_the_queue(engine: SharedEngine, explainer: Readable) -> None:
     explainer.free.clear()
-    engine.submit("early", picture(200))
+    engine.submit("early", image_of(200))
     assert explainer.entered.acquire(timeout=10)
     for number in range(8):
-        engine.submit("greedy", picture(number))
+        engine.submit("greedy", image_of(number))
     with pytest.raises(Busy, match="too many of your pictures"):
-        engine.submit("greedy", picture(9))
-    modest = engine.submit("modest", picture(10))
+        engine.submit("greedy", image_of(9))
+    modest = engine.submit("modest", image_of(10))
     explainer.free.set()
     assert modest.result(10).explained == (10,)
 
 
 def test_who_gives_up_costs_no_forward(engine: SharedEngine, explainer: Readable) -> None:
     explainer.free.clear()
-    engine.submit("early", picture(200))
+    engine.submit("early", image_of(200))
     assert explainer.entered.acquire(timeout=10)
-    gone = engine.submit("a", picture(1))
-    stays = engine.submit("b", picture(2))
+    gone = engine.submit("a", image_of(1))
+    stays = engine.submit("b", image_of(2))
     assert gone.cancel()
     explainer.free.set()
     assert stays.result(10).explained == (2,)
     assert explainer.batches == [[200], [2]]
 
 
-def test_closing_answers_everybody(explainer: Readable) -> None:
-    engine = SharedEngine(explainer)
+def test_an_engine_that_was_never_asked_has_no_thread(
+    pool: ExplainerPool[BatchExplainer],
+) -> None:
+    before = threading.active_count()
+    with SharedEngine(pool):
+        assert threading.active_count() == before
+
+
+def test_closing_answers_everybody(
+    pool: ExplainerPool[BatchExplainer], explainer: Readable
+) -> None:
+    engine = SharedEngine(pool)
     explainer.free.clear()
-    first = engine.submit("early", picture(200))
+    first = engine.submit("early", image_of(200))
     assert explainer.entered.acquire(timeout=10)
-    waiting = engine.submit("a", picture(1))
+    waiting = engine.submit("a", image_of(1))
     closing = threading.Thread(target=engine.close)
     closing.start()
     with pytest.raises(Busy, match="closing"):
@@ -181,17 +237,19 @@ def test_closing_answers_everybody(explainer: Readable) -> None:
     assert first.result(10).explained == (200,)
     engine.close()
     with pytest.raises(Busy, match="closing"):
-        engine.submit("late", picture(1))
+        engine.submit("late", image_of(1))
+    with pytest.raises(Busy, match="closing"):
+        engine.run(lambda: None)
 
 
 def test_nobody_gets_the_answer_of_another(engine: SharedEngine) -> None:
     def visit(visitor: int) -> list[tuple[int, float]]:
-        seat = Seat(engine, f"visitor {visitor}")
+        explainer = VisitorExplainer(engine, f"visitor {visitor}")
         answers = []
         for turn in range(20):
             number = visitor * 20 + turn
-            pictures = [picture(number), picture(number)]
-            for each in seat.explain_batch(pictures):
+            images = [image_of(number), image_of(number)]
+            for each in explainer.explain_batch(images):
                 answers.append((each.explained[0], float(each.evidence[0, 0, 0])))
         return answers
 

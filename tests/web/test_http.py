@@ -246,10 +246,10 @@ def test_what_is_not_json_is_refused(http: httpx.Client, body: bytes) -> None:
     assert "Traceback" not in answer.text
 
 
-# Pictures go through our own loader
+# Images go through our own loader
 
 
-def test_a_picture_is_explained(http: httpx.Client, upload: Upload) -> None:
+def test_an_image_is_explained(http: httpx.Client, upload: Upload) -> None:
     path = upload(encoded(scene(1)))
     event, content = call(http, "explain", [file_data(path), "star", "stretch", 0.5, "magma"])
     assert event == "complete", content
@@ -260,20 +260,20 @@ def test_a_picture_is_explained(http: httpx.Client, upload: Upload) -> None:
 
 
 def test_the_interface_takes_a_method(http: httpx.Client, upload: Upload) -> None:
-    picture = file_data(upload(encoded(scene(1))))
-    look = ["star", "stretch", 0.5, "magma"]
+    image = file_data(upload(encoded(scene(1))))
+    settings = ["star", "stretch", 0.5, "magma"]
     maps = []
     for method in ("", "gradcam", "layercam"):
-        event, content = call(http, "explain_with", [picture, method, *look])
+        event, content = call(http, "explain_with", [image, method, *settings])
         assert event == "complete", content
         maps.append(content[2])
     assert maps[0] == maps[1] != maps[2]
-    event, content = call(http, "explain_with", [picture, "scorecam", *look])
+    event, content = call(http, "explain_with", [image, "scorecam", *settings])
     assert event == "error"
     assert "too slow for a page" in content["error"]
 
 
-def test_a_16_bit_picture_is_scaled_not_clipped(http: httpx.Client, upload: Upload) -> None:
+def test_a_16_bit_image_is_scaled_not_clipped(http: httpx.Client, upload: Upload) -> None:
     ramp = np.linspace(0, 65535, 320 * 240).reshape(240, 320).astype(np.uint16)
     event, content = call(
         http, "explain", [file_data(upload(encoded(ramp))), "", "crop", 0.0, "hot"]
@@ -295,7 +295,7 @@ def test_a_16_bit_picture_is_scaled_not_clipped(http: httpx.Client, upload: Uplo
     ],
     ids=["bomb", "text", "svg", "truncated", "empty"],
 )
-def test_a_bad_picture_is_one_sentence(
+def test_a_bad_image_is_one_sentence(
     http: httpx.Client, upload: Upload, data: bytes, cause: str
 ) -> None:
     path = upload(data, "evil.png")
@@ -308,7 +308,7 @@ def test_a_bad_picture_is_one_sentence(
 
 
 @pytest.mark.parametrize(
-    ("look", "cause"),
+    ("settings", "cause"),
     [
         (["teapot", "crop", 0.6, "turbo"], "teapot"),
         (["", "sideways", 0.6, "turbo"], "unknown view"),
@@ -319,9 +319,9 @@ def test_a_bad_picture_is_one_sentence(
     ],
 )
 def test_a_bad_setting_is_one_sentence(
-    http: httpx.Client, upload: Upload, look: list[Any], cause: str
+    http: httpx.Client, upload: Upload, settings: list[Any], cause: str
 ) -> None:
-    event, content = call(http, "explain", [file_data(upload(encoded(scene(1)))), *look])
+    event, content = call(http, "explain", [file_data(upload(encoded(scene(1)))), *settings])
     assert event == "error"
     assert cause in content["error"]
     assert "Traceback" not in content["error"]
@@ -439,8 +439,8 @@ def test_nobody_sees_the_camera_of_another(page: Page) -> None:
     wrong: list[str] = []
 
     def visit(number: int) -> None:
-        picture = np.full((240, 320, 3), colours[number], np.uint8)
-        frame = encoded(picture, ".png")
+        image = np.full((240, 320, 3), colours[number], np.uint8)
+        frame = encoded(image, ".png")
         with httpx.Client(base_url=page.address, timeout=60, trust_env=False) as client:
             camera = start_camera(client)
             for n in range(12):

@@ -10,17 +10,9 @@ import pytest
 from live_gradcam.errors import SourceError
 from live_gradcam.faithfulness.removal import Removal
 from live_gradcam.values import Explanation
-from live_gradcam.web.messages import percent, public_message, seen, trust
+from live_gradcam.web.messages import describe_answer, describe_trust, public_message
 
 Maker = Callable[..., Explanation]
-
-
-@pytest.mark.parametrize(
-    ("share", "text"),
-    [(0.0, "0 %"), (0.004, "under 1 %"), (0.5, "50 %"), (0.996, "over 99 %"), (1.0, "100 %")],
-)
-def test_percentages_never_claim_certainty(share: float, text: str) -> None:
-    assert percent(share).replace("\N{NO-BREAK SPACE}", " ") == text
 
 
 def plain(sentence: str) -> str:
@@ -28,34 +20,43 @@ def plain(sentence: str) -> str:
 
 
 def test_the_answer_in_a_sentence(make_explanation: Maker) -> None:
-    assert plain(seen(make_explanation())) == (
+    assert plain(describe_answer(make_explanation())) == (
         "The network sees mug and is 80 % sure. It looks mostly at the coloured places."
     )
 
 
+@pytest.mark.parametrize(
+    ("share", "words"), [(0.004, "under 1 %"), (0.007, "1 %"), (0.996, "over 99 %")]
+)
+def test_percentages_never_claim_certainty(
+    make_explanation: Maker, share: float, words: str
+) -> None:
+    probabilities = (0.9, share, 0.05)
+    both = make_explanation(evidence=np.ones((2, 7, 7), np.float32), probabilities=probabilities)
+    assert f"which it lists with {words}. " in plain(describe_answer(both.with_classes([1])))
+
+
 def test_an_unsure_answer_is_called_unsure(make_explanation: Maker) -> None:
     unsure = make_explanation(probabilities=(0.12, 0.1, 0.05))
-    assert plain(seen(unsure)).startswith(
+    assert plain(describe_answer(unsure)).startswith(
         "The network is not sure of anything: its best guess is mug with 12 %."
     )
 
 
 def test_a_map_without_evidence_is_said_to_be_blank(make_explanation: Maker) -> None:
     blank = make_explanation(evidence=-np.ones((1, 7, 7), np.float32))
-    assert "nothing is coloured" in seen(blank)
+    assert "nothing is coloured" in describe_answer(blank)
 
 
 def test_asking_about_another_class_says_so(make_explanation: Maker) -> None:
-    from live_gradcam.web.images import choose
-
     both = make_explanation(evidence=np.ones((2, 7, 7), np.float32))
-    text = plain(seen(choose(both, 1)))
+    text = plain(describe_answer(both.with_classes([1])))
     assert text.startswith("The network sees mug (80 %); you asked about teapot")
     assert "with 10 %" in text
 
 
 def test_labels_cannot_bring_markup(make_explanation: Maker) -> None:
-    text = seen(make_explanation(labels=("<img src=x>*b*", "teapot", "vase")))
+    text = describe_answer(make_explanation(labels=("<img src=x>*b*", "teapot", "vase")))
     assert "<img" not in text.replace("\\<", "")
     assert "\\<img src=x\\>\\*b\\*" in text
 
@@ -69,14 +70,14 @@ def test_labels_cannot_bring_markup(make_explanation: Maker) -> None:
     ],
 )
 def test_the_removal_test_gives_a_verdict(hot: float, random: float, verdict: str) -> None:
-    text = trust(Removal(0, "mug", 0.9, hot, random))
+    text = describe_trust(Removal(0, "mug", 0.9, hot, random))
     assert verdict in text
     assert f"{hot:.0%}"[:-1] in text
     assert f"{random:.0%}"[:-1] in text
 
 
 def test_without_evidence_there_is_nothing_to_test() -> None:
-    assert trust(None) == "There is no evidence to test."
+    assert describe_trust(None) == "There is no evidence to test."
 
 
 def test_visitors_do_not_see_the_servers_folders() -> None:

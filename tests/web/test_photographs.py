@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import numpy as np
 import pytest
@@ -16,7 +17,9 @@ from tests.web.conftest import Page, free_port
 PHOTOGRAPHS = ("teapot", "zebra", "fire_engine", "tennis_ball", "snail")
 
 
-def test_the_page_says_what_run_says(shared: Path, command: Callable, tmp_path: Path) -> None:
+def test_the_page_says_what_run_says(
+    shared: Path, command: Callable[..., CompletedProcess[str]], tmp_path: Path
+) -> None:
     from gradio_client import Client, handle_file
 
     weights = shared / "weights" / "squeezenet1_1-imagenet.pth"

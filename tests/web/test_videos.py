@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from live_gradcam.errors import SourceError
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.explainer import Explainer
+from live_gradcam.explain.protocol import BatchExplainer
 from live_gradcam.native import av
+from live_gradcam.pool import ExplainerPool
 from live_gradcam.values import Image
 from live_gradcam.web.cache import CacheFolder
 from live_gradcam.web.engine import Busy, SharedEngine
-from live_gradcam.web.images import Look
-from live_gradcam.web.layers import LayerShelf
 from live_gradcam.web.limits import Limits
-from live_gradcam.web.videos import Cancelled, VideoDesk
+from live_gradcam.web.settings import ViewSettings
+from live_gradcam.web.videos import Cancelled, VideoService
 from tests.helpers.media import quadrants, write_film
 
 from .conftest import encoded, scene
@@ -36,14 +38,19 @@ def cache() -> Iterator[CacheFolder]:
 
 
 @pytest.fixture
-def desk(explainer: Explainer, classifier: Classifier, cache: CacheFolder) -> Iterator[VideoDesk]:
-    def make(other: Classifier, method: str) -> Explainer:
+def service(
+    explainer: Explainer, classifier: Classifier, cache: CacheFolder
+) -> Iterator[VideoService]:
+    def make(other: Classifier, method: str) -> BatchExplainer:
         return Explainer(other, device="cpu", precision="fp32", compile="off", method=method)
 
-    with SharedEngine(explainer) as engine:
-        desk = VideoDesk(engine, LayerShelf(classifier, make), SMALL, cache)
-        yield desk
-        desk.close()
+    with (
+        ExplainerPool[BatchExplainer](classifier, make, given=explainer) as pool,
+        SharedEngine(pool) as engine,
+    ):
+        service = VideoService(engine, SMALL, cache)
+        yield service
+        service.close()
 
 
 def still(_number: int, width: int, height: int) -> Image:
@@ -55,16 +62,16 @@ def made(cache: CacheFolder) -> list[Path]:
 
 
 def test_a_video_comes_back_explained_with_its_sound(
-    desk: VideoDesk, cache: CacheFolder, tmp_path: Path
+    service: VideoService, cache: CacheFolder, tmp_path: Path
 ) -> None:
     film = write_film(tmp_path / "film.mp4", frames=12, audio_tracks=1)
-    job = desk.begin("ann", film, "My film.mov", Look(class_name="star"))
-    path, summary = job.result()
+    job = service.begin("ann", film, "My film.mov", ViewSettings(class_name="star"))
+    path, summary = job.output, job.result()
     assert summary.frames == 12
     assert job.progress.frames == 12
     assert path.name == "My film-explained.mp4"
     assert cache.holds(str(path))
-    desk.end("ann")
+    service.end("ann")
     with av.open(path) as container:
         assert container.streams.video[0].codec_context.name == "h264"
         assert len(container.streams.audio) == 1
@@ -81,54 +88,56 @@ def test_a_video_comes_back_explained_with_its_sound(
     ],
 )
 def test_what_exceeds_the_limits_is_refused(
-    desk: VideoDesk, cache: CacheFolder, tmp_path: Path, options: dict[str, int], cause: str
+    service: VideoService, cache: CacheFolder, tmp_path: Path, options: dict[str, Any], cause: str
 ) -> None:
     film = write_film(tmp_path / "film.mp4", picture=still, **options)
     with pytest.raises(SourceError, match=cause):
-        desk.begin("ann", film, "film.mp4", Look()).result()
-    desk.end("ann")
+        service.begin("ann", film, "film.mp4", ViewSettings()).result()
+    service.end("ann")
     assert made(cache) == []
 
 
-def test_upright_and_lying_videos_have_the_same_limits(desk: VideoDesk, tmp_path: Path) -> None:
+def test_upright_and_lying_videos_have_the_same_limits(
+    service: VideoService, tmp_path: Path
+) -> None:
     film = write_film(tmp_path / "film.mp4", width=96, height=128, frames=3)
-    assert desk.begin("ann", film, "film.mp4", Look()).result()[1].frames == 3
+    assert service.begin("ann", film, "film.mp4", ViewSettings()).result().frames == 3
 
 
 def test_a_length_that_the_file_hides_is_found_out(
-    desk: VideoDesk, cache: CacheFolder, tmp_path: Path
+    service: VideoService, cache: CacheFolder, tmp_path: Path
 ) -> None:
     film = write_film(
         tmp_path / "film.mkv", frames=80, picture=still, container_options={"live": "1"}
     )
-    job = desk.begin("ann", film, "film.mkv", Look())
+    job = service.begin("ann", film, "film.mkv", ViewSettings())
     with pytest.raises(SourceError, match="longer than 2 s"):
         job.result()
-    desk.end("ann")
+    service.end("ann")
     assert made(cache) == []
 
 
-def test_a_picture_is_no_video(desk: VideoDesk, tmp_path: Path) -> None:
+def test_an_image_is_no_video(service: VideoService, tmp_path: Path) -> None:
     path = tmp_path / "film.mp4"
     path.write_bytes(encoded(scene(1)))
     with pytest.raises(SourceError, match="the file is a picture"):
-        desk.begin("ann", path, "film.mp4", Look())
+        service.begin("ann", path, "film.mp4", ViewSettings())
     path.write_text("ffconcat version 1.0\nfile /etc/passwd\n")
     with pytest.raises(SourceError, match="playlist"):
-        desk.begin("ann", path, "film.mp4", Look())
+        service.begin("ann", path, "film.mp4", ViewSettings())
 
 
 def test_cancelling_ends_it_and_leaves_nothing(
-    desk: VideoDesk, cache: CacheFolder, tmp_path: Path
+    service: VideoService, cache: CacheFolder, tmp_path: Path
 ) -> None:
     film = write_film(tmp_path / "film.mp4", frames=48, picture=still)
-    job = desk.begin("ann", film, "film.mp4", Look())
+    job = service.begin("ann", film, "film.mp4", ViewSettings())
     with pytest.raises(Busy, match="still in work"):
-        desk.begin("ann", film, "film.mp4", Look())
-    assert desk.cancel("ann")
+        service.begin("ann", film, "film.mp4", ViewSettings())
+    assert service.cancel("ann")
     with pytest.raises(Cancelled):
         job.result()
-    desk.end("ann")
+    service.end("ann")
     assert made(cache) == []
-    assert not desk.cancel("ann")
-    assert desk.begin("ann", film, "film.mp4", Look()).result()[1].frames == 48
+    assert not service.cancel("ann")
+    assert service.begin("ann", film, "film.mp4", ViewSettings()).result().frames == 48

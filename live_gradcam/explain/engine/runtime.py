@@ -12,11 +12,16 @@ from typing import Literal, TypeAlias, get_args
 import torch
 
 from live_gradcam.budget import thread_budget
+from live_gradcam.choices import (
+    DEFAULT_COMPILE,
+    DEFAULT_DEVICE,
+    DEFAULT_PRECISION,
+    CompileChoice,
+    PrecisionChoice,
+)
 from live_gradcam.errors import DeviceError, UsageError
 
 Precision: TypeAlias = Literal["fp32", "bf16", "fp16"]
-PrecisionChoice: TypeAlias = Literal["auto", "fp32", "bf16", "fp16"]
-CompileChoice: TypeAlias = Literal["auto", "on", "off"]
 CompileState: TypeAlias = Literal["off", "eager", "compiling", "compiled", "recorded", "failed"]
 
 # Instruction sets that make bf16 fast on a CPU; without one of these it is emulated, many times
@@ -53,9 +58,9 @@ class Runtime:
 
 
 def choose_runtime(
-    device: str = "auto",
-    precision: PrecisionChoice = "auto",
-    compile: CompileChoice = "auto",
+    device: str = DEFAULT_DEVICE,
+    precision: PrecisionChoice = DEFAULT_PRECISION,
+    compile: CompileChoice = DEFAULT_COMPILE,
 ) -> Runtime:
     """Decide on the device, the precision and the threads.
 

@@ -13,13 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Literal, TypeAlias
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from typing_extensions import override
 
+from live_gradcam.choices import Fuse
 from live_gradcam.explain.heads.base import (
     Chooser,
     GradientHead,
@@ -31,9 +31,6 @@ from live_gradcam.explain.heads.base import (
     weighted_sum,
 )
 from live_gradcam.explain.heads.tokens import ChannelsLastHead, TokenHead
-
-Fuse: TypeAlias = Literal["mean", "max"]
-"""What becomes of the maps of several layers."""
 
 UNIT = "share"
 """The unit of fused maps."""

@@ -13,13 +13,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from live_gradcam.choices import CompileChoice
 from live_gradcam.errors import DeviceError, UsageError
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.engine import cuda_graphs as module
 from live_gradcam.explain.engine.cuda_graphs import GraphedNetwork, GraphedNetworks, Pending
 from live_gradcam.explain.engine.fused import BatchResult, FusedNetwork, Output, Selection, Shape
 from live_gradcam.explain.engine.runner import Runner
-from live_gradcam.explain.engine.runtime import CompileChoice, choose_runtime
+from live_gradcam.explain.engine.runtime import choose_runtime
 from live_gradcam.explain.explainer import Explainer
 from live_gradcam.explain.methods.table import METHODS
 from live_gradcam.explain.preprocess import Preprocessing

@@ -8,19 +8,18 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
-from live_gradcam.capture.scene import render_scene
 from live_gradcam.cli.console import Console
-from live_gradcam.cli.evaluate import EvaluateRequest, execute
-from live_gradcam.cli.options import NetworkOptions
+from live_gradcam.cli.evaluate import EvaluateArguments, evaluate_command
+from live_gradcam.cli.network import NetworkOptions
 from live_gradcam.errors import LiveGradcamError, SinkError, SourceError, UsageError
 from live_gradcam.native import cv2
+from live_gradcam.scenes import render_scene
+from tests.helpers.html import find_references
 from tests.helpers.runs import ENVIRONMENT
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -28,30 +27,6 @@ Command = Callable[..., "subprocess.CompletedProcess[str]"]
 QUICK = ["--model", "scenes", "--steps", "2", "--device", "cpu", "--precision", "fp32"]
 SCENES = NetworkOptions(model="scenes")
 HOSTILE = '<img src=x onerror=alert(1)>&".png'
-
-
-class References(HTMLParser):
-    """Collects everything in a page that a browser would fetch or run."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.found: list[str] = []
-        self.scripts = 0
-        self.tags: set[str] = set()
-
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        self.tags.add(tag)
-        self.scripts += tag == "script"
-        for name, value in attributes:
-            if name in ("src", "href", "srcset", "data", "action", "poster", "background"):
-                self.found.append(value or "")
-            assert not name.startswith("on"), f"{tag} has {name}"
-
-
-def references(page: str) -> References:
-    parser = References()
-    parser.feed(page)
-    return parser
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +64,7 @@ def test_the_outputs_agree_and_the_report_needs_nothing_else(
         assert int(row["top1"]) == record["top1"]
     assert set(result["sanity"][0]["correlation"]) == set(methods)
     page = (tmp_path / "r.html").read_text()
-    found = references(page)
+    found = find_references(page)
     assert found.found
     assert all(each.startswith("data:image/jpeg;base64,") for each in found.found)
     assert not found.tags & {"link", "iframe", "object", "embed", "base", "form", "audio", "video"}
@@ -101,29 +76,43 @@ def test_the_outputs_agree_and_the_report_needs_nothing_else(
     assert not list(tmp_path.glob("*.partial"))
 
 
+# Runs the command line that follows it, and ends as a power cut would, right after the third image.
+KILLED = """
+import os, signal, sys
+from live_gradcam.__main__ import main
+from live_gradcam.evaluate.partial_results import PartialResults
+
+add_image = PartialResults.add_image
+
+def add_image_and_die(self, index, result):
+    add_image(self, index, result)
+    if index == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+PartialResults.add_image = add_image_and_die
+main()
+"""
+
+
 def test_kill_9_and_the_same_command_again_give_the_same(
     command: Command, folder: Path, tmp_path: Path
 ) -> None:
     arguments = ["evaluate", str(folder), *QUICK, "--no-sanity", "-o", "r.json"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "live_gradcam", *arguments],
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, *arguments],
         cwd=tmp_path,
         env=ENVIRONMENT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=120,
+        check=False,
     )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
     partial = tmp_path / "r.json.partial"
-    deadline = time.monotonic() + 90
-    while time.monotonic() < deadline and process.poll() is None:
-        if partial.exists() and partial.read_bytes().count(b"\n") >= 3:
-            break
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
+    assert partial.read_bytes().count(b"\n") == 1 + 3
     assert not (tmp_path / "r.json").exists()
     again = command(*arguments)
     assert again.returncode == 0, again.stderr
-    assert "going on after" in again.stderr
+    assert "going on after 3 results" in again.stderr
     assert not partial.exists()
     whole = command(*arguments[:-1], "whole.json")
     assert whole.returncode == 0, whole.stderr
@@ -152,16 +141,16 @@ def test_what_is_wrong_is_refused_with_its_kind(
     words: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    request = EvaluateRequest(**{"source": "scenes", "network": SCENES, **changes})  # type: ignore[arg-type]
+    arguments = EvaluateArguments(**{"source": "scenes", "network": SCENES, **changes})  # type: ignore[arg-type]
     with pytest.raises(kind, match=re.escape(words)):
-        execute(request, Console())
+        evaluate_command(arguments, Console())
     assert not list(tmp_path.iterdir())
 
 
 def test_quiet_says_nothing_and_needs_an_output(
     folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    request = EvaluateRequest(
+    arguments = EvaluateArguments(
         source=str(folder),
         network=SCENES,
         outputs=(tmp_path / "r.json",),
@@ -169,9 +158,9 @@ def test_quiet_says_nothing_and_needs_an_output(
         sanity=False,
         resume=tmp_path / "state",
     )
-    execute(request, Console(quiet=True))
+    evaluate_command(arguments, Console(quiet=True))
     assert capfd.readouterr() == ("", "")
     assert (tmp_path / "r.json").exists()
     assert (tmp_path / "state").exists()  # a file that was named stays
     with pytest.raises(UsageError, match="-o"):
-        execute(EvaluateRequest(source=str(folder), network=SCENES), Console(quiet=True))
+        evaluate_command(EvaluateArguments(source=str(folder), network=SCENES), Console(quiet=True))

@@ -1,0 +1,53 @@
+"""Choices that the command line, the keys, the page and the Python API offer, and their defaults.
+
+Loads nothing, so that ``--help`` needs neither torch nor OpenCV, and every front door can make its
+controls from them, in their order.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias, get_args
+
+View: TypeAlias = Literal["crop", "stretch", "full"]
+"""Part of a frame that the network is shown: torchvision's centre crop, the squeezed frame, or the
+whole frame."""
+
+VIEWS: tuple[View, ...] = get_args(View)
+"""The views, in the order in which a key walks through them."""
+
+Layout: TypeAlias = Literal["heatmap", "side-by-side", "plain"]
+"""Heat on the image, the untouched image beside it, or no heat at all."""
+
+LAYOUTS: tuple[Layout, ...] = get_args(Layout)
+"""The layouts, in the order in which a key walks through them."""
+
+ColormapName: TypeAlias = Literal[
+    "turbo", "viridis", "magma", "inferno", "plasma", "cividis", "jet", "hot"
+]
+"""Name of a colour map; `live_gradcam.show.heat` says which colours it has."""
+
+COLORMAP_NAMES: tuple[ColormapName, ...] = get_args(ColormapName)
+"""The colour maps, in the order in which a key walks through them."""
+
+Fuse: TypeAlias = Literal["mean", "max"]
+"""Rule that makes one map of the maps of several layers."""
+
+PrecisionChoice: TypeAlias = Literal["auto", "fp32", "bf16", "fp16"]
+"""Number format that the network's trunk runs in; ``auto`` is decided by the hardware."""
+
+CompileChoice: TypeAlias = Literal["auto", "on", "off"]
+"""Time at which the network is compiled: beside the running session, before it, or never."""
+
+DEFAULT_MODEL = "resnet18"
+DEFAULT_METHOD = "gradcam"
+DEFAULT_DEVICE = "auto"
+DEFAULT_PRECISION: PrecisionChoice = "auto"
+DEFAULT_COMPILE: CompileChoice = "auto"
+DEFAULT_VIEW: View = "crop"
+DEFAULT_FUSE: Fuse = "mean"
+DEFAULT_TOP_K = 3
+DEFAULT_COLORMAP: ColormapName = "turbo"
+DEFAULT_OPACITY = 0.6
+DEFAULT_CURVE_STEPS = 20
+DEFAULT_SEED = 0
+DEFAULT_SCENES = 64

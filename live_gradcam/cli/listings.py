@@ -1,0 +1,127 @@
+"""``live-gradcam models`` and ``cameras``: tables of what other commands can be given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+
+from live_gradcam.cli.console import Console
+from live_gradcam.cli.options import NoArguments
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelsArguments:
+    """Everything that can be typed after ``live-gradcam models``."""
+
+    methods: Annotated[
+        bool, typer.Option("--methods", help="List the methods instead, with their definitions.")
+    ] = False
+    layers: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL",
+            help="List the layers of this network instead.",
+            show_default=False,
+        ),
+    ] = None
+
+
+def models_command(arguments: ModelsArguments, console: Console) -> None:
+    """List the networks, or the layers of one, or the methods.
+
+    Raises:
+        ModelError: There is no such network.
+    """
+    if arguments.layers is not None:
+        _list_layers(console, arguments.layers)
+    elif arguments.methods:
+        _list_methods(console)
+    else:
+        _list_models(console)
+
+
+def cameras_command(_arguments: NoArguments, console: Console) -> None:
+    """List the cameras by number and name."""
+    from live_gradcam.capture.camera import list_cameras
+
+    cameras = list_cameras()
+    if not cameras:
+        console.note("No camera was found. Without one: live-gradcam demo")
+        return
+    console.table(
+        ("number", "name", "device"),
+        [(str(camera.index), camera.name, camera.path) for camera in cameras],
+    )
+
+
+def _list_models(console: Console) -> None:
+    """List every network by name: explained layer, input size, presence of its weights."""
+    from live_gradcam.explain.networks.catalogue import list_models
+    from live_gradcam.explain.networks.timm_networks import count_timm
+
+    console.table(
+        ("name", "explained layer", "input", "weights"),
+        [
+            (
+                row.name,
+                row.layer,
+                f"{row.input_size}x{row.input_size}",
+                "here" if row.cached else "-",
+            )
+            for row in list_models()
+        ],
+    )
+    console.note("Weights that are not here are downloaded at the first run.")
+    count = count_timm()
+    if count is None:
+        console.note('The networks of timm are timm:NAME, after: pip install "live-gradcam[timm]"')
+    else:
+        console.note(
+            f"And {count} networks of timm: --model timm:NAME, such as timm:convnext_atto."
+        )
+
+
+def _list_methods(console: Console) -> None:
+    """List every method: name, paper, unit of its maps, and definition."""
+    from live_gradcam.explain.methods.table import METHODS
+
+    console.table(
+        ("name", "title", "paper", "unit", "map of class c"),
+        [
+            (each.name, each.title, each.paper, each.unit, each.definition)
+            for each in METHODS.values()
+        ],
+    )
+    console.note(
+        "A: the layer's activations; y: the scores; G: the gradient of y_c by A; sums and means "
+        "without an index: over places."
+    )
+    for each in METHODS.values():
+        if each.note:
+            console.note(f"{each.name}: {each.note}")
+
+
+def _list_layers(console: Console, model: str) -> None:
+    """List the layers of a network that can be explained, early to late; needs no weights.
+
+    Raises:
+        ModelError: There is no such network.
+    """
+    from live_gradcam.explain.layers import layers_of
+
+    layers, default = layers_of(model)
+    console.table(
+        ("index", "layer", "channels", "grid", "default"),
+        [
+            (
+                str(index),
+                layer.name,
+                str(layer.channels),
+                "x".join(map(str, layer.grid[::-1])),
+                "yes" if layer.name == default else "",
+            )
+            for index, layer in enumerate(layers)
+        ],
+    )

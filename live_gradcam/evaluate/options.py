@@ -1,0 +1,88 @@
+"""Options of an evaluation: decided once, and written into every result."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias, get_args
+
+from live_gradcam.choices import (
+    DEFAULT_CURVE_STEPS,
+    DEFAULT_METHOD,
+    DEFAULT_SEED,
+    DEFAULT_VIEW,
+    PrecisionChoice,
+    View,
+)
+from live_gradcam.errors import UsageError
+
+Measure: TypeAlias = Literal["accuracy", "removal", "curves", "drop", "pointing", "completeness"]
+
+MEASURES: tuple[Measure, ...] = get_args(Measure)
+"""All measures; ``live_gradcam.faithfulness.measures`` defines each one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluationOptions:
+    """All that results depend on, beside the network and the images.
+
+    Attributes:
+        methods: Names of the methods, evaluated side by side; the first one orders the classes.
+        measures: Names of the measures.
+        view: The part of an image that the network is shown.
+        steps: Intervals of the deletion and insertion curves.
+        seed: Seed of the controls, of the choice of images and of the random weights.
+        sanity: ``True`` to run the sanity check with random weights.
+        sanity_images: Number of images in the sanity check.
+        device: As of `live_gradcam.Explainer`.
+        precision: As of `live_gradcam.Explainer`.
+
+    Raises:
+        UsageError: No method is named, one is named twice, or there is no such measure.
+    """
+
+    methods: tuple[str, ...] = (DEFAULT_METHOD,)
+    measures: tuple[Measure, ...] = MEASURES
+    view: View = DEFAULT_VIEW
+    steps: int = DEFAULT_CURVE_STEPS
+    seed: int = DEFAULT_SEED
+    sanity: bool = True
+    sanity_images: int = 8
+    device: str = "auto"
+    precision: PrecisionChoice = "auto"
+
+    def __post_init__(self) -> None:
+        if not self.methods:
+            raise UsageError("no method is named", "--method", "", "Name at least one")
+        twice = {name for name in self.methods if self.methods.count(name) > 1}
+        if twice:
+            raise UsageError("a method is named twice", sorted(twice)[0], "", "Name it once")
+        parse_measures(self.measures)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the options that change results, ready for JSON."""
+        return {
+            "methods": list(self.methods),
+            "measures": list(self.measures),
+            "view": self.view,
+            "steps": self.steps,
+            "seed": self.seed,
+            "sanity": self.sanity,
+            "sanity_pictures": self.sanity_images if self.sanity else 0,
+        }
+
+
+def parse_measures(texts: Sequence[str]) -> tuple[Measure, ...]:
+    """Return the named measures in their usual order; all of them where none is named.
+
+    Args:
+        texts: Names, each of them perhaps several with commas between.
+
+    Raises:
+        UsageError: There is no such measure.
+    """
+    wanted = [name.strip() for text in texts for name in text.split(",") if name.strip()]
+    unknown = [name for name in wanted if name not in MEASURES]
+    if unknown:
+        raise UsageError("unknown measure", unknown[0], "", f"Choose from {', '.join(MEASURES)}")
+    return tuple(name for name in MEASURES if name in wanted or not wanted)
