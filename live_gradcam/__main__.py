@@ -17,7 +17,7 @@ def main() -> None:
     code: int
     debug = "--debug" in sys.argv[1:]
     try:
-        lifecycle.install()
+        lifecycle.install_handlers()
         if not debug:
             lifecycle.silence_tracebacks()
         from live_gradcam.cli import run_command_line
@@ -29,7 +29,7 @@ def main() -> None:
         code = ExitCode.SIGINT
     except BaseException as error:  # the command line itself cannot be loaded
         code = lifecycle.report_bug(error, debug=debug)
-    lifecycle.leave(lifecycle.interrupted_code() or code)
+    lifecycle.end_process(lifecycle.interrupted_code() or code)
 
 
 if __name__ == "__main__":

@@ -61,7 +61,7 @@ class LiveGradcamError(Exception):
 
 
 def describe_bug(error: BaseException) -> str:
-    """One line about an exception that nobody expected."""
+    """Return one line about an exception that nobody expected."""
     cause = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".: ")
     if isinstance(error, ImportError):
         return f"cannot load a library: {cause}. Install live-gradcam again, with all it needs."

@@ -22,7 +22,7 @@ from typing import NoReturn
 from live_gradcam.errors import ExitCode, describe_bug
 
 GRACE_SECONDS = 1.7
-"""How long an interrupted program may take to finalise its files."""
+"""Seconds that an interrupted program has to finalise its files."""
 
 
 class Interrupted(BaseException):
@@ -34,7 +34,7 @@ class Interrupted(BaseException):
 
 
 class StopToken:
-    """Asked by signal handlers or other threads, obeyed by the loops."""
+    """Request to end, made by signal handlers or other threads and obeyed by the loops."""
 
     def __init__(self) -> None:
         # Not an event: its own lock may be held by the very code that a signal handler interrupts.
@@ -44,7 +44,7 @@ class StopToken:
         self._exit_code = ExitCode.OK
 
     def request(self, exit_code: ExitCode = ExitCode.OK) -> None:
-        """Ask for the end; the first exit code that is not `ExitCode.OK` stays."""
+        """Request the end; the first exit code that is not `ExitCode.OK` stays."""
         if self._exit_code is ExitCode.OK:
             self._exit_code = exit_code
         self._requested = True
@@ -53,23 +53,23 @@ class StopToken:
 
     @property
     def requested(self) -> bool:
-        """Whether somebody asked."""
+        """True once the end was requested."""
         return self._requested
 
     @property
     def exit_code(self) -> ExitCode:
-        """Why: `ExitCode.OK` for an ordinary end, else the signal's code."""
+        """`ExitCode.OK` for an ordinary end, else the signal's code."""
         return self._exit_code
 
     def wait(self, timeout_seconds: float) -> bool:
-        """Sleep until somebody asks, at most so long; whether somebody asked."""
+        """Sleep until the end is requested, at most so long; returns whether it was."""
         if self._gate.acquire(timeout=timeout_seconds):
             self._gate.release()
         return self._requested
 
 
 class _Signals:
-    """State of the installed handlers: one per process."""
+    """State of the installed handlers, one in a process."""
 
     def __init__(self) -> None:
         self.token = StopToken()
@@ -95,7 +95,7 @@ def _end_late(exit_code: ExitCode) -> None:
 _signals: _Signals | None = None
 
 
-def install() -> StopToken:
+def install_handlers() -> StopToken:
     """Take over SIGINT and SIGTERM; returns the token that they set."""
     global _signals  # a process has one set of signal handlers
     _signals = _Signals()
@@ -109,7 +109,7 @@ def install() -> StopToken:
 
 @contextlib.contextmanager
 def cooperative() -> Iterator[StopToken]:
-    """While inside, signals set the token and raise nothing.
+    """Let signals set the token, and raise nothing, while inside.
 
     Raises:
         Interrupted: On leaving, if a signal came; files are finalised by then.
@@ -127,7 +127,7 @@ def cooperative() -> Iterator[StopToken]:
 
 
 def interrupted_code() -> ExitCode | None:
-    """The exit code of the signal that came, if one came.
+    """Return the exit code of the signal that came, if one came.
 
     A library may turn the exception of a signal handler into one of its own; the code stays true.
     """
@@ -136,7 +136,7 @@ def interrupted_code() -> ExitCode | None:
     return _signals.token.exit_code
 
 
-def leave(exit_code: int) -> NoReturn:
+def end_process(exit_code: int) -> NoReturn:
     """End the process at once, flushing what was printed.
 
     Interpreter shutdown can hang or crash on native threads that still wait for a network.
@@ -150,7 +150,7 @@ def leave(exit_code: int) -> NoReturn:
 
 
 def report_bug(error: BaseException, *, debug: bool) -> ExitCode:
-    """Say in one line, or with a traceback, what nobody expected; returns the exit code for it."""
+    """Print an unexpected error in one line, or with a traceback; returns the exit code for it."""
     with contextlib.suppress(Exception):
         if debug:
             traceback.print_exception(error)
@@ -159,17 +159,17 @@ def report_bug(error: BaseException, *, debug: bool) -> ExitCode:
 
 
 def silence_tracebacks() -> None:
-    """Let nothing that is raised anywhere print a traceback by itself."""
+    """Keep anything that is raised anywhere from printing a traceback by itself."""
 
     def end(_kind: type[BaseException], error: BaseException, _trace: object) -> NoReturn:
         code = interrupted_code()
-        leave(report_bug(error, debug=False) if code is None else code)
+        end_process(report_bug(error, debug=False) if code is None else code)
 
-    def tell(failed: threading.ExceptHookArgs) -> None:
+    def report(failed: threading.ExceptHookArgs) -> None:
         if failed.exc_value is not None and interrupted_code() is None:
             report_bug(failed.exc_value, debug=False)
 
     sys.excepthook = end
-    threading.excepthook = tell
+    threading.excepthook = report
     # Raised where nobody can catch it, by a destructor for instance: it changes nothing.
     sys.unraisablehook = lambda _failed: None

@@ -1,4 +1,4 @@
-"""Why an output failed, in the user's words: the one place that reads error numbers."""
+"""Translation of the operating system's errors to the user's words, from their numbers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _CAUSES = {
 
 
 def cannot_write(what: str, where: Path | str, exc: OSError | av.error.FFmpegError) -> SinkError:
-    """The `SinkError` for an error of the operating system.
+    """Make the `SinkError` for an error of the operating system.
 
     Args:
         what: What failed, e.g. ``cannot write image``.

@@ -1,4 +1,4 @@
-"""Draws the explained frames of one source, with the state that drawing them steadily needs."""
+"""Rendering of the explained frames of one source, with the state that steady colours need."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from live_gradcam.values import Explanation, Image
 
 
 class Painter:
-    """Explained frames to images, one after another.
+    """Renderer of explained frames, one after another.
 
     Args:
-        options: How to draw.
+        options: Options of the overlays.
         moving: ``True`` for frames that follow each other in time: the colour scale is then a
             smoothed maximum, so that noise is never stretched to full heat. Unrelated images
             each get their own scale.
@@ -28,11 +28,11 @@ class Painter:
 
         Args:
             image: ``uint8 (H, W, 3)`` BGR.
-            explanation: What to draw over it.
+            explanation: The explanation to draw over it.
             hud: Measured figures to show, if any.
 
         Returns:
-            A new ``uint8 (H', W', 3)`` BGR image.
+            A new ``uint8 (H, W, 3)`` BGR image.
         """
         options = self.options
         if self._scale is not None:

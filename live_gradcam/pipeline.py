@@ -1,4 +1,4 @@
-"""Every frame of a source, explained, drawn and written in order.
+"""Offline runs: every frame of a source is explained, rendered and written, in order.
 
 Four stages overlap, each in a thread of its own with a short queue before it: read, explain, draw,
 write. The caller's thread only watches: it stays free for signals, progress and the window. An
@@ -30,7 +30,7 @@ _POLL_SECONDS = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a run is.
+    """Progress of a run.
 
     Attributes:
         frames: Frames finished so far.
@@ -45,7 +45,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a run did.
+    """Result of a run.
 
     Attributes:
         frames: Frames explained and written.
@@ -53,7 +53,7 @@ class Summary:
         stages: Time per frame of each stage.
         skipped: Frames or images that could not be decoded.
         outputs: One description for each output.
-        notes: What the user should know, one sentence each.
+        notes: One sentence for each thing the user should know.
         dropped: Frames of a live source that were replaced by newer ones.
         latency: Capture-to-show of live frames, in milliseconds.
     """
@@ -84,10 +84,10 @@ class _Item:
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What to do with the frames.
+    """Options of a run.
 
     Attributes:
-        classes: Which classes are explained; ``None`` for the top one (see `Explainer.explain`).
+        classes: The explained classes; ``None`` for the top one (see `Explainer.explain`).
         max_frames: Stop after so many frames; ``None`` for all.
         mirror: Flip every frame left to right before it is explained.
         batch_size: Frames explained in one forward; they are never waited for.
@@ -129,7 +129,7 @@ def run_offline(
         explainer: Explains them.
         sinks: Where they go; may be empty if ``on_rendered`` takes them.
         painter: Renders them, for the sinks that want that.
-        options: What to do with the frames.
+        options: Options of a run.
         stop: Asked between two frames; when set, what was begun is finished and finalised.
         on_progress: Told about the progress, in the caller's thread.
         on_rendered: Takes every rendered frame, in the caller's thread, in order; returns ``False``
@@ -138,7 +138,7 @@ def run_offline(
             else to do; returns ``False`` to end the run.
 
     Returns:
-        What was done.
+        The result.
 
     Raises:
         SourceError: The source broke; everything before is written.
@@ -237,7 +237,7 @@ class _OfflineRun:
             channel.abort()
 
     def _read(self) -> None:
-        """Source to queue; a broken source still lets everything before it be written."""
+        """Read frames into the queue; if the source breaks, everything before is still written."""
         limit = self.options.max_frames
         iterator = iter(self.source)
         try:

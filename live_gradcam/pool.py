@@ -13,8 +13,7 @@ from typing_extensions import Self
 from live_gradcam.errors import UsageError
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.layers import at_layer, list_layers
-from live_gradcam.explain.methods.heads import all_maps_are_cheap
-from live_gradcam.explain.methods.table import require_method
+from live_gradcam.explain.methods import require_method
 from live_gradcam.explain.protocol import BatchExplainer
 from live_gradcam.faithfulness.randomize import randomize_weights
 
@@ -63,7 +62,8 @@ class ExplainerPool(Generic[E]):
         self._make = make
         self._given = given
         self._keep = keep
-        self._lock = threading.RLock()
+        self._making = threading.RLock()
+        self._lock = threading.Lock()
         self._layer_names: tuple[str, ...] | None = None
         self._classifiers: dict[str, Classifier] = {}
         self._made: OrderedDict[ExplainerKey, E] = OrderedDict()
@@ -74,7 +74,7 @@ class ExplainerPool(Generic[E]):
 
         A network that cannot be traced is explained where it was cut, only.
         """
-        with self._lock:
+        with self._making:
             if self._layer_names is None:
                 try:
                     found = tuple(layer.name for layer in list_layers(self.classifier))
@@ -98,13 +98,13 @@ class ExplainerPool(Generic[E]):
         if layer not in self.layer_names:
             step = f"Choose from {', '.join(self.layer_names)}"
             raise UsageError("unknown layer", layer, "", step)
-        with self._lock:
+        with self._making:
             if layer not in self._classifiers:
                 self._classifiers[layer] = at_layer(self.classifier, layer)
             return self._classifiers[layer]
 
     def find(self, key: ExplainerKey) -> E | None:
-        """The explainer of a key if it is there already."""
+        """Return the explainer of a key if it is there already; never waits for one being made."""
         if self._given is not None and key == self.key():
             return self._given
         with self._lock:
@@ -119,7 +119,7 @@ class ExplainerPool(Generic[E]):
             UsageError: There is no such layer or method, or it does not fit the layer.
             DeviceError: The device cannot be used.
         """
-        with self._lock:
+        with self._making:
             found = self.find(key)
             if found is not None:
                 return found
@@ -127,9 +127,11 @@ class ExplainerPool(Generic[E]):
                 classifier = at_layer(randomize_weights(self.classifier), key.layer)
             else:
                 classifier = self.at(key.layer)
-            made = self._made[key] = self._make(classifier, key.method)
-            while self._keep is not None and len(self._made) > self._keep:
-                _close(self._made.popitem(last=False)[1])
+            made = self._make(classifier, key.method)
+            with self._lock:
+                self._made[key] = made
+                while self._keep is not None and len(self._made) > self._keep:
+                    _close(self._made.popitem(last=False)[1])
             return made
 
     def all_maps_are_cheap(self, key: ExplainerKey) -> bool:
@@ -138,7 +140,8 @@ class ExplainerPool(Generic[E]):
         Raises:
             UsageError: There is no such layer or method.
         """
-        return all_maps_are_cheap(self.at(key.layer).head, key.method)
+        head = self.at(key.layer).head
+        return require_method(key.method, head).make_head(head).all_maps_are_cheap
 
     def close(self) -> None:
         """Close what was made here. Idempotent."""

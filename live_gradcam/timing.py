@@ -30,7 +30,7 @@ class StageTimes:
 
 
 class StageClock:
-    """Collects durations by stage; the newest 20,000 of each count. Safe to call from threads."""
+    """Durations by stage, of which the newest 20,000 of each count. Safe to call from threads."""
 
     def __init__(self) -> None:
         self._samples: dict[str, deque[float]] = {}
@@ -44,7 +44,7 @@ class StageClock:
             self._counts[stage] = self._counts.get(stage, 0) + 1
 
     def summary(self) -> Mapping[str, StageTimes]:
-        """Percentiles of every stage, in the order in which the stages first reported."""
+        """Compute the percentiles of every stage, in the order of their first reports."""
         with self._lock:
             return {
                 stage: StageTimes(
@@ -75,7 +75,7 @@ class RateMeter:
             self._stamps.popleft()
 
     def per_second_at(self, now_seconds: float) -> float | None:
-        """The rate as it is known at a time; 0 once the events have stayed away."""
+        """Return the rate as it is known at a time; 0 once the events have stayed away."""
         rate = self.per_second
         if rate is None:
             return None

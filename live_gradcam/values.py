@@ -69,7 +69,7 @@ class Region:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """One class and how strongly the network votes for it.
+    """One class and the network's score for it.
 
     Attributes:
         class_index: Index in the network's output.
@@ -86,7 +86,7 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Explanation:
-    """What the network says about one image, and why.
+    """A network's predictions for one image, and the maps of evidence that explain them.
 
     Attributes:
         predictions: Best first.
@@ -127,7 +127,7 @@ class Explanation:
             )
 
     def with_classes(self, classes: Sequence[int]) -> Explanation:
-        """The same explanation with the maps of some of its explained classes, in this order.
+        """Select the maps of some of the explained classes, in this order.
 
         Args:
             classes: Class indices, each one of ``explained``.
@@ -148,11 +148,11 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True)
 class SourceInfo:
-    """What a source knows about itself once it is open.
+    """Properties of an open source.
 
     Attributes:
         name: Short name for titles and records, e.g. ``clip.mp4`` or ``camera 0``.
-        kind: Which sort of source this is.
+        kind: Sort of the source.
         live: ``True`` where frames come in real time and old ones are worthless.
         width: Width of upright frames in pixels; of the first image for images.
         height: Height of upright frames in pixels.

@@ -9,7 +9,7 @@ _SPACE = "\N{NO-BREAK SPACE}"
 
 
 def percent(share: float, *, in_words: bool = False) -> str:
-    """A probability or a share in whole percent, e.g. ``93 %``.
+    """Format a probability or a share in whole percent, e.g. ``93 %``.
 
     Never ``100 %`` or ``0 %`` for what is neither.
 

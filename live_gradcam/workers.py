@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from types import TracebackType
 from typing import Generic, TypeVar
 
@@ -187,3 +188,32 @@ class WorkerGroup:
         if exc is not None:
             self.abort()
         self.join(timeout_seconds=5.0)
+
+
+def run_in_thread(name: str, work: Callable[[], T]) -> Future[T]:
+    """Run ``work`` in a thread of its own.
+
+    Unlike a thread of an executor, it never holds up the end of the process, even where it hangs
+    in a driver.
+
+    Args:
+        name: Name of the thread.
+        work: Makes the result.
+
+    Returns:
+        The future of what ``work`` returns or raises; its owner waits for it.
+    """
+    future: Future[T] = Future()
+
+    def run() -> None:
+        if not future.set_running_or_notify_cancel():
+            return
+        try:
+            result = work()
+        except BaseException as error:  # carried to the owner by `Future.result`
+            future.set_exception(error)
+        else:
+            future.set_result(result)
+
+    threading.Thread(target=run, name=name, daemon=True).start()
+    return future

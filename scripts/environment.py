@@ -15,14 +15,14 @@ MINIMUM = (3, 10)
 
 
 def environment_python() -> Path:
-    """The environment's interpreter."""
+    """Return the environment's interpreter."""
     if os.name == "nt":
         return ENVIRONMENT / "Scripts" / "python.exe"
     return ENVIRONMENT / "bin" / "python"
 
 
 def say(text: str) -> None:
-    """Tell the user what happens, before it happens."""
+    """Print what is about to happen."""
     print(f"[live-gradcam] {text}", flush=True)
 
 

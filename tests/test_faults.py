@@ -2,7 +2,7 @@
 
 What one part of the house can show alone is tested there: sources in `tests/capture`, outputs and
 the window in `tests/show`, weights, devices and precision in `tests/explain`, wrong command lines
-in `test_cli`. Here stand the faults that need the whole: a recording that goes on through an
+in `tests/cli`. Here stand the faults that need the whole: a recording that goes on through an
 outage, exceptions in threads, broken installations, standard streams that are gone.
 """
 
@@ -27,6 +27,14 @@ Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 SCENES = ("--model", "scenes", "--compile", "off")
 posix = pytest.mark.skipif(os.name == "nt", reason="POSIX signals and streams")
+
+
+def wait_until(condition: Callable[[], bool], timeout_seconds: float) -> None:
+    """Wait for what another thread or process brings about."""
+    deadline = time.monotonic() + timeout_seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come about"
+        time.sleep(0.01)
 
 
 def patched(patch: str, arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
@@ -71,8 +79,11 @@ def test_a_recording_goes_on_through_an_outage(tmp_path: Path) -> None:
     ):
         assert run.wait_for_records(10, 60), run.errors
         server.vanish()
-        time.sleep(0.3)
+        server.reply = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n\r\n"
+        before = server.connections
         server.listen()
+        wait_until(lambda: server.connections >= before + 2, 60)  # it was sent away, and came back
+        server.reply = None
         assert run.wait(60) is not None
         assert run.exit_code == 0, run.errors
         assert len(run.times) == 60
@@ -317,11 +328,14 @@ def test_a_reader_that_reads_no_more_cannot_keep_the_program(
         assert process.stdout is not None
         assert os.read(process.stdout.fileno(), 1) == b"{"
         # 64 kB of records fill the pipe; from then on, every write waits for ever.
-        before = -1
-        while before != (before := _pipe_bytes(process.stdout.fileno())):
-            time.sleep(0.5)
+        pipe = process.stdout.fileno()
+        wait_until(lambda: _pipe_bytes(pipe) > _PIPE_BYTES - _LONGEST_RECORD_BYTES, 60)
         process.send_signal(number)
         assert process.wait(10) == code
+
+
+_PIPE_BYTES = 1 << 16
+_LONGEST_RECORD_BYTES = 1 << 12
 
 
 def _pipe_bytes(descriptor: int) -> int:

@@ -34,12 +34,12 @@ def run_script(body: str, number: int | None = None) -> subprocess.CompletedProc
 def test_outside_a_run_a_signal_ends_the_program_at_once(number: int, code: int) -> None:
     done = run_script(
         """
-        lifecycle.install()
+        lifecycle.install_handlers()
         try:
             print("ready", flush=True)
             time.sleep(30)
         except lifecycle.Interrupted as interrupted:
-            lifecycle.leave(interrupted.exit_code)
+            lifecycle.end_process(interrupted.exit_code)
         """,
         number,
     )
@@ -51,14 +51,14 @@ def test_outside_a_run_a_signal_ends_the_program_at_once(number: int, code: int)
 def test_inside_a_run_a_signal_only_asks_and_files_are_finalised(number: int, code: int) -> None:
     done = run_script(
         """
-        lifecycle.install()
+        lifecycle.install_handlers()
         try:
             with lifecycle.cooperative() as stop:
                 print("ready", flush=True)
                 stop.wait(30)
                 print("finalised", flush=True)
         except lifecycle.Interrupted as interrupted:
-            lifecycle.leave(interrupted.exit_code)
+            lifecycle.end_process(interrupted.exit_code)
         """,
         number,
     )
@@ -69,7 +69,7 @@ def test_inside_a_run_a_signal_only_asks_and_files_are_finalised(number: int, co
 def test_the_watchdog_ends_a_program_that_hangs_while_it_finalises() -> None:
     done = run_script(
         """
-        lifecycle.install()
+        lifecycle.install_handlers()
         with lifecycle.cooperative() as stop:
             print("ready", flush=True)
             while True:
@@ -83,13 +83,13 @@ def test_the_watchdog_ends_a_program_that_hangs_while_it_finalises() -> None:
 def test_a_library_that_swallows_the_signal_does_not_hide_the_code() -> None:
     done = run_script(
         """
-        lifecycle.install()
+        lifecycle.install_handlers()
         try:
             print("ready", flush=True)
             time.sleep(30)
         except BaseException:
             pass
-        lifecycle.leave(lifecycle.interrupted_code() or 0)
+        lifecycle.end_process(lifecycle.interrupted_code() or 0)
         """,
         signal.SIGINT,
     )

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from live_gradcam.capture.scene import SceneSource
-from live_gradcam.explain.methods.table import methods_markdown
+from live_gradcam.explain.methods import methods_markdown
 from live_gradcam.native import cv2
 from live_gradcam.scenes import SCENE_CLASSES
 from live_gradcam.session import keys_markdown

@@ -15,7 +15,7 @@ from live_gradcam.explain.engine.cuda import cuda_device
 from live_gradcam.explain.engine.cuda_graphs import GraphedNetwork
 from live_gradcam.explain.engine.fused import Engine, FusedNetwork, Shape
 from live_gradcam.explain.explainer import Explainer
-from live_gradcam.explain.heads.base import Head, Vjp
+from live_gradcam.explain.heads import Head, Vjp
 from live_gradcam.explain.preprocess import Preprocessing
 from live_gradcam.painter import Painter
 from live_gradcam.show.overlay import OverlayOptions
@@ -28,7 +28,7 @@ CLASSES = 1000
 class ScoresOnly(Head):
     """A head without any evidence: our forward with nothing but the forward."""
 
-    closed_form = True
+    all_maps_are_cheap = True
 
     def __init__(self, head: Head) -> None:
         super().__init__()

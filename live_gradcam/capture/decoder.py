@@ -42,9 +42,9 @@ class Decoder:
         self._path = path
         self._format = format_name
         self.damaged = 0
-        """How many packets could not be read or decoded so far."""
+        """Number of packets that could not be read or decoded so far."""
         self.last_error = ""
-        """What FFmpeg said about the last of them."""
+        """FFmpeg's message about the last of them."""
         try:
             self._container = av.open(
                 f"file:{path.absolute()}",
@@ -112,7 +112,7 @@ class Decoder:
         return None
 
     def frames(self) -> Iterator[av.VideoFrame]:
-        """Every frame that can be decoded, in presentation order."""
+        """Yield every frame that can be decoded, in presentation order."""
         errors_in_a_row = 0
         for packet in self._packets():
             try:

@@ -40,7 +40,7 @@ _SUFFIXES = frozenset(
 
 
 def is_image_file(path: Path) -> bool:
-    """Whether a file of a folder is meant to be an image, even if it turns out to be broken."""
+    """Return whether a file is meant to be an image, even if it turns out to be broken."""
     if path.name.startswith(".") or not path.is_file():
         return False
     if path.suffix.lower() in _SUFFIXES:
@@ -52,7 +52,7 @@ def is_image_file(path: Path) -> bool:
 
 
 def natural_key(path: Path) -> tuple[tuple[int, int, str], ...]:
-    """Sorts ``p2.png`` before ``p10.png``, folder by folder, whatever the case of the letters."""
+    """Sort key that puts ``p2.png`` before ``p10.png``, folder by folder, in any case."""
     parts = re.split(r"(\d+)", path.as_posix().casefold())
     return tuple((0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts)
 
@@ -65,7 +65,7 @@ class ImagesSource(Source):
 
     Args:
         paths: The images; must not be empty.
-        name: What the whole is called; the file's name for a single image.
+        name: Of the whole; the file's name for a single image.
         root: Frames of several files are named relative to this folder, so that names are unique.
         fps: Images per second for the frames' times; 1 where ``None``.
         loop: Begin again after the last image.
@@ -122,7 +122,7 @@ class ImagesSource(Source):
 
     @property
     def info(self) -> SourceInfo:
-        """What is known about the source; width and height are those of the first image."""
+        """Properties of the source; width and height are those of the first image."""
         return self._info
 
     @property
@@ -132,7 +132,7 @@ class ImagesSource(Source):
 
     @property
     def skipped(self) -> int:
-        """How many images could not be read so far."""
+        """Number of images that could not be read so far."""
         return self._skipped
 
     def __iter__(self) -> Iterator[Frame]:

@@ -47,7 +47,7 @@ class ConnectionLost(Exception):
 
 
 class Connection(Protocol):
-    """One connection to a camera or stream. Made, used and closed by one thread."""
+    """A connection to a camera or stream. Made, used and closed by one thread."""
 
     fps: float | None
     """Nominal rate, where known."""

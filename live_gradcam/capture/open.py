@@ -81,7 +81,7 @@ def open_source(
 
 
 def source_files(spec: str | int | Path) -> tuple[Path, ...]:
-    """The files of this machine that `open_source` would read, without opening any.
+    """List the files of this machine that `open_source` would read, without opening any.
 
     For checks that must come first, such as that no output overwrites an input.
     """
@@ -108,7 +108,7 @@ def source_files(spec: str | int | Path) -> tuple[Path, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _SourceOptions:
-    """The options of `open_source`."""
+    """Options of `open_source`."""
 
     loop: bool
     width: int | None
@@ -121,7 +121,7 @@ class _SourceOptions:
 
 
 def _scheme(text: str) -> str | None:
-    """The scheme of an address, in small letters; ``None`` for paths and ``file://``."""
+    """Return the scheme of an address, in small letters; ``None`` for paths and ``file://``."""
     found = _ADDRESS.match(text)
     scheme = found[1].lower() if found else None
     return None if scheme == "file" else scheme

@@ -10,7 +10,7 @@ _FORWARD_SECONDS = 24 * 3600
 
 
 class Timeline:
-    """Turns what a decoder says about time into strictly increasing ticks.
+    """Conversion of a decoder's timestamps to strictly increasing ticks.
 
     Args:
         time_base: Seconds per tick.
@@ -41,10 +41,10 @@ class Timeline:
         self._faulty_dts = 0
         self._restarted = False
         self.repaired = 0
-        """How many times did not make sense and were replaced."""
+        """Number of timestamps that did not make sense and were replaced."""
 
     def tick(self, pts: int | None, dts: int | None) -> int:
-        """The time of the next frame in presentation order, in ticks."""
+        """Return the time of the next frame in presentation order, in ticks."""
         given = self._guess(pts, dts)
         if self._last is None:
             tick = self._start if given is None or not self._presentation_times else given
@@ -72,7 +72,7 @@ class Timeline:
         return self._remember(tick, anchored=True)
 
     def restart(self) -> None:
-        """The film begins again: the next frame follows the last one."""
+        """Begin the film again: the next frame follows the last one."""
         self._restarted = self._last is not None
         self._last_pts = self._last_dts = None
 
@@ -85,7 +85,7 @@ class Timeline:
         return tick
 
     def _guess(self, pts: int | None, dts: int | None) -> int | None:
-        """Which of the two to believe: the one that went backwards less often so far.
+        """Choose the timestamp that went backwards less often so far.
 
         The rule of ``guess_correct_pts`` in FFmpeg's ``libavcodec/decode.c``.
         """

@@ -32,7 +32,7 @@ class VideoSource(Source):
         path: A video file; its content decides what it is, not its name.
         loop: Begin again at the end; index and time go on.
         strict: Damage is an error.
-        sniffed: What `sniff` said about the file, if the caller has asked already.
+        sniffed: Result of `sniff` for the file, if the caller has it already.
         on_notice: Told each note when it arises; must not close the source.
 
     Raises:
@@ -90,7 +90,7 @@ class VideoSource(Source):
 
     @property
     def info(self) -> SourceInfo:
-        """What is known about the film; width and height are those of the first upright frame."""
+        """Properties of the film; width and height are those of the first upright frame."""
         return self._info
 
     @property
@@ -104,7 +104,7 @@ class VideoSource(Source):
 
     @property
     def skipped(self) -> int:
-        """How many frames could not be decoded so far."""
+        """Number of frames that could not be decoded so far."""
         return self._earlier_damage + self._decoder.damaged + self._unshowable
 
     def __iter__(self) -> Iterator[Frame]:
@@ -222,7 +222,7 @@ class VideoSource(Source):
         )
 
     def _note(self, kind: str, sentence: str) -> None:
-        """Say something once, however often a broken file gives the occasion."""
+        """Note something once, however often it happens."""
         if kind not in self._noted:
             self._noted.add(kind)
             self._notes.append(sentence)

@@ -171,7 +171,7 @@ def evaluate_command(arguments: EvaluateArguments, console: Console) -> None:
 
         boxes = read_annotations(arguments.boxes)
 
-    from live_gradcam.explain.methods.table import require_method
+    from live_gradcam.explain.methods import require_method
 
     options = EvaluationOptions(
         methods=arguments.methods,

@@ -85,7 +85,7 @@ def _list_models(console: Console) -> None:
 
 def _list_methods(console: Console) -> None:
     """List every method: name, paper, unit of its maps, and definition."""
-    from live_gradcam.explain.methods.table import METHODS
+    from live_gradcam.explain.methods import METHODS
 
     console.table(
         ("name", "title", "paper", "unit", "map of class c"),

@@ -123,10 +123,10 @@ def open_classifier(options: NetworkOptions, console: Console) -> Classifier:
 
 def warn_of_forwards(methods: Iterable[str], classifier: Classifier, console: Console) -> None:
     """Name the methods that are slow, and the reason, before anybody waits for one."""
-    from live_gradcam.explain.methods.table import require_method
+    from live_gradcam.explain.methods import require_method
 
     for method in map(require_method, methods):
-        if method.kind == "network forwards":
+        if method.reruns == "network":
             console.note(
                 f"{method.title} runs the network once for every channel of {classifier.layer}"
             )

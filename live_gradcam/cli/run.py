@@ -177,6 +177,10 @@ def run_command(arguments: RunArguments, console: Console) -> None:
         from live_gradcam.show.window import probe_display
 
         probe_display()
+    if arguments.method != DEFAULT_METHOD:  # which exists; the table of all loads torch
+        from live_gradcam.explain.methods import require_method
+
+        require_method(arguments.method)
     _import_torch_early()
     if arguments.kiosk:
         _run_kiosk(run)
@@ -202,7 +206,6 @@ def run_command(arguments: RunArguments, console: Console) -> None:
 def _check_arguments(arguments: RunArguments) -> OverlayOptions:
     """Refuse what contradicts itself or names something unknown; returns how frames are drawn."""
     from live_gradcam.capture.open import source_files
-    from live_gradcam.explain.methods.table import require_method
     from live_gradcam.show.open import validate_outputs
     from live_gradcam.show.overlay import OverlayOptions
 
@@ -210,7 +213,6 @@ def _check_arguments(arguments: RunArguments) -> OverlayOptions:
         raise UsageError("nothing to do", "--no-window", "no output is given", "add -o OUTPUT")
     if arguments.kiosk and not arguments.in_window:
         raise UsageError("--kiosk needs the window", "", "", "Leave out -o and --no-window")
-    require_method(arguments.method)
     validate_outputs(
         arguments.outputs, source_files(arguments.source), overwrite=arguments.overwrite
     )

@@ -67,12 +67,13 @@ def web_command(arguments: WebArguments, console: Console) -> None:
         Interrupted: A signal came; the page is closed.
     """
     require_gradio()
-    from live_gradcam.explain.methods.table import require_method
     from live_gradcam.web.security import parse_auth
 
-    require_method(arguments.method)
     auth = parse_auth(arguments.auth, host=arguments.host, share=arguments.share)
     require_port(arguments.host, arguments.port)
+    from live_gradcam.explain.methods import require_method  # loads torch
+
+    require_method(arguments.method)
     classifier = open_classifier(arguments.network, console)
     with _explainer(arguments, classifier, console) as explainer:
         _serve(arguments, console, classifier, explainer, auth)

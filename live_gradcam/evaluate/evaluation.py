@@ -29,7 +29,7 @@ from live_gradcam.evaluate.values import (
     UnreadableImage,
 )
 from live_gradcam.explain.classifier import Classifier
-from live_gradcam.explain.heads.multi_layer import MultiLayerHead
+from live_gradcam.explain.heads import MultiLayerHead
 from live_gradcam.faithfulness.scoring import Scorer
 from live_gradcam.os_errors import cannot_write
 

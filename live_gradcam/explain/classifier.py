@@ -24,7 +24,7 @@ from live_gradcam.explain.cutting.layouts import (
     probe,
     probe_pixels,
 )
-from live_gradcam.explain.heads.base import Head
+from live_gradcam.explain.heads import Head
 from live_gradcam.explain.networks.download import Progress
 from live_gradcam.explain.networks.find import NetworkSpec, find_network
 from live_gradcam.explain.networks.labels import Labels, find_class, resolve_labels
@@ -58,9 +58,9 @@ class Classifier:
     notes: tuple[str, ...] = ()
 
     @property
-    def closed_form(self) -> bool:
-        """Whether evidence provably needs no backward pass."""
-        return self.head.closed_form
+    def all_maps_are_cheap(self) -> bool:
+        """True if the Grad-CAM maps of all classes cost next to nothing beyond that of one."""
+        return self.head.all_maps_are_cheap
 
     @property
     def class_count(self) -> int:

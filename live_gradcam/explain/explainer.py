@@ -30,10 +30,8 @@ from live_gradcam.explain.engine.cuda_graphs import Accelerator
 from live_gradcam.explain.engine.fused import Selection
 from live_gradcam.explain.engine.runner import OutOfMemory, Runner
 from live_gradcam.explain.engine.runtime import Runtime, choose_runtime
-from live_gradcam.explain.heads.base import LinearHead
-from live_gradcam.explain.heads.multi_layer import UNIT, MultiLayerHead
-from live_gradcam.explain.methods.heads import require_layers
-from live_gradcam.explain.methods.score_cam import OnForwards
+from live_gradcam.explain.heads import FUSED_UNIT, LinearHead, MultiLayerHead
+from live_gradcam.explain.methods import OnForwards, require_method
 from live_gradcam.explain.omp import in_short_lived_thread
 from live_gradcam.explain.preprocess import FramePlan, as_bgr, plan_frame, prepare_batch
 from live_gradcam.explain.protocol import ClassChoice
@@ -98,8 +96,9 @@ class Explainer:
         if top_k < 1:
             raise UsageError("cannot predict so few classes", str(top_k), "", "Use 1 or more")
         self._view = _checked_view(view)
-        self._method = require_layers(classifier.head, method)
-        self._unit = UNIT if isinstance(classifier.head, MultiLayerHead) else self._method.unit
+        self._method = require_method(method, classifier.head)
+        fused = isinstance(classifier.head, MultiLayerHead)
+        self._unit = FUSED_UNIT if fused else self._method.unit
         self._classifier = classifier
         self._top_k = min(top_k, classifier.class_count)
         runtime = choose_runtime(device, precision, compile)
@@ -133,9 +132,9 @@ class Explainer:
         return self._method.name
 
     @property
-    def closed_form(self) -> bool:
-        """Whether the method makes the maps of all classes for next to nothing."""
-        return self._runner.closed_form
+    def all_maps_are_cheap(self) -> bool:
+        """True if the maps of all classes cost next to nothing beyond that of one."""
+        return self._runner.all_maps_are_cheap
 
     @property
     def runtime(self) -> Runtime:

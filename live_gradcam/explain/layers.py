@@ -19,9 +19,7 @@ from live_gradcam.errors import UsageError
 from live_gradcam.explain.classifier import Classifier, load_classifier
 from live_gradcam.explain.cutting.cut import channels_first, cut_network, find_layer, trace
 from live_gradcam.explain.cutting.layouts import fit_parts
-from live_gradcam.explain.heads.base import GradientHead, Head
-from live_gradcam.explain.heads.multi_layer import MultiLayerHead, grid_of
-from live_gradcam.explain.heads.tokens import ChannelsLastHead
+from live_gradcam.explain.heads import ChannelsLastHead, GradientHead, Head, MultiLayerHead, grid_of
 from live_gradcam.explain.networks.bundled import bundled_names
 from live_gradcam.explain.networks.catalogue import list_models
 from live_gradcam.explain.networks.state_dict import IMAGENET_CLASSES
@@ -126,7 +124,7 @@ def at_layers(
     Args:
         classifier: Not modified; its weights are shared.
         names: Two or more of the names that `list_layers` gives, in any order.
-        fuse: What becomes of the layers' maps, see `live_gradcam.explain.heads.multi_layer`.
+        fuse: What becomes of the layers' maps, see `live_gradcam.explain.heads.fuse_maps`.
 
     Raises:
         UsageError: There is no such layer.

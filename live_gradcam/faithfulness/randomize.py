@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from live_gradcam.explain.classifier import Classifier
-from live_gradcam.explain.heads.base import Head, LinearHead, PointwiseHead
+from live_gradcam.explain.heads import ClosedFormHead, Head
 from live_gradcam.explain.omp import short_lived_thread
 
 _WEIGHTED = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d, nn.Linear)
@@ -128,7 +128,7 @@ def _under(trunk: nn.Module, name: str) -> list[nn.Module]:
 
 def _draw(module: nn.Module, generator: torch.Generator) -> None:
     """Draw the numbers that belong to this very module."""
-    if isinstance(module, (*_WEIGHTED, LinearHead, PointwiseHead)):
+    if isinstance(module, (*_WEIGHTED, ClosedFormHead)):
         # He et al., arXiv 1502.01852: signals neither die nor explode on their way.
         nn.init.kaiming_normal_(module.weight, nonlinearity="relu", generator=generator)
         if module.bias is not None:

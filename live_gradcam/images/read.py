@@ -181,7 +181,7 @@ def _to_bgr(pillow_image: Pillow.Image) -> Image:
 
 
 def _scale_to_8_bits(values: np.ndarray) -> Image:
-    """Grey values of more than 8 bits to ``uint8``: 16 bits by 257, others by their own range."""
+    """Scale grey values of more than 8 bits to ``uint8``: 16 bits by 257, others by their range."""
     if values.dtype == np.uint16 or (
         values.dtype.kind in "iu" and values.size and values.min() >= 0 and values.max() <= 65535
     ):

@@ -1,4 +1,4 @@
-"""What lies behind and over the objects of the generated scenes: surfaces, clutter, lens and light.
+"""Backgrounds of the generated scenes, and what lies over all: clutter, light, lens and noise.
 
 Nothing here may look like one of the classes: clutter leaves the frame, is open, or has no form,
 and its letters exclude those that are drawn like a class (O, X, V, ...).
@@ -24,7 +24,7 @@ _NOISE_SIZE = 512
 
 
 def random_background(rng: np.random.Generator, width: int, height: int) -> Image:
-    """A surface, often with clutter on it, ``uint8 (height, width, 3)`` BGR."""
+    """Make a surface, often with clutter on it, ``uint8 (height, width, 3)`` BGR."""
     chance = rng.random()
     kind = next(kind for limit, kind in _KINDS if chance < limit)
     background = kind(rng, width, height)
@@ -250,7 +250,7 @@ def add_noise(rng: np.random.Generator, image: Image, level: int) -> None:
 
 
 def light_field(rng: np.random.Generator, width: int, height: int) -> Image:
-    """Uneven light and a vignette, ``uint8 (height, width, 3)`` where 200 leaves a pixel as is."""
+    """Make uneven light with a vignette, ``uint8 (height, width, 3)``; 200 leaves a pixel as is."""
     grid = 200.0 + uniform(rng, 5.0, 45.0) * rng.standard_normal((3, 3, 1))
     grid = grid + rng.normal(0.0, 8.0, 3)
     if rng.random() < 0.5:
@@ -262,12 +262,12 @@ def light_field(rng: np.random.Generator, width: int, height: int) -> Image:
 
 
 def apply_light(image: Image, light: Image, gain: float = 1.0) -> Image:
-    """``image`` under ``light`` of the given strength."""
+    """Put ``image`` under ``light`` of the given strength."""
     return as_image(cv2.multiply(image, light, scale=gain / 200.0))
 
 
 def photograph(rng: np.random.Generator, image: Image) -> Image:
-    """What a cheap camera makes of a image: light, contrast, blur, noise, compression."""
+    """Take an image as a cheap camera would: light, contrast, blur, noise, compression."""
     height, width = image.shape[:2]
     if rng.random() < 0.7:
         image = apply_light(image, light_field(rng, width, height), uniform(rng, 0.75, 1.15))

@@ -256,7 +256,7 @@ SCENE_CLASSES: tuple[str, ...] = tuple(_BUILDERS)
 
 
 def build_glyph(rng: np.random.Generator, class_index: int, *, drawn: bool, turn: float) -> Glyph:
-    """An object of a class, turned by ``turn`` radians.
+    """Build an object of a class, turned by ``turn`` radians.
 
     Args:
         rng: Where chance comes from.

@@ -64,7 +64,7 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """How an object's surface looks.
+    """Look of an object's surface.
 
     Attributes:
         main: Its first colour.
@@ -82,19 +82,19 @@ class Finish:
 
 
 def as_image(image: object) -> Image:
-    """What OpenCV returned, typed: its stubs do not say that ``uint8`` stays ``uint8``."""
+    """Type what OpenCV returned: its stubs do not say that ``uint8`` stays ``uint8``."""
     return np.asarray(image, dtype=np.uint8)
 
 
 def random_colour(rng: np.random.Generator) -> Colour:
-    """Any colour, vivid ones more often than grey ones."""
+    """Choose any colour, vivid ones more often than grey ones."""
     hue, saturation = 6.0 * rng.random(), rng.random() ** 0.6
     value = 1.0 - 0.9 * rng.random() ** 1.6
     return hsv_colour(hue, saturation, value)
 
 
 def hsv_colour(hue: float, saturation: float, value: float) -> Colour:
-    """BGR of a hue in 0..6, a saturation and a value in 0..1."""
+    """Return the BGR colour of a hue in 0..6, a saturation and a value in 0..1."""
     channels = []
     for offset in (1.0, 3.0, 5.0):  # blue, green, red
         k = (offset + hue) % 6.0
@@ -103,7 +103,7 @@ def hsv_colour(hue: float, saturation: float, value: float) -> Colour:
 
 
 def contrast(first: Sequence[float], second: Sequence[float]) -> float:
-    """Difference of two colours, 0..255, weighted as the eye does."""
+    """Return the difference of two colours, 0..255, weighted as the eye does."""
     blue, green, red = (first[i] - second[i] for i in range(3))
     return float((0.2 * blue * blue + 0.5 * green * green + 0.3 * red * red) ** 0.5)
 
@@ -111,7 +111,7 @@ def contrast(first: Sequence[float], second: Sequence[float]) -> float:
 def contrasting_colour(
     rng: np.random.Generator, against: Sequence[Sequence[float]], least: float
 ) -> Colour:
-    """A colour that differs by ``least`` from all of ``against``, or the best of 16 tries."""
+    """Choose a colour that differs by ``least`` from all ``against``, or the best of 16 tries."""
     best, best_contrast = (0.0, 0.0, 0.0), -1.0
     for _ in range(16):
         colour = random_colour(rng)
@@ -124,7 +124,7 @@ def contrasting_colour(
 
 
 def random_card(rng: np.random.Generator) -> Card:
-    """A sheet of paper, nearly always nearly white."""
+    """Choose a sheet of paper, nearly always nearly white."""
     tone = uniform(rng, 205.0, 255.0)
     tint = rng.normal(0.0, 4.0, 3)
     colour = (tone + tint[0], tone + tint[1], tone + tint[2])
@@ -137,7 +137,7 @@ def random_card(rng: np.random.Generator) -> Card:
 
 
 def random_finish(rng: np.random.Generator, main: Colour, second: Colour) -> Finish:
-    """Flat or shaded, with or without a shadow."""
+    """Choose a surface, flat or shaded, with or without a shadow."""
     shading = None
     if rng.random() < 0.4:
         shading = uniform(rng, 0.1, 0.3) * (2.0 * rng.random((2, 2), dtype=np.float32) - 1.0) + 1.0
@@ -236,7 +236,7 @@ def _with_shadow(
 
 @dataclass(frozen=True, slots=True)
 class Pose:
-    """Where an object is and how it is held.
+    """Position and attitude of an object.
 
     Attributes:
         x: Centre in frame pixels.
@@ -257,7 +257,7 @@ class Pose:
     stretch: float = 1.0
 
     def homography(self) -> Homography:
-        """The object's plane, seen by a camera four radii away."""
+        """Return the homography of the object's plane, seen by a camera four radii away."""
         distance = 4.0
         cr, sr, cp, sp = cos(self.roll), sin(self.roll), cos(self.pitch), sin(self.pitch)
         cy, sy = cos(self.yaw), sin(self.yaw)
@@ -287,13 +287,13 @@ class Placed:
     warp: NDArray[np.float64]
 
     def cut(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """``image`` of a sprite as it appears inside the bounding box."""
+        """Warp an ``image`` of a sprite as it appears inside the bounding box."""
         size = (self.right - self.left, self.bottom - self.top)
         return as_image(cv2.warpPerspective(image, self.warp, size, flags=cv2.INTER_LINEAR))
 
 
 def place(sprite: Sprite, pose: Pose, width: int, height: int) -> Placed | None:
-    """Where a sprite falls in a frame of the given size; ``None`` outside of it."""
+    """Find the place of a sprite in a frame of a size; ``None`` outside of it."""
     homography, extent = pose.homography(), sprite.extent
     corners = homography @ np.array(
         [[-extent, extent, extent, -extent], [-extent, -extent, extent, extent], [1, 1, 1, 1]]
@@ -324,7 +324,7 @@ def blend(frame: Image, sprite: Sprite, placed: Placed) -> None:
 def choose_colours(
     rng: np.random.Generator, glyph: Glyph, ground: Sequence[float], *, drawn: bool
 ) -> tuple[Colour, Colour]:
-    """The two colours of an object that must be seen against ``ground``.
+    """Choose the two colours of an object that must be seen against ``ground``.
 
     Args:
         rng: Where chance comes from.

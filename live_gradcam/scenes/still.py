@@ -33,7 +33,7 @@ _DIAMETERS = {1: (0.26, 0.78), 2: (0.26, 0.52), 3: (0.24, 0.42)}
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scene:
-    """An image and the truth about it.
+    """A rendered scene and its ground truth.
 
     Attributes:
         image: ``uint8 (H, W, 3)``, BGR.

@@ -1,4 +1,4 @@
-"""What the generated scenes are drawn with: strokes, fills, and the hand that makes them.
+"""Strokes and fills of the generated scenes, and the hand that draws them.
 
 Everything is in units of the object's radius; `scene_shapes` builds the classes of it.
 """
@@ -44,7 +44,7 @@ class Primitive:
 
 @dataclass(frozen=True, slots=True)
 class Glyph:
-    """What one object looks like before colour, place and perspective.
+    """Geometry of one object, before colour, place and perspective.
 
     Attributes:
         primitives: In painting order.
@@ -58,18 +58,18 @@ class Glyph:
 
 
 def uniform(rng: np.random.Generator, low: float, high: float) -> float:
-    """A number between ``low`` and ``high``; much faster than ``Generator.uniform``."""
+    """Draw a number between ``low`` and ``high``; much faster than ``Generator.uniform``."""
     return low + (high - low) * rng.random()
 
 
 def pick(rng: np.random.Generator, count: int) -> int:
-    """An index below ``count``; much faster than ``Generator.integers``."""
+    """Draw an index below ``count``; much faster than ``Generator.integers``."""
     return int(rng.random() * count)
 
 
 @dataclass(frozen=True, slots=True)
 class Hand:
-    """How one object is drawn: style, stroke width, and how shaky the hand is."""
+    """Manner in which one object is drawn: style, stroke width, and shakiness."""
 
     rng: np.random.Generator
     style: Style

@@ -1,9 +1,18 @@
-"""A session that somebody watches: newest frame in, explained picture shown, keys obeyed.
+"""A session that somebody watches: newest frame in, explained frame shown, keys obeyed.
 
-`state` is what the person chose, `keys` how keys change it, `feeds` where frames come from,
-`analyst` the thread that explains them, `steady` what keeps pictures calm, `presenter` what is on
-the screen, `studio` the explainers for other layers and weights, `outputs` what is left behind,
-`tally` what is measured, `loop` what holds it all together, and `start` how it begins.
+From the outside in:
+
+- `start` holds `run_session`; `config` the value that its arguments become.
+- `loop` holds everything together in the main thread: it shows, obeys and writes.
+- `feeds` gives frames; `cameras` goes from one camera to the next.
+- `worker` explains frames in a thread of its own; `request` is what it is asked for and what it
+  answers; `explainers` makes those for other layers, methods and weights; `smoothing` keeps
+  labels and maps steady in time.
+- `state` is what the person chose; `keys` the table of keys that change it; `controller` keeps it
+  and turns it into requests.
+- `renderer` makes what is on the screen; `fit_to_window` chooses its size.
+- `outputs` writes sinks, recordings and snapshots; `background` runs what must not hold the window
+  up; `metrics` measures.
 """
 
 from __future__ import annotations

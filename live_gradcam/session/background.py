@@ -1,35 +1,36 @@
-"""What happens beside the show at a key press: snapshots, recordings, the next camera."""
+"""What a key press starts beside the session: snapshots, recordings, the next camera."""
 
 from __future__ import annotations
 
 import logging
 import os
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import Any
 
 from live_gradcam.capture.source import Source
 from live_gradcam.errors import LiveGradcamError
-from live_gradcam.session.errand import Errand
-from live_gradcam.session.outputs import Recording, failure_words, fresh_paths, save_snapshot
-from live_gradcam.session.worker import ExplainedFrame
+from live_gradcam.session.outputs import Recording, describe_failure, fresh_paths, save_snapshot
+from live_gradcam.session.request import ExplainedFrame
 from live_gradcam.values import Image, SourceInfo
+from live_gradcam.workers import run_in_thread
 
 _logger = logging.getLogger(__name__)
 
 _CLOSE_SECONDS = 1.0
 
 NextSource = Callable[[], "Source | None"]
-"""Opens the next camera; ``None`` where there is no other."""
+"""Opens the next camera; returns ``None`` where there is no other."""
 
 
 class BackgroundTasks:
-    """Runs errands and says, in few words, how they went.
+    """Runs tasks and reports, in few words, how they went.
 
     Args:
         folder: Where snapshots and recordings go.
         next_source: Opens the next camera, where there may be one.
-        on_notice: Told what was written, with the whole path.
+        on_notice: Called with what was written, with the whole path.
     """
 
     def __init__(
@@ -39,8 +40,8 @@ class BackgroundTasks:
         self._next_source = next_source
         self._on_notice = on_notice
         self._recording: Recording | None = None
-        self._errands: list[Errand[str]] = []
-        self._switch: Errand[Source | None] | None = None
+        self._tasks: list[Future[str]] = []
+        self._opening: Future[Source | None] | None = None
 
     @property
     def recording_seconds(self) -> float | None:
@@ -49,70 +50,73 @@ class BackgroundTasks:
 
     @property
     def recording_failed(self) -> bool:
-        """Whether the recording ended by itself."""
+        """True if the recording ended by itself."""
         return self._recording is not None and self._recording.failed
 
-    def snapshot(self, finding: ExplainedFrame, picture: Image, extra: Mapping[str, Any]) -> None:
+    def save_snapshot(
+        self, explained: ExplainedFrame, rendered: Image, extra: Mapping[str, Any]
+    ) -> None:
         """Save what is shown, and its record."""
 
         def save() -> str:
-            path = save_snapshot(self._folder, finding.frame, picture, finding.told, extra)
-            return f"saved {path}"
+            frame, selected = explained.frame, explained.selected
+            return f"saved {save_snapshot(self._folder, frame, rendered, selected, extra)}"
 
-        self._errands.append(Errand("snapshot", save))
+        self._tasks.append(run_in_thread("snapshot", save))
 
     def begin_recording(self, info: SourceInfo) -> str:
         """Begin a recording.
 
         Returns:
-            Words for the picture.
+            A message for the screen.
 
         Raises:
             SinkError: No file can be made.
         """
         (path,) = fresh_paths(self._folder, (".mp4",))
         self._recording = Recording(path, info)
+        self._recording.start()
         self._on_notice(f"recording to {path}")
         return "recording"
 
-    def record(self, finding: ExplainedFrame, picture: Image) -> None:
+    def record_frame(self, explained: ExplainedFrame, rendered: Image) -> None:
         """Add a frame to the recording under way, if there is one."""
         if self._recording is not None:
-            self._recording.write(finding.frame, picture, finding.told)
+            self._recording.write(explained.frame, rendered, explained.selected)
 
     def end_recording(self) -> None:
-        """Finalise the recording, beside the show."""
+        """Finalise the recording in the background."""
         recording, self._recording = self._recording, None
         if recording is not None:
-            self._errands.append(Errand("finish recording", recording.finish))
+            self._tasks.append(run_in_thread("finish recording", recording.finish))
 
     def open_next_source(self) -> None:
-        """Open the next camera, beside the show; `next_source` hands it out."""
-        if self._switch is None and self._next_source is not None:
-            self._switch = Errand("open camera", self._next_source)
+        """Open the next camera in the background; `opened_source` hands it out."""
+        if self._opening is None and self._next_source is not None:
+            self._opening = run_in_thread("open camera", self._next_source)
 
-    def next_source(self) -> Source | None:
-        """The camera that was asked for, once it is open.
+    def opened_source(self) -> Source | None:
+        """Return the camera that was asked for, once it is open.
 
         Raises:
             LiveGradcamError: It cannot be opened, or there is no other.
         """
-        if self._switch is None or not self._switch.done:
+        if self._opening is None or not self._opening.done():
             return None
-        errand, self._switch = self._switch, None
-        source = errand.result()
+        opening, self._opening = self._opening, None
+        source = opening.result()
         if source is None:
             raise LiveGradcamError("there is no other camera")
         return source
 
-    def news(self) -> str:
-        """How an errand went that has ended since the last call; empty where none has."""
-        ended = next((errand for errand in self._errands if errand.done), None)
+    def report(self) -> str:
+        """Describe how a task went that has ended since the last call; empty if none has."""
+        ended = next((task for task in self._tasks if task.done()), None)
         if ended is None:
             return ""
-        self._errands.remove(ended)
-        # The whole path is for the terminal; on the picture it would hide what is to be seen.
-        return self._report(ended).replace(f"{self._folder}{os.sep}", "")
+        self._tasks.remove(ended)
+        # The whole path is for the terminal; on the screen it would hide what is to be seen.
+        return self._describe(ended).replace(f"{self._folder}{os.sep}", "")
 
     def close(self) -> None:
         """Finish what is under way, as far as a signal leaves time for.
@@ -120,23 +124,23 @@ class BackgroundTasks:
         A recording can be played at any moment, finished or not.
         """
         self.end_recording()
-        for errand in self._errands:
-            if errand.join(_CLOSE_SECONDS):
-                self._report(errand)
-        self._errands.clear()
-        if self._switch is not None and self._switch.join(_CLOSE_SECONDS):
+        for task in self._tasks:
+            if wait([task], _CLOSE_SECONDS).done:
+                self._describe(task)
+        self._tasks.clear()
+        if self._opening is not None and wait([self._opening], _CLOSE_SECONDS).done:
             try:
-                source = self.next_source()
+                source = self.opened_source()
             except LiveGradcamError:
                 return
             if source is not None:
                 source.close()
 
-    def _report(self, errand: Errand[str]) -> str:
+    def _describe(self, task: Future[str]) -> str:
         try:
-            words = errand.result()
-        except Exception as error:  # a snapshot that fails must not end the show
+            message = task.result()
+        except Exception as error:  # a snapshot that fails must not end the session
             _logger.warning("an output of the session failed", exc_info=error)
-            words = failure_words(error)
-        self._on_notice(words)
-        return words
+            message = describe_failure(error)
+        self._on_notice(message)
+        return message

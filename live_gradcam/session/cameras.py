@@ -1,4 +1,4 @@
-"""From camera to camera with one key."""
+"""The ring of cameras that one key walks through."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class CameraRing:
     Args:
         current: Number, device path or name of the camera that is open.
         open_camera: Opens a camera by number.
-        cameras: Lists what there is; asked every time, because cameras come and go.
+        cameras: Lists the cameras; called every time, because they come and go.
     """
 
     def __init__(

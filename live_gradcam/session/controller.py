@@ -1,4 +1,4 @@
-"""Keeps what the person chose, and turns it into orders for the analyst."""
+"""Keeps what the person chose, and turns it into requests for the worker."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
+from live_gradcam.session.explainers import RequestedExplainers
 from live_gradcam.session.keys import press
-from live_gradcam.session.outputs import failure_words
+from live_gradcam.session.outputs import describe_failure
+from live_gradcam.session.request import ExplainRequest
 from live_gradcam.session.state import SessionState, Situation
-from live_gradcam.session.studio import Studio
-from live_gradcam.session.worker import Order
 
 _logger = logging.getLogger(__name__)
 
 MESSAGE_SECONDS = 3.0
-"""How long a message stays on the screen."""
+"""Time for which a message stays on the screen."""
 
 POINTER_SECONDS = 10.0
-"""How long a spot's votes stay on the screen after the mouse came to rest."""
+"""Time for which a spot's votes stay on the screen after the mouse came to rest."""
 
 
 class Controller:
@@ -27,21 +27,21 @@ class Controller:
 
     Args:
         state: The first state.
-        studio: Makes explainers for other layers, methods and weights.
-        on_state: Told every new state that a key has made.
+        explainers: Explainers for other layers, methods and weights.
+        on_state: Called with every new state that a key has made.
         clock: Monotonic seconds.
     """
 
     def __init__(
         self,
         state: SessionState,
-        studio: Studio,
+        explainers: RequestedExplainers,
         *,
         on_state: Callable[[SessionState], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._state = state
-        self._studio = studio
+        self._explainers = explainers
         self._on_state = on_state
         self._clock = clock
         self._pointer: tuple[int, int] | None = None
@@ -50,89 +50,78 @@ class Controller:
 
     @property
     def state(self) -> SessionState:
-        """What the person chose."""
+        """The person's choices."""
         return self._state
 
     @property
     def pointer(self) -> tuple[int, int] | None:
-        """Where the mouse points to, in pixels of the frame; ``None`` after a while."""
+        """Position of the mouse, in pixels of the frame; ``None`` after a while."""
         return self._pointer
 
     def press(self, key: str, situation: Situation) -> SessionState:
-        """Obey a key; returns the state before it."""
+        """Obey a key and return the state before it."""
         before = self._state
         self._state = press(before, key, situation)
         if self._state.message:
             self._message_until = self._clock() + MESSAGE_SECONDS
         return before
 
-    def told(self) -> None:
-        """Tell the new state to whoever listens, once everything it asks for is begun."""
+    def publish_state(self) -> None:
+        """Hand the new state to the listener, once everything it asks for has begun."""
         self._on_state(self._state)
 
-    def point(self, x: int, y: int) -> None:
+    def move_pointer(self, x: int, y: int) -> None:
         """Obey the mouse."""
         self._pointer = (x, y)
         self._pointer_until = self._clock() + POINTER_SECONDS
 
-    def say(self, message: str, *, recording: bool | None = None) -> None:
-        """Put a message on the screen; where a recording did not begin or go on, take it back."""
-        wanted = self._state.recording if recording is None else recording
-        self._state = replace(self._state, message=message, recording=wanted)
+    def show_message(self, message: str, *, recording: bool | None = None) -> None:
+        """Put a message on the screen.
+
+        Args:
+            message: A few words.
+            recording: Correction of the state where a recording did not begin or go on.
+        """
+        recording = self._state.recording if recording is None else recording
+        self._state = replace(self._state, message=message, recording=recording)
         self._message_until = self._clock() + MESSAGE_SECONDS
 
-    def tick(self) -> bool:
-        """Let messages and the pointer grow old; whether the picture has to be drawn again."""
+    def expire(self) -> bool:
+        """Drop a message and a pointer whose time is over.
+
+        Returns:
+            ``True`` if something was dropped.
+        """
         now = self._clock()
-        again = False
+        dropped = False
         if self._pointer is not None and now > self._pointer_until:
             self._pointer = None
-            again = True
+            dropped = True
         if self._state.message and now > self._message_until:
             self._state = replace(self._state, message="")
-            again = True
-        return again
+            dropped = True
+        return dropped
 
-    def is_pending(self, order: Order) -> bool:
-        """Whether an explainer that the state asks for is not in use yet."""
-        state = self._state
-        wanted = (state.layer, state.method, state.scrambled)
-        return (order.layer, order.method, order.scrambled) != wanted
+    def is_pending(self, request: ExplainRequest) -> bool:
+        """Return ``True`` while the explainer that the state asks for is not in use yet."""
+        return request.settings.key != self._state.settings.key
 
-    def order(self, current: Order) -> Order:
-        """The order that the state asks for; the explainer stays while another is being made."""
-        state = self._state
+    def next_request(self, current: ExplainRequest) -> ExplainRequest:
+        """Return what the state asks for; the explainer stays while another one is being made."""
+        settings = self._state.settings
+        pointing = self._pointer is not None
         try:
-            trained = self._studio.get(state.layer, method=state.method)
-            explainer = self._studio.get(
-                state.layer, method=state.method, scrambled=state.scrambled
-            )
+            trained = self._explainers.find(settings.key._replace(randomized=False))
+            explainer = self._explainers.find(settings.key)
         except Exception as error:  # the session goes on with what it had
             _logger.warning("cannot make the explainer", exc_info=error)
-            self._state = replace(
-                state, layer=current.layer, method=current.method, scrambled=current.scrambled
-            )
-            self.say(f"that cannot be explained: {failure_words(error)}")
+            settings = replace(settings, key=current.settings.key)
+            self._state = replace(self._state, settings=settings)
+            self.show_message(f"that cannot be explained: {describe_failure(error)}")
             return current
-        order = replace(
-            current,
-            view=state.view,
-            mirror=state.mirror,
-            mode=state.mode,
-            target=state.target,
-            pointing=self._pointer is not None,
-            frozen=state.frozen,
-            steps=state.steps,
-            advances=state.advances,
-            truth=state.truth or state.scrambled,
-        )
         if explainer is None or trained is None:
-            return order
-        return replace(
-            order,
-            explainer=explainer,
-            trained=trained,
-            layer=state.layer,
-            method=state.method,
-            scrambled=state.scrambled,
+            settings = replace(settings, key=current.settings.key)
+            return replace(current, settings=settings, pointing=pointing)
+        return ExplainRequest(
+            settings=settings, explainer=explainer, trained=trained, pointing=pointing
         )

@@ -1,4 +1,4 @@
-"""Every key, once: the window, the help overlay, the README and the tests read this table."""
+"""The table of keys, from which window, help overlay, README and tests are made."""
 
 from __future__ import annotations
 
@@ -8,16 +8,23 @@ from types import MappingProxyType
 from typing import TypeAlias, TypeVar
 
 from live_gradcam.choices import COLORMAP_NAMES, LAYOUTS, VIEWS, Layout, View
-from live_gradcam.explain.methods.table import METHODS
-from live_gradcam.session.state import MOSAIC_TILES, Mode, SessionState, Situation
+from live_gradcam.explain.methods import METHODS
+from live_gradcam.session.state import (
+    MOSAIC_TILES,
+    ExplainSettings,
+    Mode,
+    SessionState,
+    Situation,
+)
+from live_gradcam.wording import percent
 
 _T = TypeVar("_T")
 
 Change: TypeAlias = Callable[[SessionState, Situation, str], SessionState]
-"""The new state from the old one, the situation and the key."""
+"""Makes the new state from the old one, the situation and the key."""
 
 OPACITY_STEP = 0.1
-"""How much one key press changes the opacity."""
+"""Change of the opacity with one key press."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +34,8 @@ class KeyBinding:
     Attributes:
         keys: Names of the keys, as `KeyPressed` gives them.
         shown: The keys as people read them.
-        help: What it does, in a few words.
-        change: What it does.
+        help: Description of its effect, in a few words.
+        change: Its effect.
         ends: It ends the session; a session that nobody may end has no such key.
     """
 
@@ -62,14 +69,16 @@ def _help(state: SessionState, _situation: Situation, _key: str) -> SessionState
 def _freeze(state: SessionState, situation: Situation, key: str) -> SessionState:
     if situation.by_hand:
         return _advance(state, situation, key)
-    frozen = not state.frozen
-    return replace(state, frozen=frozen, message="frozen" if frozen else "running")
+    frozen = not state.settings.frozen
+    settings = replace(state.settings, frozen=frozen)
+    return _changed(state, settings, "frozen" if frozen else "running")
 
 
 def _step(state: SessionState, situation: Situation, key: str) -> SessionState:
     if situation.by_hand:
         return _advance(state, situation, key)
-    return replace(state, frozen=True, steps=state.steps + 1, message="one frame on")
+    settings = replace(state.settings, frozen=True, steps=state.settings.steps + 1)
+    return _changed(state, settings, "one frame on")
 
 
 def _snapshot(state: SessionState, _situation: Situation, _key: str) -> SessionState:
@@ -81,32 +90,35 @@ def _record(state: SessionState, _situation: Situation, _key: str) -> SessionSta
 
 
 def _hold(state: SessionState, situation: Situation, key: str) -> SessionState:
-    place = int(key)
-    if place > len(situation.predictions):
+    rank = int(key)
+    if rank > len(situation.predictions):
         count = len(situation.predictions)
         return replace(state, message=f"only {count} labels (see --top-k)")
-    chosen = situation.predictions[place - 1]
-    return replace(state, held=chosen.class_index, message=f"holding {chosen.label}")
+    chosen = situation.predictions[rank - 1]
+    settings = replace(state.settings, held=chosen.class_index)
+    return _changed(state, settings, f"holding {chosen.label}")
 
 
 def _follow(state: SessionState, _situation: Situation, _key: str) -> SessionState:
-    return replace(state, held=None, kept=None, message="following the top class")
+    settings = replace(state.settings, held=None, kept=None)
+    return _changed(state, settings, "following the top class")
 
 
-def _mode(mode: Mode, words: str) -> Change:
+def _mode(mode: Mode, message: str) -> Change:
     def change(state: SessionState, situation: Situation, _key: str) -> SessionState:
-        if state.mode == mode:
-            return replace(state, mode="single", message="one map")
+        settings = state.settings
+        if settings.mode == mode:
+            return _changed(state, replace(settings, mode="single"), "one map")
         if len(situation.predictions) < 2:
             return replace(state, message="that needs two labels (see --top-k)")
-        method = METHODS[state.method]
-        if mode == "contrast" and state.fused:
+        method = METHODS[settings.key.method]
+        if mode == "contrast" and settings.fused:
             return replace(state, message="fused maps cannot be subtracted (j, l: one layer)")
         if mode == "contrast" and not method.contrasts:
             return replace(
                 state, message=f"maps of {method.title} cannot be subtracted (k: others)"
             )
-        return replace(state, mode=mode, message=words)
+        return _changed(state, replace(settings, mode=mode), message)
 
     return change
 
@@ -119,46 +131,45 @@ def _signed(state: SessionState, _situation: Situation, _key: str) -> SessionSta
 
 def _layer(step: int) -> Change:
     def change(state: SessionState, situation: Situation, _key: str) -> SessionState:
-        names = situation.layers()
-        if len(names) < 2 or state.layer not in names:
+        names, key = situation.layers(), state.settings.key
+        if len(names) < 2 or key.layer not in names:
             return replace(state, message="this network has no other layer to explain")
-        wanted = names.index(state.layer) + step
-        if not 0 <= wanted < len(names):
+        number = names.index(key.layer) + step
+        if not 0 <= number < len(names):
             which = "first" if step < 0 else "last"
-            return replace(state, message=f"{state.layer} is the {which} layer")
-        return replace(
-            state,
-            layer=names[wanted],
-            message=f"{names[wanted]}: layer {wanted + 1} of {len(names)}",
-        )
+            return replace(state, message=f"{key.layer} is the {which} layer")
+        settings = replace(state.settings, key=key._replace(layer=names[number]))
+        return _changed(state, settings, f"{names[number]}: layer {number + 1} of {len(names)}")
 
     return change
 
 
 def _method(state: SessionState, situation: Situation, _key: str) -> SessionState:
-    if state.method not in situation.methods:  # a slow one, which the session began with
+    mode, key = state.settings.mode, state.settings.key
+    if key.method not in situation.methods:  # a slow one, which the session began with
         following = situation.methods[0]
     else:
-        following = _after(situation.methods, state.method)
+        following = _after(situation.methods, key.method)
     message = f"method: {METHODS[following].title}"
     if following == situation.methods[0]:
         slow = [name for name in METHODS if name not in situation.methods]
         message += f" (slow, so only by --method: {', '.join(slow)})" if slow else ""
-    mode = state.mode
     if mode == "contrast" and not METHODS[following].contrasts:
         mode, message = "single", f"{message}, one map"
-    return replace(state, method=following, mode=mode, message=message)
+    settings = replace(state.settings, key=key._replace(method=following), mode=mode)
+    return _changed(state, settings, message)
 
 
 def _view(state: SessionState, _situation: Situation, _key: str) -> SessionState:
-    following = _after(VIEWS, state.view)
-    return replace(state, view=following, message=_VIEW_WORDS[following])
+    following = _after(VIEWS, state.settings.view)
+    return _changed(state, replace(state.settings, view=following), _VIEW_WORDS[following])
 
 
 def _layout(state: SessionState, _situation: Situation, _key: str) -> SessionState:
     following = _after(LAYOUTS, state.overlay.layout)
     overlay = replace(state.overlay, layout=following)
-    return replace(state, mode="single", overlay=overlay, message=_LAYOUT_WORDS[following])
+    settings = replace(state.settings, mode="single")
+    return replace(state, settings=settings, overlay=overlay, message=_LAYOUT_WORDS[following])
 
 
 def _colormap(state: SessionState, _situation: Situation, _key: str) -> SessionState:
@@ -172,14 +183,15 @@ def _opacity(step: float) -> Change:
     def change(state: SessionState, _situation: Situation, _key: str) -> SessionState:
         opacity = min(1.0, max(0.0, round(state.overlay.opacity + step, 2)))
         overlay = replace(state.overlay, opacity=opacity)
-        return replace(state, overlay=overlay, message=f"opacity {opacity * 100:.0f} %")
+        return replace(state, overlay=overlay, message=f"opacity {percent(opacity)}")
 
     return change
 
 
 def _mirror(state: SessionState, _situation: Situation, _key: str) -> SessionState:
-    mirror = not state.mirror
-    return replace(state, mirror=mirror, message="mirrored" if mirror else "not mirrored")
+    mirror = not state.settings.mirror
+    settings = replace(state.settings, mirror=mirror)
+    return _changed(state, settings, "mirrored" if mirror else "not mirrored")
 
 
 def _fullscreen(state: SessionState, _situation: Situation, _key: str) -> SessionState:
@@ -194,24 +206,30 @@ def _advance(state: SessionState, situation: Situation, _key: str) -> SessionSta
     if situation.advance is None:
         return replace(state, message="there is no next camera")
     message = "opening the next camera" if situation.advance == "camera" else ""
-    return replace(state, advances=state.advances + 1, message=message)
+    settings = replace(state.settings, advances=state.settings.advances + 1)
+    return _changed(state, settings, message)
 
 
 def _truth(state: SessionState, _situation: Situation, _key: str) -> SessionState:
-    truth = not state.truth
-    return replace(state, truth=truth, message="" if truth else "truth meter off")
+    truth = not state.settings.truth
+    message = "" if truth else "truth meter off"
+    return _changed(state, replace(state.settings, truth=truth), message)
 
 
-def _scramble(state: SessionState, situation: Situation, _key: str) -> SessionState:
-    if state.scrambled:
-        return replace(state, scrambled=False, kept=None, message="the trained weights are back")
+def _randomize(state: SessionState, situation: Situation, _key: str) -> SessionState:
+    randomized = not state.settings.key.randomized
     # The same class goes on to be explained: the question stays, the network is another.
-    return replace(
-        state,
-        scrambled=True,
-        kept=situation.explained,
-        message="random weights: it must fall apart",
+    settings = replace(
+        state.settings,
+        key=state.settings.key._replace(randomized=randomized),
+        kept=situation.explained if randomized else None,
     )
+    message = "random weights: it must fall apart" if randomized else "the trained weights are back"
+    return _changed(state, settings, message)
+
+
+def _changed(state: SessionState, settings: ExplainSettings, message: str) -> SessionState:
+    return replace(state, settings=settings, message=message)
 
 
 KEYS: tuple[KeyBinding, ...] = (
@@ -249,7 +267,7 @@ KEYS: tuple[KeyBinding, ...] = (
     KeyBinding(("i",), "i", "figures", _hud),
     KeyBinding(("n", "right"), "n", "next camera, next picture", _advance),
     KeyBinding(("t",), "t", "truth meter", _truth),
-    KeyBinding(("x",), "x", "scramble the weights, restore", _scramble),
+    KeyBinding(("x",), "x", "scramble the weights, restore", _randomize),
 )
 """Every key. The toolkit cannot tell upper from lower case, so there are lower-case keys only."""
 
@@ -257,10 +275,10 @@ _BY_KEY = MappingProxyType({key: binding for binding in KEYS for key in binding.
 
 
 def press(state: SessionState, key: str, situation: Situation) -> SessionState:
-    """The state after a key; the very same state for keys that mean nothing.
+    """Return the state after a key; the very same state for keys that mean nothing.
 
     Args:
-        state: Before.
+        state: The state before.
         key: Name of a key, as `KeyPressed` gives it.
         situation: What is shown, and what there is to choose from.
     """
@@ -271,13 +289,13 @@ def press(state: SessionState, key: str, situation: Situation) -> SessionState:
 
 
 def help_lines(*, may_quit: bool = True) -> tuple[str, ...]:
-    """The table for the help overlay: ``keys: meaning``, one line each."""
+    """Make the table for the help overlay: ``keys: meaning``, one line each."""
     shown = (binding for binding in KEYS if may_quit or not binding.ends)
     return tuple(f"{binding.shown}: {binding.help}" for binding in shown)
 
 
 def keys_markdown() -> str:
-    """The table for the README."""
+    """Make the table for the README."""
     rows = ["| key | what it does |", "|---|---|"]
     for binding in KEYS:
         keys = ", ".join(f"`{key}`" for key in binding.shown.split(", "))

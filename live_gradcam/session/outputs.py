@@ -1,7 +1,8 @@
-"""What a session leaves behind: its outputs, recordings that begin and end at will, snapshots."""
+"""The outputs of a session: sinks, recordings that begin and end at will, snapshots."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import queue
 import time
@@ -9,29 +10,34 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from types import TracebackType
 from typing import Any
+
+from typing_extensions import Self
 
 from live_gradcam.errors import SinkError
 from live_gradcam.os_errors import cannot_write
-from live_gradcam.session.errand import Errand
 from live_gradcam.show.images import write_image
 from live_gradcam.show.recorder import VideoSink
-from live_gradcam.show.records import RecordSink, record
-from live_gradcam.show.sink import Sink
+from live_gradcam.show.records import record
+from live_gradcam.show.sink import Sink, closing_sinks
 from live_gradcam.timing import StageClock
 from live_gradcam.values import Explanation, Frame, Image, SourceInfo
 from live_gradcam.workers import Channel, ChannelAborted, WorkerGroup
 
 _WRITE_BEHIND_FRAMES = 8
+_FINISH_SECONDS = 60.0
 _NAME = "live-gradcam"
 
 
 class Writer:
-    """Writes every frame to sinks beside the session, in order and without loss.
+    """Writes every frame to sinks in a thread of its own, in order and without loss.
+
+    A context manager: the thread runs inside it, and the end finalises the sinks.
 
     Args:
-        sinks: Closed, and thereby finalised, by `close`.
-        clock: Told how long each frame took, under ``write``.
+        sinks: Closed at the end in every case.
+        clock: Collects the duration for each frame, under ``write``.
     """
 
     def __init__(self, sinks: Sequence[Sink], clock: StageClock) -> None:
@@ -41,18 +47,16 @@ class Writer:
             _WRITE_BEHIND_FRAMES
         )
         self._workers = WorkerGroup("live", self._items.abort)
-        if sinks:
-            self._workers.start("write", self._write)
 
     @property
-    def needs_picture(self) -> bool:
-        """Whether any sink wants the drawn picture."""
+    def needs_rendered(self) -> bool:
+        """True if any sink wants the rendered image."""
         return any(sink.needs_rendered for sink in self._sinks)
 
     def write(
         self,
         frame: Frame,
-        picture: Image | None,
+        rendered: Image | None,
         explanation: Explanation,
         extra: Mapping[str, Any],
     ) -> None:
@@ -64,7 +68,7 @@ class Writer:
         if not self._sinks:
             return
         try:
-            self._items.put((frame, picture, explanation, extra))
+            self._items.put((frame, rendered, explanation, extra))
         except ChannelAborted:
             self._workers.reraise()
 
@@ -74,41 +78,42 @@ class Writer:
         Raises:
             SinkError: An output failed; all the others are finalised.
         """
-        self._items.close()
-        self._workers.join()
-        failure: Exception | None = None
-        for sink in self._sinks:
-            try:
-                sink.close()
-            except Exception as error:  # the other outputs come first
-                failure = failure or error
-        self._workers.reraise()
-        if failure is not None:
-            raise failure
+        with closing_sinks(self._sinks):
+            self._items.close()
+            self._workers.join()
+            self._workers.reraise()
 
-    def close_quietly(self) -> None:
-        """Finalise while another exception is on its way: that one is to be reported."""
-        try:
+    def __enter__(self) -> Self:
+        if self._sinks:
+            self._workers.start("write", self._write_items)
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if exc is None:
             self.close()
-        except Exception:
             return
+        # A failure to finalise must not hide why we are leaving.
+        with contextlib.suppress(Exception):
+            self.close()
 
-    def _write(self) -> None:
-        for frame, picture, explanation, extra in self._items:
+    def _write_items(self) -> None:
+        for frame, rendered, explanation, extra in self._items:
             began = time.perf_counter()
             for sink in self._sinks:
-                if isinstance(sink, RecordSink):
-                    sink.write(frame, picture, explanation, extra=extra)
-                else:
-                    sink.write(frame, picture, explanation)
+                sink.write(frame, rendered, explanation, extra=extra)
             self._clock.add("write", (time.perf_counter() - began) * 1000.0)
 
 
 class Recording:
-    """A video of what is shown, encoded in a thread of its own. It never holds the show up.
+    """A video of what is shown, encoded in a thread of its own. It never holds the session up.
 
     Args:
-        path: The file; must not exist.
+        path: The file; may be there, empty.
         info: Where the frames come from.
 
     Raises:
@@ -123,7 +128,7 @@ class Recording:
             _WRITE_BEHIND_FRAMES
         )
         self._left_out = 0
-        self._errand: Errand[None] = Errand("recording", self._encode)
+        self._workers = WorkerGroup("recording", lambda: None)
 
     @property
     def seconds(self) -> float:
@@ -132,13 +137,17 @@ class Recording:
 
     @property
     def failed(self) -> bool:
-        """Whether it ended by itself; `finish` says why."""
-        return self._errand.done
+        """True if it ended by itself; `finish` says why."""
+        return not self._workers.alive
 
-    def write(self, frame: Frame, picture: Image, explanation: Explanation) -> None:
+    def start(self) -> None:
+        """Start the thread that encodes."""
+        self._workers.start("encode", self._encode)
+
+    def write(self, frame: Frame, rendered: Image, explanation: Explanation) -> None:
         """Hand over one shown frame; left out where the encoder is too slow for it."""
         try:
-            self._items.put_nowait((frame, picture, explanation))
+            self._items.put_nowait((frame, rendered, explanation))
         except queue.Full:
             self._left_out += 1
 
@@ -146,19 +155,20 @@ class Recording:
         """Finalise the file.
 
         Returns:
-            What was recorded, in a few words.
+            A description of what was recorded, in a few words.
 
         Raises:
             SinkError: The recording failed; the message says what is left of it.
         """
-        while self._errand.join(0.0) is False:
+        while self._workers.alive:
             try:
                 self._items.put(None, timeout=0.1)
                 break
             except queue.Full:
                 continue
-        self._errand.join(timeout_seconds=60.0)
-        self._errand.result()
+        if not self._workers.join(_FINISH_SECONDS):
+            raise SinkError("cannot finish recording", str(self._path), "the encoder hangs")
+        self._workers.reraise()
         if not self._path.stat().st_size:
             self._path.unlink()
         left_out = f", {self._left_out} frames left out" if self._left_out else ""
@@ -173,7 +183,7 @@ class Recording:
 def fresh_paths(
     folder: Path, suffixes: Sequence[str], *, now: Callable[[], datetime] = datetime.now
 ) -> tuple[Path, ...]:
-    """Names with the time of day that no file has yet, one for each suffix.
+    """Create files that are named after the time of day, one for each suffix.
 
     Each file is made, empty, so that nobody else can take its name.
 
@@ -199,20 +209,20 @@ def fresh_paths(
 def save_snapshot(
     folder: Path,
     frame: Frame,
-    picture: Image,
+    rendered: Image,
     explanation: Explanation,
     extra: Mapping[str, Any],
 ) -> Path:
-    """Write the picture as PNG and its record as JSON.
+    """Write the rendered image as PNG and its record as JSON.
 
     Returns:
-        The picture's path; the record has the same name.
+        The image's path; the record has the same name.
 
     Raises:
         SinkError: They cannot be written.
     """
     path, record_path = fresh_paths(folder, (".png", ".json"))
-    write_image(path, picture)
+    write_image(path, rendered)
     text = json.dumps(record(frame, explanation, extra=extra), ensure_ascii=False, indent=2)
     try:
         record_path.write_text(text + "\n", encoding="utf-8")
@@ -221,8 +231,8 @@ def save_snapshot(
     return path
 
 
-def failure_words(error: Exception) -> str:
-    """An error for the picture: one short sentence."""
+def describe_failure(error: Exception) -> str:
+    """Describe an error in one short sentence, for the screen."""
     if isinstance(error, SinkError):
         return f"{error.what}: {error.cause}"
     return str(error)

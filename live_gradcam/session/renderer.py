@@ -1,4 +1,4 @@
-"""What is on the screen: the explained frame, drawn as the state says."""
+"""Renders what is on the screen: the explained frame, as the state says."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from live_gradcam.session.fit_to_window import on_stage, stage_size
+from live_gradcam.pool import ExplainerKey
+from live_gradcam.session.fit_to_window import fit_frame, fitted_size
 from live_gradcam.session.keys import help_lines
+from live_gradcam.session.request import ExplainedFrame, ExplainRequest, TruthReading
 from live_gradcam.session.state import SessionState
-from live_gradcam.session.worker import ExplainedFrame, Order, Reading
 from live_gradcam.show.overlay import Hud, draw, draw_mosaic, locate
 from live_gradcam.show.scale import HeatScale
 from live_gradcam.show.votes import Spot, add_spot, spot_at
@@ -23,17 +24,17 @@ _EMPTY_LEVEL = 24
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """What the session measures and knows beside the state.
+    """Figures that the session measures and facts that it knows beside the state.
 
     Attributes:
         fps: Explained frames shown per second.
-        latency_ms: From capture to show.
-        dropped: Frames that were replaced by newer ones.
-        banner: What the source has to say.
-        capture: What a camera gives: size and rate.
+        latency_ms: Time from capture to show.
+        dropped: Number of frames that were replaced by newer ones.
+        banner: Sentence about the source that must be seen.
+        capture: Size and rate that a camera gives.
         recording_seconds: Length of the recording under way.
         reading: The truth meter's last reading of the class that is shown.
-        forwards: How many of how many forwards a slow method has made for the next frame.
+        forwards: Forwards that a slow method has made for the next frame, and all of them.
         pending: An explainer is being made.
         own_layer: The explained layer is the classifier's own.
         may_quit: A key may end the session.
@@ -45,7 +46,7 @@ class Figures:
     banner: str = ""
     capture: str = ""
     recording_seconds: float | None = None
-    reading: Reading | None = None
+    reading: TruthReading | None = None
     forwards: tuple[int, int] | None = None
     pending: bool = False
     own_layer: bool = True
@@ -53,7 +54,7 @@ class Figures:
 
 
 class Renderer:
-    """Draws findings; knows the colour scale, which depends on the findings before.
+    """Renders explained frames with a colour scale that depends on the frames before.
 
     Args:
         smooth: Keep the scale steady; otherwise every map is stretched to its own maximum.
@@ -62,77 +63,92 @@ class Renderer:
     def __init__(self, *, smooth: bool) -> None:
         self._scale = HeatScale() if smooth else None
         self._context: object = None
+        self._fitted: tuple[ExplainedFrame, ExplainedFrame] | None = None
 
-    def take(self, finding: ExplainedFrame, state: SessionState) -> None:
-        """Let a new finding move the colour scale."""
+    def update_scale(self, explained: ExplainedFrame, state: SessionState) -> None:
+        """Let a newly explained frame move the colour scale."""
         if self._scale is None:
             return
-        context = (finding.order.context, state.overlay.signed)
+        context = (explained.request.settings.context, state.overlay.signed)
         if context != self._context:
             self._scale.reset()
             self._context = context
-        self._scale.update(finding.shown, signed=state.overlay.signed)
+        self._scale.update(explained.smoothed, signed=state.overlay.signed)
 
-    def paint(
+    def render(
         self,
-        finding: ExplainedFrame,
+        explained: ExplainedFrame,
         state: SessionState,
         hud: Hud,
         pointer: tuple[int, int] | None = None,
         window: tuple[int, int] | None = None,
     ) -> Image:
-        """A new picture: of the frame's size, or of one that suits the window.
+        """Render an explained frame in its own size, or in one that suits the window.
 
         Args:
-            finding: What to draw.
-            state: How to draw it.
+            explained: What to render.
+            state: How to render it.
             hud: What to write beside it.
-            pointer: Where the mouse points to, in pixels of the frame.
+            pointer: Position of the mouse, in pixels of the frame.
             window: Width and height of the window's inside; ``None`` for the frame's own size.
+
+        Returns:
+            A new ``uint8 (H, W, 3)`` BGR image.
         """
-        size = finding.frame.image.shape[1::-1]
-        stage = stage_size(size, window) if window is not None else size
-        finding = on_stage(finding, stage)
-        if pointer is not None:
-            pointer = (pointer[0] * stage[0] // size[0], pointer[1] * stage[1] // size[1])
+        height, width = explained.frame.image.shape[:2]
+        if window is not None:
+            explained = self._fit(explained, fitted_size((width, height), window))
+        image = explained.frame.image
         options = state.overlay
         if self._scale is not None:
             options = replace(options, scale=self._scale.value)
-        image = finding.frame.image
-        mosaic = finding.order.mode == "mosaic"
-        picture = (draw_mosaic if mosaic else draw)(image, finding.shown, options=options, hud=hud)
-        spot = self.spot(finding, state, pointer)
-        if spot is not None and pointer is not None:
-            plain = not mosaic and options.layout != "side-by-side"
-            add_spot(picture, spot, *pointer, outline=spot.cell if plain else None)
-        return picture
-
-    def spot(
-        self, finding: ExplainedFrame, state: SessionState, pointer: tuple[int, int] | None
-    ) -> Spot | None:
-        """What the spot under the mouse says; ``None`` beside the picture."""
-        if pointer is None:
-            return None
-        height, width = finding.frame.image.shape[:2]
-        place = locate(
-            *pointer,
-            (width, height),
-            finding.shown,
-            options=state.overlay,
-            mosaic=finding.order.mode == "mosaic",
+        mosaic = explained.request.settings.mode == "mosaic"
+        rendered = (draw_mosaic if mosaic else draw)(
+            image, explained.smoothed, options=options, hud=hud
         )
-        return spot_at(finding.raw, *place) if place is not None else None
+        if pointer is not None:
+            pointer = (pointer[0] * image.shape[1] // width, pointer[1] * image.shape[0] // height)
+            spot = _find_spot(explained, state, pointer)
+            if spot is not None:
+                plain = not mosaic and options.layout != "side-by-side"
+                add_spot(rendered, spot, *pointer, outline=spot.cell if plain else None)
+        return rendered
+
+    def _fit(self, explained: ExplainedFrame, size: tuple[int, int]) -> ExplainedFrame:
+        """Scale a frame once, however often it is rendered."""
+        if self._fitted is not None:
+            original, fitted = self._fitted
+            if original is explained and fitted.frame.image.shape[1::-1] == size:
+                return fitted
+        fitted = fit_frame(explained, size)
+        self._fitted = (explained, fitted)
+        return fitted
 
 
-def empty_picture(size: tuple[int, int], hud: Hud, window: tuple[int, int] | None = None) -> Image:
-    """A picture for the time before the first frame: dark, with the banner.
+def _find_spot(
+    explained: ExplainedFrame, state: SessionState, pointer: tuple[int, int]
+) -> Spot | None:
+    """The votes of the spot under the mouse; ``None`` beside the image."""
+    height, width = explained.frame.image.shape[:2]
+    position = locate(
+        *pointer,
+        (width, height),
+        explained.smoothed,
+        options=state.overlay,
+        mosaic=explained.request.settings.mode == "mosaic",
+    )
+    return spot_at(explained.raw, *position) if position is not None else None
+
+
+def render_empty(size: tuple[int, int], hud: Hud, window: tuple[int, int] | None = None) -> Image:
+    """Render the time before the first frame: a dark image with the banner.
 
     Args:
         size: Width and height of the frames to come.
         hud: What to write.
         window: Width and height of the window's inside, where there is one.
     """
-    width, height = stage_size(size, window) if window is not None else size
+    width, height = fitted_size(size, window) if window is not None else size
     nothing = Explanation(
         predictions=(),
         explained=(),
@@ -142,55 +158,59 @@ def empty_picture(size: tuple[int, int], hud: Hud, window: tuple[int, int] | Non
     return draw(np.full((height, width, 3), _EMPTY_LEVEL, np.uint8), nothing, hud=hud)
 
 
-def make_hud(state: SessionState, order: Order, figures: Figures) -> Hud:
-    """What is written beside the explanation."""
+def make_hud(state: SessionState, request: ExplainRequest, figures: Figures) -> Hud:
+    """Choose what is written beside the explanation."""
+    used = request.settings
     notes = [state.message] if state.message else []
     if figures.pending:
         notes.append("preparing the network")
     if figures.forwards is not None:
         done, total = figures.forwards
-        notes.append(f"{order.method}: {done} of {total} forwards")
-    if state.scrambled:
+        notes.append(f"{used.key.method}: {done} of {total} forwards")
+    wanted = state.settings
+    if wanted.key.randomized:
         notes.append("random weights")
-    if state.truth or state.scrambled:
-        notes += truth_lines(figures.reading, scrambled=state.scrambled)
+    if wanted.measured:
+        notes += truth_lines(figures.reading, randomized=wanted.key.randomized)
     hud = Hud(
         banner=figures.banner,
         notes=tuple(notes),
         recording_seconds=figures.recording_seconds,
         help_lines=help_lines(may_quit=figures.may_quit) if state.show_help else (),
     )
-    if not state.show_hud or order.mode == "mosaic":  # the tiles need the room
+    if not state.show_hud or used.mode == "mosaic":  # the tiles need the room
         return hud
-    status = {"frozen": state.frozen, "held": state.held is not None}
-    words = [order.explainer.classifier.name]
-    words += [] if figures.own_layer else [order.layer]
-    words += [] if order.method == "gradcam" else [order.method]
+    status = {"frozen": wanted.frozen, "held": wanted.held is not None}
+    words = [request.explainer.classifier.name]
+    words += [] if figures.own_layer else [used.key.layer]
+    words += [] if used.key.method == "gradcam" else [used.key.method]
     return replace(
         hud,
-        fps=None if state.frozen else figures.fps,
-        latency_ms=None if state.frozen else figures.latency_ms,
+        fps=None if wanted.frozen else figures.fps,
+        latency_ms=None if wanted.frozen else figures.latency_ms,
         dropped=figures.dropped,
         status=tuple(word for word, holds in status.items() if holds),
         capture=figures.capture,
         model=" ".join(words),
-        precision=order.explainer.runtime.precision,
-        compiled=order.explainer.compiled,
+        precision=request.explainer.runtime.precision,
+        compiled=request.explainer.compiled,
     )
 
 
-def capture_words(info: SourceInfo | None) -> str:
-    """What a camera gives, which is not always what it was asked for; nothing for the others."""
+def describe_capture(info: SourceInfo | None) -> str:
+    """Describe what a camera gives, which need not be what it was asked for; else nothing."""
     if info is None or info.kind != "camera":
         return ""
     rate = f" at {info.fps:.3g} FPS" if info.fps else ""
     return f"{info.width}x{info.height}{rate}"
 
 
-def record_extra(state: SessionState, order: Order, reading: Reading | None) -> Mapping[str, Any]:
-    """What records say beyond the explanation."""
-    extra: dict[str, Any] = {"layer": order.layer, "scrambled": order.scrambled}
-    if state.truth:
+def record_extra(
+    state: SessionState, used: ExplainerKey, reading: TruthReading | None
+) -> Mapping[str, Any]:
+    """Make the fields of records beyond the explanation."""
+    extra: dict[str, Any] = {"layer": used.layer, "scrambled": used.randomized}
+    if state.settings.truth:
         removal = reading.removal if reading is not None else None
         extra["truth"] = {
             "measured_on": reading.frame_index if reading is not None else None,
@@ -199,8 +219,8 @@ def record_extra(state: SessionState, order: Order, reading: Reading | None) -> 
     return extra
 
 
-def truth_lines(reading: Reading | None, *, scrambled: bool) -> tuple[str, ...]:
-    """The truth meter in a few short lines."""
+def truth_lines(reading: TruthReading | None, *, randomized: bool) -> tuple[str, ...]:
+    """Describe the truth meter in a few short lines."""
     if reading is None:
         return ("truth meter: measuring",)
     lines = []
@@ -208,7 +228,7 @@ def truth_lines(reading: Reading | None, *, scrambled: bool) -> tuple[str, ...]:
     if removal is None:
         lines.append("truth meter: no evidence to test")
     else:
-        share = f"{removal.share * 100:.0f} %"
+        share = percent(removal.share)
         lines += [
             f"{removal.label} {percent(removal.before)}",
             f"hottest {share} blurred: {percent(removal.without_hot)}, {_drop(removal.drop)}",
@@ -218,7 +238,7 @@ def truth_lines(reading: Reading | None, *, scrambled: bool) -> tuple[str, ...]:
         if removal.completeness_residual is not None:
             off = max(removal.completeness_residual, 1e-7)
             lines.append(f"sums to the logit, ± {off:.0e}")
-    if scrambled and reading.correlation is not None:
+    if randomized and reading.correlation is not None:
         lines.append(f"correlation with the true map {reading.correlation:+.2f}")
     return tuple(lines)
 

@@ -1,4 +1,4 @@
-"""Steady pictures: a top label that does not flicker, maps without the shimmer of sensor noise.
+"""Steady images: a top label that does not flicker, maps without the shimmer of sensor noise.
 
 Noise is smoothed, news is not: what clearly changes is shown at once or one frame later.
 """
@@ -22,7 +22,7 @@ TAPS = (0.3, 0.4, 0.3)
 _NOISE_BAND = 3.0
 # ... as long as they are smaller than this share of the map's maximum, which nobody can see.
 LARGEST_BAND = 0.03
-"""How far a shown map may be from the true one of a frame before, as a share of its maximum."""
+"""Largest distance of a shown map from the true one before it, as a share of its maximum."""
 # Share of a change within the band that is followed in one frame.
 _CREEP = 0.1
 # The estimate of the noise follows less noise at once and more noise by this factor a frame: motion
@@ -62,7 +62,7 @@ class SteadyLabels:
 
     @property
     def top(self) -> int | None:
-        """The class that is called the best one; ``None`` before the first frame."""
+        """The class that counts as the best one; ``None`` before the first frame."""
         return self._order[0] if self._order else None
 
     @property
@@ -71,7 +71,7 @@ class SteadyLabels:
         return tuple(self._order)
 
     def update(self, predictions: Sequence[Prediction]) -> tuple[Prediction, ...]:
-        """Take the next frame's predictions and return them in their steady order.
+        """Add the next frame's predictions and return them in their steady order.
 
         The numbers are those of this frame; only their order is smoothed.
         """
@@ -92,7 +92,7 @@ class SteadyLabels:
         return tuple(by_class[index] for index in self._order)
 
     def reset(self) -> None:
-        """Forget everything, e.g. when another network speaks."""
+        """Forget everything, e.g. when the network was replaced."""
         self._smoothed.clear()
         self._order.clear()
         self._leads.clear()
@@ -101,8 +101,8 @@ class SteadyLabels:
         """Let classes rise past the one above them where they have earned it."""
         leads: dict[tuple[int, int], int] = {}
         for _ in order:
-            for place in range(len(order) - 1):
-                above, below = order[place], order[place + 1]
+            for rank in range(len(order) - 1):
+                above, below = order[rank], order[rank + 1]
                 lead = self._smoothed[below] - self._smoothed[above]
                 if lead <= 0:
                     continue
@@ -110,7 +110,7 @@ class SteadyLabels:
                 leads[pair] = self._leads.get(pair, 0) + 1
                 clear = lead >= max(self._margin * self._smoothed[below], _SMALLEST_LEAD)
                 if clear or leads[pair] > self._patience:
-                    order[place], order[place + 1] = below, above
+                    order[rank], order[rank + 1] = below, above
         self._leads = leads
         return order
 
@@ -132,12 +132,12 @@ class SteadyMaps:
     def update(
         self, explained: Sequence[int], evidence: Evidence, context: Hashable = None
     ) -> Evidence:
-        """Take the next frame's maps and return them smoothed.
+        """Add the next frame's maps and return them smoothed.
 
         Args:
             explained: Class of each map.
             evidence: ``float32 (K, h, w)`` in logits.
-            context: What the maps mean (layer, view, network); another one begins anew.
+            context: Meaning of the maps (layer, view, network); another one begins anew.
         """
         if context != self._context:
             self.reset()
@@ -147,7 +147,7 @@ class SteadyMaps:
             self._history.clear()
             self._calm.clear()
         if self._history:
-            self._listen(newest, self._history[0])
+            self._measure_noise(newest, self._history[0])
         self._history.appendleft(newest)
         self._calm = {index: self._settle(index) for index in explained}
         return np.stack([self._calm[index] for index in explained]) if explained else evidence
@@ -158,18 +158,18 @@ class SteadyMaps:
         self._calm.clear()
         self._noise = None
 
-    def _listen(
+    def _measure_noise(
         self, newest: Mapping[int, NDArray[np.float32]], before: Mapping[int, NDArray[np.float32]]
     ) -> None:
-        """Estimate how much the maps change where nothing happens."""
+        """Estimate the change of the maps where nothing happens."""
         changes = [np.abs(each - before[i]).ravel() for i, each in newest.items() if i in before]
         if not changes:
             return
-        heard = float(np.median(np.concatenate(changes)) * _DEVIATIONS)
-        if self._noise is None or heard < self._noise:
-            self._noise = heard
+        noise = float(np.median(np.concatenate(changes)) * _DEVIATIONS)
+        if self._noise is None or noise < self._noise:
+            self._noise = noise
         else:
-            self._noise = min(heard, self._noise * _NOISE_GROWTH + 1e-12)
+            self._noise = min(noise, self._noise * _NOISE_GROWTH + 1e-12)
 
     def _settle(self, index: int) -> NDArray[np.float32]:
         averaged = self._average(index)
@@ -199,7 +199,7 @@ class SteadyMaps:
 def _is_news(
     newest: Mapping[int, NDArray[np.float32]], before: Mapping[int, NDArray[np.float32]]
 ) -> bool:
-    """Whether the maps that both frames have differ more than noise makes them."""
+    """Return ``True`` if the maps that both frames have differ more than noise makes them."""
     change = strength = 0.0
     for index, after in newest.items():
         past = before.get(index)

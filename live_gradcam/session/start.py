@@ -1,4 +1,4 @@
-"""A session begins: what the caller asks for becomes its setting and its first state."""
+"""The way into a session for callers: one function, whose arguments become one value."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from live_gradcam.capture.source import Source
 from live_gradcam.explain.explainer import Explainer
 from live_gradcam.lifecycle import StopToken
 from live_gradcam.pipeline import RunOptions, Summary
-from live_gradcam.session.background import BackgroundTasks, NextSource
-from live_gradcam.session.loop import Session, Setting
+from live_gradcam.session.background import NextSource
+from live_gradcam.session.config import SessionConfig, ignore
+from live_gradcam.session.loop import Session
 from live_gradcam.session.state import SessionState
 from live_gradcam.show.overlay import OverlayOptions
 from live_gradcam.show.sink import Sink
@@ -46,7 +47,7 @@ def run_session(
         source: Where frames come from; stays the caller's. ``None`` only together with ``reopen``.
         explainer: Explains the frames; stays the caller's.
         sinks: Outputs beside the window; closed, and thereby finalised, in every case.
-        overlay: How pictures are drawn at first.
+        overlay: The way frames are rendered at first.
         options: Explained class, mirror, limit of frames.
         window_title: Title of the window; ``None`` for no window.
         smooth: Keep labels, maps and the colour scale steady in time.
@@ -55,61 +56,35 @@ def run_session(
         reopen: Opens the source; where it is given, a source that ends or fails is opened again.
         next_source: Opens the next camera.
         folder: Where snapshots and recordings go; the current folder if ``None``.
-        forwards: What the explainer tells how far a slow method is; the window shows it.
+        forwards: Progress of a slow method, updated by the explainer; the window shows it.
         stop: Ends the session from outside.
-        on_notice: Told, in one sentence, what the user should know.
-        on_state: Told every new state that a key has made.
+        on_notice: Called, with one sentence, about what the user should know.
+        on_state: Called with every new state that a key has made.
 
     Returns:
-        What was done.
+        A summary of what was done.
 
     Raises:
         SourceError: The source gave up.
         SinkError: An output failed; the other outputs are finalised.
         DeviceError: The window cannot be opened.
     """
-    if source is None and reopen is None:
-        raise ValueError("a session needs a source, or a way to open one")
     limit_drawing()
-    still = source is not None and source.info.kind == "pictures"
-    setting = Setting(
+    config = SessionConfig(
         source=source,
         explainer=explainer,
+        sinks=sinks,
+        overlay=overlay,
         options=options,
-        smooth=smooth and not still,
+        window_title=window_title,
+        smooth=smooth,
         kiosk=kiosk,
         reopen=reopen,
-        may_switch=next_source is not None,
-        # Outputs are for whoever did not wait.
-        forwards=forwards if forwards is not None and window_title is not None else StepProgress(),
+        next_source=next_source,
+        folder=folder,
+        forwards=forwards,
         stop=stop or StopToken(),
-        on_notice=on_notice or _ignore,
+        on_notice=on_notice or ignore,
+        on_state=on_state or ignore,
     )
-    state = SessionState(
-        overlay=overlay,
-        layer=explainer.classifier.layer,
-        method=explainer.method,
-        view=explainer.view,
-        mirror=options.mirror,
-        held=_held_class(explainer, options),
-        fullscreen=kiosk,
-    )
-    backstage = BackgroundTasks(folder or Path.cwd(), next_source, setting.on_notice)
-    session = Session(setting, state, backstage, on_state or _ignore)
-    return session.run(sinks, window_title)
-
-
-def _held_class(explainer: Explainer, options: RunOptions) -> int | None:
-    """The one class that the options name, if they name one."""
-    classes = options.classes
-    if classes is None or classes in ("top", "all"):
-        return None
-    if not isinstance(classes, (int, str)):
-        if len(classes) != 1:
-            return None
-        (classes,) = classes
-    return explainer.classifier.class_index(classes)
-
-
-def _ignore(_value: object) -> None:
-    """Nobody wants to be told."""
+    return Session(config).run()

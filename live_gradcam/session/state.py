@@ -1,13 +1,14 @@
-"""What the person in front of the window chose: one frozen value, replaced at every key."""
+"""The person's choices: one frozen value, replaced at every key."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from live_gradcam.choices import View
-from live_gradcam.explain.methods.table import QUICK_METHODS
+from live_gradcam.explain.methods import QUICK_METHODS
+from live_gradcam.pool import ExplainerKey
 from live_gradcam.show.overlay import OverlayOptions
 from live_gradcam.values import Prediction
 
@@ -15,70 +16,87 @@ Mode: TypeAlias = Literal["single", "mosaic", "contrast"]
 """One map, the best maps side by side, or the first class's map minus the second's."""
 
 MOSAIC_TILES = 3
-"""How many maps the mosaic shows at most."""
+"""Number of maps that the mosaic shows at most."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExplainSettings:
+    """The choices that the explaining thread obeys.
+
+    Events (a step, the next image) are counts: the thread acts where a count has grown.
+
+    Attributes:
+        key: Layer, method and weights that are explained.
+        view: Part of the frame that the network is shown.
+        mirror: Flip frames left to right.
+        mode: Kind of maps.
+        held: Class that is explained whatever the network prefers; ``None`` follows the top one.
+        kept: Class that stays explained while the weights are random.
+        frozen: Keep the frame.
+        truth: Run the removal test every few frames.
+        steps: Number of frames asked for one by one.
+        advances: Number of times that the next camera or image was asked for.
+    """
+
+    key: ExplainerKey
+    view: View = "crop"
+    mirror: bool = False
+    mode: Mode = "single"
+    held: int | None = None
+    kept: int | None = None
+    frozen: bool = False
+    truth: bool = False
+    steps: int = 0
+    advances: int = 0
+
+    @property
+    def fused(self) -> bool:
+        """True if several layers are explained at once."""
+        return "," in self.key.layer
+
+    @property
+    def target(self) -> int | None:
+        """Class to explain; ``None`` follows the top one."""
+        if self.held is not None:
+            return self.held
+        return self.kept if self.key.randomized else None
+
+    @property
+    def measured(self) -> bool:
+        """True if the truth meter runs, as it always does on random weights."""
+        return self.truth or self.key.randomized
+
+    @property
+    def context(self) -> Hashable:
+        """The meaning of a class's map: maps of one class are comparable within it."""
+        return (self.key, self.view, self.mirror, self.mode == "contrast")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionState:
-    """The person's choices. Keys make a new one from an old one; nothing else does.
-
-    What is to happen once (a snapshot, a step) is a count: the loop acts where it has grown.
+    """All choices of the person. Keys make a new state from an old one; nothing else does.
 
     Attributes:
-        overlay: How pictures are drawn: layout, colours, opacity, signed.
-        layer: Name of the explained layer.
-        view: What the network is shown.
-        method: Name of the method.
-        mode: What the maps are of.
-        held: Class that is explained whatever the network prefers; ``None`` follows the top one.
-        kept: Class that stays explained while the weights are scrambled.
-        mirror: Flip frames left to right.
+        settings: The choices that the explaining thread obeys.
+        overlay: The way frames are rendered: layout, colours, opacity, signed.
         fullscreen: Fill the screen.
         show_hud: Show the measured figures.
         show_help: Show the keys.
-        frozen: Keep the frame.
-        truth: Run the removal test every few frames.
-        scrambled: Use the network with random weights.
         recording: Record what is shown.
-        steps: Frames asked for one by one.
-        snapshots: Snapshots asked for.
-        advances: How often the next camera or picture was asked for.
+        snapshots: Number of snapshots asked for; one is taken where it has grown.
         message: What the last key did, in a few words.
         quit: Leave.
     """
 
+    settings: ExplainSettings
     overlay: OverlayOptions
-    layer: str = ""
-    view: View = "crop"
-    method: str = "gradcam"
-    mode: Mode = "single"
-    held: int | None = None
-    kept: int | None = None
-    mirror: bool = False
     fullscreen: bool = False
     show_hud: bool = True
     show_help: bool = False
-    frozen: bool = False
-    truth: bool = False
-    scrambled: bool = False
     recording: bool = False
-    steps: int = 0
     snapshots: int = 0
-    advances: int = 0
     message: str = ""
     quit: bool = False
-
-    @property
-    def fused(self) -> bool:
-        """Whether several layers are explained at once."""
-        return "," in self.layer
-
-    @property
-    def target(self) -> int | None:
-        """The class that is explained; ``None`` follows the top one."""
-        if self.held is not None:
-            return self.held
-        return self.kept if self.scrambled else None
 
 
 def _no_layers() -> tuple[str, ...]:
@@ -92,10 +110,10 @@ class Situation:
     Attributes:
         predictions: The labels on the screen, in their order there.
         explained: The class whose map is shown.
-        layers: Asked for the names of the layers, from early to late, where a key needs them.
+        layers: Lists the names of the layers, from early to late, where a key needs them.
         methods: Names of the methods that are quick enough to be tried out.
-        advance: What "next" means for this source; ``None`` where there is no next one.
-        by_hand: Pictures are shown one after the other, by hand.
+        advance: Meaning of "next" for this source; ``None`` where there is no next one.
+        by_hand: Images are shown one after the other, by hand.
         may_quit: A key may end the session.
     """
 

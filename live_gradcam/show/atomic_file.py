@@ -14,7 +14,7 @@ from pathlib import Path
 
 
 class AtomicFile:
-    """Collects writes and applies them with `commit`; shaped like a file for PyAV.
+    """File whose writes are collected, and applied by `commit`; shaped like a file for PyAV.
 
     Args:
         path: The file; created where it does not exist, emptied by the first commit otherwise.
@@ -39,7 +39,7 @@ class AtomicFile:
 
     @property
     def size(self) -> int:
-        """Bytes that are safely in the file."""
+        """Number of bytes that are safely in the file."""
         return self._size
 
     def write(self, data: bytes) -> int:
@@ -61,11 +61,11 @@ class AtomicFile:
         return self._position
 
     def tell(self) -> int:
-        """The position at which the next write is staged."""
+        """Return the position at which the next write is staged."""
         return self._position
 
     def commit(self) -> None:
-        """Bring everything staged into the file.
+        """Write everything staged to the file.
 
         Raises:
             OSError: It does not fit or the file is broken. The file is as it was after the commit
@@ -96,8 +96,8 @@ class AtomicFile:
             raise
         self._size = max(self._size, *(start + len(data) for start, data in staged))
 
-    def forget(self) -> None:
-        """Drop what is staged and whatever will be written from now on."""
+    def discard(self) -> None:
+        """Drop what is staged and all that is written from now on."""
         self._failed = True
         self._staged.clear()
 

@@ -1,4 +1,4 @@
-"""Whether a window can be opened here. Asking the toolkit would end the process if it cannot."""
+"""Check that a window can be opened, without the toolkit, which would end the process otherwise."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def _load_platform_plugin() -> None:
 
 
 def screen_size() -> tuple[int, int] | None:
-    """Width and height of the screen in pixels; ``None`` where they cannot be told.
+    """Return width and height of the screen in pixels; ``None`` where they are not known.
 
     Several monitors side by side count as one screen.
     """
@@ -135,7 +135,7 @@ def _shake_hands(display: str) -> tuple[str, bytes]:
 
 
 def _receive(connection: socket.socket, count: int) -> bytes:
-    """So many bytes, or fewer where the other side has no more."""
+    """Receive ``count`` bytes, or fewer where the other side has no more."""
     data = b""
     while len(data) < count and (more := connection.recv(count - len(data))):
         data += more
@@ -162,7 +162,7 @@ def _connect(host: str, number: int) -> socket.socket:
 
 
 def _cookie(number: str) -> bytes:
-    """The password for a display from the user's authority file, or nothing."""
+    """Return the password for a display from the user's authority file, or nothing."""
     path = Path(os.environ.get("XAUTHORITY") or Path.home() / ".Xauthority")
     try:
         data = path.read_bytes()

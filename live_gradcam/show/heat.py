@@ -49,7 +49,7 @@ _COOL = ((255, 210, 110), (255, 140, 20), (210, 50, 20))
 def normalise(
     evidence: NDArray[np.float32], scale: float, *, signed: bool = False
 ) -> NDArray[np.float32]:
-    """Evidence in logits as heat.
+    """Convert evidence in logits to heat.
 
     Args:
         evidence: ``float32 (h, w)`` in logit units, signed.
@@ -67,7 +67,7 @@ def normalise(
 
 
 def own_scale(evidence: NDArray[np.float32], *, signed: bool = False) -> float:
-    """The value in logits that stretches this map alone to full colour; 0 for an empty map."""
+    """Return the value in logits that stretches this map alone to full colour; 0 if it is empty."""
     finite = np.nan_to_num(evidence, nan=0.0, posinf=0.0, neginf=0.0)
     return max(float(finite.max(initial=0.0)), float(-finite.min(initial=0.0)) if signed else 0.0)
 
@@ -75,13 +75,13 @@ def own_scale(evidence: NDArray[np.float32], *, signed: bool = False) -> float:
 def upsample(
     heat: NDArray[np.float32], width: int, height: int, *, signed: bool = False
 ) -> NDArray[np.uint8]:
-    """Heat at image size: cell (i, j) of the map is centred over its own box of the region.
+    """Enlarge heat to image size: cell (i, j) of the map is centred over its box of the region.
 
     Args:
         heat: ``float32 (h, w)`` in 0..1, or in -1..1 if ``signed``.
         width: Width of the region in pixels.
         height: Height of the region in pixels.
-        signed: Whether 0 lies in the middle of the result's range.
+        signed: True puts 0 into the middle of the result's range.
 
     Returns:
         ``uint8 (height, width)`` colour indices: 0..255, or 1..255 around 128 if ``signed``.

@@ -22,7 +22,7 @@ ENCODER_OPTIONS: dict[str, list[int]] = {
     ".webp": [cv2.IMWRITE_WEBP_QUALITY, 95],
     ".bmp": [],
 }
-"""File suffixes of images, with what OpenCV's encoder is told."""
+"""File suffixes of images, with the parameters of OpenCV's encoder."""
 
 
 def write_image(path: Path, image: Image) -> None:
@@ -87,7 +87,7 @@ def check_writable(folder: Path) -> None:
 
 
 class ImageSink(Sink):
-    """The rendered image of a source with a single frame.
+    """Sink for the rendered image of a source with a single frame.
 
     Args:
         path: The file; replaced if it exists.
@@ -143,18 +143,18 @@ class ImageSink(Sink):
         self._written = True
 
     def close(self) -> None:
-        """Nothing is left to do."""
+        """Do nothing: the image is complete already."""
 
 
 class FolderSink(Sink):
-    """One image for each frame, in a folder that is made where it does not exist.
+    """Sink of one image for each frame, in a folder that is made where it does not exist.
 
     Images keep their names; frames of anything else are ``frame_000000.png`` and so on.
 
     Args:
         folder: The folder.
         info: Where the frames come from.
-        overwrite: Whether files of these names that stood there before are replaced.
+        overwrite: Replace files of these names that stood there before.
 
     Raises:
         SinkError: The folder cannot be made or written.
@@ -221,7 +221,7 @@ class FolderSink(Sink):
 
 
 def image_name(source: str, index: int) -> str:
-    """The name of a frame's file in a folder: its own, in a format that can be written."""
+    """Return the name of a frame's file in a folder: its own, in a format that can be written."""
     if not source:
         return f"frame_{index:06d}.png"
     own = Path(Path(source).name)
@@ -229,7 +229,7 @@ def image_name(source: str, index: int) -> str:
 
 
 def already_exists(path: Path) -> UsageError:
-    """The refusal to replace a file that nobody said may be replaced."""
+    """Make the error for a file that exists and may not be replaced."""
     return UsageError(
         "output exists",
         str(path),

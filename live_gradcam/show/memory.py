@@ -1,4 +1,4 @@
-"""A sink that keeps what it is given: for tests, notebooks and callers that go on in Python."""
+"""A sink that keeps what it is given, for tests, notebooks and callers that go on in Python."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class MemorySink(Sink):
         self.extras.append(extra or {})
 
     def close(self) -> None:
-        """Nothing to finalise."""
+        """Note that the sink was closed; there is nothing to finalise."""
         self.closed = True
 
     @property

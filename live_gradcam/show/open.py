@@ -47,7 +47,7 @@ def open_sink(
     Args:
         spec: One of the forms above. A ``Path`` is always a file or a folder.
         info: Where the frames come from.
-        overwrite: Whether an existing output is replaced.
+        overwrite: Replace an existing output.
         fps: Nominal rate of a recording; the source's own by default.
         max_frames: How many frames there will be at most, where that is known.
         threads: Threads of the video encoder; its share of the budget by default.
@@ -89,7 +89,7 @@ def validate_outputs(
     Args:
         specs: The outputs, each in one of the forms of `open_sink`.
         source_paths: The files that are read.
-        overwrite: Whether existing outputs may be replaced.
+        overwrite: Existing outputs may be replaced.
 
     Raises:
         UsageError: An output has an unknown form, is read at the same time, exists, or is named
@@ -121,7 +121,7 @@ def validate_outputs(
 
 
 def _identity(spec: str | Path) -> str:
-    """The same for two specs exactly if they name the same output."""
+    """Return a key that two specs share exactly if they name the same output."""
     try:
         return "-" if spec == "-" else os.path.normcase(Path(spec).resolve())
     except (OSError, RuntimeError) as exc:  # links in a circle, a working folder that is gone
@@ -139,7 +139,7 @@ def _is_folder(spec: str | Path) -> bool:
 
 
 def _is_device(path: Path) -> bool:
-    """Whether nothing would be lost by writing there: a device or a pipe."""
+    """Return whether nothing is lost by writing there: it is a device or a pipe."""
     return path.exists() and not stat.S_ISREG(path.stat().st_mode) and not path.is_dir()
 
 

@@ -1,4 +1,4 @@
-"""How an explanation is drawn, and what is written beside it."""
+"""Options of overlays, and the figures and messages written on them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LOW_CONFIDENCE = 0.2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OverlayOptions:
-    """How an explanation is drawn.
+    """Options of an overlay: how an explanation is drawn.
 
     Attributes:
         colormap: One of `live_gradcam.choices.COLORMAP_NAMES`; signed evidence has its own colours.
@@ -58,17 +58,17 @@ class OverlayOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hud:
-    """What the run knows and the explanation does not; whatever is empty is not drawn.
+    """Figures and messages of a run that an overlay shows; whatever is empty is not drawn.
 
     Attributes:
         fps: Explained frames shown per second.
         latency_ms: From capture to show, in milliseconds.
         dropped: Frames that were replaced by newer ones.
-        status: What lasts and changes what is seen, in a word each, e.g. ``frozen``.
-        capture: What the camera gives, e.g. ``1280x720 at 30 FPS``.
+        status: Lasting states that change what is seen, in a word each, e.g. ``frozen``.
+        capture: Size and rate of the camera, e.g. ``1280x720 at 30 FPS``.
         model: Name of the network.
-        precision: What it computes in, e.g. ``bf16``.
-        compiled: Whether the compiled engine runs.
+        precision: Number format that it computes in, e.g. ``bf16``.
+        compiled: True if the compiled engine runs; ``None`` to say nothing.
         banner: A sentence that must be seen, e.g. that the connection is lost.
         recording_seconds: Length of the recording under way.
         notes: Short lines, e.g. of the truth meter.

@@ -1,4 +1,4 @@
-"""What is drawn on a frame: heat where the evidence is, labels, and how fast it all runs.
+"""Overlays on a frame: heat where the evidence is, labels, rates and messages.
 
 Pure: images go in, a new image of the same size comes out, whatever the layout.
 """
@@ -39,12 +39,12 @@ def draw(
     options: OverlayOptions | None = None,
     hud: Hud | None = None,
 ) -> Image:
-    """A new image: ``image`` with its explanation.
+    """Draw an explanation on a copy of an image.
 
     Args:
         image: ``uint8 (H, W, 3)`` BGR; not modified.
         explanation: The first of its maps is drawn.
-        options: How it is drawn.
+        options: Options of the overlay.
         hud: Rates and messages to draw on top.
 
     Returns:
@@ -74,12 +74,12 @@ def draw_mosaic(
     options: OverlayOptions | None = None,
     hud: Hud | None = None,
 ) -> Image:
-    """A new image of the same size: one tile for each map of the explanation, on one scale.
+    """Draw one tile for each map of an explanation, on one scale, on an image of the same size.
 
     Args:
         image: ``uint8 (H, W, 3)`` BGR; not modified.
         explanation: All of its maps are drawn, each over the region that the network saw.
-        options: How they are drawn; the layout does not matter.
+        options: Options of the overlay; the layout does not matter.
         hud: Rates and messages to draw on top.
     """
     options = options or _DEFAULTS
@@ -109,15 +109,15 @@ def locate(
     options: OverlayOptions | None = None,
     mosaic: bool = False,
 ) -> tuple[int, int] | None:
-    """The frame's pixel under pixel (x, y) of a rendered image, for the mouse.
+    """Find the frame's pixel under pixel (x, y) of a rendered image, for the mouse.
 
     Args:
         x: Column in the rendered image.
         y: Row in the rendered image.
         image_size: Width and height of the frame.
-        explanation: What was drawn.
-        options: How it was drawn.
-        mosaic: Whether it was drawn by `draw_mosaic`.
+        explanation: The explanation that was drawn.
+        options: Options that it was drawn with.
+        mosaic: True if it was drawn by `draw_mosaic`.
 
     Returns:
         ``(x, y)`` in frame pixels, or ``None`` beside the frame.
@@ -182,7 +182,7 @@ def _with_heat(
 def _seen_part(
     heat: NDArray[np.float32], whole: Region, shown: Region, signed: bool
 ) -> NDArray[np.uint8]:
-    """Colour indices of the part of a region that lies on the image."""
+    """Return the colour indices of the part of a region that lies on the image."""
     left, top = shown.x - whole.x, shown.y - whole.y
     if left + shown.width > whole.width or top + shown.height > whole.height or min(left, top) < 0:
         return upsample(heat, shown.width, shown.height, signed=signed)
@@ -191,7 +191,7 @@ def _seen_part(
 
 
 def _outline(rendered: Image, region: Region) -> None:
-    """A thin light line just inside the region with a dark one around it: seen on any ground."""
+    """Draw a thin light line inside the region and a dark one around it: seen on any ground."""
     height, width = rendered.shape[:2]
     thick = max(1, round(min(height, width) / 540))
     for inset, colour in ((-thick, DARK), (0, WHITE)):
@@ -234,7 +234,7 @@ def _clip(region: Region, image: Image) -> Region:
 
 
 def _clip_to(region: Region, width: int, height: int) -> Region:
-    """The part of the region that lies on the image; the whole image where none does."""
+    """Return the part of the region that lies on the image; the whole image where none does."""
     left, top = min(max(region.x, 0), width), min(max(region.y, 0), height)
     right = min(max(region.x + region.width, 0), width)
     bottom = min(max(region.y + region.height, 0), height)

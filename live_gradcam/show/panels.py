@@ -53,7 +53,7 @@ class Panel:
     parts: tuple[tuple[Strip, int, int], ...]
 
     def draw(self, image: Image, x: int, y: int) -> None:
-        """Draw on ``image`` in place, the upper left corner at (x, y)."""
+        """Draw on ``image``, in place, the upper left corner at (x, y)."""
         for strip, left, top in self.parts:
             paste(image, strip, x + left, y + top)
 
@@ -114,7 +114,7 @@ def _rounded(width: int, height: int, radius: int, colour: Colour, opacity: floa
 
 @lru_cache(maxsize=32)
 def _pointer(size: int, colour: Colour) -> Strip:
-    """A triangle that points to the right."""
+    """Render a triangle that points to the right."""
     big = np.zeros((size * 4, size * 4), np.uint8)
     corners = np.array([[0, 0], [size * 4 - 1, size * 2], [0, size * 4 - 1]], np.int32)
     cv2.fillPoly(big, [corners], 255)

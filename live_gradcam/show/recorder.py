@@ -42,7 +42,7 @@ _BT601, _BT709, _LIMITED_RANGE = 6, 1, 1  # codes of ITU-T H.273
 
 
 class VideoSink(Sink):
-    """Writes drawn frames to an ``.mp4``, ``.mov`` or ``.mkv`` file.
+    """Sink that encodes rendered frames in an ``.mp4``, ``.mov`` or ``.mkv`` file.
 
     The file can be played up to the last fifth of a second at every moment, whatever becomes of
     the process. Every frame keeps its own time: to the source's tick in MP4, to the millisecond in
@@ -100,7 +100,7 @@ class VideoSink(Sink):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the user should know about the recording."""
+        """One sentence for each thing the user should know about the recording."""
         notes = list(self._notes)
         if self._moved:
             frames = "frame" if self._moved == 1 else "frames"
@@ -134,7 +134,7 @@ class VideoSink(Sink):
         *,
         extra: Mapping[str, Any] | None = None,
     ) -> None:
-        """Encode one drawn frame at its own time.
+        """Encode one rendered frame at its own time.
 
         Raises:
             SinkError: The file cannot take it. What was recorded before is finalised.
@@ -144,7 +144,7 @@ class VideoSink(Sink):
         if self._closed:
             raise SinkError("cannot write video", str(self._path), "the recording is closed")
         with self._failing_cleanly("cannot write video"):
-            container, stream = self._opened(frame, rendered)
+            container, stream = self._ensure_open(frame, rendered)
             tick = self._tick(frame.pts_seconds)
             encoded = self._to_yuv(rendered)
             encoded.pts = tick
@@ -177,10 +177,10 @@ class VideoSink(Sink):
                 self._file.commit()
         self._release()
 
-    def _opened(
+    def _ensure_open(
         self, frame: Frame, image: Image
     ) -> tuple[av.container.OutputContainer, av.video.stream.VideoStream]:
-        """The container, opened with the first image because only that knows its size."""
+        """Return the container, opened with the first image because only that knows its size."""
         if self._container is not None and self._stream is not None:
             return self._container, self._stream
         height, width = image.shape[:2]
@@ -204,7 +204,7 @@ class VideoSink(Sink):
         context.color_primaries = context.color_trc = _BT709
         self._stream = stream
         if self._live or frame.index > 0:
-            # Begun midway: nobody wants to wait for the first image as long as the source ran.
+            # Begun midway: the file begins with its first image, not with the source.
             self._offset = -round(Fraction(frame.pts_seconds) / self._time_base)
         elif self._sound_path is not None:
             self._add_sound(container, self._sound_path)
@@ -224,7 +224,7 @@ class VideoSink(Sink):
             self._sound = None
 
     def _tick(self, pts_seconds: float) -> int:
-        """The frame's time in ticks, later than that of the frame before."""
+        """Return the frame's time in ticks, later than that of the frame before."""
         tick = round(Fraction(pts_seconds) / self._time_base) + self._offset
         last = self._last_tick
         if last is None:
@@ -275,13 +275,13 @@ class VideoSink(Sink):
         return np.asarray(padded, np.uint8)
 
     def _sound_end(self) -> float | None:
-        """Where the sound ends: with the images if they were cut short, else with itself."""
+        """Return the end of the sound in seconds; ``None`` where it ends by itself."""
         assert self._last_tick is not None, "frames were written"
         if self._sound_path is None or self._sound_path != self._film_path:
             return None
         last = float(self._last_tick * self._time_base)
         with contextlib.suppress(av.error.FFmpegError, OSError, ValueError):
-            if _goes_on_behind(self._film_path, last):
+            if _has_frames_after(self._film_path, last):
                 return last + float(self._step * self._time_base)
         return None
 
@@ -291,11 +291,11 @@ class VideoSink(Sink):
         try:
             yield
         except (av.error.FFmpegError, OSError) as exc:
-            self._give_up(what, exc)
+            self._fail(what, exc)
 
-    def _give_up(self, what: str, exc: OSError | av.error.FFmpegError) -> NoReturn:
+    def _fail(self, what: str, exc: OSError | av.error.FFmpegError) -> NoReturn:
         self._release()
-        left = _playable(self._path)
+        left = _count_playable(self._path)
         error = cannot_write(what, self._path, exc)
         if left is None:
             kept = "nothing of it can be played"
@@ -306,9 +306,9 @@ class VideoSink(Sink):
         raise SinkError(what, error.where, f"{error.cause}; {kept}", error.next_step) from exc
 
     def _release(self) -> None:
-        """Let go of everything; what is not committed is lost."""
+        """Release everything; what is not committed is lost."""
         self._closed = True
-        self._file.forget()
+        self._file.discard()
         for release in (self._close_container, self._close_sound, self._file.close):
             with contextlib.suppress(av.error.FFmpegError, OSError):
                 release()
@@ -334,7 +334,7 @@ def _container_options(name: str) -> dict[str, str]:
 
 
 def _time_base(original: Fraction | None) -> Fraction:
-    """The source's own ticks where a file can hold them."""
+    """Return the source's own ticks where a file can hold them."""
     if original is None or not 0 < original <= 1 or original.denominator >= 2**31:
         return _ANY_TIME_BASE
     return original
@@ -344,8 +344,8 @@ def _even(size: int) -> int:
     return size + size % 2
 
 
-def _goes_on_behind(path: Path, seconds: float) -> bool:
-    """Whether a film has images later than that in its own clock."""
+def _has_frames_after(path: Path, seconds: float) -> bool:
+    """Return whether a film has images later than a time of its own clock."""
     with av.open(f"file:{path.absolute()}", metadata_errors="replace") as film:
         stream = film.streams.video[0]
         assert stream.time_base is not None, "video streams have a clock"
@@ -358,8 +358,8 @@ def _goes_on_behind(path: Path, seconds: float) -> bool:
     return False
 
 
-def _playable(path: Path) -> tuple[int, float] | None:
-    """How many frames, and how many seconds of them, a broken off recording holds."""
+def _count_playable(path: Path) -> tuple[int, float] | None:
+    """Count the frames of a broken off recording, and the seconds that they span."""
     try:
         if not path.is_file() or not path.stat().st_size:
             return None

@@ -28,11 +28,11 @@ RECORD_FORMATS: Mapping[str, RecordFormat] = {".jsonl": "jsonl", ".csv": "csv"}
 def record(
     frame: Frame, explanation: Explanation, *, extra: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    """What is known about one explained frame, ready for JSON.
+    """Make the record of one explained frame, ready for JSON.
 
     Args:
         frame: The frame.
-        explanation: What the network said.
+        explanation: Its explanation.
         extra: More keys at the end, e.g. of the truth meter.
 
     Returns:
@@ -67,7 +67,7 @@ def record(
 
 
 def _finite(value: Any) -> Any:  # noqa: ANN401 - any JSON value
-    """``value`` of Python's own types, without NaN and infinity, which JSON does not know."""
+    """Convert ``value`` to Python's own types, without NaN and infinity, which JSON lacks."""
     if isinstance(value, Mapping):
         return {str(key): _finite(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -81,12 +81,12 @@ def _finite(value: Any) -> Any:  # noqa: ANN401 - any JSON value
 
 
 def json_line(content: Mapping[str, Any]) -> str:
-    """A record as one line of JSON."""
+    """Format a record as one line of JSON."""
     return json.dumps(content, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def flat(content: Mapping[str, Any]) -> dict[str, Any]:
-    """A record as the cells of one row.
+    """Flatten a record to the cells of one row.
 
     The best prediction's cells are ``class_index``, ``label``, ``logit`` and ``probability``, those
     of the next ones begin with ``top2_``, ``top3_`` and so on.
@@ -110,7 +110,7 @@ def flat(content: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class RecordSink(Sink):
-    """One record a frame, each written through at once.
+    """Sink of one record a frame, each written through at once.
 
     Args:
         path: The file; emptied if it exists. ``None`` is standard output.

@@ -1,4 +1,4 @@
-"""The Sink contract: where explained frames go.
+"""The contract of sinks, which explained frames go to.
 
 `close` finalises the output, may be called any number of times, and reports a failure to finalise
 as a `SinkError` only when no other exception is on its way.
@@ -19,7 +19,7 @@ from live_gradcam.values import Explanation, Frame, Image
 
 
 class Sink(ABC):
-    """Takes explained frames in order."""
+    """An output that takes explained frames in order."""
 
     needs_rendered: bool = True
     """True if `write` uses the rendered image; for records alone, nothing is drawn."""

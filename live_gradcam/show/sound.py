@@ -37,9 +37,9 @@ class SoundCopy:
         self._ready: deque[av.packet.Packet[Any]] = deque()
         self._packets: Iterator[av.packet.Packet[Any]] = iter(())
         self.copied = 0
-        """Packets written so far."""
+        """Number of packets written so far."""
         self.notes: list[str] = []
-        """What the user should know."""
+        """One sentence for each thing the user should know."""
 
     def add_tracks(self, output: av.container.OutputContainer) -> None:
         """Give ``output`` a stream for each track that it can hold."""

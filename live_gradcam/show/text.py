@@ -106,7 +106,7 @@ class Strip:
 
 
 def make_strip(coverage: NDArray[np.uint8], colour: Colour, opacity: float = 1.0) -> Strip:
-    """A strip of one colour from a ``uint8 (h, w)`` coverage mask."""
+    """Make a strip of one colour from a ``uint8 (h, w)`` coverage mask."""
     weight = coverage.astype(np.float32)[..., None] * (opacity / 255.0)
     ink = np.rint(weight * np.array(colour, np.float32)).astype(np.uint8)
     keep = np.repeat(np.rint(255.0 * (1.0 - weight)).astype(np.uint8), 3, axis=2)
@@ -130,7 +130,7 @@ def paste(image: Image, strip: Strip, x: int, y: int) -> None:
 # labels and the numbers that come again.
 @lru_cache(maxsize=192)
 def text_strip(text: str, size: int, colour: Colour) -> Strip:
-    """``text`` on one line of ``LINE_HEIGHT * size`` pixels, rendered once for each argument."""
+    """Render ``text`` on one line of ``LINE_HEIGHT * size`` pixels; cached."""
     runs = _runs(clean(text))
     width = max(1, int(np.ceil(sum(_length(run, face, size) for run, face in runs))))
     canvas = PillowImage.new("L", (width, round(LINE_HEIGHT * size)))
@@ -144,13 +144,13 @@ def text_strip(text: str, size: int, colour: Colour) -> Strip:
 
 @lru_cache(maxsize=1024)
 def text_width(text: str, size: int) -> int:
-    """Width of `text_strip` in pixels."""
+    """Return the width of `text_strip` in pixels."""
     return max(1, int(np.ceil(sum(_length(run, face, size) for run, face in _runs(clean(text))))))
 
 
 @lru_cache(maxsize=1024)
 def fit_text(text: str, size: int, max_width: int) -> str:
-    """``text``, cut and ended with an ellipsis where it is wider than ``max_width`` pixels.
+    """Cut ``text`` and end it with an ellipsis where it is wider than ``max_width`` pixels.
 
     The empty string where not even the ellipsis fits.
     """
@@ -171,7 +171,7 @@ def fit_text(text: str, size: int, max_width: int) -> str:
 
 @lru_cache(maxsize=256)
 def wrap_text(text: str, size: int, max_width: int) -> tuple[str, ...]:
-    """``text`` on as many lines as it needs within ``max_width`` pixels, broken between words.
+    """Break ``text`` into as many lines as it needs within ``max_width`` pixels, between words.
 
     A word that is wider than that stands alone on a line that is too wide. A percent sign stays
     with its number.
@@ -187,7 +187,7 @@ def wrap_text(text: str, size: int, max_width: int) -> tuple[str, ...]:
 
 
 def clean(text: str) -> str:
-    """``text`` on one line: control characters and line breaks become single spaces."""
+    """Put ``text`` on one line: control characters and line breaks become single spaces."""
     if text.isascii() and text.isprintable():
         return text
     kept = (
@@ -214,7 +214,7 @@ def _length(run: str, face: _Face, size: int) -> float:
 
 @lru_cache(maxsize=1024)
 def _runs(text: str) -> tuple[tuple[str, _Face], ...]:
-    """``text`` in pieces, each with a face that has its glyphs."""
+    """Split ``text`` into pieces, each with a face that has its glyphs."""
     if not text or all(_bundled_has(char) for char in text):
         return ((text, None),) if text else ()
     # One face for the whole text looks better than a patchwork.
@@ -240,7 +240,7 @@ def _runs(text: str) -> tuple[tuple[str, _Face], ...]:
 
 
 def _plain(char: str) -> str:
-    """The unaccented letter where the bundled font has it, else ``char`` itself (a visible box)."""
+    """Return the unaccented letter where the bundled font has it, else ``char`` (a visible box)."""
     base = unicodedata.normalize("NFKD", char)[0]
     return base if _bundled_has(base) else char
 
@@ -261,7 +261,7 @@ _search_lock = threading.Lock()
 
 @lru_cache(maxsize=1024)
 def _face_for(chars: frozenset[str]) -> Path | None:
-    """The best system font that has all of ``chars``."""
+    """Return the best system font that has all of ``chars``."""
     visible = [c for c in chars if unicodedata.category(c) not in ("Mn", "Me", "Cf", "Zs")]
     with _search_lock:
         for path in _font_files():
@@ -290,7 +290,7 @@ def _probe_font(path: Path) -> ImageFont.FreeTypeFont | None:
 
 @lru_cache(maxsize=1)
 def _font_files() -> tuple[Path, ...]:
-    """Every font file of the system, best first."""
+    """List the font files of the system, best first."""
     found: list[Path] = []
     for folder in _font_folders():
         for root, _, names in os.walk(folder):

@@ -1,4 +1,4 @@
-"""What one spot of the image says: which classes it votes for and against, in logits."""
+"""Votes of one spot of the image: the classes it speaks for and against, in logits."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MINUS = "\N{MINUS SIGN}"
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """What a spot contributes to one class.
+    """Contribution of a spot to one class.
 
     Attributes:
         class_index: The class.
@@ -42,8 +42,8 @@ class Spot:
         cell: The part of the frame that the cell stands for, in frame pixels.
         votes_for: Classes that it speaks for, strongest first.
         votes_against: Classes that it speaks against, strongest first.
-        asked: How many classes were asked; the others have no maps.
-        measure: What the votes are in: a unit, or the name of a method whose numbers have none.
+        asked: Number of classes that were asked; the others have no maps.
+        measure: Unit of the votes, or the name of a method whose numbers have none.
     """
 
     row: int
@@ -56,13 +56,13 @@ class Spot:
 
 
 def spot_at(explanation: Explanation, x: int, y: int, *, most: int = 3) -> Spot | None:
-    """The votes of the spot at pixel (x, y) of the frame.
+    """Collect the votes of the spot at pixel (x, y) of the frame.
 
     Args:
         explanation: All of its maps are asked; ask for all classes to hear all of them.
         x: Column in the frame.
         y: Row in the frame.
-        most: How many votes of each kind are listed.
+        most: Number of votes of each kind that are listed.
 
     Returns:
         ``None`` where the network saw nothing.

@@ -1,4 +1,4 @@
-"""A window with an image, and what the person in front of it does."""
+"""A window for images, and the events of the person in front of it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Closed", "Event", "KeyPressed", "MouseMoved", "Window", "probe_displ
 
 @dataclass(frozen=True, slots=True)
 class KeyPressed:
-    """A key.
+    """Event: a key was pressed.
 
     Attributes:
         key: The character in lower case (the toolkit cannot tell upper from lower), or one of
@@ -32,7 +32,7 @@ class KeyPressed:
 
 @dataclass(frozen=True, slots=True)
 class MouseMoved:
-    """The mouse points at pixel (x, y) of the image."""
+    """Event: the mouse points at pixel (x, y) of the image."""
 
     x: int
     y: int
@@ -40,7 +40,7 @@ class MouseMoved:
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """The window was closed with the mouse or by the desktop; it does not come back."""
+    """Event: the window was closed with the mouse or by the desktop; it does not come back."""
 
 
 Event: TypeAlias = KeyPressed | MouseMoved | Closed
@@ -85,7 +85,7 @@ _SCREEN_SHARES = (0.96, 0.86)
 
 
 def key_name(code: int) -> str | None:
-    """The name of a key code of ``cv2.waitKeyEx``; ``None`` for unknown ones."""
+    """Return the name of a key code of ``cv2.waitKeyEx``; ``None`` for unknown ones."""
     if code in _NAMED_KEYS:
         return _NAMED_KEYS[code]
     if code > 0xFFFF:
@@ -104,7 +104,7 @@ class Window:
         title: Shown in the title bar.
         width: Width of the images, for the first size.
         height: Height of the images, for the first size.
-        fullscreen: Whether it fills the screen from the beginning.
+        fullscreen: Fill the screen from the beginning.
 
     Raises:
         DeviceError: There is no display.
@@ -135,7 +135,7 @@ class Window:
 
     @property
     def is_open(self) -> bool:
-        """Whether images can be shown."""
+        """True while images can be shown."""
         return self._open
 
     @property
@@ -145,7 +145,7 @@ class Window:
 
     @property
     def fullscreen(self) -> bool:
-        """Whether the window fills the screen; can be set."""
+        """True while the window fills the screen; can be set."""
         return self._fullscreen
 
     @fullscreen.setter
@@ -175,13 +175,13 @@ class Window:
         cv2.imshow(self._title, letterbox(image, *size))
 
     def poll(self, wait_ms: int = 1) -> list[Event]:
-        """Let the window live for at least a millisecond, and tell what happened.
+        """Let the window live for at least a millisecond and return the events since then.
 
         OpenCV's Qt window remembers one key: of several that were pressed since the last call only
         the newest is certain to arrive. Call it often.
 
         Args:
-            wait_ms: How long to wait for the first key.
+            wait_ms: Time to wait for the first key.
         """
         events: list[Event] = []
         if self._open:
@@ -264,7 +264,7 @@ class Window:
 
 
 def first_size(width: int, height: int, screen: tuple[int, int] | None = None) -> tuple[int, int]:
-    """The window's first size for images of a size: theirs, unless too large or too small.
+    """Return the window's first size for images of a size: theirs, unless too large or small.
 
     Args:
         width: Of the images.

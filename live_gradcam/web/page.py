@@ -12,7 +12,7 @@ import gradio as gr
 from gradio.events import api
 
 from live_gradcam.choices import COLORMAP_NAMES
-from live_gradcam.explain.methods.table import METHODS
+from live_gradcam.explain.methods import METHODS
 from live_gradcam.scenes import render_scene
 from live_gradcam.web.api import Api
 from live_gradcam.web.handlers import EMPTY, Handlers, legend

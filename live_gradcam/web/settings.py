@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from live_gradcam.choices import COLORMAP_NAMES, VIEWS, ColormapName, View
 from live_gradcam.errors import UsageError
 from live_gradcam.explain.classifier import Classifier
-from live_gradcam.explain.methods.table import METHODS, QUICK_METHODS
+from live_gradcam.explain.methods import METHODS, QUICK_METHODS
 from live_gradcam.explain.protocol import BatchExplainer
 from live_gradcam.pool import ExplainerKey, ExplainerPool
 from live_gradcam.show.overlay import OverlayOptions

@@ -26,11 +26,11 @@ def main() -> None:
     Raises:
         LiveGradcamError: The network cannot be loaded, or nothing can listen there.
     """
-    lifecycle.install()
+    lifecycle.install_handlers()
     try:
         _serve(os.environ)
     except lifecycle.Interrupted as interrupted:
-        lifecycle.leave(interrupted.exit_code)
+        lifecycle.end_process(interrupted.exit_code)
 
 
 def _serve(settings: Mapping[str, str]) -> None:

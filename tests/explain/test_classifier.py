@@ -35,7 +35,7 @@ def test_class_count_is_read_from_the_checkpoint(own_weights: Path) -> None:
     assert classifier.class_count == 7
     assert classifier.labels == tuple(f"class {index}" for index in range(7))
     assert classifier.layer == "features"
-    assert classifier.closed_form
+    assert classifier.all_maps_are_cheap
     assert str(own_weights) in classifier.weights_origin
     assert told == ["mine.pth: the weights were found under 'state_dict' in the file"]
 
@@ -134,7 +134,7 @@ def test_published_files_in_old_forms_are_understood(tmp_path: Path, name: str) 
 def test_another_layer_can_be_explained(own_weights: Path) -> None:
     classifier = load_classifier("squeezenet1_1", weights=own_weights, layer="features.5")
     assert classifier.layer == "features.5"
-    assert not classifier.closed_form
+    assert not classifier.all_maps_are_cheap
     with pytest.raises(ModelError, match="unknown layer: layer4"):
         load_classifier("squeezenet1_1", weights=own_weights, layer="layer4")
 
@@ -154,14 +154,14 @@ def test_a_module_is_copied_and_left_alone() -> None:
     assert network.training
     assert all(parameter.requires_grad for parameter in network.parameters())
     assert list(before) == list(network.state_dict())
-    assert classifier.closed_form
+    assert classifier.all_maps_are_cheap
 
 
 def test_a_network_in_two_parts() -> None:
     trunk = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())
     head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3))
     classifier = Classifier.from_parts(trunk, head, labels=["a", "b", "c"])
-    assert classifier.closed_form
+    assert classifier.all_maps_are_cheap
     with pytest.raises(ModelError, match="2 labels for a network of 3"):
         Classifier.from_parts(trunk, head, labels=["a", "b"])
     with pytest.raises(ModelError, match="not a map"):

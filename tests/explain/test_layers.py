@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from subprocess import CompletedProcess
 
 import numpy as np
@@ -17,12 +18,12 @@ from live_gradcam.errors import LiveGradcamError, ModelError, UsageError
 from live_gradcam.explain.classifier import Classifier, load_classifier
 from live_gradcam.explain.engine.fused import FusedNetwork
 from live_gradcam.explain.explainer import Explainer
-from live_gradcam.explain.heads.multi_layer import MultiLayerHead, fuse_maps
+from live_gradcam.explain.heads import MultiLayerHead, fuse_maps
 from live_gradcam.explain.layers import at_layers, choose_layers, layers_of, list_layers
-from live_gradcam.explain.methods.table import METHODS, QUICK_METHODS
+from live_gradcam.explain.methods import METHODS, QUICK_METHODS
 from live_gradcam.explain.preprocess import Preprocessing
 from tests.explain import support
-from tests.explain.methods.test_methods import (
+from tests.explain.methods.peers import (
     CHOSEN,
     PEERS,
     TOLERANCE,
@@ -30,7 +31,7 @@ from tests.explain.methods.test_methods import (
     ask_the_library,
     explain,
     make_pair,
-    smooth_pictures,
+    smooth_images,
 )
 
 SIDE = 128
@@ -52,7 +53,7 @@ def maps_of(classifier: Classifier, method: str, images: list, wanted: object) -
 @pytest.mark.parametrize("method", ["gradcam", "layercam", "xgradcam"])
 def test_a_layer_in_the_middle_equals_pytorch_grad_cam(pair, method: str) -> None:
     module, classifier, names = pair
-    images = smooth_pictures(SIDE)
+    images = smooth_images(SIDE)
     middle = choose_layers(classifier, names[1])
     ours = maps_of(middle, method, images, CHOSEN)[:, 0]
     expected = ask_the_library(module, names[1], method, support.as_input(images), CHOSEN)
@@ -65,7 +66,7 @@ def test_a_layer_in_the_middle_equals_pytorch_grad_cam(pair, method: str) -> Non
 def test_fused_layers_equal_pytorch_grad_cam_at_its_size(pair, method: str) -> None:
     """It enlarges each layer's map to the input before it takes the mean, then stretches that."""
     module, classifier, names = pair
-    images = smooth_pictures(SIDE)
+    images = smooth_images(SIDE)
     alone = [
         torch.from_numpy(maps_of(choose_layers(classifier, name), method, images, CHOSEN))
         for name in names
@@ -86,7 +87,7 @@ def test_fused_layers_equal_pytorch_grad_cam_at_its_size(pair, method: str) -> N
 @pytest.mark.parametrize("method", QUICK_METHODS)
 def test_one_pass_gives_what_each_layer_gives_alone(pair, method: str, fuse: str) -> None:
     _, classifier, names = pair
-    images = smooth_pictures(SIDE)
+    images = smooth_images(SIDE)
     wanted = [CHOSEN, 0]
     together = at_layers(classifier, names[::-1], fuse=fuse)
     assert together.layer == ",".join(names)
@@ -131,7 +132,7 @@ def test_layers_that_put_their_channels_last_are_fused_as_well(method: str) -> N
     )
     names = [layer.name for layer in list_layers(classifier)]
     assert len(names) == 3
-    images = smooth_pictures(64)
+    images = smooth_images(64)
     fused = maps_of(choose_layers(classifier, "all"), method, images, [0, 3])
     alone = [
         torch.from_numpy(maps_of(choose_layers(classifier, name), method, images, [0, 3]))
@@ -147,8 +148,9 @@ def test_layers_that_put_their_channels_last_are_fused_as_well(method: str) -> N
 def test_what_is_compiled_is_the_same_function(method: str, make: Callable) -> None:
     """The compiler's first step; the rest of it is the same for all networks."""
     classifier = choose_layers(make(), "all")
-    with Explainer(classifier, precision="fp32", compile="off", method=method) as explainer:
-        network = explainer._runner._network
+    assert classifier is not None
+    head = METHODS[method].make_head(classifier.head)
+    network = FusedNetwork(replace(classifier, head=head), "fp32").requires_grad_(False).eval()
     generator = torch.Generator().manual_seed(5)
     pixels = torch.randint(0, 256, (2, 64, 64, 3), dtype=torch.uint8, generator=generator)
     selection = torch.tensor([-1, -2, 3])
@@ -166,7 +168,7 @@ def test_a_layer_is_named_counted_or_one_of_several() -> None:
     assert load_classifier("scenes", layer="layer3").layer == "layer3"
     assert load_classifier("scenes", layer=-2).layer == "layer3"
     assert load_classifier("scenes", layer="4").layer == "layer4"
-    assert load_classifier("scenes", layer="layer4").closed_form
+    assert load_classifier("scenes", layer="layer4").all_maps_are_cheap
     assert load_classifier("scenes", layer="layer3.0").layer == "layer3.0", "any module will do"
     assert load_classifier("scenes", layer="layer4, -4").layer == "layer1,layer4"
     assert load_classifier("scenes", layer="all").layer == ",".join(names)

@@ -2,7 +2,7 @@
 
     python -m tests.helpers.stage FOLDER [--kiosk]
 
-Each line is a JSON object with one key: ``state``, ``notice`` or ``over``.
+Each line is a JSON object with one key: ``state``, ``notice``, ``opened`` or ``over``.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any, NoReturn
 
 import numpy as np
+from numpy.typing import NDArray
 
 from live_gradcam import lifecycle
 from live_gradcam.capture.live import LivePolicy, LiveReader
@@ -23,53 +25,54 @@ from live_gradcam.explain.explainer import Explainer
 from live_gradcam.pipeline import RunOptions
 from live_gradcam.scenes import render_scene
 from live_gradcam.session import run_session
+from live_gradcam.session.state import SessionState
 from live_gradcam.show.overlay import OverlayOptions
 from live_gradcam.values import Image
 from tests.helpers.live import tiny_classifier
 
 WIDTH, HEIGHT = 640, 480
-TITLE = "live-gradcam on stage"
+TITLE = "live-gradcam in a test"
 CLOCK_ROWS = 6
 CLOCK_STEPS = 50
 
 
 def still(seed: int) -> Image:
-    """A picture that says nothing new; its left half is darker."""
-    picture = render_scene(seed, width=WIDTH, height=HEIGHT, objects=2).image
-    picture[:, : WIDTH // 2] //= 2
-    return picture
+    """Render a scene whose left half is darker; the same for the same seed."""
+    image = render_scene(seed, width=WIDTH, height=HEIGHT, objects=2).image
+    image[:, : WIDTH // 2] //= 2
+    return image
 
 
-def clock_in(screenshot: np.ndarray) -> float:
-    """The brightness of the strip at the lower edge, which changes from frame to frame."""
+def read_clock(screenshot: NDArray[np.uint8]) -> float:
+    """Return the brightness of the strip at the lower edge, which each frame changes."""
     strip = screenshot[-CLOCK_ROWS + 2 : -1, WIDTH // 2 - 20 : WIDTH // 2 + 20]
     return float(np.median(strip))
 
 
 class Ticking:
-    """A camera before a still picture with a strip at its lower edge that tells the frame."""
+    """A camera before a still scene, with a strip at its lower edge that tells the frame."""
 
     warning = ""
 
     def __init__(self, seed: int) -> None:
         self.fps: float | None = 30.0
-        self._picture = still(seed)
+        self._image = still(seed)
         self._pace = Pace(30.0)
         self._number = 0
 
     def read(self) -> Image | None:
         self._pace.wait()
         self._number += 1
-        picture = self._picture.copy()
-        picture[-CLOCK_ROWS:] = self._number % CLOCK_STEPS * 5
-        return picture
+        image = self._image.copy()
+        image[-CLOCK_ROWS:] = self._number % CLOCK_STEPS * 5
+        return image
 
     def close(self) -> None:
         self._pace.stop()
 
 
 def open_camera(seed: int) -> Source:
-    """A live source of its own thread."""
+    """Open a live source with a thread of its own."""
     return LiveReader(
         name=f"camera {seed}",
         kind="camera",
@@ -78,16 +81,22 @@ def open_camera(seed: int) -> Source:
     ).open()
 
 
-def say(**what: object) -> None:
-    """One line for whoever listens."""
-    sys.stdout.write(json.dumps(what, default=str) + "\n")
+def say(**message: object) -> None:
+    """Print one line for the process that listens."""
+    sys.stdout.write(json.dumps(message, default=str) + "\n")
     sys.stdout.flush()
 
 
-def main() -> int:
-    """Run the session; returns the exit code."""
+def flatten(state: SessionState) -> dict[str, Any]:
+    """List the choices of a state by name, without the values that they are grouped in."""
+    settings = asdict(state.settings)
+    return {**asdict(state), **settings, **state.settings.key._asdict()}
+
+
+def main() -> NoReturn:
+    """Run the session and leave with its exit code."""
     folder, kiosk = Path(sys.argv[1]), "--kiosk" in sys.argv
-    lifecycle.install()
+    lifecycle.install_handlers()
     try:
         with (
             Explainer(tiny_classifier(), compile="off", precision="fp32") as explainer,
@@ -107,14 +116,14 @@ def main() -> int:
                 folder=folder,
                 stop=stop,
                 on_notice=lambda text: say(notice=text),
-                on_state=lambda state: say(state=asdict(state)),
+                on_state=lambda state: say(state=flatten(state)),
             )
             if source is not None:
                 source.close()
             say(over=summary.frames)
     except lifecycle.Interrupted as interrupted:
-        lifecycle.leave(interrupted.exit_code)
-    lifecycle.leave(0)
+        lifecycle.end_process(interrupted.exit_code)
+    lifecycle.end_process(0)
 
 
 def _film() -> Source:

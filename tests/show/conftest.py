@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from live_gradcam.native import av
+from live_gradcam.native import av, cv2
 from live_gradcam.values import Explanation, Frame, Image, Prediction, Region, SourceInfo
 
 
@@ -25,6 +25,13 @@ class Film:
     pix_fmt: str
     size: tuple[int, int]
     keyframes: list[Fraction]
+
+
+def decode_image(path: Path) -> Image:
+    """Decode an image file with OpenCV."""
+    image = cv2.imread(str(path))
+    assert image is not None, path
+    return np.asarray(image, np.uint8)
 
 
 def read_film(path: Path) -> Film:

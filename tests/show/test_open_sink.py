@@ -15,12 +15,13 @@ from live_gradcam.show.images import FolderSink, ImageSink, write_image
 from live_gradcam.show.open import open_sink, validate_outputs
 from live_gradcam.show.recorder import VideoSink
 from live_gradcam.show.records import RecordSink
-from live_gradcam.values import Frame
-from tests.show.conftest import numbered
+from live_gradcam.show.sink import Sink
+from live_gradcam.values import Explanation, Frame, SourceInfo
+from tests.show.conftest import decode_image, numbered
 
 
 @pytest.fixture
-def pictures(scene_info):
+def pictures(scene_info: SourceInfo) -> SourceInfo:
     return dataclasses.replace(scene_info, kind="pictures", several_files=True, fps=None)
 
 
@@ -42,14 +43,18 @@ def pictures(scene_info):
         ("there.is", FolderSink),
     ],
 )
-def test_the_form_chooses_the_output(tmp_path, scene_info, name, kind):
+def test_the_form_chooses_the_output(
+    tmp_path: Path, scene_info: SourceInfo, name: str, kind: type[Sink]
+) -> None:
     (tmp_path / "there.is").mkdir()
     one = dataclasses.replace(scene_info, frame_count=1)
     with open_sink(f"{tmp_path}/{name}", one) as sink:
         assert type(sink) is kind
 
 
-def test_a_dash_is_standard_output_and_a_path_never_is(scene_info, tmp_path, monkeypatch):
+def test_a_dash_is_standard_output_and_a_path_never_is(
+    scene_info: SourceInfo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert open_sink("-", scene_info).path is None
     monkeypatch.chdir(tmp_path)
     with open_sink(Path("-"), scene_info) as sink:
@@ -57,20 +62,22 @@ def test_a_dash_is_standard_output_and_a_path_never_is(scene_info, tmp_path, mon
 
 
 @pytest.mark.parametrize("spec", ["out.gif", "out.avi", "out.mp4.txt", "", "  ", "a\0b.mp4"])
-def test_unknown_forms_are_refused_with_those_that_exist(tmp_path, spec):
+def test_unknown_forms_are_refused_with_those_that_exist(tmp_path: Path, spec: str) -> None:
     with pytest.raises(UsageError, match=r"\.mp4, .*\.png, .*\.jsonl.*folder") as caught:
         validate_outputs([f"{tmp_path}/{spec}" if spec.strip() else spec])
     assert caught.value.exit_code == 2
 
 
-def test_an_existing_file_without_a_known_ending_is_no_folder(tmp_path):
+def test_an_existing_file_without_a_known_ending_is_no_folder(tmp_path: Path) -> None:
     (tmp_path / "README").write_text("mine")
     with pytest.raises(UsageError, match="README"):
         validate_outputs([str(tmp_path / "README")], overwrite=True)
 
 
 @pytest.mark.parametrize("way", ["itself", "symlink", "hard link", "dotted"])
-def test_an_output_that_is_the_input_is_refused_even_with_overwrite(tmp_path, way):
+def test_an_output_that_is_the_input_is_refused_even_with_overwrite(
+    tmp_path: Path, way: str
+) -> None:
     film = tmp_path / "clip.mp4"
     film.write_bytes(b"film")
     (tmp_path / "d").mkdir()
@@ -90,7 +97,7 @@ def test_an_output_that_is_the_input_is_refused_even_with_overwrite(tmp_path, wa
     assert film.read_bytes() == b"film"
 
 
-def test_the_folder_of_the_pictures_is_no_place_for_the_explained_ones(tmp_path):
+def test_the_folder_of_the_pictures_is_no_place_for_the_explained_ones(tmp_path: Path) -> None:
     source = tmp_path / "dog.jpg"
     source.write_bytes(b"dog")
     for spec in (f"{tmp_path}/", str(tmp_path)):
@@ -102,7 +109,9 @@ def test_the_folder_of_the_pictures_is_no_place_for_the_explained_ones(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["out.mp4", "out.png", "out.jsonl"])
-def test_an_existing_output_is_kept_unless_overwrite_is_asked_for(tmp_path, scene_info, name):
+def test_an_existing_output_is_kept_unless_overwrite_is_asked_for(
+    tmp_path: Path, scene_info: SourceInfo, name: str
+) -> None:
     output = tmp_path / name
     output.write_bytes(b"precious")
     one = dataclasses.replace(scene_info, frame_count=1)
@@ -114,7 +123,9 @@ def test_an_existing_output_is_kept_unless_overwrite_is_asked_for(tmp_path, scen
     validate_outputs([str(output)], overwrite=True)
 
 
-def test_a_folder_may_exist_but_not_the_pictures_in_it(tmp_path, pictures, explained):
+def test_a_folder_may_exist_but_not_the_pictures_in_it(
+    tmp_path: Path, pictures: SourceInfo, explained: Explanation
+) -> None:
     (tmp_path / "other.txt").write_text("x")
     source = Path("elsewhere/dog.jpg")
     validate_outputs([str(tmp_path)], [source])
@@ -127,10 +138,10 @@ def test_a_folder_may_exist_but_not_the_pictures_in_it(tmp_path, pictures, expla
     assert (tmp_path / "dog.jpg").read_bytes() == b"precious"
     with open_sink(str(tmp_path), pictures, overwrite=True) as sink:
         sink.write(frame, frame.image, explained)
-    assert cv2.imread(str(tmp_path / "dog.jpg")).shape == (8, 8, 3)
+    assert decode_image(tmp_path / "dog.jpg").shape == (8, 8, 3)
 
 
-def test_a_missing_folder_is_an_output_error(tmp_path):
+def test_a_missing_folder_is_an_output_error(tmp_path: Path) -> None:
     with pytest.raises(SinkError, match="the folder does not exist") as caught:
         validate_outputs([str(tmp_path / "no" / "out.mp4")])
     assert caught.value.exit_code == 4
@@ -138,19 +149,21 @@ def test_a_missing_folder_is_an_output_error(tmp_path):
         validate_outputs([f"{tmp_path}/no/folder/"])
 
 
-def test_the_same_output_twice_is_refused(tmp_path):
+def test_the_same_output_twice_is_refused(tmp_path: Path) -> None:
     for pair in (["-", "-"], [f"{tmp_path}/a.mp4", f"{tmp_path}/./a.mp4"]):
         with pytest.raises(UsageError, match="two outputs are the same"):
             validate_outputs(pair)
     validate_outputs([f"{tmp_path}/a.mp4", f"{tmp_path}/a.jsonl", "-"])
 
 
-def test_nothing_is_created_by_validation(tmp_path):
+def test_nothing_is_created_by_validation(tmp_path: Path) -> None:
     validate_outputs([f"{tmp_path}/a.mp4", f"{tmp_path}/b/", f"{tmp_path}/c.csv"])
     assert list(tmp_path.iterdir()) == []
 
 
-def test_one_picture_cannot_hold_a_film(tmp_path, scene_info, explained):
+def test_one_picture_cannot_hold_a_film(
+    tmp_path: Path, scene_info: SourceInfo, explained: Explanation
+) -> None:
     with pytest.raises(UsageError, match=r"more than one frame.*folder") as caught:
         open_sink(f"{tmp_path}/out.png", scene_info)
     assert caught.value.exit_code == 2
@@ -162,7 +175,9 @@ def test_one_picture_cannot_hold_a_film(tmp_path, scene_info, explained):
 
 
 @pytest.mark.parametrize("name", ["out.png", "out.bmp"])
-def test_lossless_pictures_come_back_to_the_last_bit(tmp_path, scene_info, explained, name):
+def test_lossless_pictures_come_back_to_the_last_bit(
+    tmp_path: Path, scene_info: SourceInfo, explained: Explanation, name: str
+) -> None:
     image = np.random.default_rng(0).integers(0, 256, (31, 47, 3), np.uint8)
     with open_sink(f"{tmp_path}/{name}", scene_info, max_frames=1) as sink:
         sink.write(Frame(image, 0, 0.0), image, explained)
@@ -170,7 +185,9 @@ def test_lossless_pictures_come_back_to_the_last_bit(tmp_path, scene_info, expla
     assert [path.name for path in tmp_path.iterdir()] == [name], "no temporary file is left"
 
 
-def test_pictures_keep_their_names_and_never_replace_each_other(tmp_path, pictures, explained):
+def test_pictures_keep_their_names_and_never_replace_each_other(
+    tmp_path: Path, pictures: SourceInfo, explained: Explanation
+) -> None:
     names = ["dog.jpg", "a/cat.JPG", "b/cat.jpg", "scan.tiff", "b/cat.jpg", "été 日.png"]
     with open_sink(f"{tmp_path}/out/", pictures) as sink:
         for number, name in enumerate(names):
@@ -178,11 +195,13 @@ def test_pictures_keep_their_names_and_never_replace_each_other(tmp_path, pictur
             sink.write(frame, frame.image, explained)
     found = {path.name for path in (tmp_path / "out").iterdir()}
     assert found == {"dog.jpg", "cat.JPG", "cat-2.jpg", "scan.png", "cat-3.jpg", "été 日.png"}
-    assert cv2.imread(str(tmp_path / "out/cat-2.jpg")).mean() == pytest.approx(80, abs=2)
+    assert decode_image(tmp_path / "out/cat-2.jpg").mean() == pytest.approx(80, abs=2)
     assert sink.description.endswith("(6 pictures)")
 
 
-def test_frames_of_films_are_numbered(tmp_path, scene_info, explained):
+def test_frames_of_films_are_numbered(
+    tmp_path: Path, scene_info: SourceInfo, explained: Explanation
+) -> None:
     with open_sink(f"{tmp_path}/out", scene_info) as sink:
         for frame in numbered(3):
             sink.write(frame, frame.image, explained)
@@ -190,15 +209,15 @@ def test_frames_of_films_are_numbered(tmp_path, scene_info, explained):
     assert names == ["frame_000000.png", "frame_000001.png", "frame_000002.png"]
 
 
-def test_a_folder_made_for_nothing_is_removed(tmp_path, scene_info):
+def test_a_folder_made_for_nothing_is_removed(tmp_path: Path, scene_info: SourceInfo) -> None:
     open_sink(f"{tmp_path}/out/", scene_info).close()
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_picture_is_replaced_as_a_whole_and_through_links(tmp_path):
+def test_a_picture_is_replaced_as_a_whole_and_through_links(tmp_path: Path) -> None:
     target, link = tmp_path / "real.png", tmp_path / "link.png"
     write_image(target, np.zeros((4, 4, 3), np.uint8))
     link.symlink_to(target)
     write_image(link, np.full((4, 4, 3), 9, np.uint8))
     assert link.is_symlink()
-    assert cv2.imread(str(target)).max() == 9
+    assert decode_image(target).max() == 9

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
-from live_gradcam.choices import COLORMAP_NAMES, LAYOUTS
+from live_gradcam.choices import COLORMAP_NAMES, LAYOUTS, Layout
 from live_gradcam.native import cv2
 from live_gradcam.show.arrange import Arrangement
 from live_gradcam.show.heat import heat_table, normalise, upsample
@@ -21,20 +24,26 @@ from live_gradcam.show.overlay import (
     draw_mosaic,
     locate,
 )
-from live_gradcam.show.panels import ACCENT, Space, legend_panel, logits, pill, type_size
+from live_gradcam.show.panels import ACCENT, Panel, Space, legend_panel, logits, pill, type_size
 from live_gradcam.show.text import text_strip
 from live_gradcam.show.tiles import tile_places
-from live_gradcam.values import Explanation, Prediction, Region
+from live_gradcam.values import Explanation, Image, Prediction, Region
 
 BARE = OverlayOptions(show_labels=False, show_legend=False, show_hud=False)
 REGION = Region(120, 40, 280, 280)
 
 
-def gray(width=520, height=360, level=120):
+def gray(width: int = 520, height: int = 360, level: int = 120) -> Image:
     return np.full((height, width, 3), level, np.uint8)
 
 
-def explanation(evidence=None, *, region=REGION, labels=("mug", "teapot", "vase"), top=0.8):
+def explanation(
+    evidence: Any = None,
+    *,
+    region: Region = REGION,
+    labels: tuple[str, ...] = ("mug", "teapot", "vase"),
+    top: float = 0.8,
+) -> Explanation:
     if evidence is None:
         evidence = np.zeros((1, 7, 7), np.float32)
         evidence[0, 2, 4] = 3.0
@@ -50,12 +59,12 @@ def explanation(evidence=None, *, region=REGION, labels=("mug", "teapot", "vase"
     )
 
 
-def inside(picture, region=REGION):
+def inside(picture: Image, region: Region = REGION) -> Image:
     return picture[region.y : region.y + region.height, region.x : region.x + region.width]
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_gives_a_new_picture_of_the_same_size_and_leaves_the_frame_alone(layout):
+def test_gives_a_new_picture_of_the_same_size_and_leaves_the_frame_alone(layout: Layout) -> None:
     frame = gray()
     before = frame.copy()
     frame.flags.writeable = False
@@ -66,13 +75,13 @@ def test_gives_a_new_picture_of_the_same_size_and_leaves_the_frame_alone(layout)
     np.testing.assert_array_equal(frame, before)
 
 
-def test_a_view_of_a_larger_array_is_drawn_like_its_copy():
+def test_a_view_of_a_larger_array_is_drawn_like_its_copy() -> None:
     wide = np.random.default_rng(0).integers(0, 256, (360, 1040, 3), np.uint8)
     view = wide[:, ::-2]
     np.testing.assert_array_equal(draw(view, explanation()), draw(view.copy(), explanation()))
 
 
-def test_what_the_network_did_not_see_is_dimmed():
+def test_what_the_network_did_not_see_is_dimmed() -> None:
     picture = draw(gray(), explanation(), options=BARE)
     assert np.all(picture[:, : REGION.x - 2] == round(120 * 0.42))
     assert np.all(picture[: REGION.y - 2] == round(120 * 0.42))
@@ -80,7 +89,7 @@ def test_what_the_network_did_not_see_is_dimmed():
     assert np.all(picture[:, REGION.x + REGION.width + 2 :] == round(120 * 0.42))
 
 
-def test_a_light_frame_stands_around_the_region_on_any_ground():
+def test_a_light_frame_stands_around_the_region_on_any_ground() -> None:
     for level in (0, 120, 255):
         picture = draw(gray(level=level), explanation(np.zeros((1, 7, 7))), options=BARE).astype(
             int
@@ -89,14 +98,14 @@ def test_a_light_frame_stands_around_the_region_on_any_ground():
         assert edge - around > 200
 
 
-def test_no_frame_where_the_network_saw_everything():
+def test_no_frame_where_the_network_saw_everything() -> None:
     frame = gray()
     seen = Region(0, 0, 520, 360)
     picture = draw(frame, explanation(np.full((1, 7, 7), -1.0), region=seen), options=BARE)
     np.testing.assert_array_equal(picture[:250], frame[:250])
 
 
-def test_the_hottest_spot_lies_in_the_middle_of_the_hottest_cell():
+def test_the_hottest_spot_lies_in_the_middle_of_the_hottest_cell() -> None:
     for row, column in ((0, 0), (2, 4), (3, 3), (6, 6)):
         evidence = np.zeros((1, 7, 7), np.float32)
         evidence[0, row, column] = 3.0
@@ -115,7 +124,7 @@ def test_the_hottest_spot_lies_in_the_middle_of_the_hottest_cell():
             assert x == pytest.approx((column + 0.5) * stride, abs=2.0)
 
 
-def test_full_heat_is_opacity_times_the_last_colour_of_the_map():
+def test_full_heat_is_opacity_times_the_last_colour_of_the_map() -> None:
     for name in COLORMAP_NAMES:
         options = dataclasses.replace(BARE, colormap=name, opacity=0.5)
         picture = draw(gray(), explanation(np.ones((1, 7, 7))), options=options)
@@ -123,13 +132,13 @@ def test_full_heat_is_opacity_times_the_last_colour_of_the_map():
         np.testing.assert_allclose(inside(picture)[140, 140], 0.5 * 120 + 0.5 * colour, atol=1.5)
 
 
-def test_opacity_zero_shows_the_picture_alone():
+def test_opacity_zero_shows_the_picture_alone() -> None:
     options = dataclasses.replace(BARE, opacity=0.0)
     picture = draw(gray(), explanation(), options=options)
     np.testing.assert_array_equal(inside(picture)[2:-2, 2:-2], 120)
 
 
-def test_cold_cells_keep_the_untouched_picture():
+def test_cold_cells_keep_the_untouched_picture() -> None:
     frame = np.random.default_rng(1).integers(0, 256, (360, 520, 3), np.uint8)
     evidence = np.full((1, 7, 7), -0.5, np.float32)
     evidence[0, 5, 5] = 2.0
@@ -138,7 +147,7 @@ def test_cold_cells_keep_the_untouched_picture():
 
 
 @pytest.mark.parametrize("evidence", [np.zeros((1, 7, 7)), np.full((1, 7, 7), -2.0)])
-def test_a_map_without_positive_evidence_is_blank_and_says_so(evidence):
+def test_a_map_without_positive_evidence_is_blank_and_says_so(evidence: Any) -> None:
     frame = np.random.default_rng(2).integers(0, 256, (360, 520, 3), np.uint8)
     picture = draw(frame, explanation(evidence), options=BARE)
     np.testing.assert_array_equal(inside(picture)[2:-2, 2:-2], inside(frame)[2:-2, 2:-2])
@@ -147,14 +156,14 @@ def test_a_map_without_positive_evidence_is_blank_and_says_so(evidence):
     assert np.any(picture[below:] != warm[below:]), "a sentence stands below it"
 
 
-def test_low_confidence_is_said():
+def test_low_confidence_is_said() -> None:
     sure = draw(gray(), explanation(top=0.21), options=BARE)
     unsure = draw(gray(), explanation(top=0.19), options=BARE)
     assert np.any(sure[300:] != unsure[300:])
     np.testing.assert_array_equal(sure[:300], unsure[:300])
 
 
-def test_numbers_that_are_not_finite_never_reach_the_picture():
+def test_numbers_that_are_not_finite_never_reach_the_picture() -> None:
     evidence = np.zeros((1, 7, 7), np.float32)
     evidence[0, 0, :3] = [np.nan, np.inf, -np.inf]
     evidence[0, 3, 3] = 1.0
@@ -164,7 +173,7 @@ def test_numbers_that_are_not_finite_never_reach_the_picture():
     )
 
 
-def test_a_given_scale_makes_weak_evidence_look_weak():
+def test_a_given_scale_makes_weak_evidence_look_weak() -> None:
     evidence = np.full((1, 7, 7), 0.3, np.float32)
     alone = draw(gray(), explanation(evidence), options=BARE)
     steady = draw(gray(), explanation(evidence), options=dataclasses.replace(BARE, scale=3.0))
@@ -172,7 +181,7 @@ def test_a_given_scale_makes_weak_evidence_look_weak():
     assert change[1] < 0.4 * change[0]
 
 
-def test_signed_evidence_is_warm_where_for_and_cool_where_against():
+def test_signed_evidence_is_warm_where_for_and_cool_where_against() -> None:
     evidence = np.zeros((1, 7, 7), np.float32)
     evidence[0, :, :3], evidence[0, :, 4:] = 2.0, -2.0
     picture = draw(gray(), explanation(evidence), options=dataclasses.replace(BARE, signed=True))
@@ -183,7 +192,7 @@ def test_signed_evidence_is_warm_where_for_and_cool_where_against():
     np.testing.assert_allclose(inside(picture)[140, 139:141].astype(int), 120, atol=4)
 
 
-def test_unsigned_heat_ignores_evidence_against():
+def test_unsigned_heat_ignores_evidence_against() -> None:
     evidence = np.full((1, 7, 7), -5.0, np.float32)
     evidence[0, 3, 3] = 1.0
     zero = np.maximum(evidence, 0)
@@ -193,15 +202,15 @@ def test_unsigned_heat_ignores_evidence_against():
     )
 
 
-def test_upsampling_agrees_with_smooth_interpolation_of_the_whole_map():
+def test_upsampling_agrees_with_smooth_interpolation_of_the_whole_map() -> None:
     heat = normalise(np.random.default_rng(3).normal(size=(7, 7)).astype(np.float32), 2.0)
     direct = np.clip(cv2.resize(heat, (280, 200), interpolation=cv2.INTER_CUBIC), 0, 1) * 255
     assert np.abs(upsample(heat, 280, 200).astype(float) - direct).max() < 12
     assert np.abs(upsample(heat, 280, 200).astype(float) - direct).mean() < 1.5
 
 
-def test_the_explained_class_is_marked_and_only_that_one():
-    def marks(explained):
+def test_the_explained_class_is_marked_and_only_that_one() -> None:
+    def marks(explained: int) -> NDArray[np.int64]:
         one = dataclasses.replace(explanation(), explained=(explained,), labels=("x",))
         options = dataclasses.replace(BARE, show_labels=True)
         picture = draw(gray(), one, options=options).astype(int)
@@ -214,18 +223,18 @@ def test_the_explained_class_is_marked_and_only_that_one():
     assert second.max() < other.min(), "and to a row of its own for another class"
 
 
-def test_a_larger_probability_has_a_longer_bar():
-    def length(top):
+def test_a_larger_probability_has_a_longer_bar() -> None:
+    def length(top: float) -> int:
         options = dataclasses.replace(BARE, show_labels=True)
         picture = draw(gray(), explanation(top=top), options=options).astype(int)
-        return (np.abs(picture - ACCENT).max(axis=2) < 12).sum(axis=1).max()
+        return int((np.abs(picture - ACCENT).max(axis=2) < 12).sum(axis=1).max())
 
     assert length(0.9) > 1.5 * length(0.5) > 2 * length(0.2)
 
 
 @pytest.mark.parametrize("level", [0, 120, 255])
 @pytest.mark.parametrize("size", [(160, 120), (640, 480), (1280, 720), (3840, 2160), (360, 640)])
-def test_labels_are_legible_on_any_ground_at_any_size(level, size):
+def test_labels_are_legible_on_any_ground_at_any_size(level: int, size: tuple[int, int]) -> None:
     frame = gray(*size, level)
     options = dataclasses.replace(BARE, show_labels=True)
     with_labels = draw(frame, explanation(np.zeros((1, 7, 7)), region=Region(0, 0, *size)))
@@ -245,7 +254,7 @@ def test_labels_are_legible_on_any_ground_at_any_size(level, size):
         ("two\nlines\tand\x00more", "\u202eright to left", "e\u0301\u0302"),
     ],
 )
-def test_any_label_can_be_drawn(layout, labels):
+def test_any_label_can_be_drawn(layout: Layout, labels: tuple[str, ...]) -> None:
     one = explanation(labels=labels)
     picture = draw(gray(), one, options=OverlayOptions(layout=layout), hud=Hud(fps=1.0))
     assert picture.shape == (360, 520, 3)
@@ -265,8 +274,15 @@ def test_any_label_can_be_drawn(layout, labels):
     signed=st.booleans(),
 )
 def test_every_size_every_region_and_every_map_can_be_drawn(
-    width, height, rows, columns, count, place, layout, signed
-):
+    width: int,
+    height: int,
+    rows: int,
+    columns: int,
+    count: int,
+    place: tuple[int, int, int, int],
+    layout: Layout,
+    signed: bool,
+) -> None:
     evidence = np.random.default_rng(4).normal(size=(count, rows, columns)).astype(np.float32)
     one = Explanation(
         tuple(Prediction(n, f"class {n}", 1.0, 0.1) for n in range(5)),
@@ -283,7 +299,7 @@ def test_every_size_every_region_and_every_map_can_be_drawn(
     assert np.all(frame == 120)
 
 
-def test_hud_shows_what_it_is_given_and_nothing_else():
+def test_hud_shows_what_it_is_given_and_nothing_else() -> None:
     plain = draw(gray(), explanation(), options=OverlayOptions(), hud=None)
     np.testing.assert_array_equal(plain, draw(gray(), explanation(), hud=Hud()))
     for hud in (
@@ -299,7 +315,7 @@ def test_hud_shows_what_it_is_given_and_nothing_else():
         assert np.any(draw(gray(), explanation(), hud=hud) != plain), hud
 
 
-def test_a_hidden_hud_still_shows_a_banner():
+def test_a_hidden_hud_still_shows_a_banner() -> None:
     options = OverlayOptions(show_hud=False)
     plain = draw(gray(), explanation(), options=options)
     hidden = draw(gray(), explanation(), options=options, hud=Hud(fps=24.0, notes=("a",)))
@@ -307,16 +323,15 @@ def test_a_hidden_hud_still_shows_a_banner():
     assert np.any(draw(gray(), explanation(), options=options, hud=Hud(banner="lost")) != plain)
 
 
-def test_plain_layout_without_labels_is_the_frame():
+def test_plain_layout_without_labels_is_the_frame() -> None:
     frame = np.random.default_rng(5).integers(0, 256, (360, 520, 3), np.uint8)
     options = dataclasses.replace(BARE, layout="plain")
     np.testing.assert_array_equal(draw(frame, explanation(), options=options), frame)
 
 
-def test_side_by_side_shows_the_untouched_picture_beside_the_heat():
-    frame = cv2.GaussianBlur(
-        np.random.default_rng(6).integers(0, 256, (360, 520, 3), np.uint8), (0, 0), 3
-    )
+def test_side_by_side_shows_the_untouched_picture_beside_the_heat() -> None:
+    noise = np.random.default_rng(6).integers(0, 256, (360, 520, 3), np.uint8)
+    frame = np.asarray(cv2.GaussianBlur(noise, (0, 0), 3), np.uint8)
     picture = draw(frame, explanation(), options=dataclasses.replace(BARE, layout="side-by-side"))
     left, right = tile_places(2, 520, 360, (REGION.width, REGION.height))
     expected = cv2.resize(inside(frame), (left.width, left.height), interpolation=cv2.INTER_AREA)
@@ -327,7 +342,7 @@ def test_side_by_side_shows_the_untouched_picture_beside_the_heat():
     assert 4 / 7 <= x / right.width <= 5 / 7
 
 
-def test_mosaic_has_a_tile_for_each_map_on_one_scale():
+def test_mosaic_has_a_tile_for_each_map_on_one_scale() -> None:
     evidence = np.zeros((3, 7, 7), np.float32)
     for position, (row, column, value) in enumerate(((1, 1, 4.0), (3, 3, 2.0), (5, 5, 0.4))):
         evidence[position, row, column] = value
@@ -344,7 +359,9 @@ def test_mosaic_has_a_tile_for_each_map_on_one_scale():
 
 @pytest.mark.parametrize("count", range(1, 10))
 @pytest.mark.parametrize("size", [(1280, 720), (720, 1280), (160, 120)])
-def test_tiles_have_one_shape_do_not_overlap_and_stay_inside(count, size):
+def test_tiles_have_one_shape_do_not_overlap_and_stay_inside(
+    count: int, size: tuple[int, int]
+) -> None:
     places = tile_places(count, *size, (4, 3))
     taken = np.zeros(size[::-1], int)
     for place in places:
@@ -354,7 +371,7 @@ def test_tiles_have_one_shape_do_not_overlap_and_stay_inside(count, size):
     assert taken.sum() == sum(place.width * place.height for place in places)
 
 
-def test_locate_finds_the_frame_pixel_under_the_mouse():
+def test_locate_finds_the_frame_pixel_under_the_mouse() -> None:
     one = explanation(np.zeros((2, 7, 7)))
     assert locate(300, 50, (520, 360), one) == (300, 50)
     assert locate(520, 50, (520, 360), one) is None
@@ -369,16 +386,16 @@ def test_locate_finds_the_frame_pixel_under_the_mouse():
     assert locate(260, 5, (520, 360), one, options=options) is None
 
 
-def test_options_refuse_what_does_not_exist():
+def test_options_refuse_what_does_not_exist() -> None:
     with pytest.raises(ValueError, match=r"turbo, viridis.*not rainbow"):
         OverlayOptions(colormap="rainbow")
     with pytest.raises(ValueError, match=r"0 to 1, not 1\.5"):
         OverlayOptions(opacity=1.5)
     with pytest.raises(ValueError, match="side-by-side"):
-        OverlayOptions(layout="stereo")
+        OverlayOptions(layout="stereo")  # type: ignore[arg-type]
 
 
-def test_many_threads_may_draw_at_once():
+def test_many_threads_may_draw_at_once() -> None:
     frames = [gray(level=40 * n) for n in range(6)]
     cases = [explanation(labels=(f"mug {n}", "日本", "é" * n + "x")) for n in range(6)]
     hud = Hud(fps=23.4, model="resnet18")
@@ -391,7 +408,7 @@ def test_many_threads_may_draw_at_once():
                 np.testing.assert_array_equal(one, other)
 
 
-def test_drawing_changing_numbers_for_ever_takes_no_more_memory():
+def test_drawing_changing_numbers_for_ever_takes_no_more_memory() -> None:
     process = pytest.importorskip("psutil").Process()
     frame = gray(640, 480)
     one = explanation()
@@ -404,17 +421,17 @@ def test_drawing_changing_numbers_for_ever_takes_no_more_memory():
     assert sizes[1] - sizes[0] < 8e6
 
 
-def space(size, room):
+def space(size: int, room: int) -> Space:
     """Space for type of a size between margins of none."""
     return Space(width=room, height=room, size=size, margin=0)
 
 
-def panel(words="note"):
+def panel(words: str = "note") -> Panel | None:
     return pill(words, space(16, 300), colour=(255, 255, 255), ground=(0, 0, 0))
 
 
-def test_a_panel_keeps_clear_of_the_maps_where_there_is_room():
-    def place(keep_clear):
+def test_a_panel_keeps_clear_of_the_maps_where_there_is_room() -> None:
+    def place(keep_clear: Sequence[Region]) -> tuple[bool, bool]:
         picture = gray()
         assert Arrangement(picture, 8, keep_clear).add([panel()], ("bottom-left", "bottom-right"))
         rows, columns = np.nonzero((picture != 120).any(axis=2))
@@ -427,7 +444,7 @@ def test_a_panel_keeps_clear_of_the_maps_where_there_is_room():
 
 
 @pytest.mark.parametrize("size", [(640, 480), (480, 360), (500, 375)])
-def test_the_legend_of_a_mosaic_lies_beside_the_maps(size):
+def test_the_legend_of_a_mosaic_lies_beside_the_maps(size: tuple[int, int]) -> None:
     region = Region(0, 0, 100, 100)
     frame = gray(*size)
     one = explanation(np.ones((3, 7, 7)), region=region)
@@ -441,7 +458,7 @@ def test_the_legend_of_a_mosaic_lies_beside_the_maps(size):
         assert not inside(changed, place).any()
 
 
-def test_the_last_row_of_tiles_begins_where_the_others_do():
+def test_the_last_row_of_tiles_begins_where_the_others_do() -> None:
     first, second, third = tile_places(3, 640, 480, (1, 1))
     assert third.x == first.x
     assert third.y > first.y == second.y
@@ -449,7 +466,7 @@ def test_the_last_row_of_tiles_begins_where_the_others_do():
     assert first.x == pytest.approx(right, abs=2)
 
 
-def test_while_the_help_is_read_nothing_looks_out_from_under_it():
+def test_while_the_help_is_read_nothing_looks_out_from_under_it() -> None:
     lines = tuple(f"{key}: what it does" for key in "abcdefgh")
     for one in (explanation(), explanation(top=0.1), explanation(np.zeros((1, 7, 7)))):
         helped = [
@@ -457,12 +474,12 @@ def test_while_the_help_is_read_nothing_looks_out_from_under_it():
                  hud=Hud(fps=rate, model=name, help_lines=lines))
             for shown, rate, name in ((True, 24.0, "resnet18"), (False, None, ""))
         ]  # fmt: skip
-        np.testing.assert_array_equal(*helped)
+        np.testing.assert_array_equal(helped[0], helped[1])
     told = draw(gray(), explanation(), hud=Hud(help_lines=lines, recording_seconds=3.0))
     assert np.any(told != helped[0]), "but a recording is still seen to run"
 
 
-def test_a_long_message_leaves_the_other_half_of_the_picture_alone():
+def test_a_long_message_leaves_the_other_half_of_the_picture_alone() -> None:
     note = "recorded live-gradcam-20261125-131707.mp4 (59 frames, 2.0 s)"
     options = dataclasses.replace(BARE, show_hud=True)
     frame = gray(1280, 720)
@@ -473,7 +490,7 @@ def test_a_long_message_leaves_the_other_half_of_the_picture_alone():
     assert rows.min() > 0.8 * 720
 
 
-def test_what_lasts_stands_where_the_rates_do_in_the_colour_of_marks():
+def test_what_lasts_stands_where_the_rates_do_in_the_colour_of_marks() -> None:
     options = dataclasses.replace(BARE, show_hud=True)
     picture = draw(gray(), explanation(), options=options, hud=Hud(status=("frozen",))).astype(int)
     rows, columns = np.nonzero(np.abs(picture - ACCENT).max(axis=2) < 12)
@@ -482,10 +499,10 @@ def test_what_lasts_stands_where_the_rates_do_in_the_colour_of_marks():
     assert columns.min() > 400
 
 
-def test_a_long_title_of_the_legend_is_broken_and_not_shrunk():
+def test_a_long_title_of_the_legend_is_broken_and_not_shrunk() -> None:
     table = heat_table("turbo", 0.6, False)
 
-    def legend(title, width=240):
+    def legend(title: str, width: int = 240) -> Panel:
         made = legend_panel(title, table, 0.5, space(20, 400), width, signed=False)
         assert made is not None
         return made
@@ -501,7 +518,9 @@ def test_a_long_title_of_the_legend_is_broken_and_not_shrunk():
     ("size", "side"),
     [((640, 480), 480), ((1920, 1080), 1080), ((1080, 1920), 1080), ((1920, 480), 720)],
 )
-def test_type_has_a_share_of_the_shorter_side_and_more_on_a_strip(size, side):
+def test_type_has_a_share_of_the_shorter_side_and_more_on_a_strip(
+    size: tuple[int, int], side: float
+) -> None:
     assert type_size(gray(*size), 0.042) == round(0.042 * side)
     assert type_size(gray(40, 30), 0.042) == 10
 
@@ -511,13 +530,15 @@ def test_type_has_a_share_of_the_shorter_side_and_more_on_a_strip(size, side):
     [(12.34, "12"), (-1.26, "-1.3"), (0.126, "0.13"), (0.0, "0.00"), (0.0012, "0.001"),
      (0.00046, "0.0005"), (4e-6, "4e-06")],
 )  # fmt: skip
-def test_logits_are_written_as_people_read_them(value, words):
+def test_logits_are_written_as_people_read_them(value: float, words: str) -> None:
     assert logits(value) == words
 
 
-def test_a_long_banner_is_broken_and_not_cut():
-    def made(words):
-        return pill(words, space(20, 300), colour=(0, 0, 0), ground=ACCENT)
+def test_a_long_banner_is_broken_and_not_cut() -> None:
+    def made(words: str) -> Panel:
+        panel = pill(words, space(20, 300), colour=(0, 0, 0), ground=ACCENT)
+        assert panel is not None
+        return panel
 
     short = made("lost")
     long = made("http://10.0.0.7:8080/stream: the connection was cut, reconnecting in 2 s")
@@ -526,4 +547,4 @@ def test_a_long_banner_is_broken_and_not_cut():
     endless = made("word " * 100)
     assert endless.width <= 300
     assert endless.height == long.height
-    assert made(" ") is None
+    assert pill(" ", space(20, 300), colour=(0, 0, 0), ground=ACCENT) is None

@@ -11,6 +11,7 @@ import sys
 import time
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,9 +19,10 @@ import pytest
 from live_gradcam.errors import SinkError
 from live_gradcam.native import av, cv2
 from live_gradcam.show.recorder import VideoSink
-from live_gradcam.values import Frame
+from live_gradcam.values import Explanation, Frame, SourceInfo
 from scripts.faults.media import write_film
 from tests.show.conftest import (
+    decode_image,
     frames_of,
     noisy,
     numbered,
@@ -30,7 +32,9 @@ from tests.show.conftest import (
 )
 
 
-def rerecord(film: Path, output: Path, explanation, *, limit: int | None = None) -> VideoSink:
+def rerecord(
+    film: Path, output: Path, explanation: Explanation, *, limit: int | None = None
+) -> VideoSink:
     """Record a film's own frames."""
     with VideoSink(output, source_info(film)) as sink:
         for frame in frames_of(film):
@@ -46,8 +50,8 @@ def _grey(number: int, width: int, height: int) -> np.ndarray:
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov"])
 def test_real_film_keeps_every_frame_every_time_and_every_sound_packet(
-    shared, tmp_path, explained, suffix
-):
+    shared: Path, tmp_path: Path, explained: Explanation, suffix: str
+) -> None:
     film = shared / "media/video/car-detection.mp4"
     output = tmp_path / f"out{suffix}"
     sink = rerecord(film, output, explained)
@@ -72,7 +76,13 @@ def test_real_film_keeps_every_frame_every_time_and_every_sound_packet(
         (Fraction(1, 25), [3, 4, 5, 6, 7, 8, 9, 30]),
     ],
 )
-def test_times_are_kept_to_the_tick(tmp_path, explained, scene_info, time_base, ticks):
+def test_times_are_kept_to_the_tick(
+    tmp_path: Path,
+    explained: Explanation,
+    scene_info: SourceInfo,
+    time_base: Fraction,
+    ticks: list[int],
+) -> None:
     info = dataclasses.replace(scene_info, kind="video", time_base=time_base)
     for suffix, exact in ((".mp4", True), (".mkv", False)):
         output = tmp_path / f"out{suffix}"
@@ -87,7 +97,9 @@ def test_times_are_kept_to_the_tick(tmp_path, explained, scene_info, time_base, 
         )
 
 
-def test_sound_that_begins_before_the_pictures_does_not_shift_them(tmp_path, explained):
+def test_sound_that_begins_before_the_pictures_does_not_shift_them(
+    tmp_path: Path, explained: Explanation
+) -> None:
     film = write_film(tmp_path / "in.mp4", frames=50, audio_tracks=2, picture=_grey)
     sound = sound_of(film)
     assert sound[0][0] < 0, "AAC begins with a packet of priming"
@@ -97,14 +109,18 @@ def test_sound_that_begins_before_the_pictures_does_not_shift_them(tmp_path, exp
     assert sound_of(output) == sound
 
 
-def test_in_matroska_priming_is_left_out_because_it_would_move_the_pictures(tmp_path, explained):
+def test_in_matroska_priming_is_left_out_because_it_would_move_the_pictures(
+    tmp_path: Path, explained: Explanation
+) -> None:
     film = write_film(tmp_path / "in.mp4", frames=50, audio_tracks=1, picture=_grey)
     rerecord(film, tmp_path / "out.mkv", explained)
     assert read_film(tmp_path / "out.mkv").times == read_film(film).times
     assert len(sound_of(tmp_path / "out.mkv")[0]) == len(sound_of(film)[0]) - 1
 
 
-def test_sound_that_goes_on_behind_the_last_picture_is_kept(tmp_path, explained):
+def test_sound_that_goes_on_behind_the_last_picture_is_kept(
+    tmp_path: Path, explained: Explanation
+) -> None:
     long, short = tmp_path / "long.mp4", tmp_path / "short.mp4"
     write_film(long, frames=100, audio_tracks=1, picture=_grey)
     write_film(short, frames=25, picture=_grey)
@@ -117,7 +133,9 @@ def test_sound_that_goes_on_behind_the_last_picture_is_kept(tmp_path, explained)
         assert sound_of(output)[0][-1] > 3.9
 
 
-def test_sound_may_come_from_another_file(tmp_path, explained, scene_info):
+def test_sound_may_come_from_another_file(
+    tmp_path: Path, explained: Explanation, scene_info: SourceInfo
+) -> None:
     spoken = write_film(tmp_path / "in.mp4", frames=30, audio_tracks=1, picture=_grey)
     with VideoSink(tmp_path / "out.mp4", scene_info, audio_from=spoken) as sink:
         for frame in numbered(10):
@@ -132,7 +150,7 @@ def _join(pictures: Path, sound: Path, output: Path) -> None:
         av.open(str(sound)) as two,
         av.open(str(output), "w") as out,
     ):
-        packets = []
+        packets: list[tuple[Fraction, int, Any, Any]] = []
         for file, stream in ((one, one.streams.video[0]), (two, two.streams.audio[0])):
             copy = out.add_stream_from_template(stream)
             for packet in file.demux(stream):
@@ -143,7 +161,9 @@ def _join(pictures: Path, sound: Path, output: Path) -> None:
             out.mux(packet)
 
 
-def test_sound_of_a_run_that_was_cut_short_ends_with_the_pictures(tmp_path, explained):
+def test_sound_of_a_run_that_was_cut_short_ends_with_the_pictures(
+    tmp_path: Path, explained: Explanation
+) -> None:
     film = write_film(tmp_path / "in.mp4", frames=100, audio_tracks=1, picture=_grey)
     output = tmp_path / "out.mp4"
     rerecord(film, output, explained, limit=30)
@@ -152,7 +172,9 @@ def test_sound_of_a_run_that_was_cut_short_ends_with_the_pictures(tmp_path, expl
     assert abs(after.sound[0][-1] - Fraction(30, 25)) < Fraction(1, 10)
 
 
-def test_sound_that_the_container_cannot_hold_is_left_out_and_said(tmp_path, explained):
+def test_sound_that_the_container_cannot_hold_is_left_out_and_said(
+    tmp_path: Path, explained: Explanation
+) -> None:
     film = tmp_path / "in.mov"
     with av.open(str(film), "w") as out:
         video, audio = out.add_stream("libx264", rate=25), out.add_stream("pcm_mulaw", rate=8000)
@@ -181,7 +203,9 @@ def _sound_bytes(path: Path) -> bytes:
 
 
 @pytest.mark.parametrize("size", [(65, 49), (64, 49), (33, 48), (1, 1), (17, 3)])
-def test_odd_sizes_are_padded_to_even_ones_by_the_edge(tmp_path, explained, scene_info, size):
+def test_odd_sizes_are_padded_to_even_ones_by_the_edge(
+    tmp_path: Path, explained: Explanation, scene_info: SourceInfo, size: tuple[int, int]
+) -> None:
     width, height = size
     image = np.full((height, width, 3), 40, np.uint8)
     image[:, -1] = image[-1] = 200
@@ -194,7 +218,9 @@ def test_odd_sizes_are_padded_to_even_ones_by_the_edge(tmp_path, explained, scen
     assert sink.notes == ()
 
 
-def test_colours_come_back_within_a_few_grey_levels(tmp_path, explained, scene_info):
+def test_colours_come_back_within_a_few_grey_levels(
+    tmp_path: Path, explained: Explanation, scene_info: SourceInfo
+) -> None:
     colours = [(0, 0, 0), (255, 255, 255), (30, 200, 40), (20, 30, 220), (230, 60, 20), (90,) * 3]
     for number, colour in enumerate(colours):
         image = np.full((48, 64, 3), colour, np.uint8)
@@ -207,19 +233,26 @@ def test_colours_come_back_within_a_few_grey_levels(tmp_path, explained, scene_i
         assert np.abs(seen_by_opencv - colour).max() <= 4
 
 
-def test_a_real_picture_comes_back_nearly_as_it_was(shared, tmp_path, explained, scene_info):
-    image = cv2.imread(str(shared / "media/images/golden_retriever.jpg"))
+def test_a_real_picture_comes_back_nearly_as_it_was(
+    shared: Path, tmp_path: Path, explained: Explanation, scene_info: SourceInfo
+) -> None:
+    image = decode_image(shared / "media/images/golden_retriever.jpg")
     with VideoSink(tmp_path / "out.mp4", scene_info) as sink:
         for number in range(5):
             sink.write(Frame(image, number, number / 25), image, explained)
     picture = read_film(tmp_path / "out.mp4").pictures[-1]
     # Luma carries the detail; chroma has half the resolution.
-    before, after = (cv2.cvtColor(p, cv2.COLOR_BGR2GRAY).astype(float) for p in (image, picture))
+    before, after = (
+        np.asarray(cv2.cvtColor(each, cv2.COLOR_BGR2GRAY), float)
+        for each in (image, np.asarray(picture, np.uint8))
+    )
     assert 10 * np.log10(255**2 / ((before - after) ** 2).mean()) > 36
 
 
 @pytest.mark.parametrize("fps", [5.0, 24.0, 60.0])
-def test_a_keyframe_comes_at_least_every_second(tmp_path, explained, scene_info, fps):
+def test_a_keyframe_comes_at_least_every_second(
+    tmp_path: Path, explained: Explanation, scene_info: SourceInfo, fps: float
+) -> None:
     with VideoSink(tmp_path / "out.mp4", scene_info, fps=fps) as sink:
         for frame in numbered(int(4 * fps), fps=fps):
             sink.write(frame, frame.image, explained)
@@ -228,7 +261,9 @@ def test_a_keyframe_comes_at_least_every_second(tmp_path, explained, scene_info,
     assert len(keys) <= 5
 
 
-def test_times_that_repeat_or_go_back_lose_no_frame_and_are_said(tmp_path, explained, scene_info):
+def test_times_that_repeat_or_go_back_lose_no_frame_and_are_said(
+    tmp_path: Path, explained: Explanation, scene_info: SourceInfo
+) -> None:
     seconds = [0.0, 0.04, 0.04, 0.03, 0.12, 0.16, 5.0, 0.0, 0.04, 0.08]
     with VideoSink(tmp_path / "out.mp4", dataclasses.replace(scene_info, kind="video")) as sink:
         for number, (frame, when) in enumerate(zip(numbered(10), seconds, strict=True)):
@@ -241,7 +276,9 @@ def test_times_that_repeat_or_go_back_lose_no_frame_and_are_said(tmp_path, expla
     assert sink.notes == ("out.mp4: 3 frames moved in time to stay in order",)
 
 
-def test_a_live_recording_begins_at_zero(tmp_path, explained, scene_info):
+def test_a_live_recording_begins_at_zero(
+    tmp_path: Path, explained: Explanation, scene_info: SourceInfo
+) -> None:
     info = dataclasses.replace(scene_info, kind="camera", live=True)
     with VideoSink(tmp_path / "out.mp4", info) as sink:
         for frame, when in zip(numbered(3), (812.5, 812.54, 812.7), strict=True):
@@ -250,7 +287,9 @@ def test_a_live_recording_begins_at_zero(tmp_path, explained, scene_info):
     assert [float(t) for t in read_film(tmp_path / "out.mp4").times] == [0.0, 0.04, 0.2]
 
 
-def test_pictures_of_another_size_are_fitted_and_said_once(tmp_path, explained, scene_info):
+def test_pictures_of_another_size_are_fitted_and_said_once(
+    tmp_path: Path, explained: Explanation, scene_info: SourceInfo
+) -> None:
     with VideoSink(tmp_path / "out.mp4", scene_info) as sink:
         for frame in (*numbered(2), *numbered(5, width=48, height=96)[2:]):
             sink.write(frame, np.full_like(frame.image, 200), explained)
@@ -262,7 +301,9 @@ def test_pictures_of_another_size_are_fitted_and_said_once(tmp_path, explained, 
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
-def test_without_a_frame_there_is_no_file(tmp_path, scene_info, suffix):
+def test_without_a_frame_there_is_no_file(
+    tmp_path: Path, scene_info: SourceInfo, suffix: str
+) -> None:
     output = tmp_path / f"out{suffix}"
     with VideoSink(output, scene_info) as sink:
         assert output.exists()
@@ -270,7 +311,9 @@ def test_without_a_frame_there_is_no_file(tmp_path, scene_info, suffix):
     assert "nothing" in sink.description
 
 
-def test_an_existing_file_is_kept_until_the_first_frame(tmp_path, scene_info, explained):
+def test_an_existing_file_is_kept_until_the_first_frame(
+    tmp_path: Path, scene_info: SourceInfo, explained: Explanation
+) -> None:
     output = tmp_path / "out.mp4"
     output.write_bytes(b"x" * 500_000)
     VideoSink(output, scene_info).close()
@@ -282,7 +325,9 @@ def test_an_existing_file_is_kept_until_the_first_frame(tmp_path, scene_info, ex
     assert output.stat().st_size < 100_000
 
 
-def test_the_finished_file_is_an_ordinary_one(tmp_path, scene_info, explained):
+def test_the_finished_file_is_an_ordinary_one(
+    tmp_path: Path, scene_info: SourceInfo, explained: Explanation
+) -> None:
     output = tmp_path / "out.mp4"
     with VideoSink(output, scene_info) as sink:
         for frame in numbered(60):
@@ -314,7 +359,9 @@ for number in range(100_000):
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no kill -9")
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
 @pytest.mark.parametrize("sound", [False, True])
-def test_a_killed_recording_can_be_played_to_its_last_second(tmp_path, suffix, sound):
+def test_a_killed_recording_can_be_played_to_its_last_second(
+    tmp_path: Path, suffix: str, sound: bool
+) -> None:
     chance = random.Random(f"{suffix}{sound}")
     film = (
         write_film(tmp_path / "in.mp4", frames=800, audio_tracks=1, picture=_grey)
@@ -348,8 +395,8 @@ def test_a_killed_recording_can_be_played_to_its_last_second(tmp_path, suffix, s
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
 @pytest.mark.parametrize("limit", [0, 1_000, 300_000, 1_000_000])
 def test_a_file_that_may_not_grow_is_finished_as_far_as_it_goes(
-    tmp_path, explained, scene_info, suffix, limit
-):
+    tmp_path: Path, explained: Explanation, scene_info: SourceInfo, suffix: str, limit: int
+) -> None:
     import resource
 
     output = tmp_path / f"out{suffix}"
@@ -380,7 +427,9 @@ def test_a_file_that_may_not_grow_is_finished_as_far_as_it_goes(
 
 
 @pytest.mark.skipif(not hasattr(os, "setuid"), reason="POSIX limits")
-def test_a_disk_that_is_full_at_the_very_end_spares_what_is_there(tmp_path, explained, scene_info):
+def test_a_disk_that_is_full_at_the_very_end_spares_what_is_there(
+    tmp_path: Path, explained: Explanation, scene_info: SourceInfo
+) -> None:
     import resource
 
     output = tmp_path / "out.mp4"
@@ -401,7 +450,9 @@ def test_a_disk_that_is_full_at_the_very_end_spares_what_is_there(tmp_path, expl
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
-def test_a_device_without_room(tmp_path, explained, scene_info):
+def test_a_device_without_room(
+    tmp_path: Path, explained: Explanation, scene_info: SourceInfo
+) -> None:
     output = tmp_path / "out.mp4"
     output.symlink_to("/dev/full")
     sink = VideoSink(output, scene_info)
@@ -414,7 +465,9 @@ def test_a_device_without_room(tmp_path, explained, scene_info):
     assert Path("/dev/full").is_char_device()
 
 
-def test_an_output_that_fails_leaves_no_handle_open(tmp_path, explained, scene_info):
+def test_an_output_that_fails_leaves_no_handle_open(
+    tmp_path: Path, explained: Explanation, scene_info: SourceInfo
+) -> None:
     psutil = pytest.importorskip("psutil")
     if not Path("/dev/full").exists():
         pytest.skip("no /dev/full")

@@ -5,15 +5,17 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pytest
 
 from live_gradcam.show.records import RecordSink, record
-from live_gradcam.values import Frame, Prediction
+from live_gradcam.values import Explanation, Frame, Prediction
 
 FRAME = Frame(np.zeros((48, 64, 3), np.uint8), 7, 0.28, "clip é.mp4")
 
@@ -33,13 +35,13 @@ EXPECTED = {
 }
 
 
-def test_a_record_is_exactly_what_is_documented(explained):
+def test_a_record_is_exactly_what_is_documented(explained: Explanation) -> None:
     assert record(FRAME, explained) == EXPECTED
     assert list(record(FRAME, explained)) == list(EXPECTED)
     assert record(FRAME, explained, extra={"drop": 0.5}) == {**EXPECTED, "drop": 0.5}
 
 
-def test_numbers_of_any_kind_become_json(explained):
+def test_numbers_of_any_kind_become_json(explained: Explanation) -> None:
     odd = dataclasses.replace(
         explained,
         predictions=(Prediction(np.int64(3), "x", np.float32(0.5), float("nan")),),
@@ -56,12 +58,14 @@ def test_numbers_of_any_kind_become_json(explained):
     }
 
 
-def test_nothing_explained_is_null(explained):
+def test_nothing_explained_is_null(explained: Explanation) -> None:
     none = dataclasses.replace(explained, explained=(), evidence=np.zeros((0, 7, 7), np.float32))
     assert record(FRAME, none)["explained"] is None
 
 
-def test_json_lines_in_utf8_each_there_as_soon_as_it_is_written(tmp_path, explained):
+def test_json_lines_in_utf8_each_there_as_soon_as_it_is_written(
+    tmp_path: Path, explained: Explanation
+) -> None:
     output = tmp_path / "out.jsonl"
     sink = RecordSink(output)
     for index in range(3):
@@ -75,7 +79,9 @@ def test_json_lines_in_utf8_each_there_as_soon_as_it_is_written(tmp_path, explai
     assert sink.description == f"{output} (3 records)"
 
 
-def test_csv_has_a_row_a_frame_and_columns_with_names(tmp_path, explained):
+def test_csv_has_a_row_a_frame_and_columns_with_names(
+    tmp_path: Path, explained: Explanation
+) -> None:
     output = tmp_path / "out.csv"
     with RecordSink(output, format="csv") as sink:
         sink.write(FRAME, None, explained, extra={"truth": {"drop": 0.5}})
@@ -115,7 +121,7 @@ def test_csv_has_a_row_a_frame_and_columns_with_names(tmp_path, explained):
     assert second["top2_label"] == second["network_ms"] == ""
 
 
-def test_an_existing_file_is_emptied(tmp_path, explained):
+def test_an_existing_file_is_emptied(tmp_path: Path, explained: Explanation) -> None:
     output = tmp_path / "out.jsonl"
     output.write_text("old\n" * 100)
     with RecordSink(output) as sink:
@@ -142,40 +148,51 @@ except SinkError as error:
 """
 
 
-def _run(count, **options):
+def _run(
+    count: int, *, stdout: int | IO[bytes], stderr: int | None = None
+) -> subprocess.Popen[bytes]:
     code = _WRITE_TO_STDOUT.format(count=count)
-    environment = {"env": {**__import__("os").environ, "PYTHONIOENCODING": "ascii"}}
-    return subprocess.Popen([sys.executable, "-c", code], **environment, **options)
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    return subprocess.Popen(
+        [sys.executable, "-c", code], env=environment, stdout=stdout, stderr=stderr
+    )
 
 
-def test_standard_output_gets_utf8_lines_whatever_the_locale(explained):
+def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
+    assert pipe is not None
+    return pipe
+
+
+def test_standard_output_gets_utf8_lines_whatever_the_locale(explained: Explanation) -> None:
     with _run(3, stdout=subprocess.PIPE) as process:
-        lines = process.stdout.read().decode("utf-8").splitlines()
+        lines = _pipe(process.stdout).read().decode("utf-8").splitlines()
     assert process.returncode == 0
     assert [json.loads(line)["index"] for line in lines] == [0, 1, 2]
     assert "花瓶" in lines[0]
 
 
-def test_a_reader_that_goes_away_is_one_error_and_no_traceback():
+def test_a_reader_that_goes_away_is_one_error_and_no_traceback() -> None:
     with _run(100_000, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        process.stdout.readline()
-        process.stdout.close()
-        said = process.stderr.read().decode()
+        _pipe(process.stdout).readline()
+        _pipe(process.stdout).close()
+        said = _pipe(process.stderr).read().decode()
     assert process.returncode == 4
     if sys.platform != "win32":
         assert said == "4 cannot write records: standard output: nobody reads it any more.\n"
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
-def test_a_full_standard_output_is_one_error_and_no_traceback():
+def test_a_full_standard_output_is_one_error_and_no_traceback() -> None:
     with Path("/dev/full").open("wb") as full, _run(5, stdout=full, stderr=subprocess.PIPE) as done:
-        said = done.stderr.read().decode()
+        said = _pipe(done.stderr).read().decode()
     assert done.returncode == 4
     assert said.startswith("4 cannot write records: standard output: no space is left")
     assert said.count("\n") == 1
 
 
-def test_standard_output_stays_open(capfdbinary, explained):
+def test_standard_output_stays_open(
+    capfdbinary: pytest.CaptureFixture[bytes], explained: Explanation
+) -> None:
     with RecordSink(None) as sink:
         sink.write(FRAME, None, explained)
     print("after")  # noqa: T201

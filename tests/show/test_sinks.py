@@ -15,19 +15,22 @@ import pytest
 
 from live_gradcam.errors import SinkError
 from live_gradcam.show.open import open_sink
+from live_gradcam.values import Explanation, SourceInfo
 from tests.show.conftest import numbered, read_film
 
 OUTPUTS = ["out.mp4", "out.mkv", "out.mov", "out.png", "out.jpg", "folder/", "out.jsonl", "out.csv"]
 
 
 @pytest.fixture
-def one_info(scene_info):
+def one_info(scene_info: SourceInfo) -> SourceInfo:
     return dataclasses.replace(scene_info, frame_count=1)
 
 
 @pytest.mark.parametrize("name", OUTPUTS)
 class TestEverySink:
-    def test_writes_closes_twice_and_describes_itself(self, tmp_path, one_info, explained, name):
+    def test_writes_closes_twice_and_describes_itself(
+        self, tmp_path: Path, one_info: SourceInfo, explained: Explanation, name: str
+    ) -> None:
         sink = open_sink(f"{tmp_path}/{name}", one_info)
         frame = numbered(1)[0]
         sink.write(frame, frame.image, explained)
@@ -38,7 +41,9 @@ class TestEverySink:
         assert sink.path == tmp_path / name.rstrip("/")
         assert sink.notes == ()
 
-    def test_never_changes_the_frame_or_the_picture(self, tmp_path, one_info, explained, name):
+    def test_never_changes_the_frame_or_the_picture(
+        self, tmp_path: Path, one_info: SourceInfo, explained: Explanation, name: str
+    ) -> None:
         frame = numbered(1)[0]
         frame.image.flags.writeable = False
         picture = frame.image.copy()
@@ -47,7 +52,9 @@ class TestEverySink:
             sink.write(frame, picture, explained)
         np.testing.assert_array_equal(picture, frame.image)
 
-    def test_needs_the_picture_only_if_it_says_so(self, tmp_path, one_info, explained, name):
+    def test_needs_the_picture_only_if_it_says_so(
+        self, tmp_path: Path, one_info: SourceInfo, explained: Explanation, name: str
+    ) -> None:
         with open_sink(f"{tmp_path}/{name}", one_info) as sink:
             if sink.needs_rendered:
                 with pytest.raises(ValueError, match="needs the drawn picture"):
@@ -56,8 +63,8 @@ class TestEverySink:
                 sink.write(numbered(1)[0], None, explained)
 
     def test_the_error_on_its_way_is_not_masked_and_the_output_is_finished(
-        self, tmp_path, one_info, explained, name
-    ):
+        self, tmp_path: Path, one_info: SourceInfo, explained: Explanation, name: str
+    ) -> None:
         frame = numbered(1)[0]
         sink = open_sink(f"{tmp_path}/{name}", one_info)
         with pytest.raises(KeyError, match="theirs"), sink:  # noqa: PT012
@@ -66,13 +73,17 @@ class TestEverySink:
         if name in ("out.mp4", "out.mkv", "out.mov"):
             assert len(read_film(tmp_path / name).times) == 1
 
-    def test_closing_without_a_frame_is_no_error(self, tmp_path, one_info, name):
+    def test_closing_without_a_frame_is_no_error(
+        self, tmp_path: Path, one_info: SourceInfo, name: str
+    ) -> None:
         open_sink(f"{tmp_path}/{name}", one_info).close()
         assert [
             path for path in tmp_path.rglob("*") if path.stat().st_size and path.is_file()
         ] == []
 
-    def test_keeps_no_handle_open(self, tmp_path, one_info, explained, name):
+    def test_keeps_no_handle_open(
+        self, tmp_path: Path, one_info: SourceInfo, explained: Explanation, name: str
+    ) -> None:
         process = pytest.importorskip("psutil").Process()
         if not hasattr(process, "num_fds"):
             pytest.skip("no file descriptors to count")
@@ -86,7 +97,7 @@ class TestEverySink:
 
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="POSIX permissions")
 @pytest.mark.parametrize("name", OUTPUTS)
-def test_a_place_without_permission_is_refused_at_once(tmp_path, name):
+def test_a_place_without_permission_is_refused_at_once(tmp_path: Path, name: str) -> None:
     """In a process without privileges, because nothing is forbidden to root."""
     folder = tmp_path / "locked"
     folder.mkdir()
@@ -116,13 +127,16 @@ def test_a_place_without_permission_is_refused_at_once(tmp_path, name):
 @pytest.mark.parametrize(
     "name", ["out.mp4", "out.mkv", "out.png", "out.jpg", "out.jsonl", "out.csv"]
 )
-def test_no_space_left(tmp_path, one_info, explained, name):
+def test_no_space_left(
+    tmp_path: Path, one_info: SourceInfo, explained: Explanation, name: str
+) -> None:
     output = tmp_path / name
     output.symlink_to("/dev/full")
-    with pytest.raises(SinkError, match="no space is left on the device") as caught:  # noqa: PT012
-        sink = open_sink(str(output), one_info, overwrite=True)
+    with (
+        pytest.raises(SinkError, match="no space is left on the device") as caught,
+        open_sink(str(output), one_info, overwrite=True) as sink,
+    ):
         sink.write(numbered(1)[0], numbered(1)[0].image, explained)
-        sink.close()
     assert caught.value.exit_code == 4
     assert str(output) in str(caught.value)
     assert output.is_symlink()
@@ -130,7 +144,7 @@ def test_no_space_left(tmp_path, one_info, explained, name):
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
-def test_a_device_itself_takes_json_lines(one_info, explained):
+def test_a_device_itself_takes_json_lines(one_info: SourceInfo, explained: Explanation) -> None:
     sink = open_sink("/dev/full", one_info)
     with pytest.raises(SinkError, match="no space"):
         sink.write(numbered(1)[0], None, explained)
@@ -141,8 +155,8 @@ def test_a_device_itself_takes_json_lines(one_info, explained):
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX limits")
 @pytest.mark.parametrize("name", ["out.png", "folder/", "out.jsonl", "out.csv"])
 def test_a_file_that_may_not_grow_leaves_nothing_half_written(
-    tmp_path, scene_info, explained, name
-):
+    tmp_path: Path, scene_info: SourceInfo, explained: Explanation, name: str
+) -> None:
     import resource
 
     info = dataclasses.replace(scene_info, frame_count=1 if name == "out.png" else None)
@@ -172,7 +186,7 @@ def test_a_file_that_may_not_grow_leaves_nothing_half_written(
         assert len(whole) == 1, "the picture before is whole, of the failed one there is nothing"
 
 
-def test_what_the_system_says_is_told_in_words(tmp_path, one_info):
+def test_what_the_system_says_is_told_in_words(tmp_path: Path, one_info: SourceInfo) -> None:
     (tmp_path / "file").write_text("x")
     for name, words in {
         "nowhere/out.mp4": "the folder does not exist",

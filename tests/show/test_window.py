@@ -19,7 +19,7 @@ import pytest
 from PIL import ImageGrab
 
 from live_gradcam.errors import DeviceError
-from live_gradcam.show import display
+from live_gradcam.native import cv2
 from live_gradcam.show.display import screen_size
 from live_gradcam.show.window import canvas_size, first_size, key_name, probe_display
 
@@ -34,6 +34,7 @@ _SHOW = f"""
 import json, sys
 import numpy as np
 from live_gradcam.errors import DeviceError
+from live_gradcam.native import cv2
 from live_gradcam.show.window import Closed, KeyPressed, MouseMoved, Window
 
 def say(**what):
@@ -108,8 +109,8 @@ class Shown:
             stderr=subprocess.PIPE,
             text=True,
         )
-        # Whatever goes wrong, the test ends.
-        self._watch = threading.Timer(60, self.process.kill)
+        # Whatever goes wrong, the test ends; on a busy machine a good one takes long.
+        self._watch = threading.Timer(240, self.process.kill)
         self._watch.start()
 
     def wait_for(self, **what: object) -> None:
@@ -125,7 +126,8 @@ class Shown:
         line = self.process.stdout.readline()
         if not line:
             pytest.fail(f"the window's process ended: {self.end()}")
-        return json.loads(line)
+        said: dict[str, object] = json.loads(line)
+        return said
 
     def find(self) -> str:
         """The window's number."""
@@ -202,7 +204,7 @@ def shown(screen: Screen) -> Iterator[Shown]:
 
 
 @needs_screen
-def test_keys_arrive_by_name_and_unknown_ones_do_not(shown):
+def test_keys_arrive_by_name_and_unknown_ones_do_not(shown: Shown) -> None:
     shown.click()
     names = {
         "a": "a", "Z": "z", "1": "1", "0": "0", "space": "space", "Escape": "esc",
@@ -211,7 +213,7 @@ def test_keys_arrive_by_name_and_unknown_ones_do_not(shown):
         "F7": None, "eacute": None, "Shift_L": None, "Tab": "tab", "BackSpace": "backspace",
     }  # fmt: skip
     names["q"] = "q"
-    arrived = []
+    arrived: list[object] = []
     for key, name in names.items():
         shown.screen.xdotool("key", key)
         # One at a time: the toolkit remembers only the newest. What is unknown is never told, so
@@ -232,7 +234,7 @@ def _known_until(names: dict[str, str | None], key: str) -> int:
 
 
 @needs_screen
-def test_the_mouse_is_told_in_pixels_of_the_picture_at_any_size(shown):
+def test_the_mouse_is_told_in_pixels_of_the_picture_at_any_size(shown: Shown) -> None:
     window = shown.find()
     for size in ((640, 360), (1000, 400), (500, 700)):
         shown.screen.xdotool("windowsize", "--sync", window, *size)
@@ -275,7 +277,7 @@ def _picture_on_screen(screen: Screen) -> tuple[int, int, int, int] | None:
 
 
 @needs_screen
-def test_beside_the_picture_the_window_is_black(shown):
+def test_beside_the_picture_the_window_is_black(shown: Shown) -> None:
     window = shown.find()
     shown.screen.xdotool("windowsize", "--sync", window, 1000, 400)
     left, top, right, bottom = _where(shown.screen)
@@ -286,7 +288,7 @@ def test_beside_the_picture_the_window_is_black(shown):
 
 
 @needs_screen
-def test_full_screen_and_back(shown):
+def test_full_screen_and_back(shown: Shown) -> None:
     shown.click()
     small = _where(shown.screen)
     shown.screen.xdotool("key", "f")
@@ -302,7 +304,7 @@ def test_full_screen_and_back(shown):
 
 
 @needs_screen
-def test_closing_with_the_mouse_is_one_event_and_final(shown):
+def test_closing_with_the_mouse_is_one_event_and_final(shown: Shown) -> None:
     _, top, right, _ = _where(shown.screen)
     shown.screen.xdotool("mousemove", right - 11, top - 10, "click", 1)
     shown.wait_for(closed=True)
@@ -315,7 +317,7 @@ def test_closing_with_the_mouse_is_one_event_and_final(shown):
 
 
 @needs_screen
-def test_a_wish_for_another_platform_does_not_end_the_process(screen):
+def test_a_wish_for_another_platform_does_not_end_the_process(screen: Screen) -> None:
     with _painted(screen, QT_QPA_PLATFORM="wayland", XDG_SESSION_TYPE="wayland") as window:
         window.click()
         screen.xdotool("key", "q")
@@ -324,7 +326,9 @@ def test_a_wish_for_another_platform_does_not_end_the_process(screen):
 
 
 @needs_screen
-def test_a_living_display_is_found_without_opening_anything(screen, monkeypatch):
+def test_a_living_display_is_found_without_opening_anything(
+    screen: Screen, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("DISPLAY", screen.name)
     monkeypatch.delenv("XAUTHORITY", raising=False)
     probe_display()
@@ -347,7 +351,9 @@ linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="X11 dis
         ("nonsense", "HOST:NUMBER"),
     ],
 )
-def test_without_a_display_the_refusal_comes_before_any_window(monkeypatch, display_name, words):
+def test_without_a_display_the_refusal_comes_before_any_window(
+    monkeypatch: pytest.MonkeyPatch, display_name: str | None, words: str
+) -> None:
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     monkeypatch.delenv("DISPLAY", raising=False)
     if display_name is not None:
@@ -359,7 +365,7 @@ def test_without_a_display_the_refusal_comes_before_any_window(monkeypatch, disp
 
 
 @linux
-def test_wayland_without_x_says_what_is_missing(monkeypatch):
+def test_wayland_without_x_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.setenv("WAYLAND_DISPLAY", "wayland-0")
     with pytest.raises(DeviceError, match="XWayland"):
@@ -367,7 +373,7 @@ def test_wayland_without_x_says_what_is_missing(monkeypatch):
 
 
 @linux
-def test_a_window_in_a_process_without_display_is_an_error_and_no_abort():
+def test_a_window_in_a_process_without_display_is_an_error_and_no_abort() -> None:
     environment = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY")}
     done = subprocess.run(
         [sys.executable, "-c", _SHOW], env=environment, capture_output=True, text=True, timeout=60
@@ -403,7 +409,9 @@ def _display_server(answer: bytes) -> Iterator[tuple[str, list[bytes]]]:
 
 
 @linux
-def test_a_display_that_refuses_is_told_with_its_reason(monkeypatch, tmp_path):
+def test_a_display_that_refuses_is_told_with_its_reason(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     reason = b"No protocol specified\n"
     answer = bytes([0, len(reason), 11, 0, 0, 0, 6, 0]) + reason + b"\0\0"
     monkeypatch.setenv("XAUTHORITY", str(tmp_path / "none"))
@@ -414,7 +422,7 @@ def test_a_display_that_refuses_is_told_with_its_reason(monkeypatch, tmp_path):
 
 
 @linux
-def test_the_display_is_given_its_password(monkeypatch, tmp_path):
+def test_the_display_is_given_its_password(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     secret = bytes(range(16))
 
     def field(data: bytes) -> bytes:
@@ -441,7 +449,9 @@ def test_the_display_is_given_its_password(monkeypatch, tmp_path):
 
 
 @linux
-def test_a_missing_system_library_is_an_error_and_no_abort(monkeypatch, tmp_path):
+def test_a_missing_system_library_is_an_error_and_no_abort(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     (tmp_path / "platforms").mkdir()
     (tmp_path / "platforms" / "libqxcb.so").write_bytes(b"not a library")
     monkeypatch.setenv("QT_QPA_PLATFORM_PLUGIN_PATH", str(tmp_path))
@@ -452,8 +462,10 @@ def test_a_missing_system_library_is_an_error_and_no_abort(monkeypatch, tmp_path
             probe_display()
 
 
-def test_a_build_of_opencv_without_windows_names_the_remedy(monkeypatch):
-    monkeypatch.setattr(display.cv2, "getBuildInformation", lambda: "  GUI:   NONE\n")
+def test_a_build_of_opencv_without_windows_names_the_remedy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cv2, "getBuildInformation", lambda: "  GUI:   NONE\n")
     with pytest.raises(DeviceError, match="opencv-python-headless"):
         probe_display()
 
@@ -466,7 +478,7 @@ def test_a_build_of_opencv_without_windows_names_the_remedy(monkeypatch):
         (-55, None), (0, None), (65505, None), (233, None), (127, None),
     ],
 )  # fmt: skip
-def test_key_codes_of_every_toolkit(code, name):
+def test_key_codes_of_every_toolkit(code: int, name: str | None) -> None:
     assert key_name(code) == name
 
 
@@ -479,13 +491,15 @@ def test_key_codes_of_every_toolkit(code, name):
         ((160, 120), (480, 360)),
     ],
 )
-def test_the_first_size_suits_a_screen(size, expected):
+def test_the_first_size_suits_a_screen(size: tuple[int, int], expected: tuple[int, int]) -> None:
     assert first_size(*size) == expected
 
 
 @pytest.mark.parametrize("screen", [(640, 480), (800, 600), (1366, 768), (1920, 1080), (320, 240)])
 @pytest.mark.parametrize("size", [(640, 480), (3840, 2160), (1080, 1920), (160, 120), (1920, 480)])
-def test_the_first_size_leaves_room_for_a_title_bar_on_any_screen(size, screen):
+def test_the_first_size_leaves_room_for_a_title_bar_on_any_screen(
+    size: tuple[int, int], screen: tuple[int, int]
+) -> None:
     width, height = first_size(*size, screen)
     assert width <= 0.97 * screen[0]
     assert height <= 0.87 * screen[1]
@@ -496,7 +510,9 @@ def test_the_first_size_leaves_room_for_a_title_bar_on_any_screen(size, screen):
 
 
 @linux
-def test_a_display_that_says_nothing_about_its_screen_sets_no_limit(monkeypatch, tmp_path):
+def test_a_display_that_says_nothing_about_its_screen_sets_no_limit(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("XAUTHORITY", str(tmp_path / "none"))
     monkeypatch.setenv("DISPLAY", "")
     assert screen_size() is None
@@ -506,12 +522,12 @@ def test_a_display_that_says_nothing_about_its_screen_sets_no_limit(monkeypatch,
             assert screen_size() is None
 
 
-def test_the_image_decides_while_the_window_does_not_know_its_size():
+def test_the_image_decides_while_the_window_does_not_know_its_size() -> None:
     assert canvas_size((160, 90), (320, 320)) == (320, 320)
     assert canvas_size((160, 90), (0, 0)) == (160, 90)
 
 
-def test_nothing_of_the_repository_is_needed_to_import_the_window():
+def test_nothing_of_the_repository_is_needed_to_import_the_window() -> None:
     code = "import sys, live_gradcam.show.window; print('torch' in sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=Path("/")

@@ -240,6 +240,34 @@ def test_the_camera_is_explained_live(visit: Visit) -> None:
     assert visit.text("#camera-button") == "Start the camera"
 
 
+def test_a_camera_that_is_stopped_waits_for_no_frame(visit: Visit) -> None:
+    """Frames on their way to a camera that is gone would be answered with an error."""
+    held: list[Any] = []
+    holding = False
+
+    def hold(route: Any) -> None:
+        if holding:
+            held.append(route)
+        else:
+            route.continue_()
+
+    visit.page.route("**/live/camera/*?n=*", hold)
+    visit.tab("Camera")
+    visit.page.click("#camera-button")
+    visit.wait("#camera-stage[data-state=live]")
+    holding = True
+    with visit.page.expect_request("**/live/camera/*?n=*"):
+        pass
+    with visit.page.expect_response("**/live/camera/*/stop"):
+        visit.page.click("#camera-button")
+    visit.wait("#camera-stage[data-state=idle]")
+    assert held
+    for route in held:
+        route.continue_()
+    visit.page.unroute_all(behavior="wait")
+    assert not visit.text("#camera-message").strip()
+
+
 def test_a_video_is_explained_and_plays(visit: Visit, tmp_path: Path) -> None:
     film = write_film(tmp_path / "film.mp4", frames=20, width=160, height=120, audio_tracks=1)
     visit.tab("Video")

@@ -17,6 +17,9 @@ from live_gradcam.pool import ExplainerPool
 from live_gradcam.values import Explanation, Image, Prediction, Region
 from live_gradcam.web.engine import Busy, SharedEngine, VisitorExplainer
 
+PATIENCE = 60
+"""Seconds: a busy machine is slow; waiting ends as soon as it is there."""
+
 
 class Readable:
     """Explains an image by its first pixel, in batches that a test can hold back and look at."""
@@ -34,7 +37,7 @@ class Readable:
     ) -> list[Explanation]:
         self.threads.add(threading.current_thread().name)
         self.entered.release()
-        self.free.wait(10)
+        self.free.wait(PATIENCE)
         numbers = [int(image[0, 0, 0]) for image in images]
         self.batches.append(numbers)
         self.questions.append((classes, view))
@@ -97,10 +100,10 @@ def held(engine: SharedEngine, explainer: Readable) -> Held:
     def submit(images: Sequence[tuple[str, int]]) -> list[Future[Explanation]]:
         explainer.free.clear()
         first = engine.submit("early", image_of(200))
-        assert explainer.entered.acquire(timeout=10)
+        assert explainer.entered.acquire(timeout=PATIENCE)
         results = [engine.submit(visitor, image_of(number)) for visitor, number in images]
         explainer.free.set()
-        first.result(10)
+        first.result(PATIENCE)
         return results
 
     return submit
@@ -108,7 +111,7 @@ def held(engine: SharedEngine, explainer: Readable) -> Held:
 
 def test_what_waits_shares_a_forward(held: Held, explainer: Readable) -> None:
     results = held([("a", 1), ("b", 2), ("c", 3)])
-    assert [result.result(10).explained for result in results] == [(1,), (2,), (3,)]
+    assert [result.result(PATIENCE).explained for result in results] == [(1,), (2,), (3,)]
     assert explainer.batches == [[200], [1, 2, 3]]
 
 
@@ -117,28 +120,28 @@ def test_a_turn_serves_one_image_of_each_before_a_second_of_anybody(
 ) -> None:
     results = held([("many", 1), ("many", 2), ("many", 3), ("many", 4), ("one", 5), ("two", 6)])
     for result in results:
-        result.result(10)
+        result.result(PATIENCE)
     assert explainer.batches[1] == [1, 5, 6, 2]
     assert explainer.batches[2] == [3, 4]
 
 
 def test_no_forward_is_larger_than_allowed(held: Held, explainer: Readable) -> None:
     results = held([(f"visitor {number}", number) for number in range(11)])
-    assert [result.result(10).explained[0] for result in results] == list(range(11))
+    assert [result.result(PATIENCE).explained[0] for result in results] == list(range(11))
     assert [len(batch) for batch in explainer.batches] == [1, 4, 4, 3]
 
 
 def test_different_questions_are_asked_apart(engine: SharedEngine, explainer: Readable) -> None:
     explainer.free.clear()
     first = engine.submit("early", image_of(200))
-    assert explainer.entered.acquire(timeout=10)
+    assert explainer.entered.acquire(timeout=PATIENCE)
     crop = engine.submit("a", image_of(1))
     full = engine.submit("b", image_of(2), view="full")
     named = engine.submit("c", image_of(3), classes=7)
     also_crop = engine.submit("d", image_of(4))
     explainer.free.set()
     for result, number in ((first, 200), (crop, 1), (full, 2), (named, 3), (also_crop, 4)):
-        assert result.result(10).explained == (number,)
+        assert result.result(PATIENCE).explained == (number,)
     assert explainer.batches[1:] == [[1, 4], [2], [3]]
     assert explainer.questions[1:] == [(None, "crop"), (None, "full"), (7, "crop")]
 
@@ -148,14 +151,14 @@ def test_another_explainer_is_asked_apart(
 ) -> None:
     explainer.free.clear()
     first = engine.submit("early", image_of(200))
-    assert explainer.entered.acquire(timeout=10)
+    assert explainer.entered.acquire(timeout=PATIENCE)
     results = [
         engine.submit("a", image_of(1)),
         engine.submit("b", image_of(2), key=engine.pool.key(method="layercam")),
     ]
     explainer.free.set()
-    first.result(10)
-    assert [result.result(10).explained for result in results] == [(1,), (2,)]
+    first.result(PATIENCE)
+    assert [result.result(PATIENCE).explained for result in results] == [(1,), (2,)]
     assert (explainer.batches, others["layercam"].batches) == ([[200], [1]], [[2]])
 
 
@@ -163,9 +166,9 @@ def test_all_that_touches_the_network_is_done_in_one_thread(
     engine: SharedEngine, explainer: Readable, others: dict[str, Readable]
 ) -> None:
     key = engine.pool.key(method="layercam")
-    engine.submit("a", image_of(1)).result(10)
-    engine.submit("b", image_of(2), key=key).result(10)
-    done_in = engine.run(lambda: threading.current_thread().name).result(10)
+    engine.submit("a", image_of(1)).result(PATIENCE)
+    engine.submit("b", image_of(2), key=key).result(PATIENCE)
+    done_in = engine.run(lambda: threading.current_thread().name).result(PATIENCE)
     assert {done_in} == explainer.threads == others["layercam"].threads
     assert done_in != threading.current_thread().name
 
@@ -175,40 +178,40 @@ def test_an_unknown_layer_is_the_answer_to_who_asked_for_it(
 ) -> None:
     unknown = engine.submit("a", image_of(1), key=engine.pool.key("layer9"))
     with pytest.raises(UsageError, match="unknown layer: layer9"):
-        unknown.result(10)
-    assert engine.submit("a", image_of(2)).result(10).explained == (2,)
+        unknown.result(PATIENCE)
+    assert engine.submit("a", image_of(2)).result(PATIENCE).explained == (2,)
 
 
 def test_one_broken_image_does_not_spoil_the_others(held: Held) -> None:
     before, broken, after = held([("a", 1), ("b", 255), ("c", 3)])
-    assert before.result(10).explained == (1,)
-    assert after.result(10).explained == (3,)
+    assert before.result(PATIENCE).explained == (1,)
+    assert after.result(PATIENCE).explained == (3,)
     with pytest.raises(ValueError, match="a broken picture"):
-        broken.result(10)
+        broken.result(PATIENCE)
 
 
 def test_a_visitor_cannot_fill_the_queue(engine: SharedEngine, explainer: Readable) -> None:
     explainer.free.clear()
     engine.submit("early", image_of(200))
-    assert explainer.entered.acquire(timeout=10)
+    assert explainer.entered.acquire(timeout=PATIENCE)
     for number in range(8):
         engine.submit("greedy", image_of(number))
     with pytest.raises(Busy, match="too many of your pictures"):
         engine.submit("greedy", image_of(9))
     modest = engine.submit("modest", image_of(10))
     explainer.free.set()
-    assert modest.result(10).explained == (10,)
+    assert modest.result(PATIENCE).explained == (10,)
 
 
 def test_who_gives_up_costs_no_forward(engine: SharedEngine, explainer: Readable) -> None:
     explainer.free.clear()
     engine.submit("early", image_of(200))
-    assert explainer.entered.acquire(timeout=10)
+    assert explainer.entered.acquire(timeout=PATIENCE)
     gone = engine.submit("a", image_of(1))
     stays = engine.submit("b", image_of(2))
     assert gone.cancel()
     explainer.free.set()
-    assert stays.result(10).explained == (2,)
+    assert stays.result(PATIENCE).explained == (2,)
     assert explainer.batches == [[200], [2]]
 
 
@@ -226,15 +229,15 @@ def test_closing_answers_everybody(
     engine = SharedEngine(pool)
     explainer.free.clear()
     first = engine.submit("early", image_of(200))
-    assert explainer.entered.acquire(timeout=10)
+    assert explainer.entered.acquire(timeout=PATIENCE)
     waiting = engine.submit("a", image_of(1))
     closing = threading.Thread(target=engine.close)
     closing.start()
     with pytest.raises(Busy, match="closing"):
-        waiting.result(10)
+        waiting.result(PATIENCE)
     explainer.free.set()
-    closing.join(10)
-    assert first.result(10).explained == (200,)
+    closing.join(PATIENCE)
+    assert first.result(PATIENCE).explained == (200,)
     engine.close()
     with pytest.raises(Busy, match="closing"):
         engine.submit("late", image_of(1))

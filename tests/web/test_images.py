@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -33,17 +35,23 @@ from live_gradcam.web.settings import ViewSettings
 
 from .conftest import scene
 
+PATIENCE = 60
+"""Seconds: a busy machine is slow; waiting ends as soon as it is there."""
+
 
 class Counting:
-    """A real explainer that knows how many images it was asked about."""
+    """A real explainer that counts its images and that a test can hold back."""
 
     def __init__(self, explainer: Explainer) -> None:
         self.explainer = explainer
         self.images = 0
+        self.free = threading.Event()
+        self.free.set()
 
     def explain_batch(
         self, images: Sequence[Image], *, classes: ClassChoice = None, view: View | None = None
     ) -> list[Explanation]:
+        self.free.wait(PATIENCE)
         self.images += len(images)
         return self.explainer.explain_batch(images, classes=classes, view=view)
 
@@ -179,6 +187,25 @@ def test_the_removal_test_is_measured_once(
     after = counting.images
     assert service.removal(cached, ViewSettings(opacity=0.1)) is removal
     assert counting.images == after == 3
+
+
+def test_the_removal_test_has_turns_of_its_own(
+    counting: Counting, classifier: Classifier, telling: Image
+) -> None:
+    pool = ExplainerPool[BatchExplainer](classifier, no_other, given=counting)
+    with SharedEngine(pool, waiting_per_visitor=2) as engine, ThreadPoolExecutor(1) as test:
+        service = ImageService(engine, Limits())
+        cached = service.open("ann", telling, "scene.png")
+        service.explain(cached, ViewSettings())
+        counting.free.clear()
+        # One at work or waiting, and as many as may wait.
+        waiting = [engine.submit("another", telling)]
+        waiting += [engine.submit("ann", telling) for _ in range(2)]
+        removal = test.submit(service.removal, cached, ViewSettings())
+        counting.free.set()
+        assert removal.result(PATIENCE) is not None
+        for result in waiting:
+            result.result(PATIENCE)
 
 
 def test_an_unlikely_class_gets_its_probability_with_the_test(

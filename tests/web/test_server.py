@@ -1,29 +1,68 @@
-"""The page in this very process: it leaves nothing behind, whatever happens."""
+"""The page inside a process of one's own: it leaves nothing behind, whatever happens."""
 
 from __future__ import annotations
 
 import os
-import socket
-from collections.abc import Iterator
+import subprocess
+import sys
 from pathlib import Path
 
-import httpx
 import pytest
 
-from live_gradcam.errors import UsageError
-from live_gradcam.explain.classifier import Classifier
-from live_gradcam.explain.explainer import Explainer
-from live_gradcam.web import AppState, serving
 from live_gradcam.web.page import make_examples
 from live_gradcam.web.server import gradio_environment
 
 from .conftest import free_port
 
+# In a process of its own, because Gradio leaves event loops open in it.
+_SERVE = """
+import os, socket, sys
+import httpx
+from live_gradcam.errors import UsageError
+from live_gradcam.explain.classifier import load_classifier
+from live_gradcam.explain.explainer import Explainer
+from live_gradcam.web import AppState, serving
 
-@pytest.fixture
-def state(classifier: Classifier, explainer: Explainer) -> Iterator[AppState]:
-    with AppState.open(classifier, explainer) as state:
-        yield state
+port = int(sys.argv[1])
+classifier = load_classifier("scenes")
+explainer = Explainer(classifier, device="cpu", precision="fp32", compile="off")
+
+
+def left_behind(use):
+    before = dict(os.environ)
+    with explainer, AppState.open(classifier, explainer) as state:
+        try:
+            use(state)
+        except (RuntimeError, UsageError) as error:
+            print(f"{type(error).__name__}: {error}")
+        assert dict(os.environ) == before
+        return state.cache.path.exists()
+
+
+def ask(state):
+    with serving(state, port=port) as address:
+        assert os.environ["GRADIO_TEMP_DIR"] == str(state.cache.path)
+        answer = httpx.get(f"{address.local}config", trust_env=False, timeout=60)
+        print(answer.status_code, address.shared)
+
+
+def break_off(state):
+    with serving(state, port=port):
+        raise RuntimeError("broken")
+
+
+def take_the_port_away(state):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", port))
+        taken.listen()
+        with serving(state, port=port):
+            print("it listens")
+
+
+assert not left_behind(ask)
+assert not left_behind(break_off)
+left_behind(take_the_port_away)
+"""
 
 
 def test_the_environment_is_gradios_only_while_the_page_is_there(
@@ -44,33 +83,23 @@ def test_the_environment_is_gradios_only_while_the_page_is_there(
     assert dict(os.environ) == before
 
 
-def test_a_page_that_was_served_leaves_nothing_behind(state: AppState) -> None:
-    before = dict(os.environ)
-    with serving(state, port=free_port()) as address:
-        assert address.shared is None
-        answer = httpx.get(f"{address.local}config", trust_env=False, timeout=60)
-        assert answer.status_code == 200
-    assert dict(os.environ) == before
-    assert not state.cache.path.exists()
-
-
-def test_a_page_that_breaks_leaves_nothing_behind(state: AppState) -> None:
-    before = dict(os.environ)
-    with pytest.raises(RuntimeError, match="broken"), serving(state, port=free_port()):
-        raise RuntimeError("broken")
-    assert dict(os.environ) == before
-
-
-def test_a_taken_port_leaves_nothing_behind(state: AppState) -> None:
-    before = dict(os.environ)
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        refused = pytest.raises(UsageError, match=f"127.0.0.1:{port}: nothing can listen there")
-        with refused, serving(state, port=port):
-            pytest.fail("it listens")
-    assert dict(os.environ) == before
+def test_a_page_leaves_the_process_as_it_was(tmp_path: Path) -> None:
+    port = free_port()
+    done = subprocess.run(
+        [sys.executable, "-c", _SERVE, str(port)],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=False,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stderr
+    cause = "nothing can listen there, perhaps another program does"
+    assert done.stdout.splitlines() == [
+        "200 None",
+        "RuntimeError: broken",
+        f"UsageError: cannot open the page: 127.0.0.1:{port}: {cause}. Choose another --port.",
+    ]
 
 
 def test_examples_are_images_of_our_own(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from live_gradcam.choices import View
 from live_gradcam.errors import UsageError
 from live_gradcam.explain.classifier import Classifier
-from live_gradcam.explain.methods.table import QUICK_METHODS
+from live_gradcam.explain.methods import QUICK_METHODS
 from live_gradcam.explain.protocol import BatchExplainer
 from live_gradcam.pool import ExplainerPool
 from live_gradcam.web.settings import (

@@ -11,8 +11,7 @@ from torch import Tensor, nn
 
 from live_gradcam.errors import ModelError, UsageError
 from live_gradcam.explain.cutting.cut import Cut, channels_first, flows_around
-from live_gradcam.explain.heads.base import Head, prove_head
-from live_gradcam.explain.heads.tokens import ChannelsLastHead, TokenHead
+from live_gradcam.explain.heads import ChannelsLastHead, Head, TokenHead, prove_head
 
 LayoutChoice: TypeAlias = Literal["auto", "maps", "nchw", "nhwc", "tokens"]
 """``(N, C, h, w)``, ``(N, h, w, C)`` or ``(N, T, C)``; ``auto`` tells them by their shape.

@@ -19,7 +19,7 @@ from torch import Tensor, fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from live_gradcam.explain.cutting.cut import trace
-from live_gradcam.explain.heads.base import Head, choose_classes
+from live_gradcam.explain.heads import Head, choose_classes
 
 if TYPE_CHECKING:
     from live_gradcam.explain.classifier import Classifier
@@ -101,17 +101,16 @@ class FusedNetwork(nn.Module):
 
     def forward(self, pixels: Tensor, selection: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """See `Engine`."""
-        activations = self.activations(pixels)
-        return self.head.explain(activations, lambda logits: choose_classes(logits, selection))
+        return self.head.explain_input(
+            self.normalised(pixels),
+            self.features,
+            lambda logits: choose_classes(logits, selection),
+        )
 
     @property
     def compilable(self) -> bool:
         """True if one forward is a fixed number of operations, which a compiler can follow."""
         return self.head.compilable
-
-    def activations(self, pixels: Tensor) -> Tensor:
-        """Activations of the engine's pixels, float32; mostly ``(N, C, h, w)``."""
-        return self.features(self.normalised(pixels))
 
     def normalised(self, pixels: Tensor) -> Tensor:
         """The engine's pixels as float32 RGB ``(N, 3, H, W)``, as the network wants them."""

@@ -33,9 +33,7 @@ from live_gradcam.explain.engine.fused import (
     Shape,
 )
 from live_gradcam.explain.engine.runtime import CompileState, Precision, Runtime
-from live_gradcam.explain.methods.heads import all_maps_are_cheap, method_head
-from live_gradcam.explain.methods.score_cam import OnForwards, ScoreCamNetwork
-from live_gradcam.explain.methods.table import Method
+from live_gradcam.explain.methods import Method, OnForwards
 
 COMPILE_UP_TO = 100_000_000
 """Number of parameters beyond which compiling takes gigabytes and gains little."""
@@ -62,7 +60,7 @@ class Runner:
         classifier: What is run.
         runtime: Where and how.
         depth: Number of maps that one forward makes; more are made from what it leaves.
-        method: Makes the maps, see `live_gradcam.explain.methods.table`.
+        method: Makes the maps, see `live_gradcam.explain.methods`.
         on_notice: Called with a sentence if nothing will be compiled.
         on_forwards: Called with the progress of a method that needs many forwards of the network.
         accelerator: Captures the network as a graph; the device's own if not given.
@@ -79,7 +77,7 @@ class Runner:
         runtime: Runtime,
         *,
         depth: int,
-        method: Method,
+        method: type[Method],
         on_notice: Callable[[str], None],
         on_forwards: OnForwards | None = None,
         accelerator: Accelerator | None = None,
@@ -115,9 +113,9 @@ class Runner:
         return replace(self._runtime, state=self._state())
 
     @property
-    def closed_form(self) -> bool:
-        """True if maps of all classes cost next to nothing."""
-        return all_maps_are_cheap(self._classifier.head, self._method.name)
+    def all_maps_are_cheap(self) -> bool:
+        """True if the maps of all classes cost next to nothing beyond that of one."""
+        return self.network.head.all_maps_are_cheap
 
     @property
     def preferred_batch(self) -> int:
@@ -240,15 +238,13 @@ class Runner:
         return BatchResult(*(old.index_copy(0, rows, new) for old, new in pairs))
 
     def _fuse(self, precision: Precision) -> FusedNetwork:
-        if self._method.kind == "network forwards":
-            return ScoreCamNetwork(self._classifier, precision).requires_grad_(False).eval()
-        head = method_head(self._classifier.head, self._method.name)
+        head = self._method.make_head(self._classifier.head)
         classifier = replace(self._classifier, head=head)
         return FusedNetwork(classifier, precision).requires_grad_(False).eval()
 
     def _listening(self, network: FusedNetwork) -> FusedNetwork:
-        if isinstance(network, ScoreCamNetwork):
-            network.on_forwards = self._on_forwards
+        if isinstance(network.head, Method):
+            network.head.on_forwards = self._on_forwards
         return network
 
     def _to_tensor(self, selection: Selection) -> Tensor:
@@ -384,7 +380,7 @@ def _all_maps(network: FusedNetwork, output: Output, selection: Tensor) -> Outpu
         maps_of_all = head.all_evidence(output.basis)
         if maps_of_all is not None:
             return output._replace(classes=classes, evidence=maps_of_all)
-    if head.closed_form:
+    if head.all_maps_are_cheap:
         return output._replace(classes=classes, evidence=head.evidence(output.basis, classes))
     maps = [head.evidence(output.basis, part) for part in torch.split(classes, _GROUP, dim=1)]
     return output._replace(classes=classes, evidence=torch.cat(maps, dim=1))

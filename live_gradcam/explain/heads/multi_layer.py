@@ -11,7 +11,7 @@ taken: a share, no longer logits.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 import torch
@@ -20,107 +20,87 @@ from torch.nn import functional
 from typing_extensions import override
 
 from live_gradcam.choices import Fuse
-from live_gradcam.explain.heads.base import (
-    Chooser,
+from live_gradcam.explain.heads.base import Chooser, Cotangents, Explained, GradientMaps, Head
+from live_gradcam.explain.heads.gradient import (
     GradientHead,
-    Head,
-    Vjp,
     has_attention,
-    one_hot,
+    run_unmodified,
     vjp_each,
-    weighted_sum,
 )
 from live_gradcam.explain.heads.tokens import ChannelsLastHead, TokenHead
 
-UNIT = "share"
+FUSED_UNIT = "share"
 """The unit of fused maps."""
 
 _EPSILON = 1e-7
 
 
-class MultiLayerHead(Head):
-    """From the earliest explained layer to scores, past the later ones.
+class _Chain(nn.Module):
+    """Parts of a network that follow one another."""
 
-    By itself it makes Grad-CAM maps; methods hand it their own.
+    def __init__(self, parts: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.parts = nn.ModuleList(parts)
+
+    def forward(self, values: Tensor) -> Tensor:
+        for part in self.parts:
+            values = part(values)
+        return values
+
+
+class MultiLayerHead(GradientHead):
+    """From the earliest explained layer to scores, past the later ones.
 
     Args:
         parts: From each layer to the next one, the last one to the logits.
-        grids: For each layer, a head that knows how it lays out what it puts out; see `grid_of`.
-        fuse: What becomes of the layers' maps.
+        grids: For each layer, a head that knows how it lays out its output; see `grid_of`.
+        fuse: How the layers' maps become one.
     """
 
+    module: _Chain
+
     def __init__(self, parts: Sequence[nn.Module], grids: Sequence[Head], fuse: Fuse) -> None:
-        super().__init__()
-        self.parts = nn.ModuleList(parts)
-        self.grids: list[Head] = list(grids)
+        super().__init__(_Chain(parts))
+        self.grids = list(grids)
         self.fuse = fuse
-        self._one_by_one = [has_attention(part) for part in parts]
+        self._one_by_one_in_part = [has_attention(part) for part in parts]
 
     @override
     def to_grid(self, values: Tensor) -> Tensor:
         return self.grids[0].to_grid(values)
 
-    def layers(self, activations: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Logits, and what each of the layers puts out, early to late."""
+    @override
+    def run_layers(self, activations: Tensor) -> tuple[Tensor, list[Tensor]]:
         values = [activations]
-        for part in self.parts:
-            values.append(_run(part, values[-1]))
-        return values.pop(), values
+        for part in self.module.parts:
+            values.append(run_unmodified(part, values[-1]))
+        logits = values.pop()
+        pairs = zip(self.grids, values, strict=True)
+        return logits, [grid.to_grid(value) for grid, value in pairs]
 
     @override
-    def score(self, activations: Tensor) -> tuple[Tensor, Tensor]:
-        return self.layers(activations)[0], activations
-
-    @override
-    def evidence(self, basis: Tensor, classes: Tensor) -> Tensor:
-        return self.explain(basis, lambda _: classes)[2]
-
-    @override
-    def explain(
-        self, activations: Tensor, choose: Chooser
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        return self.explain_by(activations, choose, one_hot, _gradcam)
-
-    def explain_by(
-        self,
-        activations: Tensor,
-        choose: Chooser,
-        cotangents: Callable[[Tensor, Tensor], Tensor],
-        maps: Callable[[Tensor, Tensor], Tensor],
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """The same with another method.
-
-        Args:
-            activations: As for `explain`.
-            choose: As for `explain`.
-            cotangents: From logits and classes to derivatives ``(N, K, classes)`` by the logits.
-            maps: From one layer's activations ``(N, C, h, w)`` and gradients ``(N, K, C, h, w)`` to
-                its maps.
-        """
-        values, pull_backs = [activations], []
-        for part in self.parts:
-            value, vjp = torch.func.vjp(partial(_run, part), values[-1])[:2]
+    def explain_by_gradient(
+        self, activations: Tensor, choose: Chooser, cotangents: Cotangents, maps: GradientMaps
+    ) -> Explained:
+        values, vjps = [activations], []
+        for part in self.module.parts:
+            value, vjp = torch.func.vjp(partial(run_unmodified, part), values[-1])[:2]
             values.append(value)
-            pull_backs.append(vjp)
+            vjps.append(vjp)
         logits = values.pop()
         classes = choose(logits)
         gradients = cotangents(logits, classes)
-        found = []
-        links = [*zip(self.grids, values, pull_backs, self._one_by_one, strict=True)]
+        maps_of_layers = []
+        links = [*zip(self.grids, values, vjps, self._one_by_one_in_part, strict=True)]
         for grid, value, vjp, one_by_one in reversed(links):
             gradients = vjp_each(vjp, gradients, one_by_one=one_by_one)
-            found.append(maps(grid.to_grid(value), grid.gradients_to_grid(gradients)))
-        return logits, classes, self.fused(found[::-1]), activations
-
-    def fused(self, maps: Sequence[Tensor]) -> Tensor:
-        """The layers' maps as one, on the finest of their grids."""
-        height, width = max((each.shape[2:] for each in maps), key=lambda size: size[0] * size[1])
-        return fuse_maps(maps, (height, width), self.fuse)
+            maps_of_layers.append(maps(grid.to_grid(value), grid.gradients_to_grid(gradients)))
+        return logits, classes, self.fuse_layers(maps_of_layers[::-1]), activations
 
     @override
-    def differentiate(self, activations: Tensor) -> tuple[Tensor, Vjp]:
-        logits, vjp = torch.func.vjp(lambda values: self.score(values)[0], activations)[:2]
-        return logits, partial(vjp_each, vjp, one_by_one=any(self._one_by_one))
+    def fuse_layers(self, maps: Sequence[Tensor]) -> Tensor:
+        height, width = max((each.shape[2:] for each in maps), key=lambda size: size[0] * size[1])
+        return fuse_maps(maps, (height, width), self.fuse)
 
     @override
     def extra_repr(self) -> str:
@@ -128,7 +108,7 @@ class MultiLayerHead(Head):
 
 
 def grid_of(head: Head) -> Head:
-    """A head without weights that lays out a layer's activations as this one does."""
+    """Make a head without weights that lays out a layer's activations as a given one does."""
     if isinstance(head, MultiLayerHead):
         return head.grids[0]
     nothing = nn.Identity()
@@ -140,7 +120,7 @@ def grid_of(head: Head) -> Head:
 
 
 def fuse_maps(maps: Sequence[Tensor], size: tuple[int, int], fuse: Fuse) -> Tensor:
-    """Signed maps of several layers as one map in 0..1.
+    """Make one map in 0..1 of the signed maps of several layers.
 
     Args:
         maps: ``(N, K, h, w)`` each, with grids of their own.
@@ -160,13 +140,3 @@ def fuse_maps(maps: Sequence[Tensor], size: tuple[int, int], fuse: Fuse) -> Tens
         shares.append(share)
     together = torch.stack(shares)
     return together.mean(0) if fuse == "mean" else together.amax(0)
-
-
-def _run(part: nn.Module, values: Tensor) -> Tensor:
-    # Cloned because many parts begin with a ReLU in place.
-    result: Tensor = part(values.clone())
-    return result
-
-
-def _gradcam(activations: Tensor, gradients: Tensor) -> Tensor:
-    return weighted_sum(gradients.mean((3, 4)), activations)

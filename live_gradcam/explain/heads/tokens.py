@@ -1,9 +1,9 @@
-"""Heads behind layers that put out something else than maps ``(N, C, h, w)``.
+"""Heads behind layers whose output is not a map ``(N, C, h, w)``.
 
-A transformer's layer puts out tokens: first those that stand for no place (a class token,
-registers), then one for each patch of the picture, row by row. Grad-CAM for them is that of maps
-with the patch tokens on their grid; the others have no place, so they take no part in the mean of
-the gradient (this is what pytorch-grad-cam's ``reshape_transform`` amounts to).
+The output of a transformer's layer is tokens: first those that stand for no position (a class
+token, registers), then one for each patch of the image, row by row. Grad-CAM for them is that of
+maps with the patch tokens on their grid; the others have no position, so they take no part in the
+mean of the gradient (this is what pytorch-grad-cam's ``reshape_transform`` amounts to).
 
 Behind a layer's own channels the trunk may give what flows past the layer, see
 `live_gradcam.explain.cutting.cut`. It is held constant: the gradient is that with respect to the
@@ -16,16 +16,16 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from live_gradcam.explain.heads.base import GradientHead
+from live_gradcam.explain.heads.gradient import GradientHead
 
 
 class TokenHead(GradientHead):
-    """What stands behind a layer of tokens.
+    """The head behind a layer of tokens.
 
     Args:
         module: From ``(N, T, C)``, or ``(N, T, 2 C)`` with what flows past, to logits.
         channels: ``C``, of the layer itself.
-        prefix: How many tokens come before those of the patches.
+        prefix: Number of tokens before those of the patches.
         grid: Rows and columns of patches.
     """
 
@@ -52,7 +52,7 @@ class TokenHead(GradientHead):
 
 
 class ChannelsLastHead(GradientHead):
-    """What stands behind channels-last maps that something flows past.
+    """The head behind channels-last maps that something flows past.
 
     Args:
         module: From ``(N, h, w, 2 C)``, with what flows past, to logits.

@@ -32,7 +32,7 @@ from live_gradcam.explain.engine.runner import Runner
 from live_gradcam.explain.engine.runtime import choose_runtime
 from live_gradcam.explain.engine.verify import NotEqual, check_equal
 from live_gradcam.explain.explainer import Explainer
-from live_gradcam.explain.methods.table import METHODS
+from live_gradcam.explain.methods import METHODS
 from tests.explain import support
 
 needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="there is no C++ compiler")

@@ -22,7 +22,7 @@ from live_gradcam.explain.engine.fused import BatchResult, FusedNetwork, Output,
 from live_gradcam.explain.engine.runner import Runner
 from live_gradcam.explain.engine.runtime import choose_runtime
 from live_gradcam.explain.explainer import Explainer
-from live_gradcam.explain.methods.table import METHODS
+from live_gradcam.explain.methods import METHODS
 from live_gradcam.explain.preprocess import Preprocessing
 from tests.explain import support
 from tests.helpers.accelerators import BrokenDevice, LateDevice, LateStream

@@ -17,9 +17,7 @@ import torch
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.engine.fused import FusedNetwork, Output
 from live_gradcam.explain.layers import choose_layers
-from live_gradcam.explain.methods.heads import method_head
-from live_gradcam.explain.methods.score_cam import ScoreCamNetwork
-from live_gradcam.explain.methods.table import METHODS
+from live_gradcam.explain.methods import METHODS
 from tests.explain import support
 
 
@@ -54,11 +52,8 @@ def assert_moves(network: FusedNetwork, classifier: Classifier) -> None:
 )
 def test_methods_move_with_the_network(make: Callable[[], Classifier], method: str) -> None:
     classifier = make()
-    if METHODS[method].kind == "network forwards":
-        assert_moves(ScoreCamNetwork(classifier, "fp16"), classifier)
-    else:
-        head = method_head(classifier.head, method)
-        assert_moves(FusedNetwork(replace(classifier, head=head), "fp16"), classifier)
+    head = METHODS[method].make_head(classifier.head)
+    assert_moves(FusedNetwork(replace(classifier, head=head), "fp16"), classifier)
 
 
 @pytest.mark.parametrize(

@@ -23,8 +23,7 @@ from torch import nn
 from live_gradcam.errors import ModelError
 from live_gradcam.explain.classifier import Classifier, load_classifier
 from live_gradcam.explain.explainer import Explainer
-from live_gradcam.explain.heads.base import GradientHead, LinearHead
-from live_gradcam.explain.heads.tokens import TokenHead
+from live_gradcam.explain.heads import GradientHead, LinearHead, TokenHead
 from live_gradcam.explain.layers import list_layers
 from live_gradcam.explain.networks.timm_networks import LAYERS, as_preprocessing, choose_layer
 from live_gradcam.explain.preprocess import as_bgr, plan_frame, prepare_batch

@@ -10,8 +10,7 @@ from torchvision import models
 from live_gradcam.errors import ModelError
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.cutting.cut import cut_network
-from live_gradcam.explain.heads.base import GradientHead, LinearHead, PointwiseHead
-from live_gradcam.explain.heads.tokens import TokenHead
+from live_gradcam.explain.heads import GradientHead, LinearHead, PointwiseHead, TokenHead
 from live_gradcam.explain.networks.torchvision_networks import (
     FAMILIES,
     build_network,
@@ -66,7 +65,7 @@ def test_head_after_trunk_is_the_network(name: str) -> None:
     assert min(maps.shape[2:]) > 1, "an explained layer has places"
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
     assert type(classifier.head) is SMALL[name]
-    assert classifier.closed_form == (SMALL[name] in (LinearHead, PointwiseHead))
+    assert classifier.all_maps_are_cheap == (SMALL[name] in (LinearHead, PointwiseHead))
 
 
 def test_every_family_is_run_by_a_test() -> None:

@@ -1,4 +1,4 @@
-"""The command line as a user meets it: a process, its output and its exit code.
+"""``live-gradcam run`` as a user meets it.
 
 Faults are really caused; each must end with its documented code and one line on stderr.
 """
@@ -6,43 +6,19 @@ Faults are really caused; each must end with its documented code and one line on
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import PIL.Image
 import pytest
 
+from live_gradcam.capture.scene import SCENE_CLASSES
+
+from .conftest import assert_one_line_error
+
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
-
-
-@pytest.fixture
-def photo(tmp_path: Path) -> Path:
-    generator = np.random.default_rng(1)
-    pixels = generator.integers(0, 256, (120, 160, 3), np.uint8)
-    path = tmp_path / "photo.png"
-    PIL.Image.fromarray(pixels).save(path)
-    return path
-
-
-def assert_one_line_error(done: subprocess.CompletedProcess[str], code: int, *parts: str) -> None:
-    lines = done.stderr.strip().splitlines()
-    assert done.returncode == code, done.stderr
-    assert len(lines) == 1, done.stderr
-    assert lines[0].startswith("error: ")
-    assert "Traceback" not in done.stderr
-    for part in parts:
-        assert part.lower() in lines[0].lower(), lines[0]
-
-
-def test_help_lists_the_commands(command: Command) -> None:
-    done = command("--help")
-    assert done.returncode == 0
-    for name in ("run", "demo", "evaluate", "models", "cameras", "doctor"):
-        assert f" {name} " in done.stdout
 
 
 def test_help_of_run_names_every_option(command: Command) -> None:
@@ -54,28 +30,6 @@ def test_help_of_run_names_every_option(command: Command) -> None:
     )
     for option in options.split():
         assert option in done.stdout
-
-
-def test_version(command: Command) -> None:
-    done = command("--version")
-    assert done.returncode == 0
-    assert done.stdout.startswith("live-gradcam 0.")
-
-
-@pytest.mark.parametrize(
-    ("arguments", "part"),
-    [
-        (["run", "--no-such-option"], "--no-such-option"),
-        (["run", "x", "--top-k", "0"], "top-k"),
-        (["run", "x", "--precision", "fp8"], "fp8"),
-        (["dance"], "dance"),
-        (["run", "x", "-o", "y.png", "--method", "gradcams"], "gradcam++"),
-        (["run", "scene", "--no-window"], "-o OUTPUT"),
-        (["run", "scene", "-o", "x.mp4"], "--max-frames"),
-    ],
-)
-def test_a_wrong_command_line_is_code_2(command: Command, arguments: list[str], part: str) -> None:
-    assert_one_line_error(command(*arguments), 2, part)
 
 
 def test_a_missing_file_is_code_3(command: Command) -> None:
@@ -139,7 +93,8 @@ def test_an_existing_output_needs_overwrite(command: Command, photo: Path, tmp_p
     assert (tmp_path / "out.png").read_bytes() == b"precious"
     done = command("run", photo, "-o", "out.png", "--model", "scenes", "--overwrite")
     assert done.returncode == 0
-    assert PIL.Image.open(tmp_path / "out.png").size == (160, 120)
+    with PIL.Image.open(tmp_path / "out.png") as image:
+        assert image.size == (160, 120)
 
 
 def test_a_missing_output_folder_is_code_4(command: Command, photo: Path) -> None:
@@ -183,13 +138,6 @@ def test_no_weights_and_no_network_is_code_5_with_the_ways_out(
     assert not list((tmp_path / "cache").rglob("*.pth*"))
 
 
-def test_debug_shows_the_traceback(command: Command) -> None:
-    done = command("run", "nowhere.mp4", "-o", "out.mp4", "--debug")
-    assert done.returncode == 3
-    assert "Traceback" in done.stderr
-    assert done.stderr.strip().splitlines()[-1].startswith("error: ")
-
-
 def test_records_on_stdout_are_json_lines_and_nothing_else(command: Command, photo: Path) -> None:
     done = command("run", photo, "-o", "-", "--model", "scenes")
     assert done.returncode == 0, done.stderr
@@ -212,31 +160,8 @@ def test_a_chosen_class_is_the_one_explained(command: Command, photo: Path) -> N
     done = command("run", photo, "-o", "-", "--model", "scenes", "--class", "star")
     label = {p["class_index"]: p["label"] for p in json.loads(done.stdout)["predictions"]}
     record = json.loads(done.stdout)
-    from live_gradcam.scenes import SCENE_CLASSES
-
     assert record["explained"] == SCENE_CLASSES.index("star")
     assert all(SCENE_CLASSES[index] == name for index, name in label.items())
-
-
-def test_models_lists_networks_with_their_layers(command: Command) -> None:
-    done = command("models")
-    assert done.returncode == 0
-    rows = {line.split()[0]: line for line in done.stdout.splitlines() if line.strip()}
-    assert "layer4" in rows["resnet18"]
-    assert "features" in rows["squeezenet1_1"]
-    assert "scenes" in rows
-
-
-def test_models_lists_the_methods_with_what_they_compute(command: Command) -> None:
-    done = command("models", "--methods", COLUMNS="200")
-    assert done.returncode == 0
-    rows = {line.split()[0]: line for line in done.stdout.splitlines() if line.strip()}
-    from live_gradcam.explain.methods.table import METHODS
-
-    for method in METHODS.values():
-        assert method.title in rows[method.name]
-        assert method.paper in rows[method.name]
-    assert "sum_k max(G_k, 0) A_k" in rows["layercam"]
 
 
 @pytest.mark.parametrize("name", ["layercam", "eigencam"])
@@ -249,30 +174,3 @@ def test_a_chosen_method_is_named_in_the_record(
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["method"] == name
     assert (tmp_path / f"{name}.png").exists()
-
-
-def test_doctor_reports_and_ends_with_0(command: Command) -> None:
-    done = command("doctor")
-    assert done.returncode == 0
-    titles = {line.split()[0] for line in done.stdout.splitlines() if line[:1].strip()}
-    assert titles >= {"versions", "device", "threads", "compiler", "display", "cameras", "weights"}
-    assert "this check failed" not in done.stdout
-    assert "libx264: yes" in done.stdout
-
-
-def test_a_closed_pipe_is_no_error(tmp_path: Path) -> None:
-    arguments = ["run", "scene", "--max-frames", "400", "-o", "-", "--model", "scenes", "--quiet"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "live_gradcam", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        cwd=tmp_path,
-        env={**os.environ},
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline().startswith(b"{")
-    process.stdout.close()
-    assert process.stderr is not None
-    assert process.stderr.read() == b""
-    process.stderr.close()
-    assert process.wait(30) == 0

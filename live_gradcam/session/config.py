@@ -1,0 +1,90 @@
+"""What a session is begun with: one frozen value, and the first state that follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from live_gradcam.capture.source import Source
+from live_gradcam.explain.explainer import Explainer
+from live_gradcam.lifecycle import StopToken
+from live_gradcam.pipeline import RunOptions
+from live_gradcam.pool import ExplainerKey
+from live_gradcam.session.background import NextSource
+from live_gradcam.session.state import ExplainSettings, SessionState
+from live_gradcam.show.overlay import OverlayOptions
+from live_gradcam.show.sink import Sink
+from live_gradcam.timing import StepProgress
+
+
+def ignore(_value: object) -> None:
+    """Do nothing: the listener where the caller gave none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionConfig:
+    """What stays the same for the whole session; `live_gradcam.run_session` describes each field.
+
+    Raises:
+        ValueError: There is neither a source nor a way to open one.
+    """
+
+    source: Source | None
+    explainer: Explainer
+    sinks: Sequence[Sink]
+    overlay: OverlayOptions
+    options: RunOptions
+    window_title: str | None
+    smooth: bool = True
+    kiosk: bool = False
+    reopen: Callable[[], Source] | None = None
+    next_source: NextSource | None = None
+    folder: Path | None = None
+    forwards: StepProgress | None = None
+    stop: StopToken = field(default_factory=StopToken)
+    on_notice: Callable[[str], None] = ignore
+    on_state: Callable[[SessionState], None] = ignore
+
+    def __post_init__(self) -> None:
+        if self.source is None and self.reopen is None:
+            raise ValueError("a session needs a source, or a way to open one")
+
+    @property
+    def smoothed(self) -> bool:
+        """True if frames follow each other in time and are to be steady in it."""
+        still = self.source is not None and self.source.info.kind == "pictures"
+        return self.smooth and not still
+
+    @property
+    def shown_forwards(self) -> tuple[int, int] | None:
+        """Progress of a slow method for the window; outputs are for whoever did not wait."""
+        if self.forwards is None or self.window_title is None:
+            return None
+        return self.forwards.steps
+
+    def first_state(self) -> SessionState:
+        """Return the state before the first key."""
+        explainer = self.explainer
+        return SessionState(
+            settings=ExplainSettings(
+                key=ExplainerKey(explainer.classifier.layer, explainer.method),
+                view=explainer.view,
+                mirror=self.options.mirror,
+                held=_held_class(explainer, self.options),
+            ),
+            overlay=self.overlay,
+            fullscreen=self.kiosk,
+        )
+
+
+def _held_class(explainer: Explainer, options: RunOptions) -> int | None:
+    """The one class that the options name, if they name one."""
+    classes = options.classes
+    if classes is None or classes in ("top", "all"):
+        return None
+    if not isinstance(classes, (int, str)):
+        if len(classes) != 1:
+            return None
+        (classes,) = classes
+    return explainer.classifier.class_index(classes)

@@ -1,0 +1,133 @@
+"""What the explaining thread is asked for and what it answers, and the maps that belong to both."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass, replace
+
+from live_gradcam.explain.explainer import Explainer
+from live_gradcam.explain.methods import METHODS
+from live_gradcam.explain.protocol import ClassChoice
+from live_gradcam.faithfulness.removal import Removal
+from live_gradcam.session.state import MOSAIC_TILES, ExplainSettings, Mode
+from live_gradcam.values import Explanation, Frame, Prediction
+
+_MAPS_OF_MODE: dict[Mode, int] = {"single": 1, "contrast": 2, "mosaic": MOSAIC_TILES}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExplainRequest:
+    """What is to be explained, and with which explainers.
+
+    Attributes:
+        settings: The settings to obey; their key is that of ``explainer``.
+        explainer: Explains.
+        trained: The explainer with the trained weights.
+        pointing: The mouse asks what a spot says about all classes.
+    """
+
+    settings: ExplainSettings
+    explainer: Explainer
+    trained: Explainer
+    pointing: bool = False
+
+    @property
+    def question(self) -> Hashable:
+        """What tells requests apart whose answers for the same frame differ."""
+        settings = self.settings
+        return (settings.context, settings.mode, settings.target, self.pointing)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ExplainedFrame:
+    """A frame and its explanation, before and after it was made steady in time.
+
+    Attributes:
+        frame: The frame as it was explained: mirrored, where that was asked for.
+        raw: The network's answer, with every map that was made.
+        selected: The maps that were asked for, the first one explained; unsmoothed.
+        smoothed: The same maps, and the labels in their order, steady in time.
+        request: What was asked for.
+        is_new: The frame was not explained before.
+    """
+
+    frame: Frame
+    raw: Explanation
+    selected: Explanation
+    smoothed: Explanation
+    request: ExplainRequest
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TruthReading:
+    """The truth meter's result on one frame.
+
+    Attributes:
+        frame_index: Index of the frame.
+        subject: The explained class; empty where there was none.
+        removal: The removal test; ``None`` where there was no evidence to test.
+        correlation: Rank correlation of the map with that of the trained network, while the
+            weights are random.
+    """
+
+    frame_index: int
+    subject: tuple[int, ...]
+    removal: Removal | None
+    correlation: float | None = None
+
+
+def wanted_classes(
+    request: ExplainRequest, leader: int | None, known: tuple[int, ...]
+) -> ClassChoice:
+    """Choose the maps to make: enough for the request, and no more where maps are dear.
+
+    Args:
+        request: What is asked for.
+        leader: The class that counts as the top one; ``None`` leaves it to the frame.
+        known: The classes of the frame before, best first; empty before the first frame.
+    """
+    explainer, settings = request.explainer, request.settings
+    cheap = explainer.all_maps_are_cheap
+    if request.pointing and cheap:
+        return "all"
+    count = _MAPS_OF_MODE[settings.mode]
+    first = settings.target if settings.target is not None else leader
+    if first is None:
+        return None if count == 1 else "top"
+    if settings.target is None and cheap and explainer.top_k > 1:
+        return "top"
+    others = [index for index in known if index != first]
+    return [first, *others][:count]
+
+
+def select_maps(
+    raw: Explanation, settings: ExplainSettings, predictions: tuple[Prediction, ...]
+) -> Explanation:
+    """Select the maps that the settings ask for from those that were made.
+
+    Args:
+        raw: The network's answer.
+        settings: What is asked for.
+        predictions: The labels in the order in which they are shown.
+    """
+    target, mode = settings.target, settings.mode
+    wished = [target] if target is not None else []
+    wished += [each.class_index for each in predictions if each.class_index != target]
+    chosen = [index for index in wished if index in raw.explained] or list(raw.explained)
+    selected = raw.with_classes(chosen[: _MAPS_OF_MODE[mode]])
+    if mode != "contrast":
+        return selected
+    first = raw.with_classes(chosen[:1])
+    # The key offers no contrast where maps cannot be subtracted; a request from before the method
+    # changed asks for one.
+    contrasts = METHODS[raw.method].contrasts and raw.unit == "logits"
+    if not contrasts or len(selected.explained) < 2:
+        return first
+    # Linear in the gradient: the map of y_a - y_b is the difference of the maps.
+    return replace(
+        first,
+        evidence=selected.evidence[:1] - selected.evidence[1:],
+        labels=(f"{selected.labels[0]} rather than {selected.labels[1]}",),
+        completeness_residual=None,
+    )

@@ -1,0 +1,130 @@
+"""Feeds: files at their own pace, sources opened again, and what their reports add up to."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from live_gradcam.capture.open import open_source
+from live_gradcam.capture.scene import SceneSource
+from live_gradcam.capture.source import Source
+from live_gradcam.errors import SourceError
+from live_gradcam.session.feeds import Clock, Feed, FeedReport, make_endless_feed, make_feed
+from live_gradcam.show.images import write_image
+from live_gradcam.values import Frame, Image
+from tests.session.doubles import FailingSource
+
+PATIENCE_SECONDS = 20.0
+
+
+class FakeTime:
+    """Time that passes only where somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.clock = Clock(lambda: self.seconds, self.sleep)
+
+    def sleep(self, seconds: float) -> None:
+        self.seconds += seconds
+
+
+def take(feed: Feed, frames: int, on_round: Callable[[], object] = lambda: None) -> list[Frame]:
+    """The next frames; fewer where they do not come."""
+    found: list[Frame] = []
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while len(found) < frames and time.monotonic() < deadline:
+        frame = feed.next(0.02)
+        found += [frame] if frame is not None else []
+        on_round()
+    return found
+
+
+def test_a_file_is_played_at_its_own_pace() -> None:
+    passed = FakeTime()
+    with SceneSource(width=64, height=48, fps=4, max_frames=9) as scene:
+        feed = make_feed(scene, clock=passed.clock)
+        assert len(take(feed, 9)) == 9
+        assert passed.seconds == pytest.approx(2.0)
+        feed.close()
+
+
+def test_a_slow_network_plays_slower_and_does_not_race_to_catch_up() -> None:
+    passed = FakeTime()
+    with SceneSource(width=64, height=48, fps=4, max_frames=9) as scene:
+        feed = make_feed(scene, clock=passed.clock)
+        take(feed, 1)
+        passed.seconds += 10.0
+        take(feed, 8)
+        assert passed.seconds == pytest.approx(10.0 + 7 / 4)
+        feed.close()
+
+
+def test_an_endless_feed_opens_a_source_again_that_fails_and_one_that_is_not_there(
+    image: Image,
+) -> None:
+    passed = FakeTime()
+    opened: list[FailingSource] = []
+    tries: list[float] = []
+
+    def open_again() -> Source:
+        tries.append(passed.seconds)
+        if len(tries) <= 2:
+            raise SourceError("cannot open camera", "camera 0", "there is no such camera")
+        opened.append(FailingSource(image, 2))
+        return opened[-1]
+
+    feed = make_endless_feed(open_again, clock=passed.clock)
+    banners = set()
+    found = take(feed, 4, lambda: banners.add(feed.banner))
+    feed.close()
+    assert [frame.index for frame in found] == [0, 1, 0, 1]
+    assert "camera 0: there is no such camera, trying again" in banners
+    assert "broken.mp4: it is broken, trying again" in banners
+    assert not feed.ended
+    assert all(source.closed for source in opened)
+    # After half a second, then after a whole one; after a success the count begins again.
+    assert tries[:3] == pytest.approx([0.0, 0.5, 1.5])
+    assert tries[3] - tries[2] == pytest.approx(0.5, abs=0.1)
+
+
+def test_what_every_round_of_an_endless_feed_reports_adds_up(image: Image) -> None:
+    passed = FakeTime()
+    feed = make_endless_feed(
+        lambda: FailingSource(image, 2), FailingSource(image, 1), clock=passed.clock
+    )
+    take(feed, 5)
+    assert feed.report == FeedReport(None, 3, ("broken.mp4: 1 damaged frame left out",))
+    feed.close()
+    assert feed.report == FeedReport(None, 3, ("broken.mp4: 1 damaged frame left out",))
+
+
+def test_images_that_cannot_be_read_are_counted_in_every_round(tmp_path: Path) -> None:
+    for name in ("a.png", "c.png"):
+        write_image(tmp_path / name, np.full((48, 64, 3), 90, np.uint8))
+    (tmp_path / "b.png").write_bytes(b"\x89PNG\r\n\x1a\n but no more than that")
+    feed = make_endless_feed(lambda: open_source(str(tmp_path)), clock=FakeTime().clock)
+    assert len(take(feed, 5)) == 5
+    report = feed.report
+    feed.close()
+    assert report.skipped >= 2
+    assert len(report.notes) == 1
+    assert "b.png" in report.notes[0]
+
+
+def test_reports_add_up() -> None:
+    first, second = FeedReport(None, 1, ("a", "b")), FeedReport(3, 2, ("b", "c"))
+    assert first + second == FeedReport(3, 3, ("a", "b", "c"))
+    assert (second + second).dropped == 6
+    assert (first + first).dropped is None
+
+
+def test_a_played_feed_ends_and_tells_its_failure(image: Image) -> None:
+    feed = make_feed(FailingSource(image, 2))
+    assert len(take(feed, 2)) == 2
+    with pytest.raises(SourceError, match="it is broken"):
+        take(feed, 1)
+    feed.close()

@@ -1,0 +1,111 @@
+"""Running cameras: bounded in number and time. Frames over the network are in `test_http`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import pytest
+
+from live_gradcam.errors import SourceError, UsageError
+from live_gradcam.explain.classifier import Classifier
+from live_gradcam.explain.explainer import Explainer
+from live_gradcam.explain.protocol import BatchExplainer
+from live_gradcam.pool import ExplainerPool
+from live_gradcam.web.camera import CameraService
+from live_gradcam.web.engine import Busy, SharedEngine
+from live_gradcam.web.limits import Limits
+from live_gradcam.web.settings import ViewSettings
+
+from .conftest import decoded, encoded, scene
+
+LIMITS = replace(
+    Limits(), cameras=2, camera_seconds=100.0, camera_idle_seconds=10.0, frame_side=400
+)
+
+
+@dataclass
+class Clock:
+    now: float = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def service(classifier: Classifier, explainer: Explainer, clock: Clock) -> Iterator[CameraService]:
+    def make(other: Classifier, method: str) -> BatchExplainer:
+        return Explainer(other, device="cpu", precision="fp32", compile="off", method=method)
+
+    with (
+        ExplainerPool[BatchExplainer](classifier, make, given=explainer) as pool,
+        SharedEngine(pool) as engine,
+    ):
+        yield CameraService(engine, LIMITS, clock=clock)
+
+
+def test_a_camera_that_sends_nothing_makes_room(service: CameraService, clock: Clock) -> None:
+    first, second = service.start(), service.start()
+    with pytest.raises(Busy, match="2 cameras are running already"):
+        service.start()
+    clock.now += 9
+    assert service.find(first.name) is first
+    clock.now += 2
+    third = service.start()
+    assert service.find(second.name) is None
+    assert service.find(first.name) is first
+    assert service.find(third.name) is third
+    assert len(service) == 2
+
+
+def test_no_camera_runs_for_ever(service: CameraService, clock: Clock) -> None:
+    camera = service.start()
+    for _ in range(12):
+        clock.now += 8
+        assert service.find(camera.name) is camera
+    clock.now += 8
+    assert service.find(camera.name) is None
+    assert len(service) == 0
+
+
+def test_a_frame_is_explained_as_asked(service: CameraService) -> None:
+    camera = service.start()
+    frame = encoded(scene(1), ".jpg")
+    settings = ViewSettings(class_name="star", method="layercam", view="full")
+    shown = asyncio.run(service.explain(camera, 0, frame, settings))
+    assert shown is not None
+    rendered, explanation = shown
+    assert decoded(rendered).shape == (240, 320, 3)
+    assert (explanation.labels, explanation.method) == (("star",), "layercam")
+    assert asyncio.run(service.explain(camera, -1, frame, settings)) is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "cause"),
+    [
+        (ViewSettings(class_name="teapot"), "teapot"),
+        (ViewSettings(method="scorecam"), "too slow for a page"),
+    ],
+)
+def test_what_does_not_exist_is_refused_before_anything_is_done(
+    service: CameraService, settings: ViewSettings, cause: str
+) -> None:
+    camera = service.start()
+    with pytest.raises(UsageError, match=cause):
+        asyncio.run(service.explain(camera, 7, b"no image", settings))
+    assert camera.newest == -1
+
+
+def test_a_frame_that_is_too_large_gives_its_place_back(service: CameraService) -> None:
+    camera = service.start()
+    for number in range(10):
+        large = encoded(scene(1, 640, 480), ".jpg")
+        with pytest.raises(SourceError, match="a frame of 640x480 is too large"):
+            asyncio.run(service.explain(camera, number, large, ViewSettings()))
+    assert camera.waiting == 0
