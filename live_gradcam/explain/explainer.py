@@ -35,6 +35,7 @@ from live_gradcam.explain.methods import OnForwards, require_method
 from live_gradcam.explain.omp import in_short_lived_thread
 from live_gradcam.explain.preprocess import FramePlan, as_bgr, plan_frame, prepare_batch
 from live_gradcam.explain.protocol import ClassChoice
+from live_gradcam.images.read import read_image
 from live_gradcam.values import Evidence, Explanation, Image, Prediction
 
 if TYPE_CHECKING:
@@ -220,8 +221,6 @@ class Explainer:
 
     def _as_frame(self, image: ImageLike) -> Image:
         if isinstance(image, (str, Path)):
-            from live_gradcam.images.read import read_image
-
             return read_image(image)
         if isinstance(image, np.ndarray):
             if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:

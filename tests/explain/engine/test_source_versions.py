@@ -92,6 +92,35 @@ def test_a_new_module_and_what_it_imports_count(
     assert changed(before, source_versions(network)) == ({module} if module else set())
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import own_types",
+        "import own_types as types, own_other",
+        "import os, own_package.parts as parts, own_types",
+        "from own_types import nothing",
+        "from own_types import (  # (all of it)\n    one,\n    two,\n)",
+        "from own_types import \\\n    one",
+        "x = 1; import own_types",
+        "if x: import own_types",
+        "def f():\n    try:\n        import own_types\n    finally:\n        pass",
+        "from own_package import (\n    nothing,  # (really)\n    types_again,\n)",
+        "from . import types_again as types",
+        "from .types_again import nothing",
+    ],
+)
+def test_imports_of_all_forms_count(own_modules: Path, line: str) -> None:
+    network = own_network()
+    assert "own_types" not in source_versions(network)
+    package = own_modules / "own_package"
+    (package / "types_again.py").write_bytes(b"if 1:\r\n\timport own_types\r\n")
+    (package / "parts.py").write_text(f"PART = 1\n{line}\n", encoding="utf-8")
+    importlib.invalidate_caches()
+    found = source_versions(network)
+    assert "own_types" in found
+    assert ("own_package.types_again" in found) == ("types_again" in line)
+
+
 def test_an_import_that_is_added_counts_with_its_module(own_modules: Path) -> None:
     network = own_network()
     assert "own_other" not in source_versions(network)
