@@ -8,7 +8,7 @@ from typing import Literal, Protocol, TypeAlias
 from live_gradcam.choices import View
 from live_gradcam.values import Explanation, Image
 
-ClassChoice: TypeAlias = "int | str | Sequence[int | str] | Literal['top', 'all'] | None"
+ClassChoice: TypeAlias = int | str | Sequence[int | str] | Literal["top", "all"] | None
 """Classes to explain: the top one, named ones, the ``top_k`` best, or all."""
 
 
