@@ -96,8 +96,7 @@ class WindowedSession:
             if self.process.poll() is not None:
                 break
             time.sleep(0.03)
-        self.close()
-        error = self.process.stderr.read() if self.process.stderr else ""
+        error = self.close()
         pytest.fail(f"never seen: {what}; state {self.state}; {self.notices}; {error[-2000:]}")
 
     def press_until(self, key: str, holds: Callable[[Screenshot], bool]) -> Screenshot:
@@ -118,11 +117,19 @@ class WindowedSession:
         self.close()
         return code
 
-    def close(self) -> None:
+    def close(self) -> str:
+        """End the process, if it runs; the first call returns what it has printed on stderr."""
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
         self._reader.join()
+        assert self.process.stdout is not None
+        assert self.process.stderr is not None
+        self.process.stdout.close()
+        if self.process.stderr.closed:
+            return ""
+        with self.process.stderr:
+            return self.process.stderr.read()
 
     def _read(self) -> None:
         assert self.process.stdout is not None
