@@ -15,7 +15,7 @@ from torch import nn
 from live_gradcam.errors import ModelError, UsageError
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.load import load_classifier
-from live_gradcam.explain.networks import bundled as module
+from live_gradcam.explain.networks import bundled
 from live_gradcam.explain.networks.catalogue import list_models
 from live_gradcam.explain.networks.torchvision_networks import network_names
 from live_gradcam.explain.preprocess import Preprocessing
@@ -31,14 +31,14 @@ def own_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_class_count_is_read_from_the_checkpoint(own_weights: Path) -> None:
-    told: list[str] = []
-    classifier = load_classifier("squeezenet1_1", weights=own_weights, on_notice=told.append)
+    notes: list[str] = []
+    classifier = load_classifier("squeezenet1_1", weights=own_weights, on_notice=notes.append)
     assert classifier.class_count == 7
     assert classifier.labels == tuple(f"class {index}" for index in range(7))
     assert classifier.layer == "features"
     assert classifier.all_maps_are_cheap
     assert str(own_weights) in classifier.weights_origin
-    assert told == ["mine.pth: the weights were found under 'state_dict' in the file"]
+    assert notes == ["mine.pth: the weights were found under 'state_dict' in the file"]
 
 
 def test_scores_are_those_of_the_network(own_weights: Path) -> None:
@@ -146,7 +146,8 @@ def test_unknown_weights_entry_is_taken_for_a_file() -> None:
 
 
 def test_a_module_is_copied_and_left_alone() -> None:
-    network = support.randomised(support.TinyNet()).train()
+    network = support.TinyNet()
+    support.randomised(network).train()
     before = copy.deepcopy(network.state_dict())
     classifier = Classifier.from_module(network, layer="last", labels=["a", "b", "c", "d", "e"])
     with torch.no_grad():
@@ -171,7 +172,7 @@ def test_a_network_in_two_parts() -> None:
 
 def test_it_is_immutable() -> None:
     with pytest.raises(AttributeError):
-        support.tiny_classifier().name = "other"
+        support.tiny_classifier().name = "other"  # type: ignore[misc]
 
 
 def test_every_network_is_listed() -> None:
@@ -205,7 +206,7 @@ def bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         },
     }
     (folder / "card.json").write_text(json.dumps(card))
-    monkeypatch.setattr(module, "FOLDER", tmp_path / "models")
+    monkeypatch.setattr(bundled, "FOLDER", tmp_path / "models")
     return folder
 
 

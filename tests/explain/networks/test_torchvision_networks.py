@@ -14,7 +14,6 @@ from live_gradcam.explain.heads import GradientHead, LinearHead, PointwiseHead, 
 from live_gradcam.explain.networks.torchvision_networks import (
     FAMILIES,
     build_network,
-    family_of,
     network_names,
     require_family,
 )
@@ -48,7 +47,7 @@ SMALL = {
 @pytest.mark.parametrize("name", SMALL)
 def test_head_after_trunk_is_the_network(name: str) -> None:
     module = support.network(name, 10)
-    family = family_of(name)
+    family = require_family(name)
     side = 224 if family.one_size else 96
     classifier = Classifier.from_module(
         module, layer=family.layer, preprocessing=Preprocessing(side, side)
@@ -62,14 +61,16 @@ def test_head_after_trunk_is_the_network(name: str) -> None:
         found = classifier.head(activations)
     maps = classifier.head.to_grid(activations)
     assert maps.ndim == 4
-    assert min(maps.shape[2:]) > 1, "an explained layer has places"
+    assert min(maps.shape[2:]) > 1, "an explained layer has positions"
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
     assert type(classifier.head) is SMALL[name]
     assert classifier.all_maps_are_cheap == (SMALL[name] in (LinearHead, PointwiseHead))
 
 
 def test_every_family_is_run_by_a_test() -> None:
-    assert {family_of(name).pattern for name in SMALL} == {family.pattern for family in FAMILIES}
+    assert {require_family(name).pattern for name in SMALL} == {
+        family.pattern for family in FAMILIES
+    }
 
 
 def test_every_classifier_of_torchvision_is_known() -> None:
@@ -134,7 +135,8 @@ def test_a_network_that_cannot_be_traced_says_what_to_do() -> None:
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             y = self.first(x)
-            return y.mean((2, 3)) if y.sum() > 0 else y.amax((2, 3))
+            pooled: torch.Tensor = y.mean((2, 3)) if y.sum() > 0 else y.amax((2, 3))
+            return pooled
 
     with pytest.raises(ModelError, match="from_parts"):
         cut_network(Wayward().eval(), "first")
