@@ -21,7 +21,7 @@ E = TypeVar("E", bound=BatchExplainer)
 
 
 class ExplainerKey(NamedTuple):
-    """What tells the explainers of one classifier apart.
+    """The key of an explainer among those of one classifier.
 
     Attributes:
         layer: Name of the explained layer.
@@ -135,7 +135,7 @@ class ExplainerPool(Generic[E]):
             return made
 
     def all_maps_are_cheap(self, key: ExplainerKey) -> bool:
-        """Whether a key's explainer makes the maps of all classes for next to nothing.
+        """Return ``True`` if a key's explainer makes the maps of all classes for next to nothing.
 
         Raises:
             UsageError: There is no such layer or method.

@@ -1,4 +1,4 @@
-"""What a key press starts beside the session: snapshots, recordings, the next camera."""
+"""Tasks that a key press starts beside the session: snapshots, recordings, the next camera."""
 
 from __future__ import annotations
 

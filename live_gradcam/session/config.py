@@ -1,4 +1,4 @@
-"""What a session is begun with: one frozen value, and the first state that follows from it."""
+"""The configuration of a session: one frozen value, and the state that it begins with."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def ignore(_value: object) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionConfig:
-    """What stays the same for the whole session; `live_gradcam.run_session` describes each field.
+    """Everything that stays the same for a session; `run_session` describes each field.
 
     Raises:
         ValueError: There is neither a source nor a way to open one.

@@ -1,4 +1,4 @@
-"""Where a session takes frames from: the newest of a live source, or a file at its own pace."""
+"""Feeds of a session: the newest frame of a live source, or a file at its own pace."""
 
 from __future__ import annotations
 

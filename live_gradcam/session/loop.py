@@ -187,7 +187,7 @@ class Session:
         return self._renderer.render(explained, controller.state, hud, controller.pointer, window)
 
     def _rendered_frame(self) -> Image | None:
-        """What is shown, in the frame's own size, for whoever keeps it."""
+        """Return what is shown in the frame's own size, for outputs and snapshots."""
         if self._rendered is None and self._explained is not None:
             self._rendered = self._render(self._explained, self._hud())
         return self._rendered

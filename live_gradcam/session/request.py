@@ -1,4 +1,4 @@
-"""What the explaining thread is asked for and what it answers, and the maps that belong to both."""
+"""Requests to the explaining thread, its answers, and the maps that belong to both."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MAPS_OF_MODE: dict[Mode, int] = {"single": 1, "contrast": 2, "mosaic": MOSAIC_T
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExplainRequest:
-    """What is to be explained, and with which explainers.
+    """A description of what is to be explained, and with which explainers.
 
     Attributes:
         settings: The settings to obey; their key is that of ``explainer``.
@@ -33,7 +33,7 @@ class ExplainRequest:
 
     @property
     def question(self) -> Hashable:
-        """What tells requests apart whose answers for the same frame differ."""
+        """A value that differs between requests with different answers for the same frame."""
         settings = self.settings
         return (settings.context, settings.mode, settings.target, self.pointing)
 

@@ -105,7 +105,7 @@ def _no_layers() -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Situation:
-    """What a key's effect depends on: what is shown, and what there is to choose from.
+    """The facts that a key's effect depends on: what is shown, and what can be chosen.
 
     Attributes:
         predictions: The labels on the screen, in their order there.

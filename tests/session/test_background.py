@@ -1,4 +1,4 @@
-"""What a key press starts beside the session, and what is said of it."""
+"""Tasks that a key press starts beside the session, and what is said of them."""
 
 from __future__ import annotations
 

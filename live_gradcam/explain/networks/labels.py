@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 from live_gradcam.errors import ModelError, UsageError
 
-Labels: TypeAlias = "str | Path | Sequence[str] | None"
+Labels: TypeAlias = str | Path | Sequence[str] | None
 """Names of classes, a file with them, or ``None`` for the weights' own."""
 
 _SIZE_LIMIT = 16 << 20

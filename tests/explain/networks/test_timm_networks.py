@@ -163,7 +163,7 @@ def test_what_timm_does_not_say_either_is_refused() -> None:
 def test_tokens_that_nobody_described_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delitem(LAYERS, "ConVit")  # type: ignore[arg-type]
+    monkeypatch.delitem(LAYERS, "ConVit")
     path = saved(timm.create_model("convit_tiny", num_classes=5), tmp_path)
     with pytest.raises(ModelError, match=r"which of its tokens .* are patches is not known"):
         load_classifier("timm:convit_tiny", weights=path)

@@ -76,7 +76,7 @@ class WholeNetwork(nn.Module):
         self.classifier = nn.Linear(8, 4)
 
     def forward(self, x: Tensor) -> Tensor:
-        """As any classifier."""
+        """Return logits."""
         logits: Tensor = self.classifier(self.features(x).mean((2, 3)))
         return logits
 
@@ -92,15 +92,24 @@ def _state() -> dict[str, Tensor]:
     return dict(models.get_model(MODEL, weights=None).state_dict())
 
 
-def _torch_bytes(content: object, *, legacy: bool = False) -> bytes:
+def _torch_bytes(content: object, *, pickle_protocol: int = 2, zipped: bool = True) -> bytes:
     memory = io.BytesIO()
-    torch.save(content, memory, _use_new_zipfile_serialization=not legacy)
+    torch.save(
+        content,
+        memory,
+        pickle_protocol=pickle_protocol,
+        _use_new_zipfile_serialization=zipped,
+    )
     return memory.getvalue()
 
 
 @functools.lru_cache(maxsize=1)
 def _good_bytes() -> bytes:
     return _torch_bytes(good_state())
+
+
+def _first_percent(percent: int) -> bytes:
+    return _good_bytes()[: len(_good_bytes()) * percent // 100]
 
 
 @functools.lru_cache(maxsize=1)
@@ -126,7 +135,7 @@ def _hostile(
         if protocol is not None:
             path.write_bytes(pickle.dumps(content, protocol))
         elif legacy:
-            path.write_bytes(_torch_bytes(content, legacy=True))
+            path.write_bytes(_torch_bytes(content, zipped=False))
         else:
             path.write_bytes(_torch_bytes(content))
 
@@ -209,10 +218,6 @@ def _with_central_directory_damaged() -> bytes:
     return bytes(data)
 
 
-def _truncated(percent: int) -> bytes:
-    return _good_bytes()[: len(_good_bytes()) * percent // 100]
-
-
 def _zeroed_middle() -> bytes:
     data = bytearray(_good_bytes())
     middle = len(data) // 2
@@ -279,7 +284,7 @@ class _HugeStorage:
 
     @staticmethod
     def file() -> bytes:
-        data = _torch_bytes({"weight": torch.zeros(7777)}, legacy=True)
+        data = _torch_bytes({"weight": torch.zeros(7777)}, zipped=False)
         return data.replace(b"M\x61\x1e", b"\x8a\x06\x00\x00\x00\x00\x00\x01")
 
 
@@ -408,7 +413,7 @@ CASES: tuple[BadWeights, ...] = (
     BadWeights(
         "a whole module of 1.5",
         "run code",
-        _bytes(lambda: _torch_bytes(WholeNetwork(), legacy=True)),
+        _bytes(lambda: _torch_bytes(WholeNetwork(), zipped=False)),
     ),
     BadWeights("TorchScript", "TorchScript", _bytes(_script)),
     BadWeights("an exported program", ".pt2", _bytes(_exported)),
@@ -426,14 +431,14 @@ CASES: tuple[BadWeights, ...] = (
         BadWeights(
             f"truncated to {percent} %",
             "truncated",
-            _bytes(functools.partial(_truncated, percent)),
+            _bytes(functools.partial(_first_percent, percent)),
         )
         for percent in (1, 50, 99)
     ),
     BadWeights(
         "truncated, of torch 1.5",
         "truncated",
-        _bytes(lambda: _torch_bytes(good_state(), legacy=True)[:1_000_000]),
+        _bytes(lambda: _torch_bytes(good_state(), zipped=False)[:1_000_000]),
     ),
     BadWeights("zeros", "zeros", _bytes(lambda: bytes(100_000))),
     BadWeights("noise", "", _bytes(lambda: random.Random(5).randbytes(100_000))),
