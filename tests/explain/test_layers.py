@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
-from subprocess import CompletedProcess
 from typing import TypeAlias
 
 import numpy as np
@@ -17,17 +15,15 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torchvision import models
 
 from live_gradcam.choices import Fuse
-from live_gradcam.errors import LiveGradcamError, ModelError, UsageError
+from live_gradcam.errors import UsageError
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.engine.fused import FusedNetwork
 from live_gradcam.explain.explainer import Explainer
 from live_gradcam.explain.heads import MultiLayerHead, fuse_maps
 from live_gradcam.explain.layers import at_layer, choose_layers, list_layers
-from live_gradcam.explain.load import list_layers_by_name, load_classifier
 from live_gradcam.explain.methods import METHODS, QUICK_METHODS
 from live_gradcam.explain.preprocess import Preprocessing
 from live_gradcam.explain.protocol import ClassChoice
-from live_gradcam.native import cv2
 from live_gradcam.values import Evidence, Image
 from tests.explain import support
 from tests.explain.methods.peers import (
@@ -180,34 +176,6 @@ def test_what_is_compiled_is_the_same_function(method: str, make: Callable[[], C
             torch.testing.assert_close(found, expected)
 
 
-def test_a_layer_is_named_counted_or_one_of_several() -> None:
-    names = [layer.name for layer in list_layers(load_classifier("scenes"))]
-    assert names == ["relu", "layer1", "layer2", "layer3", "layer4"]
-    assert load_classifier("scenes", layer="layer3").layer == "layer3"
-    assert load_classifier("scenes", layer=-2).layer == "layer3"
-    assert load_classifier("scenes", layer="4").layer == "layer4"
-    assert load_classifier("scenes", layer="layer4").all_maps_are_cheap
-    assert load_classifier("scenes", layer="layer3.0").layer == "layer3.0", "any module will do"
-    assert load_classifier("scenes", layer="layer4, -4").layer == "layer1,layer4"
-    assert load_classifier("scenes", layer="all").layer == ",".join(names)
-    assert load_classifier("scenes", layer="layer4,4").layer == "layer4", "one is not several"
-
-
-@pytest.mark.parametrize(
-    ("layer", "kind", "part"),
-    [
-        ("layer9", ModelError, "unknown layer: layer9"),
-        ("5", UsageError, "5: there are 5.*layer1"),
-        ("-6", UsageError, "-6: there are 5"),
-        ("layer1,layer9", UsageError, "unknown layer: layer9.*layer1, layer2"),
-        (",", UsageError, "unknown layer: ,"),
-    ],
-)
-def test_what_is_no_layer_is_refused(layer: str, kind: type[LiveGradcamError], part: str) -> None:
-    with pytest.raises(kind, match=part):
-        load_classifier("scenes", layer=layer)
-
-
 @pytest.mark.parametrize("method", [name for name in METHODS if name not in QUICK_METHODS])
 def test_methods_of_many_forwards_explain_one_layer(method: str) -> None:
     classifier = choose_layers(support.tiny_classifier(), "all")
@@ -235,27 +203,6 @@ def test_a_layer_without_positive_evidence_adds_nothing() -> None:
     torch.testing.assert_close(fuse_maps([cold, hot], (4, 4), "max"), 2 * mean)
     assert float(mean.max()) == pytest.approx(0.5, abs=1e-6)
     assert torch.equal(fuse_maps([cold], (4, 4), "mean"), torch.zeros(1, 1, 4, 4))
-
-
-@pytest.mark.parametrize(
-    ("name", "count", "default"),
-    [
-        ("squeezenet1_1", 4, "features"),
-        ("inception_v3", 7, "Mixed_7c"),
-        ("scenes", 5, "layer4"),
-        ("swin_v2_t", 4, "permute"),
-        ("vit_h_14", 1, "encoder.layers.encoder_layer_31.ln_1"),
-        ("maxvit_t", 5, "blocks.3"),
-    ],
-)
-def test_layers_are_known_without_weights(name: str, count: int, default: str) -> None:
-    layers, own = list_layers_by_name(name)
-    assert own == default
-    assert len(layers) == count
-    assert [layer.name for layer in layers].count(default) == 1
-    grids = [layer.grid[0] for layer in layers]
-    assert grids == sorted(grids, reverse=True)
-    assert all(layer.channels > 1 for layer in layers)
 
 
 @pytest.mark.parametrize(
@@ -308,22 +255,12 @@ def test_an_unknown_layer_is_refused_with_those_that_there_are() -> None:
         at_layer(live.tiny_classifier(), "layer9")
 
 
-def test_layers_on_the_command_line(
-    command: Callable[..., CompletedProcess[str]],
-    tmp_path: Path,
-    noise_image: Callable[..., Image],
-) -> None:
-    cv2.imwrite(str(tmp_path / "photo.png"), noise_image(96, 96))
-    done = command("models", "--layers", "resnet18")
-    assert done.returncode == 0, done.stderr
-    rows = [line.split() for line in done.stdout.splitlines()]
-    assert ["4", "layer4", "512", "7x7", "yes"] in rows
-    assert ["2", "layer2", "128", "28x28"] in rows
-    network = ["--model", "scenes", "-o", "explained.png"]
-    done = command("run", "photo.png", *network, "--layer", "-1,layer2", "--fuse", "max")
-    assert done.returncode == 0, done.stderr
-    done = command("run", "photo.png", *network, "--overwrite", "--layer", "layer2,layer7")
-    assert done.returncode == 2
-    assert "unknown layer: layer7" in done.stderr
-    done = command("models", "--layers", "resnet81")
-    assert done.returncode == 5
+def test_a_classifier_at_another_layer_shares_the_weights() -> None:
+    classifier = support.tiny_classifier()
+    names = [layer.name for layer in list_layers(classifier)]
+    weights = {
+        id(each) for part in (classifier.trunk, classifier.head) for each in part.parameters()
+    }
+    other = at_layer(classifier, names[0])
+    assert {id(each) for each in other.trunk.parameters()} <= weights
+    assert at_layer(classifier, classifier.layer) is classifier

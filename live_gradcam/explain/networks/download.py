@@ -85,7 +85,8 @@ def require_server(url: str, *, name: str) -> None:
         try:
             with urllib.request.urlopen(request, timeout=SILENCE_SECONDS):
                 answers.put(None)
-        except urllib.error.HTTPError:  # an answer, which the other library will understand
+        except urllib.error.HTTPError as exc:  # an answer, which the other library will understand
+            exc.close()
             answers.put(None)
         except Exception as exc:
             answers.put(exc)
@@ -196,6 +197,8 @@ def _receive(url: str) -> Iterator[tuple[bytes, int | None]]:
                         return
             put(None)
         except Exception as exc:
+            if isinstance(exc, urllib.error.HTTPError):
+                exc.close()  # it is the open answer, too
             put(exc)
 
     threading.Thread(target=read, name="weights-download", daemon=True).start()
