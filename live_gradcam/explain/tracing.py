@@ -44,9 +44,13 @@ def trace(network: nn.Module, *, leaf: nn.Module | None = None) -> fx.GraphModul
 
 
 class _Tracer(fx.Tracer):
-    """Follows a network through all its modules, except those that stay whole."""
+    """Follows a network through all its modules, except those that stay whole.
 
-    def __init__(self, leaf: nn.Module | None) -> None:
+    Args:
+        leaf: A module that stays whole, too; traced networks are copied and sent without one.
+    """
+
+    def __init__(self, leaf: nn.Module | None = None) -> None:
         super().__init__(autowrap_functions=tuple(_OPAQUE_FUNCTIONS))
         self._leaf = leaf
 
