@@ -16,6 +16,7 @@ from typing_extensions import Self
 
 HAS_SCREEN = all(map(shutil.which, ("Xvfb", "xdotool", "openbox")))
 PATIENCE_SECONDS = 60.0
+_TRY_SECONDS = 10.0
 
 
 class VirtualScreen:
@@ -50,7 +51,7 @@ class VirtualScreen:
         # Fails until there is a window manager that says so.
         self._repeat("get_num_desktops")
 
-    def xdotool(self, *arguments: object) -> str:
+    def xdotool(self, *arguments: object, timeout_seconds: float = 120.0) -> str:
         """Run xdotool and return what it prints."""
         return subprocess.run(
             ["xdotool", *map(str, arguments)],
@@ -58,7 +59,7 @@ class VirtualScreen:
             capture_output=True,
             text=True,
             check=True,
-            timeout=120,
+            timeout=timeout_seconds,
         ).stdout
 
     def find_window(self, name: str) -> str:
@@ -86,9 +87,13 @@ class VirtualScreen:
             process.wait(timeout=10)
 
     def _repeat(self, *arguments: str) -> str:
-        """Run xdotool again where it fails, as it does where a window goes while it looks at it."""
+        """Run xdotool again where it fails or hangs.
+
+        It fails where a window goes while it looks at it, and ``--sync`` waits for ever for what
+        has happened just before.
+        """
         deadline = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < deadline:
-            with contextlib.suppress(subprocess.CalledProcessError):
-                return self.xdotool(*arguments)
+            with contextlib.suppress(subprocess.SubprocessError):
+                return self.xdotool(*arguments, timeout_seconds=_TRY_SECONDS)
         return self.xdotool(*arguments)
