@@ -50,17 +50,19 @@ def source_versions(network: nn.Module, also: Iterable[str] = ()) -> Mapping[str
         also: Names of further modules that take part.
     """
     found: dict[str, str] = {}
+    whole: set[str] = set(sys.stdlib_module_names)  # packages that need no further look
     waiting = [*also, *_modules_of(network)]
     while waiting:
         name = waiting.pop()
         package = name.partition(".")[0]
-        if name in found or package in found or package in sys.stdlib_module_names:
+        if name in found or package in whole:
             continue
         spec = _find_spec(name)
         if package != _OWN_PACKAGE and _is_installed(_find_spec(package)):
             version = _stated_version(package)
             if version is not None:
                 found[package] = version
+                whole.add(package)
                 continue
             if name not in sys.modules:  # nothing of it has been used
                 continue
