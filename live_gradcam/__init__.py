@@ -32,8 +32,10 @@ if TYPE_CHECKING:
     from live_gradcam.evaluate.evaluation import Evaluation, run_evaluation
     from live_gradcam.evaluate.options import EvaluationOptions
     from live_gradcam.evaluate.values import EvaluationResult
-    from live_gradcam.explain.classifier import Classifier, load_classifier
+    from live_gradcam.explain.classifier import Classifier
     from live_gradcam.explain.explainer import Explainer
+    from live_gradcam.explain.layers import Layer, list_layers
+    from live_gradcam.explain.load import load_classifier
     from live_gradcam.explain.preprocess import Preprocessing
     from live_gradcam.images import read_image
     from live_gradcam.painter import Painter
@@ -45,6 +47,8 @@ if TYPE_CHECKING:
     from live_gradcam.show.sink import Sink
     from live_gradcam.values import Explanation, Frame, Prediction, Region, SourceInfo
 
+    __version__: str
+
 _HOMES = {
     "Classifier": "explain.classifier",
     "Dataset": "evaluate.dataset",
@@ -55,6 +59,7 @@ _HOMES = {
     "Explainer": "explain.explainer",
     "Explanation": "values",
     "Frame": "values",
+    "Layer": "explain.layers",
     "LiveGradcamError": "errors",
     "LiveSource": "capture.source",
     "MemorySink": "show.memory",
@@ -74,7 +79,8 @@ _HOMES = {
     "Summary": "pipeline",
     "UsageError": "errors",
     "draw": "show.overlay",
-    "load_classifier": "explain.classifier",
+    "list_layers": "explain.layers",
+    "load_classifier": "explain.load",
     "open_dataset": "evaluate.dataset",
     "open_sink": "show.open",
     "open_source": "capture.open",
@@ -94,6 +100,7 @@ __all__ = [
     "Explainer",
     "Explanation",
     "Frame",
+    "Layer",
     "LiveGradcamError",
     "LiveSource",
     "MemorySink",
@@ -112,7 +119,9 @@ __all__ = [
     "SourceInfo",
     "Summary",
     "UsageError",
+    "__version__",
     "draw",
+    "list_layers",
     "load_classifier",
     "open_dataset",
     "open_sink",
@@ -125,10 +134,13 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    home = _HOMES.get(name)
-    if home is None:
+    value: object
+    if name == "__version__":
+        value = import_module("importlib.metadata").version("live-gradcam")
+    elif name in _HOMES:
+        value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{home}"), name)
     globals()[name] = value
     return value
 

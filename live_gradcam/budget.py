@@ -1,4 +1,4 @@
-"""How many threads each kind of work may use: the one place that decides it.
+"""Numbers of threads that each kind of work may use: the one place that decides them.
 
 Stages overlap: while the network computes one frame, another is decoded, drawn and encoded. On two
 cores every further pool of threads only takes time from the network, so each of the others gets
@@ -13,7 +13,7 @@ import platform
 from dataclasses import dataclass
 from pathlib import Path
 
-# The fewest cores that are shared out; below it the network gets what there is.
+# Fewest cores that are shared out; with fewer the network gets all there are.
 _PLENTY = 4
 
 
@@ -23,10 +23,10 @@ class ThreadBudget:
 
     Attributes:
         network: For one operation of the network on the CPU (torch).
-        drawing: For one operation on a picture (OpenCV).
-        decoding: For one film (FFmpeg).
+        drawing: For one operation on an image (OpenCV).
+        decoding: For one video (FFmpeg).
         encoding: For one recording (x264).
-        reason: Why the network gets as many, as a short sentence.
+        reason: A short sentence why the network gets its number.
     """
 
     network: int
@@ -38,7 +38,7 @@ class ThreadBudget:
 
 @functools.cache
 def thread_budget() -> ThreadBudget:
-    """The budget of this process, decided once.
+    """Return the budget of this process, decided once.
 
     Hyper-threads share one arithmetic unit, so physical cores count; only those that this process
     may use, and no more than the container's share of time. ``OMP_NUM_THREADS`` wins.
@@ -84,20 +84,20 @@ def _usable_cores() -> int:
 def _physical_cores() -> int:
     try:
         usable = os.sched_getaffinity(0)
-    except AttributeError:  # macOS and Windows have no affinity, and do not tell in this way
+    except AttributeError:  # macOS and Windows have no affinity
         return _logical_cores()
     return len({_core_of(cpu) for cpu in usable})
 
 
 def _logical_cores() -> int:
-    """Processors where only the system's own number is known; hyper-threads come in pairs."""
+    """Count cores where only the number of processors is known; hyper-threads come in pairs."""
     count = os.cpu_count() or 1
     paired = platform.machine().lower() in ("x86_64", "amd64") and count > 1
     return count // 2 if paired else count
 
 
 def _core_of(cpu: int) -> str:
-    """A name that the hyper-threads of one core share."""
+    """Return a name that the hyper-threads of one core share."""
     try:
         place = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
         return place.read_text(encoding="utf-8").strip()
@@ -106,7 +106,7 @@ def _core_of(cpu: int) -> str:
 
 
 def _container_quota() -> float | None:
-    """How many cores' worth of time the container may use; ``None`` where it is not limited."""
+    """Return the number of cores' worth of time the container may use; ``None`` for no limit."""
     try:
         limit, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="utf-8").split()
         return None if limit == "max" else int(limit) / int(period)

@@ -17,7 +17,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def public_modules() -> list[str]:
     """The package, and the modules that define what it offers."""
-    homes = {getattr(live_gradcam, name).__module__ for name in live_gradcam.__all__}
+    public = (getattr(live_gradcam, name) for name in live_gradcam.__all__)
+    homes = {str(getattr(each, "__module__", "")) for each in public}
     return ["live_gradcam", *sorted(home for home in homes if home.startswith("live_gradcam."))]
 
 

@@ -1,4 +1,4 @@
-"""Drop and stall streams again and again, and measure when the picture is back.
+"""Drop and stall streams again and again, and measure the time until the picture is back.
 
     python scripts/drop_streams.py --drops 100 --stalls 20
 
@@ -19,13 +19,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-import psutil  # noqa: E402
+import psutil
 
-from live_gradcam.capture.stream import StreamSource  # noqa: E402
-from tests.helpers.servers import LoopbackServer, MjpegServer, RtspServer  # noqa: E402
+from live_gradcam.capture.stream import StreamSource
+from scripts.faults.servers import LoopbackServer, MjpegServer, RtspServer
 
 BACK_WITHIN_SECONDS: dict[type[LoopbackServer], float] = {MjpegServer: 1.0, RtspServer: 2.0}
 STALL_MARGIN_SECONDS = 0.5
@@ -33,8 +32,8 @@ _TIMEOUT_SECONDS = 1.0
 _PATIENCE_SECONDS = 20.0
 
 
-def wait_for_new_picture(source: StreamSource, since: float) -> float:
-    """Seconds from a moment to the capture of the first picture after it."""
+def wait_for_new_image(source: StreamSource, since: float) -> float:
+    """Return the seconds from a moment to the capture of the first image after it."""
     while True:
         frame = source.newest(_PATIENCE_SECONDS)
         if frame is None or frame.captured_seconds is None:
@@ -46,18 +45,18 @@ def wait_for_new_picture(source: StreamSource, since: float) -> float:
 def measure_drops(
     server: LoopbackServer, source: StreamSource, count: int, random: Random
 ) -> Iterator[float]:
-    """Time from the server's return to the first picture, for each drop."""
+    """Yield the time from the server's return to the first image, for each drop."""
     for _ in range(count):
         server.vanish()
         time.sleep(random.choice((0.0, 0.1, 0.3, 0.7, 1.5)) * random.uniform(0.5, 1.5))
         server.listen()
-        yield wait_for_new_picture(source, time.monotonic())
+        yield wait_for_new_image(source, time.monotonic())
 
 
 def measure_stalls(server: LoopbackServer, source: StreamSource, count: int) -> Iterator[float]:
-    """Time from the last picture to the moment the source says that it stalled."""
+    """Yield the time from the last image to the moment the source says that it stalled."""
     for _ in range(count):
-        wait_for_new_picture(source, time.monotonic())
+        wait_for_new_image(source, time.monotonic())
         while source.state != "running":
             time.sleep(0.002)
         server.stall()
@@ -84,7 +83,7 @@ def main() -> int:
             server_type() as server,
             StreamSource(server.address, timeout_seconds=_TIMEOUT_SECONDS) as source,
         ):
-            wait_for_new_picture(source, time.monotonic())
+            wait_for_new_image(source, time.monotonic())
             before = (count_handles(), threading.active_count())
             rows = (
                 (

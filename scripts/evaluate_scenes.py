@@ -53,7 +53,7 @@ NAMES: dict[str, str] = {
 
 
 @dataclass
-class Tally:
+class Counts:
     """Everything that was counted over the scenes."""
 
     single: list[bool] = field(default_factory=list)
@@ -66,7 +66,7 @@ class Tally:
     misses: list[tuple[int, str, str]] = field(default_factory=list)
 
     def figures(self) -> dict[str, float]:
-        """Shares in 0..1 by the keys of `BARS`."""
+        """Return shares in 0..1 by the keys of `BARS`."""
         by_class = [float(np.mean(hits)) for hits in self.per_class.values() if hits]
         return {
             "single_top1": float(np.mean(self.single)),
@@ -78,20 +78,20 @@ class Tally:
         }
 
 
-def class_maps(network: nn.Module, pictures: Tensor) -> tuple[Tensor, Tensor]:
-    """Logits ``(B, N)`` and Grad-CAM maps ``(B, N, h, w)`` of a torchvision ResNet."""
-    x: Tensor = pictures
+def class_maps(network: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
+    """Compute logits ``(B, N)`` and Grad-CAM maps ``(B, N, h, w)`` of a torchvision ResNet."""
+    x: Tensor = images
     for name, module in network.named_children():
         if name == "avgpool":
             break
         x = module(x)
-    head = network.get_submodule("fc")
-    maps = torch.einsum("nk,bkhw->bnhw", head.weight, x.float()) / (x.shape[2] * x.shape[3])
-    return maps.sum(dim=(2, 3)) + head.bias, maps
+    weight, bias = network.get_parameter("fc.weight"), network.get_parameter("fc.bias")
+    maps = torch.einsum("nk,bkhw->bnhw", weight, x.float()) / (x.shape[2] * x.shape[3])
+    return maps.sum(dim=(2, 3)) + bias, maps
 
 
 def load_network(folder: Path) -> tuple[nn.Module, Callable[[Tensor], Tensor], int]:
-    """The network, its preprocessing (``uint8`` RGB to input), and its input size."""
+    """Load the network, its preprocessing (``uint8`` RGB to input), and its input size."""
     card: dict[str, Any] = json.loads((folder / "card.json").read_text(encoding="utf-8"))
     weights = folder / card["weights"]
     digest = hashlib.sha256(weights.read_bytes()).hexdigest()
@@ -114,7 +114,7 @@ def load_network(folder: Path) -> tuple[nn.Module, Callable[[Tensor], Tensor], i
 
 
 def _square_mask(mask: np.ndarray, size: int) -> np.ndarray:
-    """The mask's central square at the network's input size."""
+    """Cut out the mask's central square at the network's input size."""
     height, width = mask.shape
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
@@ -127,7 +127,7 @@ def _grown(mask: np.ndarray, pixels: int) -> np.ndarray:
     return cv2.dilate(mask, kernel) > 0
 
 
-def count(tally: Tally, seed: int, scene: Scene, logits: Tensor, maps: Tensor) -> None:
+def count(counts: Counts, seed: int, scene: Scene, logits: Tensor, maps: Tensor) -> None:
     """Add one scene; ``maps`` are ``(N, size, size)``, already at the input's size."""
     size = maps.shape[-1]
     order = logits.argsort(descending=True).tolist()
@@ -135,33 +135,33 @@ def count(tally: Tally, seed: int, scene: Scene, logits: Tensor, maps: Tensor) -
     truth = ",".join(o.label for o in scene.objects)
     seen = ",".join(SCENE_CLASSES[i] for i in order[:3])
     if len(present) == 1:
-        tally.single.append(order[0] in present)
-        if not tally.single[-1]:
-            tally.misses.append((seed, truth, f"says {seen}"))
+        counts.single.append(order[0] in present)
+        if not counts.single[-1]:
+            counts.misses.append((seed, truth, f"says {seen}"))
     else:
-        tally.several.append(set(present) <= set(order[:3]))
-        if not tally.several[-1]:
-            tally.misses.append((seed, truth, f"says {seen}"))
+        counts.several.append(set(present) <= set(order[:3]))
+        if not counts.several[-1]:
+            counts.misses.append((seed, truth, f"says {seen}"))
     if order[0] not in present:
-        tally.top.append(False)
+        counts.top.append(False)
     for class_index, item in present.items():
         mask = _square_mask(item.mask, size)
         evidence = maps[class_index]
         y, x = divmod(int(evidence.argmax()), size)
         hit = bool(_grown(mask, TOLERANCE)[y, x])
-        tally.per_class[item.label].append(hit)
+        counts.per_class[item.label].append(hit)
         if class_index == order[0]:
-            tally.top.append(hit)
+            counts.top.append(hit)
         if not hit:
-            tally.misses.append((seed, truth, f"{item.label} points beside it"))
+            counts.misses.append((seed, truth, f"{item.label} points beside it"))
         positive = evidence.clamp(min=0.0).numpy()
         total = float(positive.sum())
         near = _grown(mask, size // 7)
-        tally.inside.append(float(positive[near].sum()) / total if total > 0.0 else 0.0)
+        counts.inside.append(float(positive[near].sum()) / total if total > 0.0 else 0.0)
 
 
 def scenes(number: int, seed: int, width: int, height: int) -> Iterator[tuple[int, Scene]]:
-    """Half of the scenes with one object, a quarter each with two and three."""
+    """Yield seeds and scenes: half of them with one object, a quarter each with two and three."""
     for index in range(number):
         key = seed * SEEDS_PER_RUN + index
         yield key, render_scene(key, width=width, height=height, objects=(1, 2, 1, 3)[index % 4])
@@ -176,23 +176,23 @@ def evaluate(
     seed: int,
     width: int = 256,
     height: int = 256,
-) -> Tally:
-    """Count over ``number`` fresh scenes."""
-    tally = Tally()
+) -> Counts:
+    """Count over a number of fresh scenes."""
+    counts = Counts()
     batch: list[tuple[int, Scene]] = []
 
     def flush() -> None:
-        pictures = [
+        images = [
             transform(torch.from_numpy(scene.image[..., ::-1].copy()).permute(2, 0, 1))
             for _, scene in batch
         ]
-        inputs = torch.stack(pictures).to(next(network.parameters()).device)
+        inputs = torch.stack(images).to(next(network.parameters()).device)
         logits, maps = class_maps(network, inputs)
         maps = functional.interpolate(
             maps.cpu(), inputs.shape[-2:], mode="bilinear", align_corners=False
         )
         for (key, scene), row, own in zip(batch, logits.cpu(), maps, strict=True):
-            count(tally, key, scene, row, own)
+            count(counts, key, scene, row, own)
         batch.clear()
 
     for item in scenes(number, seed, width, height):
@@ -201,11 +201,11 @@ def evaluate(
             flush()
     if batch:
         flush()
-    return tally
+    return counts
 
 
 def table(figures: dict[str, float]) -> str:
-    """One line for each figure, with its bar."""
+    """Format one line for each figure, with its bar."""
     return "\n".join(
         f"{NAMES[key]:<52} {100 * figures[key]:6.2f} %   bar {100 * bar:3.0f} %   "
         f"{'ok' if figures[key] >= bar else 'MISSED'}"
@@ -228,7 +228,7 @@ def main() -> int:
         parser.error("--seed must be 0 to 999999 and --scenes 4 to 1000000")
     torch.set_num_threads(options.threads)
     network, transform, _ = load_network(options.model)
-    tally = evaluate(
+    counts = evaluate(
         network,
         transform,
         number=options.scenes,
@@ -236,13 +236,13 @@ def main() -> int:
         width=options.width,
         height=options.height,
     )
-    figures = tally.figures()
+    figures = counts.figures()
     print(f"{options.scenes} scenes of {options.width}x{options.height}, seed {options.seed}")
     print(table(figures))
-    hits = sorted((float(np.mean(h)), label) for label, h in tally.per_class.items() if h)
+    hits = sorted((float(np.mean(h)), label) for label, h in counts.per_class.items() if h)
     print("pointing by class: " + ", ".join(f"{label} {100 * h:.1f} %" for h, label in hits))
     if options.misses:
-        for seed, truth, what in tally.misses:
+        for seed, truth, what in counts.misses:
             print(f"scene {seed} ({truth}): {what}")
     return int(any(figures[key] < bar for key, bar in BARS.items()))
 

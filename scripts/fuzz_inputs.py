@@ -32,8 +32,8 @@ _BAD = ("crash", "hang", "foreign error")
 
 
 def originals_of(kind: str, folder: Path, media: Path) -> list[tuple[str, bytes]]:
-    """The whole files that are damaged: made ones, and real ones where there are any."""
-    from tests.helpers.mutate import film_originals, picture_originals
+    """Return the whole files that are damaged: made ones, and real ones where there are any."""
+    from scripts.faults.mutate import film_originals, image_originals
 
     if kind == "video":
         originals = film_originals(folder)
@@ -41,11 +41,11 @@ def originals_of(kind: str, folder: Path, media: Path) -> list[tuple[str, bytes]
             originals.append((".mp4", _beginning(path, folder / path.name)))
         return originals
     real = [(path.suffix, path.read_bytes()) for path in sorted((media / "images").glob("*.jpg"))]
-    return picture_originals() + [pair for pair in real if len(pair[1]) < 100_000][:10]
+    return image_originals() + [pair for pair in real if len(pair[1]) < 100_000][:10]
 
 
 def _beginning(path: Path, shorter: Path, packets: int = 60) -> bytes:
-    """The first frames of a real film, copied without encoding them again."""
+    """Copy the first frames of a real film without encoding them again."""
     from live_gradcam.native import av
 
     with av.open(str(path)) as whole, av.open(str(shorter), "w") as cut:
@@ -60,7 +60,7 @@ def _beginning(path: Path, shorter: Path, packets: int = 60) -> bytes:
 
 
 def read_input(kind: str, path: Path) -> str:
-    """Read a broken file to its end; how it ended in two or three words."""
+    """Read a broken file to its end; return how it ended in two or three words."""
     from live_gradcam.capture.open import open_source
     from live_gradcam.errors import SourceError
     from live_gradcam.images import read_image
@@ -85,7 +85,7 @@ def read_input(kind: str, path: Path) -> str:
 
 def worker(kind: str, seed: int, media: Path) -> None:
     """Read numbers from stdin, answer how each input ended on stdout."""
-    from tests.helpers.mutate import mutated
+    from scripts.faults.mutate import mutated
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -149,7 +149,7 @@ class Worker:
 
 
 def run(kind: str, count: int, options: argparse.Namespace) -> Counter[str]:
-    """Read so many broken inputs in several workers."""
+    """Read a number of broken inputs in several workers."""
     numbers: queue.Queue[int] = queue.Queue()
     for number in range(options.first, options.first + count):
         numbers.put(number)

@@ -1,4 +1,4 @@
-"""Many visitors at once: frames a second for each, errors, mixed-up pictures, and memory.
+"""Many visitors at once: frames a second for each, errors, mixed-up images, and memory.
 
     python scripts/load_page.py --sessions 8 --seconds 60
 
@@ -39,7 +39,7 @@ class Session:
         number: Decides the colour and the scene.
         shown: Explained frames that came back.
         skipped: Frames that gave way to a newer one.
-        errors: Answers that were neither.
+        errors: Answers that were neither of these.
         mixed_up: Answers with a colour that is not this session's.
     """
 
@@ -59,10 +59,10 @@ class Session:
         )
 
     def frame(self) -> bytes:
-        """A scene with a stripe of the session's colour beside what the network sees."""
-        picture = render_scene(self.number, width=_SIZE[0], height=_SIZE[1], objects=1).image
-        picture[:, -_STRIPE:] = self.colour
-        return cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 85])[1].tobytes()
+        """Make a scene with a stripe of the session's colour beside what the network sees."""
+        image = render_scene(self.number, width=_SIZE[0], height=_SIZE[1], objects=1).image
+        image[:, -_STRIPE:] = self.colour
+        return cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 85])[1].tobytes()
 
     def run(self, address: str, until: float) -> None:
         """Post frames until the time is over."""
@@ -77,7 +77,7 @@ class Session:
                     with lock:
                         number = next(counter)
                     answer = client.post(f"live/camera/{camera}?n={number}", content=frame)
-                    self.take(answer, lock)
+                    self.count(answer, lock)
 
             workers = [threading.Thread(target=post) for _ in range(_ON_THE_WAY)]
             for worker in workers:
@@ -86,7 +86,7 @@ class Session:
                 worker.join()
             client.post(f"live/camera/{camera}/stop")
 
-    def take(self, answer: httpx.Response, lock: threading.Lock) -> None:
+    def count(self, answer: httpx.Response, lock: threading.Lock) -> None:
         """Count one answer."""
         if answer.status_code == httpx.codes.NO_CONTENT:
             with lock:
@@ -97,6 +97,7 @@ class Session:
                 self.errors.append(f"{answer.status_code} {answer.text[:80]}")
             return
         shown = cv2.imdecode(np.frombuffer(answer.content, np.uint8), cv2.IMREAD_COLOR)
+        assert shown is not None, "an image, as its status says"
         # What the network does not see is darkened, by the same share for everybody.
         stripe = np.asarray(shown[200:280, -_STRIPE + 8 : -8], np.float64).mean((0, 1))
         factor = stripe.sum() / sum(self.colour)

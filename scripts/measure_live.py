@@ -30,20 +30,20 @@ from tempfile import TemporaryDirectory
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from live_gradcam.bench.live import Promise, measure_flicker, measure_latency, measure_scramble
+from live_gradcam.bench.live import Promise, measure_flicker, measure_latency, measure_randomization
 from live_gradcam.bench.report import machine, promises_markdown, write_promises
 from live_gradcam.capture.stream import StreamSource
-from live_gradcam.explain.classifier import load_classifier
 from live_gradcam.explain.explainer import Explainer
+from live_gradcam.explain.load import load_classifier
 from live_gradcam.scenes import render_scene
-from tests.helpers.servers import MjpegServer
+from scripts.faults.servers import MjpegServer
 
 RECONNECT_BAR_SECONDS = 1.0
 COMPILING_BAR = 0.5
 
 
 def measure_reconnect(away_seconds: float) -> Promise:
-    """How soon a stream is seen again after its server came back."""
+    """Measure the time until a stream is seen again after its server came back."""
     with ExitStack() as stack:
         server = stack.enter_context(MjpegServer())
         source = stack.enter_context(StreamSource(server.address))
@@ -56,11 +56,11 @@ def measure_reconnect(away_seconds: float) -> Promise:
         noticed = time.monotonic() - gone
         back: list[float] = []
 
-        def return_() -> None:
+        def bring_back() -> None:
             server.listen()
             back.append(time.monotonic())
 
-        timer = threading.Timer(away_seconds, return_)
+        timer = threading.Timer(away_seconds, bring_back)
         timer.start()
         while not back:
             source.newest(0.005)
@@ -82,7 +82,7 @@ def measure_reconnect(away_seconds: float) -> Promise:
 
 
 def measure_compiling(seconds: float) -> Promise:
-    """How much of the rate is left while the compiler works beside the network."""
+    """Measure the share of the rate that is left while the compiler works beside the network."""
     with Explainer(load_classifier("scenes"), compile="off") as explainer:
         alone = _intervals(explainer, min(seconds, 10.0))
     before = os.environ.get("XDG_CACHE_HOME")
@@ -109,13 +109,13 @@ def measure_compiling(seconds: float) -> Promise:
 
 
 def _intervals(explainer: Explainer, seconds: float, while_state: str | None = None) -> list[float]:
-    """Seconds that each explained frame took, for so long at most."""
-    picture = render_scene(1, width=640, height=480).image
+    """Explain an image for some seconds at most; return the seconds that each time took."""
+    image = render_scene(1, width=640, height=480).image
     taken: list[float] = []
     end = time.monotonic() + seconds
     while time.monotonic() < end and while_state in (None, explainer.runtime.state):
         began = time.monotonic()
-        explainer.explain(picture, classes="top")
+        explainer.explain(image, classes="top")
         taken.append(time.monotonic() - began)
     return taken
 
@@ -135,22 +135,22 @@ def main() -> int:
 
     promises: list[Promise] = []
 
-    def take(promise: Promise) -> None:
+    def add(promise: Promise) -> None:
         promises.append(promise)
         print(f"{promise.what}: {promise.measured}", file=sys.stderr, flush=True)
 
     with Explainer(load_classifier("scenes"), compile="off") as explainer:
         for levels in options.noise:
-            take(measure_flicker(explainer, levels, scenes=options.scenes))
-        take(measure_scramble(explainer))
+            add(measure_flicker(explainer, levels, scenes=options.scenes))
+        add(measure_randomization(explainer))
     window = bool(os.environ.get("DISPLAY"))
     for at_least in options.explain_ms:
-        take(measure_latency(options.seconds, at_least_ms=at_least, window=window))
+        add(measure_latency(options.seconds, at_least_ms=at_least, window=window))
     if options.minutes > 0:
-        take(measure_latency(60.0 * options.minutes, window=window))
+        add(measure_latency(60.0 * options.minutes, window=window))
     for away in (1.0, 4.0):
-        take(measure_reconnect(away))
-    take(measure_compiling(options.seconds))
+        add(measure_reconnect(away))
+    add(measure_compiling(options.seconds))
     print(f"{machine()}\n\n{promises_markdown(promises)}")
     if options.json is not None:
         write_promises(options.json, promises)

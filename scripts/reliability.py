@@ -26,27 +26,39 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from typing import TypeVar
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-import numpy as np  # noqa: E402
-import psutil  # noqa: E402
+import numpy as np
+import psutil
+import torch
+from PIL import Image as PilImages
 
-from live_gradcam.painter import Painter  # noqa: E402
-from live_gradcam.show.overlay import OverlayOptions  # noqa: E402
-from tests.helpers.runs import Run, playable_times  # noqa: E402
-from tests.helpers.servers import LoopbackServer, MjpegServer, RtspServer  # noqa: E402
-from tests.helpers.verdicts import compare_in_threads, ending, through_pipeline  # noqa: E402
+import live_gradcam as lg
+from live_gradcam.capture.scene import SceneSource
+from live_gradcam.explain.protocol import ClassChoice
+from live_gradcam.painter import Painter
+from live_gradcam.pipeline import Progress
+from live_gradcam.show.overlay import OverlayOptions
+from scripts.faults.bad_weights import CASES, MODEL, good_state
+from scripts.faults.odd_films import FILMS
+from scripts.faults.output_faults import cause, output_faults
+from scripts.faults.runs import Run, playable_times
+from scripts.faults.servers import LoopbackServer, MjpegServer, RtspServer
+from scripts.faults.verdicts import compare_in_threads, ending, through_pipeline
 
+_SCRIPTS = Path(__file__).resolve().parent
 _SCENES = ("--model", "scenes", "--compile", "off")
 _START_SECONDS = 120.0
 _MEGABYTE = 1 << 20
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """How much is done.
+    """The amount of work, and its place.
 
     Attributes:
         quick: A tenth of everything.
@@ -61,13 +73,13 @@ class Setting:
     jobs: int
 
     def count(self, whole: int) -> int:
-        """How many of so many."""
+        """Return a number of repetitions, a tenth of the whole where it is to be quick."""
         return max(2, whole // 10) if self.quick else whole
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a row measured.
+    """The measurement of a row.
 
     Attributes:
         figure: In a few words.
@@ -212,11 +224,7 @@ def _arrow(pair: list[int]) -> str:
 
 
 def endure(frames: int, seed: int, folder: Path) -> None:
-    """Explain so many frames into a video and records; print what the process needs for it."""
-    import live_gradcam as lg
-    from live_gradcam.capture.scene import SceneSource
-    from live_gradcam.pipeline import Progress
-
+    """Explain a number of frames into a video and records; print what the process needs for it."""
     process = psutil.Process()
     warm = min(500, frames // 2)
     memory: list[float] = []
@@ -251,9 +259,6 @@ def endure(frames: int, seed: int, folder: Path) -> None:
 
 def odd_films(setting: Setting) -> Outcome:
     """Row 6: films that are odd, through the whole pipeline and out again."""
-    import live_gradcam as lg
-    from tests.helpers.odd_films import FILMS
-
     misses: list[str] = []
     films = FILMS[:: 6 if setting.quick else 1]
     total = 0
@@ -268,12 +273,9 @@ def odd_films(setting: Setting) -> Outcome:
     return Outcome(f"{good} of {len(films)} films, {total} frames, all in time", misses)
 
 
-def output_faults(setting: Setting) -> Outcome:
+def failing_outputs(setting: Setting) -> Outcome:
     """Row 7: outputs that fail."""
-    from tests.helpers.output_faults import cause
-    from tests.helpers.output_faults import output_faults as all_faults
-
-    faults = all_faults(setting.seed)[:: 8 if setting.quick else 1]
+    faults = output_faults(setting.seed)[:: 8 if setting.quick else 1]
     misses: list[str] = []
     impossible: list[str] = []
 
@@ -295,15 +297,11 @@ def output_faults(setting: Setting) -> Outcome:
 
 def checkpoints(setting: Setting) -> Outcome:
     """Row 8: weights that are hostile or broken."""
-    import torch
-
-    from tests.helpers.bad_weights import CASES, MODEL, good_state
-
-    picture = _picture(setting.folder)
+    image = _write_image(setting.folder)
     good = setting.folder / "good.pth"
     torch.save(good_state(), good)
     # A class that does not exist ends the program as soon as the network stands.
-    loads = [_peak(["run", picture, "-o", "-", "--model", MODEL, "--weights", good, "--class", "x"],
+    loads = [_peak(["run", image, "-o", "-", "--model", MODEL, "--weights", good, "--class", "x"],
                    setting.folder) for _ in range(3)]  # fmt: skip
     base = min(memory for _, _, memory, _ in loads)
     misses, slowest, largest = [], 0.0, 0.0
@@ -313,7 +311,7 @@ def checkpoints(setting: Setting) -> Outcome:
         place.mkdir()
         path, canary = place / "weights.pth", place / "canary"
         case.write(path, canary)
-        words = ["run", picture, "-o", "-", "--model", MODEL, "--weights", path]
+        words = ["run", image, "-o", "-", "--model", MODEL, "--weights", path]
         if case.labels is not None:
             (place / "labels.txt").write_text(case.labels)
             words += ["--labels", place / "labels.txt"]
@@ -355,11 +353,9 @@ def _peak(words: list[object], folder: Path) -> tuple[int, float, float, str]:
     return process.returncode, seconds, usage.ru_maxrss / 1024, text
 
 
-def _picture(folder: Path) -> Path:
-    from PIL import Image
-
+def _write_image(folder: Path) -> Path:
     pixels = np.random.default_rng(0).integers(0, 256, (120, 160, 3), np.uint8)
-    Image.fromarray(pixels).save(folder / "picture.png")
+    PilImages.fromarray(pixels).save(folder / "picture.png")
     return folder / "picture.png"
 
 
@@ -408,13 +404,10 @@ def _seconds_to_first_frame(setting: Setting) -> float:
 
 def many_threads(setting: Setting) -> Outcome:
     """Row 10: one explainer in many threads."""
-    import live_gradcam as lg
-    from live_gradcam.capture.scene import SceneSource
-
     calls = setting.count(1000)
     with SceneSource(seed=setting.seed, max_frames=240) as source:
         images = [frame.image for frame in source][::15]
-    choices = (None, "top", 3, (5, 1))
+    choices: tuple[ClassChoice, ...] = (None, "top", 3, (5, 1))
     with lg.Explainer(lg.load_classifier("scenes")) as explainer:
         tasks = [(image, choice) for image in images for choice in choices]
         wrong = compare_in_threads(explainer, tasks, calls=calls, seed=setting.seed)
@@ -422,7 +415,7 @@ def many_threads(setting: Setting) -> Outcome:
     return Outcome(figure, wrong[:20])
 
 
-def _in_parallel(jobs: int, work: Callable[[int], object], count: int) -> Iterator:
+def _in_parallel(jobs: int, work: Callable[[int], T], count: int) -> Iterator[T]:
     with ThreadPoolExecutor(jobs) as pool:
         yield from pool.map(work, range(count))
 
@@ -430,7 +423,7 @@ def _in_parallel(jobs: int, work: Callable[[int], object], count: int) -> Iterat
 def _script(name: str, words: list[str]) -> tuple[list[str], int]:
     """Run another script; its lines and its exit code."""
     done = subprocess.run(
-        [sys.executable, str(ROOT / "scripts" / name), *words],
+        [sys.executable, str(_SCRIPTS / name), *words],
         stdout=subprocess.PIPE,
         text=True,
         check=False,
@@ -445,7 +438,7 @@ ROWS: dict[int, tuple[str, str, Callable[[Setting], Outcome]]] = {
     4: ("streams that stall", "noticed within timeout + 0.5 s; Ctrl-C 2 s", stalls),
     5: ("10,000 frames", "+20 MB, handles and threads flat", endurance),
     6: ("odd films", "every frame, within a tick", odd_films),
-    7: ("outputs that fail", "code 4, playable, named", output_faults),
+    7: ("outputs that fail", "code 4, playable, named", failing_outputs),
     8: ("hostile and broken checkpoints", "code 5, nothing run, 5 s, +200 MB", checkpoints),
     9: ("SIGINT and SIGTERM", "130 and 143 within 2 s, playable", signals),
     10: ("8 threads on one explainer", "0 wrong maps", many_threads),

@@ -32,9 +32,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
 import numpy as np
 import torch
-from evaluate_scenes import BARS, MODEL, class_maps, evaluate, load_network, table
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from safetensors.torch import save_file
@@ -45,6 +46,7 @@ from torchvision.models import resnet18
 
 from live_gradcam.native import cv2
 from live_gradcam.scenes import SCENE_CLASSES, render_scene
+from scripts.evaluate_scenes import BARS, MODEL, class_maps, evaluate, load_network, table
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 FINAL_SIZE = 224
@@ -64,10 +66,10 @@ class Stage:
     """A part of the schedule.
 
     Attributes:
-        size: Side of the pictures in pixels.
+        size: Side of the images in pixels.
         steps: Number of batches.
         objects: Share of scenes with one, two and three objects.
-        zoom: Factor on the objects' size relative to the picture, for one, two, three objects.
+        zoom: Factor on the objects' size relative to the image, for one, two, three objects.
     """
 
     size: int
@@ -97,7 +99,7 @@ class Scenes(Dataset[tuple[Tensor, Tensor, Tensor]]):
         cv2.setNumThreads(1)
         stage = stage_of(self._stages, step)
         size, cells = stage.size, stage.size // 32
-        pictures = np.empty((BATCH, size, size, 3), np.uint8)
+        images = np.empty((BATCH, size, size, 3), np.uint8)
         labels = np.zeros((BATCH, len(SCENE_CLASSES)), np.float32)
         covered = np.zeros((BATCH, len(SCENE_CLASSES), cells, cells), np.float32)
         for row in range(BATCH):
@@ -109,18 +111,18 @@ class Scenes(Dataset[tuple[Tensor, Tensor, Tensor]]):
             scene = render_scene(
                 seed, width=side, height=side, objects=number, zoom=stage.zoom[number - 1]
             )
-            pictures[row] = cv2.resize(scene.image, (size, size), interpolation=cv2.INTER_AREA)
+            images[row] = cv2.resize(scene.image, (size, size), interpolation=cv2.INTER_AREA)
             for item in scene.objects:
                 labels[row, item.class_index] = 1.0 / number
                 covered[row, item.class_index] = cv2.resize(
                     item.mask.astype(np.float32), (cells, cells), interpolation=cv2.INTER_AREA
                 )
-        rgb = torch.from_numpy(pictures).permute(0, 3, 1, 2).flip(1)
+        rgb = torch.from_numpy(images).permute(0, 3, 1, 2).flip(1)
         return rgb, torch.from_numpy(labels), torch.from_numpy(covered)
 
 
 def stage_of(stages: tuple[Stage, ...], step: int) -> Stage:
-    """The stage that a step belongs to."""
+    """Return the stage that a step belongs to."""
     for stage in stages:
         if step < stage.steps:
             return stage
@@ -129,7 +131,7 @@ def stage_of(stages: tuple[Stage, ...], step: int) -> Stage:
 
 
 def learning_rate(step: int, steps: int) -> float:
-    """Linear warm-up, then a cosine down to almost nothing."""
+    """Return the rate of a step: linear warm-up, then a cosine down to almost nothing."""
     if step < WARM_UP_STEPS:
         return PEAK_RATE * (step + 1) / WARM_UP_STEPS
     done = (step - WARM_UP_STEPS) / max(1, steps - WARM_UP_STEPS)
@@ -137,7 +139,7 @@ def learning_rate(step: int, steps: int) -> float:
 
 
 def loss_of(logits: Tensor, maps: Tensor, labels: Tensor, covered: Tensor) -> tuple[Tensor, Tensor]:
-    """Loss of the labels, and of the cells of the class maps.
+    """Compute the loss of the labels, and that of the cells of the class maps.
 
     A cell's evidence is brought to the scale of a logit (times h * w) and, without the class's
     bias, asked whether the class's object covers a good part of the cell.
@@ -213,7 +215,7 @@ def record(folder: Path, *, number: int, seed: int) -> dict[str, float]:
     """Measure the exported files themselves and write the figures into their card."""
     network, transform, _ = load_network(folder)
     figures = evaluate(network, transform, number=number, seed=seed).figures()
-    card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+    card: dict[str, Any] = json.loads((folder / "card.json").read_text(encoding="utf-8"))
     card["evaluation"] = {
         "command": f"python scripts/evaluate_scenes.py --scenes {number} --seed {seed}",
         "scenes": number,
@@ -225,7 +227,7 @@ def record(folder: Path, *, number: int, seed: int) -> dict[str, float]:
 
 
 class Run:
-    """A training run: what is saved in the checkpoint, and how it goes on."""
+    """A training run: its state, which a checkpoint holds, and its steps."""
 
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
@@ -249,7 +251,7 @@ class Run:
 
     @property
     def checkpoint(self) -> Path:
-        """Where the state of the run is kept."""
+        """Path of the file that holds the state of the run."""
         path: Path = self.options.checkpoint
         return path
 
@@ -282,7 +284,7 @@ class Run:
         self.step, self.seconds = state["step"], state["seconds"]
 
     def batches(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """What is left of the schedule's batches."""
+        """Yield what is left of the schedule's batches."""
         loader = DataLoader(
             Scenes(self.options.seed, self.stages),
             batch_size=None,
@@ -292,20 +294,20 @@ class Run:
         )
         yield from loader
 
-    def train_step(self, pictures: Tensor, labels: Tensor, covered: Tensor) -> tuple[float, float]:
-        """One batch; returns both losses."""
+    def train_step(self, images: Tensor, labels: Tensor, covered: Tensor) -> tuple[float, float]:
+        """Train with one batch; return both losses."""
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(self.step, self.steps)
         mean = torch.tensor(MEAN, device=self.device).view(3, 1, 1)
         std = torch.tensor(STD, device=self.device).view(3, 1, 1)
-        x = (pictures.to(self.device).float() / 255.0 - mean) / std
+        x = (images.to(self.device).float() / 255.0 - mean) / std
         x = x.contiguous(memory_format=torch.channels_last)
         labels, covered = labels.to(self.device), covered.to(self.device)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.options.bf16):
             logits, maps = class_maps(self.network, x)
         by_label, by_cell = loss_of(logits.float(), maps.float(), labels, covered)
         self.optimiser.zero_grad(set_to_none=True)
-        (by_label + CELLS_WEIGHT * by_cell).backward()
+        torch.autograd.backward(by_label + CELLS_WEIGHT * by_cell)
         nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
         self.optimiser.step()
         self.step += 1
@@ -313,7 +315,7 @@ class Run:
         return float(by_label.detach()), float(by_cell.detach())
 
     def training_card(self) -> dict[str, Any]:
-        """What the card says about this run."""
+        """Return the card's entry about this run."""
         shown = ["python", "scripts/train_scenes.py", "--seed", str(self.options.seed)]
         if self.options.scale != 1.0:
             shown += ["--scale", str(self.options.scale)]
@@ -352,16 +354,16 @@ def train(run: Run, console: Console) -> None:
     label_loss = cell_loss = 0.0
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task("training", total=run.steps, completed=run.step)
-        for pictures, labels, covered in run.batches():
-            losses = run.train_step(pictures, labels, covered)
+        for images, labels, covered in run.batches():
+            losses = run.train_step(images, labels, covered)
             label_loss += losses[0] / options.report_every
             cell_loss += losses[1] / options.report_every
             now = time.monotonic()
             run.seconds = before + now - began
-            progress.update(task, completed=run.step, description=f"{pictures.shape[-1]} px")
+            progress.update(task, completed=run.step, description=f"{images.shape[-1]} px")
             if run.step % options.report_every == 0:
                 console.print(
-                    f"step {run.step}/{run.steps}  {pictures.shape[-1]} px  labels "
+                    f"step {run.step}/{run.steps}  {images.shape[-1]} px  labels "
                     f"{label_loss:.3f}  cells {cell_loss:.3f}  {run.seconds / 60:.1f} min"
                 )
                 label_loss = cell_loss = 0.0

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -12,14 +13,14 @@ from live_gradcam.native import cv2
 
 
 @pytest.fixture
-def machine(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Pretends to be a machine with so many logical processors, two of them to a core."""
+def machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Pretends to be a machine with a number of logical processors, two of them to a core."""
 
     def pretend(processors: int, quota: float | None = None) -> None:
         thread_budget.cache_clear()
         monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
         usable = set(range(processors))
-        monkeypatch.setattr(module.os, "sched_getaffinity", lambda _: usable, raising=False)
+        monkeypatch.setattr(os, "sched_getaffinity", lambda _: usable, raising=False)
         monkeypatch.setattr(module, "_core_of", lambda cpu: str(cpu // 2))
         monkeypatch.setattr(module, "_container_quota", lambda: quota)
 

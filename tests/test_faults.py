@@ -19,9 +19,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.media import write_film, zero_packets
-from tests.helpers.runs import ENVIRONMENT, Run, complete_records, playable_times
-from tests.helpers.servers import MjpegServer
+from scripts.faults.media import write_film, zero_packets
+from scripts.faults.runs import ENVIRONMENT, Run, complete_records, playable_times
+from scripts.faults.servers import MjpegServer
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 

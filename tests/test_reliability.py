@@ -15,12 +15,12 @@ import pytest
 
 import live_gradcam as lg
 from live_gradcam.capture.scene import SceneSource
-from tests.helpers.bad_weights import CASES, MODEL, BadWeights
-from tests.helpers.odd_films import FILMS, OddFilm
-from tests.helpers.output_faults import OutputFault, cause, output_faults
-from tests.helpers.runs import Run, playable_times
-from tests.helpers.servers import MjpegServer, RtspServer
-from tests.helpers.verdicts import compare_in_threads, ending, through_pipeline
+from scripts.faults.bad_weights import CASES, MODEL, BadWeights
+from scripts.faults.odd_films import FILMS, OddFilm
+from scripts.faults.output_faults import OutputFault, cause, output_faults
+from scripts.faults.runs import Run, playable_times
+from scripts.faults.servers import MjpegServer, RtspServer
+from scripts.faults.verdicts import compare_in_threads, ending, through_pipeline
 
 SCENES = ("--model", "scenes", "--compile", "off")
 LONG = ("--max-frames", "100000")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -115,8 +116,13 @@ def test_opencv_and_pyav_are_imported_in_one_place_only(module: str) -> None:
 def test_the_public_face_is_sorted_and_complete() -> None:
     assert live_gradcam.__all__ == sorted(live_gradcam.__all__)
     for name in live_gradcam.__all__:
-        assert getattr(live_gradcam, name).__name__ == name
+        value = getattr(live_gradcam, name)
+        assert not callable(value) or value.__name__ == name
     assert set(live_gradcam.__all__) <= set(dir(live_gradcam))
+
+
+def test_the_version_is_the_installed_one() -> None:
+    assert live_gradcam.__version__ == version("live-gradcam")
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:

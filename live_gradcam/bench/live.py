@@ -1,4 +1,4 @@
-"""What a live session promises, measured: calm pictures, fresh pictures, and maps that fall apart.
+"""The promises of a live session, measured: calm images, fresh images, and maps that fall apart.
 
 Each measurement is a `Promise`: the bar, what was measured, and whether it was kept.
 """
@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from live_gradcam.bench.filming import LiveScene
-from live_gradcam.explain.classifier import load_classifier
+from live_gradcam.capture.live_scene import LiveScene
+from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.explainer import Explainer
+from live_gradcam.explain.load import load_classifier
 from live_gradcam.faithfulness.randomize import randomize_weights
 from live_gradcam.faithfulness.removal import rank_correlation
 from live_gradcam.lifecycle import StopToken
@@ -35,13 +36,13 @@ from live_gradcam.values import Explanation, Frame, Image
 
 CAMERA_FPS = 30.0
 FLICKER_BAR = 3.0
-"""How many times less heat changes than maps that are stretched frame by frame, at least."""
+"""Least ratio of the changes of maps that are stretched frame by frame to those of our heat."""
 SLACK = 1.3
-"""Latency may be one camera interval and so many times the time that explaining takes."""
+"""Latency may be one camera interval plus this multiple of the time that explaining takes."""
 GROWTH_BAR = 1.1
-"""The last tenth of a run may have so many times the latency of the first one."""
+"""Largest ratio of the latency in the last tenth of a run to that in the first."""
 CORRELATION_BAR = 0.3
-"""Rank correlation of a scrambled network's map with the true one, at most."""
+"""Largest rank correlation of a randomised network's map with the true one."""
 
 _FLICKER_FRAMES = 60
 _SETTLING_FRAMES = 10
@@ -50,13 +51,13 @@ _SIZE = (640, 480)
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """One promise and what became of it.
+    """A promise and its measurement.
 
     Attributes:
-        what: Is promised.
-        bar: It is measured against.
-        measured: In words, with its unit.
-        kept: Whether it holds.
+        what: The promise, as a phrase.
+        bar: Limit that it is measured against.
+        measured: Result in words, with its unit.
+        kept: True if it holds.
         numbers: Everything that was measured, by name.
     """
 
@@ -68,15 +69,15 @@ class Promise:
 
 
 def measure_flicker(explainer: Explainer, noise_levels: float, *, scenes: int = 8) -> Promise:
-    """Change of the heat (0..1) from frame to frame on still scenes with sensor noise.
+    """Measure the change of the heat (0..1) from frame to frame on still scenes with sensor noise.
 
-    Ours is what a session shows: steady label, steady map, steady scale. Compared with is what most
-    tools show: the top class's map, rectified and stretched between its own extremes.
+    Ours is what a session shows: steady label, steady map, steady scale. It is compared with what
+    most tools show: the top class's map, rectified and stretched between its own extremes.
 
     Args:
         explainer: Explains the frames.
         noise_levels: Standard deviation of the noise in grey levels of 255.
-        scenes: How many scenes.
+        scenes: Number of scenes.
     """
     ours, theirs = [], []
     for seed in range(scenes):
@@ -86,13 +87,14 @@ def measure_flicker(explainer: Explainer, noise_levels: float, *, scenes: int = 
         calm, stretched = [], []
         for _ in range(_FLICKER_FRAMES):
             noisy = still + noise.normal(0.0, noise_levels, still.shape)
-            picture = np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
-            said = explainer.explain(picture, classes="all")
-            top = labels.update(said.predictions)[0].class_index
-            smooth = maps.update((top,), said.evidence[top : top + 1])
-            shown = Explanation(said.predictions, (top,), smooth, said.region)
+            image = np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
+            explanation = explainer.explain(image, classes="all")
+            best = explanation.predictions[0].class_index
+            top = labels.update(explanation.predictions)[0].class_index
+            smooth = maps.update((top,), explanation.evidence[top : top + 1])
+            shown = Explanation(explanation.predictions, (top,), smooth, explanation.region)
             calm.append(normalise(smooth[0], scale.update(shown)))
-            stretched.append(min_max(said.evidence[said.predictions[0].class_index]))
+            stretched.append(min_max(explanation.evidence[best]))
         # The colour scale needs a moment; so does a person's eye.
         ours.append(flicker(calm[_SETTLING_FRAMES:]))
         theirs.append(flicker(stretched[_SETTLING_FRAMES:]))
@@ -114,7 +116,7 @@ def measure_flicker(explainer: Explainer, noise_levels: float, *, scenes: int = 
 
 
 def min_max(evidence: NDArray[np.float32]) -> NDArray[np.float32]:
-    """A map as most tools show it: rectified and stretched between its own extremes."""
+    """Rectify a map and stretch it between its own extremes, as most tools do."""
     positive = np.maximum(evidence, 0.0)
     positive = positive - positive.min()
     stretched: NDArray[np.float32] = positive / (1e-7 + positive.max())
@@ -122,63 +124,60 @@ def min_max(evidence: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def flicker(heats: Sequence[NDArray[np.float32]]) -> float:
-    """Mean absolute change from each map to the next."""
+    """Return the mean absolute change from each map to the next."""
     return float(np.mean([np.abs(after - before).mean() for before, after in pairwise(heats)]))
 
 
-def measure_scramble(explainer: Explainer, *, scenes: int = 40) -> Promise:
-    """Rank correlation of maps with those of the same network with random weights.
+def measure_randomization(explainer: Explainer, *, scenes: int = 40) -> Promise:
+    """Measure the rank correlation of maps with those of the same network with random weights.
 
     Args:
         explainer: With the trained weights.
-        scenes: How many scenes.
+        scenes: Number of scenes.
     """
-    found = []
-    with Explainer(randomize_weights(explainer.classifier), compile="off") as scrambled:
+    correlations = []
+    with Explainer(randomize_weights(explainer.classifier), compile="off") as randomized:
         for seed in range(scenes):
-            picture = render_scene(500 + seed, width=_SIZE[0], height=_SIZE[1]).image
-            said = explainer.explain(picture, classes="top")
-            other = scrambled.explain(picture, classes=said.explained[0])
-            found.append(rank_correlation(said.evidence[0], other.evidence[0]))
-    mean = statistics.fmean(found)
+            image = render_scene(500 + seed, width=_SIZE[0], height=_SIZE[1]).image
+            trained = explainer.explain(image, classes="top")
+            random = randomized.explain(image, classes=trained.explained[0])
+            correlations.append(rank_correlation(trained.evidence[0], random.evidence[0]))
+    mean = statistics.fmean(correlations)
     return Promise(
         "with scrambled weights the explanation falls apart: rank correlation with the true map",
         f"below {CORRELATION_BAR:g}",
         f"{mean:+.2f} (mean of {scenes} scenes; the middle half "
-        f"{np.percentile(found, 25):+.2f} to {np.percentile(found, 75):+.2f})",
+        f"{np.percentile(correlations, 25):+.2f} to {np.percentile(correlations, 75):+.2f})",
         abs(mean) < CORRELATION_BAR,
         {
             "mean": mean,
-            "median": statistics.median(found),
-            "p25": float(np.percentile(found, 25)),
-            "p75": float(np.percentile(found, 75)),
-            "largest": max(found),
+            "median": statistics.median(correlations),
+            "p25": float(np.percentile(correlations, 25)),
+            "p75": float(np.percentile(correlations, 75)),
+            "largest": max(correlations),
         },
     )
 
 
-class _Timed(Explainer):
-    """An explainer that takes at least so long for a picture, and remembers how long it took."""
+class _TimedExplainer(Explainer):
+    """An explainer that takes at least a given time for a batch, and keeps the times it took."""
 
-    at_least_ms = 0.0
+    def __init__(self, classifier: Classifier) -> None:
+        super().__init__(classifier, compile="off")
+        self.at_least_ms = 0.0
+        self.took_ms: list[float] = []
 
     def explain_batch(self, *arguments: Any, **options: Any) -> list[Explanation]:  # noqa: ANN401
         """See `Explainer.explain_batch`."""
         began = time.perf_counter()
-        found = super().explain_batch(*arguments, **options)
+        explanations = super().explain_batch(*arguments, **options)
         time.sleep(max(0.0, self.at_least_ms / 1000.0 - (time.perf_counter() - began)))
         self.took_ms.append((time.perf_counter() - began) * 1000.0)
-        return found
-
-    @property
-    def took_ms(self) -> list[float]:
-        """How long each call took."""
-        taken: list[float] = self.__dict__.setdefault("_took_ms", [])
-        return taken
+        return explanations
 
 
-class _Witness(Sink):
-    """Notes the age of every frame right after it was drawn and shown."""
+class _AgeSink(Sink):
+    """Keeps the age of every frame right after it was drawn and shown."""
 
     def __init__(self) -> None:
         self.ages_ms: list[float] = []
@@ -191,30 +190,30 @@ class _Witness(Sink):
         *,
         extra: Mapping[str, Any] | None = None,
     ) -> None:
-        """Note the frame's age."""
+        """Add the frame's age."""
         assert frame.captured_seconds is not None, "a live source's"
         self.ages_ms.append((time.monotonic() - frame.captured_seconds) * 1000.0)
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: nothing is held."""
 
     @property
     def description(self) -> str:
-        """How many frames were seen."""
+        """Number of frames that were shown."""
         return f"{len(self.ages_ms)} frames"
 
 
 def measure_latency(seconds: float, *, at_least_ms: float = 0.0, window: bool = False) -> Promise:
-    """From capture to show, with a camera of 30 pictures a second and the network in the box.
+    """Measure the time from capture to show, with a camera of 30 fps and the bundled network.
 
     Args:
-        seconds: How long.
-        at_least_ms: How long explaining takes at least.
-        window: Show the pictures in a window; without one they are drawn all the same.
+        seconds: Length of the run.
+        at_least_ms: Least time that explaining takes.
+        window: Show the images in a window; without one they are drawn all the same.
     """
-    witness, stop = _Witness(), StopToken()
+    ages, stop = _AgeSink(), StopToken()
     with ExitStack() as stack:
-        explainer = stack.enter_context(_Timed(load_classifier("scenes"), compile="off"))
+        explainer = stack.enter_context(_TimedExplainer(load_classifier("scenes")))
         camera = stack.enter_context(
             LiveScene(seed=4, width=_SIZE[0], height=_SIZE[1], fps=CAMERA_FPS)
         )
@@ -229,14 +228,14 @@ def measure_latency(seconds: float, *, at_least_ms: float = 0.0, window: bool = 
         summary = run_session(
             camera,
             explainer,
-            [witness],
+            [ages],
             overlay=OverlayOptions(),
             options=RunOptions(),
             window_title="live-gradcam: measuring" if window else None,
             stop=stop,
         )
     return judge_latency(
-        witness.ages_ms, explainer.took_ms, seconds, fps=summary.per_second, dropped=summary.dropped
+        ages.ages_ms, explainer.took_ms, seconds, fps=summary.per_second, dropped=summary.dropped
     )
 
 
@@ -248,7 +247,7 @@ def judge_latency(
     fps: float = 0.0,
     dropped: int | None = None,
 ) -> Promise:
-    """Hold the ages of the frames shown against the time that explaining took.
+    """Compare the ages of the frames shown with the time that explaining took.
 
     Args:
         ages_ms: From capture to show, frame by frame.

@@ -1,4 +1,4 @@
-"""Alternating repetitions and their medians: on a busy machine only ratios of one run mean much."""
+"""Alternating repetitions and their medians: on a busy machine only ratios of one run count."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One thing to measure.
+    """Work whose time is measured.
 
     Attributes:
         name: Key in the results.
-        title: What it is, for the table.
-        run: Does it once.
-        per: How many frames one call handles; the results are per frame.
-        once: Whether a call is long enough to be timed alone.
+        title: Description for the table.
+        run: Does the work once.
+        per: Number of frames that one call handles; the results are per frame.
+        once: A call is long enough to be timed alone.
     """
 
     name: str
@@ -38,10 +38,10 @@ def measure(
     """Run all cases in turn, again and again.
 
     Args:
-        cases: What to measure; each is warmed up first.
-        rounds: How often each has its turn.
-        repeats: How often each is timed, one time after the other, in a turn; long ones once.
-        on_round: Told the number of rounds done and in all.
+        cases: Measured; each is warmed up first.
+        rounds: Number of turns of each case.
+        repeats: Number of calls of a case, one after the other, in a turn; long ones have one.
+        on_round: Called with the number of rounds done and in all.
 
     Returns:
         Median of milliseconds per frame, by the case's name.

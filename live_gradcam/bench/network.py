@@ -1,4 +1,4 @@
-"""The network's part: a plain forward, our forward, and explanations of one to all classes."""
+"""Cases of the network: a plain forward, our forward, and explanations of one to all classes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CLASSES = 1000
 
 
 class ScoresOnly(Head):
-    """A head without any evidence: what is left of our forward is the forward."""
+    """A head without any evidence: our forward with nothing but the forward."""
 
     all_maps_are_cheap = True
 
@@ -48,7 +48,7 @@ class ScoresOnly(Head):
 
 
 def plain_network() -> nn.Module:
-    """Torchvision's ResNet-18 with seeded random weights: the numbers do not change the time."""
+    """Make torchvision's ResNet-18 with random weights, which do not change the time."""
     from torchvision.models import resnet18
 
     torch.manual_seed(0)
@@ -57,7 +57,7 @@ def plain_network() -> nn.Module:
 
 
 def classifier_of(network: nn.Module) -> Classifier:
-    """The plain network as a classifier of ours."""
+    """Wrap the plain network as a classifier of ours."""
     return Classifier.from_module(
         network,
         layer="layer4",
@@ -68,18 +68,18 @@ def classifier_of(network: nn.Module) -> Classifier:
 
 
 def random_image(width: int, height: int, seed: int = 0) -> Image:
-    """Seeded smooth noise, ``uint8 (height, width, 3)``."""
+    """Make seeded noise, ``uint8 (height, width, 3)``."""
     generator = np.random.default_rng(seed)
     return generator.integers(0, 256, (height, width, 3), np.uint8)
 
 
 def network_cases(network: nn.Module, explainer: Explainer, classifier: Classifier) -> list[Case]:
-    """Cases of batch 1, 8 and 32.
+    """Make the cases of batch 1, 8 and 32.
 
     Args:
         network: The plain one, on the explainer's device.
         explainer: Ours.
-        classifier: What it explains.
+        classifier: Explained by it.
     """
     small = random_image(SIZE, SIZE)
     large = random_image(1280, 720)
@@ -111,7 +111,7 @@ def network_cases(network: nn.Module, explainer: Explainer, classifier: Classifi
             lambda: explainer.explain(large, classes="top"),
         )
     )
-    cases.append(_picture_case(explainer))
+    cases.append(_frame_case(explainer))
     for batch in (8, 32):
         images = [random_image(1280, 720, seed) for seed in range(4)] * (batch // 4)
         cases.append(
@@ -125,8 +125,8 @@ def network_cases(network: nn.Module, explainer: Explainer, classifier: Classifi
     return cases
 
 
-def _picture_case(explainer: Explainer) -> Case:
-    """What a live session does for a frame, from the camera's memory to the window's."""
+def _frame_case(explainer: Explainer) -> Case:
+    """The work of a live session for a frame, from the camera's memory to the window's."""
     frame = random_image(1920, 1080)
     painter = Painter(OverlayOptions(), moving=True)
 
@@ -146,8 +146,8 @@ def _bare_case(explainer: Explainer, classifier: Classifier) -> Case:
     if runtime.state == "recorded":
         with torch.no_grad():
             accelerator = cuda_device(torch.device(runtime.device))
-            recorded = GraphedNetwork(network, accelerator, (1, SIZE, SIZE), depth=1)
-        return Case("bare", title, lambda: recorded.start(pixels, (-1,))())
+            graphed = GraphedNetwork(network, accelerator, (1, SIZE, SIZE), depth=1)
+        return Case("bare", title, lambda: graphed.start(pixels, (-1,))())
     selection = torch.tensor([-1], device=runtime.device)
     engine = _compiled(network, runtime.threads) if runtime.compiled else network
 
@@ -159,7 +159,7 @@ def _bare_case(explainer: Explainer, classifier: Classifier) -> Case:
 
 
 def _compiled(network: FusedNetwork, threads: int) -> Engine:
-    """The network as the explainer compiles its own, from the same cache.
+    """Compile the network as the explainer compiles its own, from the same cache.
 
     Raises:
         DeviceError: It cannot be compiled.

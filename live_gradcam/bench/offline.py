@@ -1,4 +1,4 @@
-"""The whole offline way at 1280x720: its three floors alone, the pipeline, and the usual loop."""
+"""Cases of the offline pipeline at 1280x720: its stages alone, all of it, and the usual loop."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -14,19 +15,19 @@ from live_gradcam.bench.network import SIZE
 from live_gradcam.capture.scene import SceneSource
 from live_gradcam.capture.video import VideoSource
 from live_gradcam.explain.explainer import Explainer
-from live_gradcam.explain.omp import aside
+from live_gradcam.explain.omp import in_short_lived_thread
 from live_gradcam.native import cv2
 from live_gradcam.painter import Painter
 from live_gradcam.pipeline import RunOptions, run_offline
 from live_gradcam.show.open import open_sink
 from live_gradcam.show.overlay import OverlayOptions
-from live_gradcam.values import Explanation, Frame, Image
+from live_gradcam.values import Explanation, Frame, Image, Region
 
 WIDTH, HEIGHT = 1280, 720
 
 
 def make_clip(folder: Path, frames: int) -> Path:
-    """A generated clip of so many frames at 1280x720 as H.264."""
+    """Write a generated clip with a number of frames at 1280x720 as H.264."""
     path = folder / "clip.mp4"
     blank: Explanation | None = None
     with SceneSource(seed=3, width=WIDTH, height=HEIGHT, max_frames=frames) as source:
@@ -40,7 +41,7 @@ def make_clip(folder: Path, frames: int) -> Path:
 
 
 def offline_cases(clip: Path, explainer: Explainer, folder: Path) -> list[Case]:
-    """Decode, explain, draw and encode alone, and all of it together."""
+    """Make cases that decode, explain, draw and encode alone, and one that does all of it."""
     with VideoSource(clip) as source:
         frames = list(source)
         info = source.info
@@ -70,13 +71,15 @@ def offline_cases(clip: Path, explainer: Explainer, folder: Path) -> list[Case]:
             for frame, explanation in zip(frames, explanations, strict=True)
         ]
 
-    pictures = draw()
+    rendered_frames = draw()
 
     def encode() -> None:
         path = next(names)
         with open_sink(str(path), info) as sink:
-            for frame, picture, explanation in zip(frames, pictures, explanations, strict=True):
-                sink.write(frame, picture, explanation)
+            for frame, rendered, explanation in zip(
+                frames, rendered_frames, explanations, strict=True
+            ):
+                sink.write(frame, rendered, explanation)
         path.unlink()
 
     def offline() -> None:
@@ -94,7 +97,9 @@ def offline_cases(clip: Path, explainer: Explainer, folder: Path) -> list[Case]:
     count = len(frames)
     return [
         Case("decode", "decode alone", decode, per=count, once=True),
-        Case("explain", "explain alone", lambda: aside(explain), per=count, once=True),
+        Case(
+            "explain", "explain alone", lambda: in_short_lived_thread(explain), per=count, once=True
+        ),
         Case("draw", "draw alone", draw, per=count, once=True),
         Case("encode", "encode alone", encode, per=count, once=True),
         Case("offline", "the whole offline pipeline", offline, per=count, once=True),
@@ -102,19 +107,21 @@ def offline_cases(clip: Path, explainer: Explainer, folder: Path) -> list[Case]:
 
 
 def naive_case(clip: Path, network: nn.Module, folder: Path, frames: int) -> Case:
-    """The loop that people write today: OpenCV in and out, pytorch-grad-cam in between.
+    """Make the loop that people write today: OpenCV in and out, pytorch-grad-cam in between.
 
     Args:
-        clip: Has at least so many frames.
+        clip: Has at least as many frames.
         network: Torchvision's.
-        folder: For what it writes.
-        frames: How many it explains.
+        folder: For its output.
+        frames: Number of frames that it explains.
 
     Raises:
         ImportError: pytorch-grad-cam is not installed.
     """
     run = _naive(clip, network, folder, frames)
-    return Case("naive_loop", "the usual loop", lambda: aside(run), per=frames, once=True)
+    return Case(
+        "naive_loop", "the usual loop", lambda: in_short_lived_thread(run), per=frames, once=True
+    )
 
 
 def _naive(clip: Path, network: nn.Module, folder: Path, frames: int) -> Callable[[], None]:
@@ -135,12 +142,12 @@ def _naive(clip: Path, network: nn.Module, folder: Path, frames: int) -> Callabl
             x = x.to(device)
             heat = cv2.resize(cam(input_tensor=x, targets=None)[0], (WIDTH, HEIGHT))
             whole = image[:, :, ::-1].astype("float32") / 255.0
-            picture = show_cam_on_image(whole, heat, use_rgb=True)
+            rendered = show_cam_on_image(whole, heat, use_rgb=True)
             with torch.no_grad():
                 label = int(network(x).argmax())
-            picture = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
-            cv2.putText(picture, str(label), (20, 60), 0, 1.5, (255, 255, 255), 2)
-            writer.write(picture)
+            rendered = cv2.cvtColor(rendered, cv2.COLOR_RGB2BGR)
+            cv2.putText(rendered, str(label), (20, 60), 0, 1.5, (255, 255, 255), 2)
+            writer.write(rendered)
         writer.release()
         capture.release()
 
@@ -148,11 +155,7 @@ def _naive(clip: Path, network: nn.Module, folder: Path, frames: int) -> Callabl
 
 
 def _nothing(frame: Frame) -> Explanation:
-    """What a sink that only wants the picture is given."""
-    import numpy as np
-
-    from live_gradcam.values import Region
-
+    """An explanation for a sink that only takes the image."""
     height, width = frame.image.shape[:2]
     evidence = np.zeros((0, 1, 1), np.float32)
     return Explanation((), (), evidence, Region(0, 0, width, height))

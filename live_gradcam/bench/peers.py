@@ -15,10 +15,14 @@ from live_gradcam.bench.network import SIZE
 
 
 def peer_cases(network: nn.Module, on_missing: Callable[[str], None]) -> list[Case]:
-    """One case for each peer that can be imported; the others are named.
+    """Make a case for each peer that can be imported, and name the others.
 
-    All run where the network is, and what they give is fetched to the CPU as ours is; OpenVINO
+    All run where the network is, and their results are fetched to the CPU as ours are; OpenVINO
     always runs on the CPU.
+
+    Args:
+        network: Torchvision's.
+        on_missing: Called with the name of each peer that cannot be imported.
     """
     cases = []
     for name, title, make in (

@@ -49,7 +49,7 @@ _RATIOS: Mapping[str, tuple[str, Callable[[Mapping[str, float]], float]]] = {
 
 
 def ratios_of(medians_ms: Mapping[str, float]) -> dict[str, float]:
-    """Every ratio whose parts were measured."""
+    """Return every ratio whose parts were measured."""
     found = {}
     for name, (_, ratio) in _RATIOS.items():
         try:
@@ -60,12 +60,12 @@ def ratios_of(medians_ms: Mapping[str, float]) -> dict[str, float]:
 
 
 def ratio_title(name: str) -> str:
-    """What a ratio means."""
+    """Return the description of a ratio."""
     return _RATIOS[name][0]
 
 
 def machine() -> str:
-    """The machine in one line: ratios travel, milliseconds do not."""
+    """Describe the machine in one line: ratios travel, milliseconds do not."""
     import torch
 
     return (
@@ -104,7 +104,7 @@ def write_json(
 
 
 def promises_markdown(promises: Sequence[Promise]) -> str:
-    """The promises as a table for a README."""
+    """Format the promises as a table for a README."""
     rows = ["| promise | bar | measured | kept |", "|---|---|---|---|"]
     rows += [
         f"| {each.what} | {each.bar} | {each.measured} | {'yes' if each.kept else 'no'} |"

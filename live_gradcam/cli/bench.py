@@ -117,9 +117,9 @@ def _measure_speed(arguments: BenchArguments, effort: _Effort, console: Console)
     from live_gradcam.bench.network import classifier_of, plain_network
     from live_gradcam.bench.report import machine, ratio_title, ratios_of, write_json
     from live_gradcam.explain.explainer import Explainer
-    from live_gradcam.explain.omp import aside
+    from live_gradcam.explain.omp import in_short_lived_thread
 
-    network = aside(plain_network)
+    network = in_short_lived_thread(plain_network)
     classifier = classifier_of(network)
     missing: list[str] = []
     if arguments.compile:
@@ -129,8 +129,8 @@ def _measure_speed(arguments: BenchArguments, effort: _Effort, console: Console)
         tempfile.TemporaryDirectory(prefix="live-gradcam-bench-") as name,
     ):
         plain = network
-        network = aside(lambda: copy.deepcopy(plain).to(explainer.runtime.device))
-        aside(lambda: _warm_up(explainer))
+        network = in_short_lived_thread(lambda: copy.deepcopy(plain).to(explainer.runtime.device))
+        in_short_lived_thread(lambda: _warm_up(explainer))
         frames = _frame_cases(arguments, network, explainer, classifier, missing)
         films = _film_cases(arguments, effort, network, explainer, Path(name), missing)
         medians = _take_turns(frames, films, effort, console)
@@ -164,11 +164,11 @@ def _frame_cases(
 ) -> Sequence[Case]:
     from live_gradcam.bench.network import network_cases
     from live_gradcam.bench.peers import peer_cases
-    from live_gradcam.explain.omp import aside
+    from live_gradcam.explain.omp import in_short_lived_thread
 
-    cases = aside(lambda: network_cases(network, explainer, classifier))
+    cases = in_short_lived_thread(lambda: network_cases(network, explainer, classifier))
     if arguments.peers:
-        cases += aside(lambda: peer_cases(network, missing.append))
+        cases += in_short_lived_thread(lambda: peer_cases(network, missing.append))
     return cases
 
 
@@ -181,10 +181,10 @@ def _film_cases(
     missing: Sequence[str],
 ) -> Sequence[Case]:
     from live_gradcam.bench.offline import make_clip, naive_case, offline_cases
-    from live_gradcam.explain.omp import aside
+    from live_gradcam.explain.omp import in_short_lived_thread
 
     clip = make_clip(folder, effort.clip_frames)
-    cases = aside(lambda: offline_cases(clip, explainer, folder))
+    cases = in_short_lived_thread(lambda: offline_cases(clip, explainer, folder))
     if arguments.peers and "pytorch_grad_cam" not in missing:
         cases.append(naive_case(clip, network, folder, effort.naive_frames))
     return cases
@@ -194,14 +194,14 @@ def _take_turns(
     frames: Sequence[Case], films: Sequence[Case], effort: _Effort, console: Console
 ) -> Mapping[str, float]:
     from live_gradcam.bench.measure import measure
-    from live_gradcam.explain.omp import aside
+    from live_gradcam.explain.omp import in_short_lived_thread
 
     with console.progress("measuring") as line:
 
         def on_round(done: int, total: int) -> None:
             line.update(done, total, None)
 
-        medians = aside(
+        medians = in_short_lived_thread(
             lambda: measure(
                 [*frames], rounds=effort.rounds, repeats=effort.repeats, on_round=on_round
             )
@@ -212,16 +212,16 @@ def _take_turns(
 
 def _measure_live(arguments: BenchArguments, effort: _Effort, console: Console) -> None:
     """Measure what a live session promises, and print it as a table."""
-    from live_gradcam.bench.live import measure_flicker, measure_latency, measure_scramble
+    from live_gradcam.bench.live import measure_flicker, measure_latency, measure_randomization
     from live_gradcam.bench.report import machine, promises_markdown, write_promises
-    from live_gradcam.explain.classifier import load_classifier
     from live_gradcam.explain.explainer import Explainer
+    from live_gradcam.explain.load import load_classifier
 
     console.note("measuring; this takes a minute or two ...")
     with Explainer(load_classifier("scenes"), compile="off") as explainer:
         promises = [
             measure_flicker(explainer, _SENSOR_NOISE, scenes=effort.flicker_scenes),
-            measure_scramble(explainer, scenes=effort.scramble_scenes),
+            measure_randomization(explainer, scenes=effort.scramble_scenes),
         ]
     promises.append(measure_latency(effort.live_seconds))
     console.out(f"{machine()}\n\n{promises_markdown(promises)}")

@@ -109,9 +109,9 @@ def _list_layers(console: Console, model: str) -> None:
     Raises:
         ModelError: There is no such network.
     """
-    from live_gradcam.explain.layers import layers_of
+    from live_gradcam.explain.load import list_layers_by_name
 
-    layers, default = layers_of(model)
+    layers, default = list_layers_by_name(model)
     console.table(
         ("index", "layer", "channels", "grid", "default"),
         [

@@ -109,7 +109,7 @@ def open_classifier(options: NetworkOptions, console: Console) -> Classifier:
         ModelError: It, its weights or its labels cannot be used, or it has no such layer.
         UsageError: One of several layers, or an index, is not in its list.
     """
-    from live_gradcam.explain.classifier import load_classifier
+    from live_gradcam.explain.load import load_classifier
 
     return load_classifier(
         options.model,

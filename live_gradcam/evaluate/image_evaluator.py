@@ -173,7 +173,7 @@ class ImageEvaluator:
         self, sample: Sample, explanation: Explanation
     ) -> tuple[tuple[float, bool] | None, measures.Curves | None]:
         """Return average drop and increase, and the curves: each where it is wanted."""
-        inputs = self.scorer.see(sample.image, self.options.view).inputs
+        inputs = self.scorer.network_input(sample.image, self.options.view).pixels
         evidence, explained = explanation.evidence[0], explanation.explained[0]
 
         def score(several: measures.Inputs) -> NDArray[np.float64]:
@@ -193,7 +193,7 @@ class ImageEvaluator:
     def _measure_objects(
         self, sample: Sample, explanation: Explanation
     ) -> tuple[ObjectResult, ...]:
-        height, width = self.scorer.see(sample.image, self.options.view).inputs.shape[1:]
+        height, width = self.scorer.network_input(sample.image, self.options.view).pixels.shape[1:]
         objects = []
         for index, whole in sample.class_masks().items():
             mask = measures.in_view(whole, explanation.region, height, width)

@@ -1,51 +1,43 @@
-"""A classifier: a network cut in two, with the names of its classes and its preprocessing.
+"""Classifiers: networks cut in two at the explained layer, with their labels and preprocessing.
 
-Networks that have a name are found by `live_gradcam.explain.networks.find`; here they are cut,
-and the parts are proved to be the network.
+Whole networks come from `live_gradcam.explain.networks`; here they are cut, and the parts are
+proved to be the network.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections import OrderedDict
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from live_gradcam.choices import DEFAULT_FUSE, DEFAULT_MODEL, Fuse
 from live_gradcam.errors import ModelError
-from live_gradcam.explain.cutting.cut import Cut, cut_network, find_layer
-from live_gradcam.explain.cutting.layouts import (
-    LayoutChoice,
-    check_layout,
-    fit_parts,
-    probe,
-    probe_pixels,
-)
+from live_gradcam.explain.cutting.cut import Cut, cut_network
+from live_gradcam.explain.cutting.layouts import check_layout, fit_parts, probe, probe_pixels
 from live_gradcam.explain.heads import Head
-from live_gradcam.explain.networks.download import Progress
-from live_gradcam.explain.networks.find import NetworkSpec, find_network
 from live_gradcam.explain.networks.labels import Labels, find_class, resolve_labels
+from live_gradcam.explain.networks.spec import LayoutChoice, NetworkSpec
 from live_gradcam.explain.omp import short_lived_thread
 from live_gradcam.explain.preprocess import Preprocessing
+from live_gradcam.explain.tracing import find_layer
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Classifier:
-    """A network cut at the explained layer. Immutable; may be shared by threads and explainers.
+    """Network cut at the explained layer. Immutable; may be shared by threads and explainers.
 
     Attributes:
         name: Short name of the network.
         layer: Name of the explained layer.
         labels: Names of the classes, in order.
-        preprocessing: How the network wants its pictures.
-        trunk: From normalised RGB ``(N, 3, H, W)`` to the layer's activations: ``(N, C, h, w)``, or
-            what `Head.to_grid` makes that of.
+        preprocessing: Resizing, cropping and normalisation of the network's images.
+        trunk: From normalised RGB ``(N, 3, H, W)`` to the layer's activations: maps
+            ``(N, C, h, w)``, channels-last maps ``(N, h, w, C)`` or tokens ``(N, T, C)``.
         head: From the activations to logits and to evidence.
-        weights_origin: Where the weights come from, as a short sentence.
-        notes: One sentence for each thing that was understood rather than plain.
+        weights_origin: Source of the weights, as a short sentence.
+        notes: One sentence for each thing that had to be interpreted.
     """
 
     name: str
@@ -68,7 +60,7 @@ class Classifier:
         return len(self.labels)
 
     def class_index(self, name_or_index: str | int) -> int:
-        """The class that a name or an index means.
+        """Return the index of the class that a name or an index means.
 
         Args:
             name_or_index: An index, a whole label, one of its comma-separated synonyms, or a part
@@ -92,9 +84,9 @@ class Classifier:
         layout: LayoutChoice = "auto",
         prefix_tokens: int | None = None,
     ) -> Classifier:
-        """A classifier from any network that `torch.fx` can trace.
+        """Make a classifier from any network that `torch.fx` can trace.
 
-        A vision transformer of one's own, explained where pytorch-grad-cam would::
+        For example a vision transformer, explained at the layer that pytorch-grad-cam suggests::
 
             Classifier.from_module(vit, layer="encoder.layers.-1.ln_1", labels=["cat", "dog"])
 
@@ -105,12 +97,12 @@ class Classifier:
                 channels-last maps may flow past a layer inside.
             labels: Names of the classes or a file with them; ``class 0``, ``class 1``, ... if
                 ``None``.
-            preprocessing: How the network wants its pictures; ImageNet's usual one if ``None``.
+            preprocessing: Preprocessing of the network's images; ImageNet's usual one if ``None``.
             name: Short name for titles and messages.
-            layout: What the layer puts out: maps ``"nchw"`` or ``"nhwc"``, or ``"tokens"``
+            layout: Layout of the layer's output: maps ``"nchw"`` or ``"nhwc"``, or ``"tokens"``
                 ``(N, T, C)``, row by row; ``"auto"`` tells them by their shape.
-            prefix_tokens: How many tokens come before those of the patches (a class token,
-                registers); ``None`` takes what is left over of the largest square that fits.
+            prefix_tokens: Number of tokens before those of the patches (a class token, registers);
+                ``None`` takes what is left over of the largest square that fits.
 
         Raises:
             ModelError: The layer does not exist or does not cut the network in two, the layout is
@@ -118,12 +110,11 @@ class Classifier:
             UsageError: There is no such layout.
         """
         check_layout(layout, prefix_tokens)
-        own = copy.deepcopy(module).eval().requires_grad_(False).float().cpu()
         preprocessing = preprocessing or Preprocessing()
-        return _classify(
+        return build_classifier(
             NetworkSpec(
                 name=name,
-                network=own,
+                network=_frozen_copy(module),
                 layer=layer,
                 labels=labels,
                 preprocessing=preprocessing,
@@ -135,6 +126,7 @@ class Classifier:
         )
 
     @classmethod
+    @short_lived_thread
     def from_parts(
         cls,
         trunk: nn.Module,
@@ -146,7 +138,7 @@ class Classifier:
         layout: LayoutChoice = "auto",
         prefix_tokens: int | None = None,
     ) -> Classifier:
-        """A classifier from a network that is in two parts already.
+        """Make a classifier from a network that is in two parts already.
 
         Args:
             trunk: From normalised RGB ``(N, 3, H, W)`` to activations; copied.
@@ -154,7 +146,7 @@ class Classifier:
             labels: As for `from_module`.
             preprocessing: As for `from_module`.
             name: As for `from_module`.
-            layout: As for `from_module`, of what the trunk gives.
+            layout: As for `from_module`, of the trunk's output.
             prefix_tokens: As for `from_module`.
 
         Raises:
@@ -162,119 +154,62 @@ class Classifier:
         """
         check_layout(layout, prefix_tokens)
         preprocessing = preprocessing or Preprocessing()
-        own = [
-            copy.deepcopy(part).eval().requires_grad_(False).float().cpu() for part in (trunk, head)
-        ]
-        return _assemble(
+        cut = Cut(_frozen_copy(trunk), _frozen_copy(head))
+        spec = NetworkSpec(
             name=name,
+            network=nn.Sequential(OrderedDict(trunk=cut.trunk, head=cut.head)),
             layer="trunk",
-            network=None,
-            cut=Cut(own[0], own[1]),
             labels=labels,
             preprocessing=preprocessing,
+            origin="weights of the given module",
             probe_size=preprocessing.crop_size,
             layout=layout,
             prefix_tokens=prefix_tokens,
         )
+        return _assemble(spec, cut)
 
 
-def load_classifier(
-    name: str = DEFAULT_MODEL,
-    *,
-    weights: Any = None,  # noqa: ANN401 - torchvision's weight entries are untyped
-    labels: Labels = None,
-    layer: str | int | None = None,
-    fuse: Fuse = DEFAULT_FUSE,
-    progress: Progress | None = None,
-    on_notice: Callable[[str], None] | None = None,
-) -> Classifier:
-    """Load a network with its weights, labels and preprocessing, ready to be explained.
+def build_classifier(spec: NetworkSpec) -> Classifier:
+    """Cut a network at its layer.
 
     Args:
-        name: A torchvision classification network, ``timm:NAME``, or ``scenes``, the bundled one.
-        weights: A checkpoint file (``.pth``, ``.pt``, ``.safetensors``), the name of a torchvision
-            weights entry (``IMAGENET1K_V2``) or the entry itself; ``None`` takes torchvision's
-            (or timm's) default, downloaded once.
-        labels: Names of the classes, or a file with them; ``None`` takes the weights' own.
-        layer: The layer to explain: a name or an index in the list that
-            `live_gradcam.explain.layers.list_layers` gives (negative from the end), or any module
-            as for `Classifier.from_module`; several of the list, separated by commas, or ``all``;
-            ``None`` takes the last one that still has places.
-        fuse: What becomes of the maps of several layers.
-        progress: Told about a download; ``None`` shows a bar on stderr. timm shows its own.
-        on_notice: Told, in one sentence each, what was understood rather than plain.
+        spec: Its network becomes part of the classifier and is not copied.
 
     Raises:
-        ModelError: The network, its weights or its labels cannot be used, or it has no such layer.
-        UsageError: One of several layers, or an index, is not in the list.
+        ModelError: The layer does not exist or does not cut the network in two, or the labels do
+            not fit the classes.
     """
-    found = find_network(name, weights, labels, progress)
-    classifier = _classify(found)
-    if layer is not None:
-        from live_gradcam.explain.layers import choose_layers  # which needs classifiers itself
-
-        chosen = choose_layers(classifier, str(layer), fuse=fuse)
-        elsewhere = replace(found, layer=str(layer), layout="auto", prefix_tokens=None)
-        classifier = chosen or _classify(elsewhere)
-    for note in classifier.notes:
-        if on_notice is not None:
-            on_notice(note)
-    return classifier
+    layer = find_layer(spec.network, spec.layer)
+    cut = cut_network(spec.network, layer, carry=spec.layout != "nchw")
+    return _assemble(replace(spec, layer=layer), cut)
 
 
-def _classify(found: NetworkSpec) -> Classifier:
-    """A network cut at its layer."""
-    layer = find_layer(found.network, found.layer)
-    return _assemble(
-        name=found.name,
-        layer=layer,
-        network=found.network,
-        cut=cut_network(found.network, layer, carry=found.layout != "nchw"),
-        labels=found.labels,
-        preprocessing=found.preprocessing,
-        probe_size=found.probe_size,
-        layout=found.layout,
-        prefix_tokens=found.prefix_tokens,
-        origin=found.origin,
-        notes=found.notes,
-    )
+def _frozen_copy(module: nn.Module) -> nn.Module:
+    return copy.deepcopy(module).eval().requires_grad_(False).float().cpu()
 
 
 @short_lived_thread
 @torch.no_grad()
-def _assemble(
-    *,
-    name: str,
-    layer: str,
-    network: nn.Module | None,
-    cut: Cut,
-    labels: Labels,
-    preprocessing: Preprocessing,
-    probe_size: int,
-    layout: LayoutChoice,
-    prefix_tokens: int | None,
-    origin: str = "weights of the given module",
-    notes: tuple[str, ...] = (),
-) -> Classifier:
+def _assemble(spec: NetworkSpec, cut: Cut) -> Classifier:
     """Check on random input that the parts are the network, and find the head that fits."""
-    values = probe(cut, layer, probe_size)
+    values = probe(cut, spec.layer, spec.probe_size)
     logits = cut.head(values.clone())
     if not isinstance(logits, Tensor) or logits.ndim != 2:
         shape = tuple(getattr(logits, "shape", ()))
         cause = f"its output {shape} is not (N, classes)"
-        raise ModelError("cannot use the network", name, cause)
-    pixels = probe_pixels(probe_size)
-    if network is not None and not torch.allclose(logits, network(pixels), 1e-4, 1e-4, True):
+        raise ModelError("cannot use the network", spec.name, cause)
+    expected = spec.network(probe_pixels(spec.probe_size))
+    if not torch.allclose(logits, expected, 1e-4, 1e-4, True):
         cause = "the part after the layer does not reproduce the network"
-        raise ModelError("cannot explain layer", layer, cause, "Name another layer")
-    parts = fit_parts(cut, layer, values, probe_size, layout=layout, prefix_tokens=prefix_tokens)
+        raise ModelError("cannot explain layer", spec.layer, cause, "Name another layer")
+    parts = fit_parts(cut, spec, values)
     return Classifier(
-        name=name,
-        layer=layer,
-        labels=resolve_labels(labels, logits.shape[1]),
-        preprocessing=preprocessing,
+        name=spec.name,
+        layer=spec.layer,
+        labels=resolve_labels(spec.labels, logits.shape[1]),
+        preprocessing=spec.preprocessing,
         trunk=parts.trunk,
         head=parts.head,
-        weights_origin=origin,
-        notes=notes,
+        weights_origin=spec.origin,
+        notes=spec.notes,
     )

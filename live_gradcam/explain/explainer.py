@@ -1,4 +1,4 @@
-"""Pictures in, explanations out: one or a batch, from any number of threads."""
+"""Images in, explanations out: one or a batch, from any number of threads."""
 
 from __future__ import annotations
 
@@ -26,14 +26,16 @@ from live_gradcam.choices import (
 )
 from live_gradcam.errors import SourceError, UsageError
 from live_gradcam.explain.classifier import Classifier
+from live_gradcam.explain.engine.cuda_graphs import Accelerator
 from live_gradcam.explain.engine.fused import Selection
 from live_gradcam.explain.engine.runner import OutOfMemory, Runner
 from live_gradcam.explain.engine.runtime import Runtime, choose_runtime
 from live_gradcam.explain.heads import FUSED_UNIT, LinearHead, MultiLayerHead
 from live_gradcam.explain.methods import OnForwards, require_method
-from live_gradcam.explain.omp import aside
+from live_gradcam.explain.omp import in_short_lived_thread
 from live_gradcam.explain.preprocess import FramePlan, as_bgr, plan_frame, prepare_batch
 from live_gradcam.explain.protocol import ClassChoice
+from live_gradcam.images.read import read_image
 from live_gradcam.values import Evidence, Explanation, Image, Prediction
 
 if TYPE_CHECKING:
@@ -42,36 +44,40 @@ if TYPE_CHECKING:
 _Finish: TypeAlias = "Callable[[], list[Explanation]]"
 """Waits for a part that was begun."""
 
-Picture: TypeAlias = "str | Path | PilImage | Image"
-"""A file, a PIL picture, or ``uint8 (H, W, 3)`` BGR."""
+ImageLike: TypeAlias = "str | Path | PilImage | Image"
+"""A file, a PIL image, or ``uint8 (H, W, 3)`` BGR."""
 
 
 class Explainer:
-    """Explains pictures with one classifier on one device. A context manager.
+    """Explains images with one classifier on one device. A context manager.
 
-    Keeps nothing of a call beyond it, so many threads may share one. Sets how many threads torch
-    uses in this process where it runs on the CPU.
+    Keeps nothing of a call beyond it, so many threads may share one. On the CPU it sets the number
+    of threads that torch uses in this process.
 
     Args:
-        classifier: What to explain.
+        classifier: Explained; stays as it is.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
-        precision: What the network's trunk runs in; ``auto`` takes half precision where the
-            hardware has it. Evidence is float32 always.
+        precision: Of the network's trunk; ``auto`` takes half precision where the hardware has it.
+            Evidence is float32 always.
         compile: ``auto`` compiles beside the running session after some frames, ``on`` waits for
             it at the first one, ``off`` never compiles.
-        top_k: How many classes are predicted.
-        view: What the network is shown of a picture; see `View`.
-        method: What makes the maps: a name in `live_gradcam.explain.methods`. All run in
-            the same engine and are compiled with it, except Score-CAM, and Ablation-CAM where the
-            head has no closed form: those are many forwards for one picture.
-        on_notice: Told, as one sentence, what goes on differently than was asked for.
-        on_forwards: Told how many of how many masked pictures of a batch Score-CAM has put through
-            the network.
+        top_k: Number of classes that are predicted.
+        view: Part of an image that the network is shown: ``crop``, the central square that it was
+            trained with; ``stretch``, the whole image squeezed into that square; ``full``, the
+            whole image in its own shape, for networks that take any size.
+        method: Makes the maps: ``gradcam`` or another name that ``live-gradcam run --help`` lists.
+            All run in the same engine and are compiled with it, except Score-CAM, and Ablation-CAM
+            where the head has no closed form: those are many forwards for one image.
+        on_notice: Called with a sentence for each thing that differs from what was asked for.
+        on_forwards: Called with the numbers of masked images of a batch that Score-CAM has put
+            through the network, and of all of them.
+        accelerator: Captures the network as a graph; the device's own if not given. For devices
+            other than CUDA's, and for tests.
 
     Raises:
         UsageError: An option has a value that does not exist, or the classifier is explained at
             several layers and the method cannot do that.
-        DeviceError: The device is not there, or cannot compute in this precision.
+        DeviceError: The device does not exist, or cannot compute in this precision.
     """
 
     def __init__(
@@ -86,6 +92,7 @@ class Explainer:
         method: str = DEFAULT_METHOD,
         on_notice: Callable[[str], None] | None = None,
         on_forwards: OnForwards | None = None,
+        accelerator: Accelerator | None = None,
     ) -> None:
         if top_k < 1:
             raise UsageError("cannot predict so few classes", str(top_k), "", "Use 1 or more")
@@ -96,16 +103,18 @@ class Explainer:
         self._classifier = classifier
         self._top_k = min(top_k, classifier.class_count)
         runtime = choose_runtime(device, precision, compile)
+        on_notice = on_notice or (lambda _sentence: None)
         for notice in runtime.notices:
-            (on_notice or _ignore)(notice)
-        self._runner = aside(
+            on_notice(notice)
+        self._runner = in_short_lived_thread(
             lambda: Runner(
                 classifier,
                 runtime,
                 depth=self._top_k,
                 method=self._method,
-                on_notice=on_notice or _ignore,
+                on_notice=on_notice,
                 on_forwards=on_forwards,
+                accelerator=accelerator,
             )
         )
         self._select = lru_cache(maxsize=64)(self._find_selection)
@@ -115,7 +124,7 @@ class Explainer:
 
     @property
     def classifier(self) -> Classifier:
-        """What is explained."""
+        """The explained classifier."""
         return self._classifier
 
     @property
@@ -130,56 +139,56 @@ class Explainer:
 
     @property
     def runtime(self) -> Runtime:
-        """How the network runs at the moment, and why."""
+        """Everything about how the network runs at the moment, and why."""
         return self._runner.runtime
 
     @property
     def compiled(self) -> bool:
-        """Whether a compiled network is in use."""
+        """True if a compiled network is in use."""
         return self._runner.runtime.compiled
 
     @property
     def view(self) -> View:
-        """What the network is shown of a picture unless a call says otherwise."""
+        """Part of an image that the network is shown unless a call says otherwise."""
         return self._view
 
     @property
     def top_k(self) -> int:
-        """How many classes are predicted."""
+        """Number of classes that are predicted."""
         return self._top_k
 
     @property
     def preferred_batch_size(self) -> int:
-        """How many pictures are worth handing to `explain_batch` together.
+        """Number of images that are worth handing to `explain_batch` together.
 
-        How many of them share a forward is found out while explaining.
+        The number that shares a forward is found out while explaining.
         """
         return self._runner.preferred_batch
 
     def explain(
-        self, image: Picture, *, classes: ClassChoice = None, view: View | None = None
+        self, image: ImageLike, *, classes: ClassChoice = None, view: View | None = None
     ) -> Explanation:
-        """Explain one picture; see `explain_batch`."""
+        """Explain one image; see `explain_batch`."""
         return self.explain_batch([image], classes=classes, view=view)[0]
 
     def explain_batch(
-        self, images: Sequence[Picture], *, classes: ClassChoice = None, view: View | None = None
+        self, images: Sequence[ImageLike], *, classes: ClassChoice = None, view: View | None = None
     ) -> list[Explanation]:
-        """Explain pictures of any sizes, several in one forward.
+        """Explain images of any sizes, several in one forward.
 
         Args:
-            images: Files, PIL pictures, or arrays ``uint8 (H, W, 3)`` BGR; none is modified.
-            classes: Which classes get a map: ``None`` the top one, ``"top"`` the ``top_k`` best,
+            images: Files, PIL images, or arrays ``uint8 (H, W, 3)`` BGR; none is modified.
+            classes: Classes that get a map: ``None`` the top one, ``"top"`` the ``top_k`` best,
                 ``"all"`` every class, else names or indices.
-            view: What the network is shown, if not the explainer's own view.
+            view: Part of the images that the network is shown; ``None`` for the explainer's own.
 
         Returns:
-            One explanation for each picture, in order.
+            One explanation for each image, in order.
 
         Raises:
             UsageError: A class or a view does not exist.
-            SourceError: A file cannot be read, or an array is not a picture.
-            DeviceError: The device has too little memory even for one picture.
+            SourceError: A file cannot be read, or an array is not an image.
+            DeviceError: The device has too little memory even for one image.
         """
         shown = self._view if view is None else _checked_view(view)
         listed = isinstance(classes, Sequence) and not isinstance(classes, str)
@@ -210,10 +219,8 @@ class Explainer:
     ) -> None:
         self.close()
 
-    def _as_frame(self, image: Picture) -> Image:
+    def _as_frame(self, image: ImageLike) -> Image:
         if isinstance(image, (str, Path)):
-            from live_gradcam.images.read import read_image
-
             return read_image(image)
         if isinstance(image, np.ndarray):
             if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
@@ -235,7 +242,7 @@ class Explainer:
         return tuple(self._classifier.class_index(each) for each in named)
 
     def _parts(self, plans: Sequence[FramePlan]) -> Iterator[slice]:
-        """Runs of neighbours with one input size, cut into forwards."""
+        """Cut runs of neighbours with one input size into forwards."""
         start = 0
         while start < len(plans):
             height, width = plans[start].height, plans[start].width
@@ -289,10 +296,10 @@ class Explainer:
         selection: Selection,
         reason: OutOfMemory,
     ) -> list[Explanation]:
-        """What does not fit into memory as a whole.
+        """Explain what does not fit into memory as a whole.
 
         Raises:
-            OutOfMemory: Not even one picture fits.
+            OutOfMemory: Not even one image fits.
         """
         half = len(frames) // 2
         if half == 0:
@@ -339,7 +346,7 @@ def _labels_of(classes: Sequence[int], labels: Sequence[str]) -> tuple[str, ...]
 def _predict(
     logits: NDArray[np.float32], labels: Sequence[str], top_k: int, explained: Sequence[int]
 ) -> tuple[Prediction, ...]:
-    """The best classes with their share of the softmax, and those that were asked for by name."""
+    """Return the best classes with their softmax probability, and those asked for by name."""
     best = np.argpartition(logits, -top_k)[-top_k:]
     if len(explained) < len(labels):
         best = np.union1d(best, explained)
@@ -356,7 +363,3 @@ def _checked_view(view: View) -> View:
     if view not in get_args(View):
         raise UsageError("unknown view", str(view), "", f"Choose from {', '.join(get_args(View))}")
     return view
-
-
-def _ignore(_: str) -> None:
-    """Nobody wants to be told."""

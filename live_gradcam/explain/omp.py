@@ -1,4 +1,4 @@
-"""Computing that leaves nothing behind which would slow the network down.
+"""Computing that leaves no idle OpenMP team behind, which would slow the network down.
 
 GNU OpenMP, which torch computes with on Linux, keeps a team of threads for each thread that ever
 computed, for as long as that thread lives. Where the teams together have more threads than there
@@ -13,6 +13,7 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
 
@@ -21,46 +22,45 @@ import torch
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_aside = threading.local()
+_this_thread = threading.local()
 
 
-def aside(work: Callable[[], T]) -> T:
-    """Do some work in a thread that ends with it, and wait for it.
+def in_short_lived_thread(work: Callable[[], T]) -> T:
+    """Return what some work returns, computed in a thread that ends with it.
 
-    Torch's modes, such as ``no_grad``, are those of a new thread. Calls in each other share one.
+    Torch's modes, such as ``no_grad``, are those of a new thread. Nested calls share one thread.
 
     Raises:
         BaseException: Whatever the work raises.
     """
-    if getattr(_aside, "here", False):
+    if getattr(_this_thread, "is_short_lived", False):
         return work()
-    found: list[T] = []
-    failed: list[BaseException] = []
+    # Leaving the block joins the thread, after Ctrl-C too: the interpreter must not end while
+    # native code runs.
+    with ThreadPoolExecutor(1, "short-lived", _mark_as_short_lived) as executor:
+        return executor.submit(work).result()
 
-    def run() -> None:
-        _aside.here = True
-        try:
-            found.append(work())
-        except BaseException as exc:
-            failed.append(exc)
 
-    thread = threading.Thread(target=run, name="aside", daemon=True)
-    thread.start()
-    try:
-        thread.join()
-    except BaseException:  # Ctrl-C: the interpreter must not end while native code runs
-        thread.join()
-        raise
-    if failed:
-        raise failed.pop()
-    return found.pop()
+def _mark_as_short_lived() -> None:
+    _this_thread.is_short_lived = True
+
+
+def short_lived_thread(function: Callable[P, T]) -> Callable[P, T]:
+    """Run all calls of a function by `in_short_lived_thread`."""
+
+    @functools.wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        return in_short_lived_thread(lambda: function(*args, **kwargs))
+
+    return run
 
 
 @contextmanager
 def single_threaded() -> Iterator[None]:
-    """Have what this thread computes meanwhile computed by it alone.
+    """Have torch use no other threads for what this thread computes in the block.
 
-    For work that cannot be done `aside`, because it also waits, for a download say.
+    For work that cannot be done by `in_short_lived_thread`, because it also waits, for a download
+    say.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -68,13 +68,3 @@ def single_threaded() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def short_lived_thread(function: Callable[P, T]) -> Callable[P, T]:
-    """Have all calls of a function done by `aside`."""
-
-    @functools.wraps(function)
-    def run(*args: P.args, **kwargs: P.kwargs) -> T:
-        return aside(lambda: function(*args, **kwargs))
-
-    return run

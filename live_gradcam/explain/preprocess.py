@@ -1,9 +1,9 @@
-"""Frames become the network's pixels: torchvision's own evaluation transform, only cheaper.
+"""From frames to the network's pixels: torchvision's own evaluation transform, only cheaper.
 
-torchvision resizes the whole picture so that its short side fits and then keeps the centre. Here
+torchvision resizes the whole image so that its short side fits and then keeps the centre. Here
 the same filter computes the centre only: the resized grid is cut where it meets the pixel grid of
 the frame, so that every pixel that is kept has the neighbours, the weights and the position that
-it has in the full resize. The result agrees with torchvision's on PIL pictures to one grey level,
+it has in the full resize. The result agrees with torchvision's on PIL images to one grey level,
 and costs a third of a millisecond from 1280x720 instead of six.
 
 Everything stays ``uint8`` BGR; colour order and normalisation are part of the network's graph.
@@ -15,7 +15,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 import torch
@@ -25,14 +25,17 @@ from live_gradcam.choices import View
 from live_gradcam.errors import ModelError
 from live_gradcam.values import Image, Region
 
+if TYPE_CHECKING:
+    from PIL.Image import Image as PilImage
+
 Interpolation: TypeAlias = Literal["bilinear", "bicubic"]
 
 _RESIZERS: Mapping[str, tuple[Callable[..., Tensor], float]] = {
-    # The filter, and how many pixels of the coarser grid it reaches to each side.
+    # The filter, and its reach to each side in pixels of the coarser grid.
     "bilinear": (torch.ops.aten._upsample_bilinear2d_aa, 1.0),
     "bicubic": (torch.ops.aten._upsample_bicubic2d_aa, 2.0),
 }
-# How far, in pixels of the finer grid, a cut may lie beside the frame's pixel grid.
+# Largest distance, in pixels of the finer grid, of a cut from the frame's pixel grid.
 _OFF_GRID = 0.02
 # The whole-frame view keeps the frame's shape up to this ratio; slivers are squeezed.
 _LONGEST_RATIO = 4
@@ -41,7 +44,7 @@ _GRID = 32  # common stride of the networks; whole-frame inputs are rounded to i
 
 @dataclass(frozen=True, slots=True)
 class Preprocessing:
-    """How the network wants its pictures: torchvision's evaluation transform as numbers.
+    """Settings of a network's preprocessing: torchvision's evaluation transform as numbers.
 
     Attributes:
         resize_size: Length in pixels that the short side is resized to.
@@ -49,7 +52,7 @@ class Preprocessing:
         mean: Subtracted per channel, RGB, in 0..1.
         std: Divided by per channel, RGB, in 0..1.
         interpolation: Filter of the resize.
-        antialias: Whether the filter is widened when shrinking; always so for PIL pictures.
+        antialias: The filter is widened when shrinking; always so for PIL images.
     """
 
     resize_size: int = 256
@@ -75,7 +78,7 @@ class Preprocessing:
 
     @classmethod
     def from_transform(cls, transform: Any) -> Preprocessing:  # noqa: ANN401 - torchvision is untyped
-        """The numbers of ``weights.transforms()``."""
+        """Read the numbers of ``weights.transforms()``."""
         return cls(
             resize_size=int(transform.resize_size[0]),
             crop_size=int(transform.crop_size[0]),
@@ -87,7 +90,7 @@ class Preprocessing:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Preprocessing:
-        """The numbers of a model card's ``preprocessing`` entry."""
+        """Read the numbers of a model card's ``preprocessing`` entry."""
         return cls(
             resize_size=int(record["resize_size"]),
             crop_size=int(record["crop_size"]),
@@ -109,8 +112,8 @@ class _Axis:
 
     Attributes:
         source: First and last + 1 source pixel that are read.
-        size: How many output pixels are computed.
-        skip: How many of them, at the start, only serve to meet the grid.
+        size: Number of output pixels that are computed.
+        skip: Number of them, at the start, that only serve to meet the grid.
         scale: Output pixels per source pixel.
     """
 
@@ -121,7 +124,7 @@ class _Axis:
 
     @property
     def is_identity(self) -> bool:
-        """Whether pixels stay what they are."""
+        """True if pixels stay as they are."""
         return self.scale == 1.0 and self.skip == 0
 
     @classmethod
@@ -130,7 +133,7 @@ class _Axis:
 
     @classmethod
     def part(cls, length: int, target: int, start: int, stop: int, reach: float) -> _Axis:
-        """Outputs ``start``..``stop`` of resizing ``length`` pixels to ``target``."""
+        """Compute outputs ``start``..``stop`` of resizing ``length`` pixels to ``target``."""
         step = length / target
         margin = math.ceil(reach * max(1.0, 1.0 / step)) + 1
         tolerance = _OFF_GRID * min(1.0, step)
@@ -143,12 +146,12 @@ class _Axis:
 
 @dataclass(frozen=True, slots=True)
 class FramePlan:
-    """How frames of one size become the network's pixels; made once for each size.
+    """The way from frames of one size to the network's pixels; made once for each size.
 
     Attributes:
         height: Height of the network's input.
         width: Width of the network's input.
-        region: The part of the frame that the network sees.
+        region: Part of the frame that the network sees.
     """
 
     height: int
@@ -159,7 +162,7 @@ class FramePlan:
     _resize: Callable[..., Tensor]
 
     def apply(self, image: Image, out: Image) -> None:
-        """Write the network's pixels of a frame.
+        """Resize a frame to the network's pixels.
 
         Args:
             image: ``uint8 (H, W, 3)``, BGR; not modified.
@@ -170,7 +173,7 @@ class FramePlan:
         if part.shape == out.shape and rows.is_identity and columns.is_identity:
             np.copyto(out, part)
             return
-        if min(part.strides) < 0 or not part.flags.writeable:  # torch can look at neither
+        if min(part.strides) < 0 or not part.flags.writeable:  # torch takes neither
             part = part.copy()
         # In this order torch sees channels-last pixels, for which it has a faster filter.
         planes = torch.from_numpy(part).unsqueeze(0).permute(0, 3, 1, 2)
@@ -182,12 +185,12 @@ class FramePlan:
 
 @lru_cache(maxsize=64)
 def plan_frame(height: int, width: int, preprocessing: Preprocessing, view: View) -> FramePlan:
-    """Decide how frames of a size are shown to the network.
+    """Plan how frames of a size are shown to the network.
 
     Args:
         height: Height of the frames in pixels.
         width: Width of the frames in pixels.
-        preprocessing: What the network wants.
+        preprocessing: The network's.
         view: ``crop`` is torchvision's evaluation transform; ``stretch`` squeezes the whole frame
             into the square; ``full`` keeps the frame's shape, for networks that take any size.
     """
@@ -217,7 +220,7 @@ def plan_frame(height: int, width: int, preprocessing: Preprocessing, view: View
 def _centre(
     length: int, short: int, preprocessing: Preprocessing, reach: float
 ) -> tuple[_Axis, int, int]:
-    """The axis of a centre crop, and which source pixels it shows (start, length)."""
+    """Return the axis of a centre crop, and the source pixels that it shows (start, length)."""
     crop = preprocessing.crop_size
     # The same roundings as torchvision's Resize and CenterCrop.
     target = int(preprocessing.resize_size * length / short)
@@ -233,7 +236,7 @@ def _on_grid(length: float, crop: int) -> int:
 
 
 def prepare_batch(images: Sequence[Image], plans: Sequence[FramePlan]) -> Tensor:
-    """The network's pixels of frames that share one input size.
+    """Resize frames that share one input size to the network's pixels.
 
     Args:
         images: ``uint8 (H, W, 3)``, BGR; sizes may differ.
@@ -248,19 +251,19 @@ def prepare_batch(images: Sequence[Image], plans: Sequence[FramePlan]) -> Tensor
     return torch.from_numpy(pixels)
 
 
-def as_bgr(picture: Any) -> Image:  # noqa: ANN401 - PIL is only needed by those who pass it
-    """A PIL picture as ``uint8 (H, W, 3)`` BGR: upright, on white where it is transparent."""
+def as_bgr(image: PilImage) -> Image:
+    """Convert a PIL image to ``uint8 (H, W, 3)`` BGR: upright, on white where it is transparent."""
     from PIL import ImageOps
 
-    upright = ImageOps.exif_transpose(picture)
+    upright = ImageOps.exif_transpose(image)
     if upright.mode.startswith("I;16"):  # PIL would clip everything above 255 to white
         grey = (np.asarray(upright) >> 8).astype(np.uint8)
         return np.repeat(grey[:, :, None], 3, axis=2)
     if upright.has_transparency_data:
-        from PIL import Image as PilImage
+        from PIL import Image as PilImages
 
         layer = upright.convert("RGBA")
-        upright = PilImage.new("RGBA", layer.size, "white")
+        upright = PilImages.new("RGBA", layer.size, "white")
         upright.alpha_composite(layer)
     rgb = np.asarray(upright.convert("RGB"))
     return np.ascontiguousarray(rgb[:, :, ::-1])

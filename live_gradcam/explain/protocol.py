@@ -1,4 +1,4 @@
-"""The one protocol for what explains a batch of images."""
+"""The protocol of explainers: a batch of images in, one explanation for each out."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from typing import Literal, Protocol, TypeAlias
 from live_gradcam.choices import View
 from live_gradcam.values import Explanation, Image
 
-ClassChoice: TypeAlias = "int | str | Sequence[int | str] | Literal['top', 'all'] | None"
-"""Which classes are explained: the top one, named ones, the ``top_k`` best, or all."""
+ClassChoice: TypeAlias = int | str | Sequence[int | str] | Literal["top", "all"] | None
+"""Classes to explain: the top one, named ones, the ``top_k`` best, or all."""
 
 
 class BatchExplainer(Protocol):
-    """What callers need of an explainer that they did not make themselves."""
+    """Explains batches of images, as `live_gradcam.Explainer` does."""
 
     def explain_batch(
         self, images: Sequence[Image], *, classes: ClassChoice = None, view: View | None = None
     ) -> list[Explanation]:
-        """One explanation for each image, in order.
+        """Return one explanation for each image, in order.
 
         Args:
             images: ``uint8 (H, W, 3)`` BGR, of any sizes; not modified.
-            classes: Which classes get a map: ``None`` the top one, ``"top"`` the best ones,
+            classes: Classes that get a map: ``None`` the top one, ``"top"`` the best ones,
                 ``"all"`` every class, else names or indices.
-            view: What the network is shown, if not the explainer's own view.
+            view: Part of the image that the network is shown; ``None`` for the explainer's own.
 
         Raises:
             UsageError: There is no such class or view.

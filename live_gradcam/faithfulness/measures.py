@@ -1,11 +1,11 @@
-"""The measures, as pure functions on one picture, each with the paper that defines it.
+"""Measures of faithfulness as pure functions on one image, each with the paper that defines it.
 
 All of them work at the size of the network's input. Maps are brought to it bilinearly, with cells
 centred over their boxes, as torch's ``interpolate(align_corners=False)`` does. ``0`` in the
-network's input is the mean colour of its training, which is what "removed" means here.
+network's input is the mean colour of its training; removed pixels become that.
 
 Where torchcam's metric classes differ, with the values of its defaults: its insertion starts from
-zeros, ours (as RISE does) from the blurred picture; it divides the average drop by ``Y + 1e-7``,
+zeros, ours (as RISE does) from the blurred image; it divides the average drop by ``Y + 1e-7``,
 ours by ``Y``; it makes its maps from what ``logits_fn`` gives, with a softmax from the gradient of
 the probability, ours from that of the score; and it takes the class that the network names, ours
 the true class where that is known.
@@ -39,19 +39,19 @@ POINTING_TOLERANCE = 15
 """Pixels beside the object that still count as a hit, for an input of 224 pixels."""
 
 _USUAL_SIDE = 224
-# RISE's own blur for pictures of 224 pixels: 11 pixels wide, sigma 5.
+# RISE's own blur for images of 224 pixels: 11 pixels wide, sigma 5.
 _BLUR_REACH, _BLUR_SIGMA = 5, 5.0
 _CHUNK = 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Curves:
-    """The probability while pixels go or come, hottest first.
+    """Probability while pixels are removed or restored, hottest first.
 
     Attributes:
-        fractions: ``float64 (S,)``, the share of pixels that went or came, from 0 to 1.
-        deletion: ``float64 (S,)``.
-        insertion: ``float64 (S,)``.
+        fractions: ``float64 (S,)``, the share of pixels that were removed or restored, from 0 to 1.
+        deletion: ``float64 (S,)``, the probability while pixels are removed.
+        insertion: ``float64 (S,)``, the probability while pixels are restored.
     """
 
     fractions: NDArray[np.float64]
@@ -69,15 +69,15 @@ class Curves:
         return area_under(self.fractions, self.insertion)
 
 
-def enlarged(evidence: Map, height: int, width: int) -> Map:
-    """A map at the size of the network's input, bilinear."""
+def enlarge(evidence: Map, height: int, width: int) -> Map:
+    """Enlarge a map to the size of the network's input, bilinear."""
     if evidence.shape == (height, width):
         return evidence
     return np.asarray(cv2.resize(evidence, (width, height), interpolation=cv2.INTER_LINEAR))
 
 
 def heat_of(evidence: Map) -> Map:
-    """Evidence as 0..1: what speaks against the class is cut off, then stretched to its range."""
+    """Scale evidence to 0..1: negative evidence is clipped, the rest stretched to its range."""
     positive = np.maximum(evidence, 0.0)
     low = float(positive.min())
     spread = float(positive.max()) - low
@@ -85,12 +85,14 @@ def heat_of(evidence: Map) -> Map:
 
 
 def area_under(fractions: NDArray[np.float64], curve: NDArray[np.float64]) -> float:
-    """Area under a curve by the trapezoid rule."""
+    """Compute the area under a curve by the trapezoid rule."""
     return float(((curve[1:] + curve[:-1]) / 2 * np.diff(fractions)).sum())
 
 
 def step_counts(positions: int, steps: int) -> list[int]:
-    """How many pixels are gone at each point of a curve, from none to all, in equal steps.
+    """Return the number of removed pixels at each point of a curve, from none to all.
+
+    The steps are equal, but for the last one.
 
     Args:
         positions: Number of pixels.
@@ -102,7 +104,7 @@ def step_counts(positions: int, steps: int) -> list[int]:
 
 
 def blurred(inputs: Inputs) -> Inputs:
-    """The start of the insertion curve in RISE: a picture without detail.
+    """Blur an input: the start of the insertion curve in RISE.
 
     Args:
         inputs: ``float32 (3, h, w)``. At 224 pixels the kernel is 11 pixels wide with sigma 5, at
@@ -124,25 +126,24 @@ def deletion_insertion(
     emptied: Inputs | None = None,
     start: Inputs | None = None,
 ) -> Curves:
-    """Take the hottest pixels away first, and give the hottest pixels back first.
+    """Remove the hottest pixels first, and restore the hottest pixels first.
 
     Deletion and insertion of RISE (Petsiuk et al., arXiv 1806.07421, section 4.3).
 
     Args:
-        inputs: ``float32 (3, h, w)``, what the network was shown.
+        inputs: ``float32 (3, h, w)``, the input that was explained.
         evidence: The map, of any size; only its order matters, and of equal pixels the earlier ones
             go first.
-        score: Asks the network.
+        score: Probability of the class for perturbed inputs.
         steps: Intervals of the curves; RISE takes about 224, which costs as many forwards.
         before: The probability of the untouched input, where it is known.
-        emptied: What deleted pixels become; zeros if ``None``.
-        start: What insertion starts from; the blurred input if ``None``.
+        emptied: Values of removed pixels; zeros if ``None``.
+        start: Start of insertion; the blurred input if ``None``.
     """
     _, height, width = inputs.shape
-    order = np.argsort(-enlarged(evidence, height, width), axis=None, kind="stable")
-    ranks = np.empty(order.size, np.int64)
-    ranks[order] = np.arange(order.size)
-    placed = ranks.reshape(height, width)
+    order = np.argsort(-enlarge(evidence, height, width), axis=None, kind="stable")
+    ranks = np.empty((height, width), np.int64)
+    ranks.flat[order] = np.arange(order.size)
     emptied = np.zeros_like(inputs) if emptied is None else emptied
     start = blurred(inputs) if start is None else start
     counts = step_counts(order.size, steps)
@@ -151,9 +152,9 @@ def deletion_insertion(
 
     def perturbed() -> Iterator[Inputs]:
         for count in counts[1:]:
-            yield np.where(placed < count, emptied, inputs)
+            yield np.where(ranks < count, emptied, inputs)
         for count in counts[:-1]:
-            yield np.where(placed < count, inputs, start)
+            yield np.where(ranks < count, inputs, start)
 
     scores = _in_chunks(perturbed(), score)
     points = len(counts) - 1
@@ -178,17 +179,17 @@ def _in_chunks(inputs: Iterator[Inputs], score: Score) -> NDArray[np.float64]:
 
 
 def masked_by(inputs: Inputs, evidence: Map) -> Inputs:
-    """The input with every pixel as strong as the heat on it: what the map calls important.
+    """Multiply the input with the heat, which leaves what the map calls important.
 
     "Explanation map" of Grad-CAM++ (Chattopadhay et al., arXiv 1710.11063, section 4.1), on the
     normalised input as torchcam and pytorch-grad-cam have it.
     """
-    heat = enlarged(heat_of(evidence), *inputs.shape[1:])
+    heat = enlarge(heat_of(evidence), *inputs.shape[1:])
     return (inputs * heat).astype(np.float32)
 
 
 def average_drop(before: float, masked: float) -> float:
-    """How much of the probability is lost when only the explanation is left, 0..1.
+    """Compute the share of the probability that is lost with only the explanation left, 0..1.
 
     ``max(0, Y - O) / Y`` of arXiv 1710.11063, section 4.1.
 
@@ -200,16 +201,16 @@ def average_drop(before: float, masked: float) -> float:
 
 
 def in_view(mask: Mask, region: Region, height: int, width: int) -> Mask:
-    """An object's mask as the network sees the picture.
+    """Crop and scale an object's mask to the network's input.
 
     Args:
-        mask: ``bool (H, W)`` over the whole picture.
-        region: The part of it that the network sees.
+        mask: ``bool (H, W)`` over the whole image.
+        region: Part of the image that the network is shown.
         height: Of the network's input.
         width: Of the network's input.
 
     Returns:
-        ``bool (height, width)``; nowhere true where the object is out of view.
+        ``bool (height, width)``; ``False`` everywhere if the object is out of view.
     """
     top, left = max(region.y, 0), max(region.x, 0)
     part = mask[top : region.y + region.height, left : region.x + region.width]
@@ -217,12 +218,12 @@ def in_view(mask: Mask, region: Region, height: int, width: int) -> Mask:
         return np.zeros((height, width), np.bool_)
     scaled = cv2.resize(part.astype(np.uint8) * 255, (width, height), interpolation=cv2.INTER_AREA)
     seen = np.asarray(scaled >= 128)
-    # What is thinner than a pixel of the input is still there.
+    # An object that is thinner than a pixel of the input does not vanish.
     return seen if seen.any() else np.asarray(scaled > 0)
 
 
-def grown(mask: Mask, pixels: int) -> Mask:
-    """A mask with everything that is at most so many pixels beside it."""
+def dilate(mask: Mask, pixels: int) -> Mask:
+    """Dilate a mask by a number of pixels."""
     if pixels < 1:
         return mask
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * pixels + 1, 2 * pixels + 1))
@@ -230,12 +231,12 @@ def grown(mask: Mask, pixels: int) -> Mask:
 
 
 def tolerance_at(height: int, width: int) -> int:
-    """The tolerance of the pointing game in pixels: 15 at 224 pixels, in proportion elsewhere."""
+    """Return the pointing game's tolerance in pixels: 15 at 224 pixels, in proportion elsewhere."""
     return round(POINTING_TOLERANCE * min(height, width) / _USUAL_SIDE)
 
 
 def points_at(evidence: Map, mask: Mask) -> bool:
-    """Whether the hottest pixel lies on the object, give or take the tolerance.
+    """Return ``True`` if the hottest pixel lies on the object, within the tolerance.
 
     The pointing game (Zhang et al., arXiv 1608.00507, section 4). A map without any positive
     evidence points nowhere.
@@ -245,26 +246,26 @@ def points_at(evidence: Map, mask: Mask) -> bool:
         mask: ``bool (h, w)`` at the size of the network's input, as from `in_view`.
     """
     height, width = mask.shape
-    whole = enlarged(evidence, height, width)
+    whole = enlarge(evidence, height, width)
     row, column = divmod(int(whole.argmax()), width)
     if not whole[row, column] > 0:
         return False
-    return bool(grown(mask, tolerance_at(height, width))[row, column])
+    return bool(dilate(mask, tolerance_at(height, width))[row, column])
 
 
 def pointing_chance(mask: Mask) -> float:
-    """The share of random points that would win the pointing game, 0..1."""
-    return float(grown(mask, tolerance_at(*mask.shape)).mean())
+    """Return the share of random points that would win the pointing game, 0..1."""
+    return float(dilate(mask, tolerance_at(*mask.shape)).mean())
 
 
-def one_cell(evidence: Map, height: int, width: int) -> int:
-    """The size of a cell of the map in pixels of the input: what it cannot resolve."""
+def cell_size(evidence: Map, height: int, width: int) -> int:
+    """Return the size of a cell of the map in pixels of the input: the map's resolution."""
     rows, columns = evidence.shape
     return int(min(round(max(height / rows, width / columns)), height, width))
 
 
 def share_inside(evidence: Map, mask: Mask) -> float | None:
-    """How much of the positive evidence lies on the object, or at most one cell beside it.
+    """Compute the share of the positive evidence on the object, or at most one cell beside it.
 
     The energy-based pointing game (Wang et al., arXiv 1910.01279, section 4.3), with a margin of
     one cell of the map.
@@ -277,14 +278,14 @@ def share_inside(evidence: Map, mask: Mask) -> float | None:
         A share in 0..1; ``None`` where there is no positive evidence.
     """
     height, width = mask.shape
-    positive = np.maximum(enlarged(evidence, height, width), 0.0).astype(np.float64)
+    positive = np.maximum(enlarge(evidence, height, width), 0.0).astype(np.float64)
     total = float(positive.sum())
     if not total > 0:
         return None
-    near = grown(mask, one_cell(evidence, height, width))
+    near = dilate(mask, cell_size(evidence, height, width))
     return float(positive[near].sum()) / total
 
 
 def area_inside(evidence: Map, mask: Mask) -> float:
-    """The share of the input that `share_inside` calls inside, which evidence gets by chance."""
-    return float(grown(mask, one_cell(evidence, *mask.shape)).mean())
+    """Return the share of the input that `share_inside` calls inside: that of random evidence."""
+    return float(dilate(mask, cell_size(evidence, *mask.shape)).mean())

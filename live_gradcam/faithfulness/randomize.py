@@ -1,6 +1,6 @@
-"""The same network with other numbers in it: a sanity check for explanations.
+"""Copies of a classifier with random weights: a sanity check for explanations.
 
-A map that stays the same when every weight is drawn anew shows the picture, not the network
+A map that stays the same when every weight is drawn anew shows the image, not the network
 (Adebayo et al., arXiv 1810.03292). `randomize_weights` draws all of them at once,
 `cascading_randomization` one part after the other, from the scores down to the first layer.
 """
@@ -24,11 +24,11 @@ _FEWEST_STAGES, _MOST_STAGES = 4, 12
 
 @short_lived_thread
 def randomize_weights(classifier: Classifier, *, seed: int = 4) -> Classifier:
-    """A copy of a classifier with all of its weights drawn at random, from the first to the last.
+    """Return a copy of a classifier with all of its weights drawn at random.
 
     Args:
         classifier: Not modified.
-        seed: Decides the weights.
+        seed: Of the random weights.
     """
     trunk: nn.Module = copy.deepcopy(classifier.trunk)
     head: Head = copy.deepcopy(classifier.head)
@@ -50,26 +50,26 @@ def randomize_weights(classifier: Classifier, *, seed: int = 4) -> Classifier:
 def cascading_randomization(
     classifier: Classifier, *, seed: int = 4
 ) -> Iterator[tuple[str, Classifier]]:
-    """Copies of a classifier, each with one part more drawn at random, from the head down.
+    """Yield copies of a classifier, each with one part more drawn at random, from the head down.
 
     The cascading randomisation of Adebayo et al., arXiv 1810.03292, section 3.1.
 
     Args:
         classifier: Not modified.
-        seed: Decides the weights.
+        seed: Of the random weights.
 
     Yields:
         The name of the part that was drawn last, and the classifier with all parts drawn so far.
-        It shares its numbers with the next ones: use it before asking for the next.
+        It shares its weights with the next ones: use it before asking for the next.
     """
     head: Head = copy.deepcopy(classifier.head)
     trunk: nn.Module = copy.deepcopy(classifier.trunk)
     parts = [("head", list(head.modules()))]
     parts += reversed(_stages(trunk))
     generator = torch.Generator().manual_seed(seed)
-    for place, (name, modules) in enumerate(parts):
+    for index, (name, modules) in enumerate(parts):
         with torch.random.fork_rng(devices=[]), torch.no_grad():
-            torch.manual_seed(seed + place)
+            torch.manual_seed(seed + index)
             for module in modules:
                 _draw(module, generator)
         yield (
@@ -85,12 +85,12 @@ def cascading_randomization(
 
 
 def count_stages(classifier: Classifier) -> int:
-    """How many classifiers `cascading_randomization` yields."""
+    """Return the number of classifiers that `cascading_randomization` yields."""
     return 1 + len(_stages(classifier.trunk))
 
 
 def _stages(trunk: nn.Module) -> list[tuple[str, list[nn.Module]]]:
-    """The parts of a trunk that have weights, in order, at most `_MOST_STAGES` of them."""
+    """Return the parts of a trunk that have weights, in order, at most `_MOST_STAGES` of them."""
     named = [
         (name or "trunk", module)
         for name, module in trunk.named_modules()
@@ -114,7 +114,7 @@ def _stages(trunk: nn.Module) -> list[tuple[str, list[nn.Module]]]:
 
 
 def _depth(names: Sequence[str]) -> int:
-    """How many parts of the names tell enough parts of the network apart."""
+    """Return the number of parts of a name that tells enough parts of the network apart."""
     counts = {
         depth: len({tuple(name.split(".")[:depth]) for name in names}) for depth in range(1, 5)
     }
@@ -127,7 +127,7 @@ def _under(trunk: nn.Module, name: str) -> list[nn.Module]:
 
 
 def _draw(module: nn.Module, generator: torch.Generator) -> None:
-    """Draw the numbers that belong to this very module."""
+    """Draw the weights of this module, not those of its children."""
     if isinstance(module, (*_WEIGHTED, ClosedFormHead)):
         # He et al., arXiv 1502.01852: signals neither die nor explode on their way.
         nn.init.kaiming_normal_(module.weight, nonlinearity="relu", generator=generator)
@@ -138,7 +138,7 @@ def _draw(module: nn.Module, generator: torch.Generator) -> None:
     if callable(reset):
         reset()
         return
-    for numbers in module.parameters(recurse=False):
-        # Whatever it is, the same numbers elsewhere keep its scale.
-        order = torch.randperm(numbers.numel(), generator=generator)
-        numbers.copy_(numbers.flatten()[order].view_as(numbers))
+    for parameter in module.parameters(recurse=False):
+        # Whatever it is, the same values in another order keep its scale.
+        order = torch.randperm(parameter.numel(), generator=generator)
+        parameter.copy_(parameter.flatten()[order].view_as(parameter))

@@ -1,8 +1,8 @@
-"""Is the explanation true? Take away what it calls important and see what the network says.
+"""Removal test of an explanation: the class's probability without what the map calls important.
 
-The removal test: blur the hottest share of the picture's area and, as a control, a region of the
-same size and shape somewhere else. If the map tells the truth, the class falls with the first and
-hardly with the second. Everything here asks the network itself; nothing is derived from the map.
+The hottest share of the image's area is blurred and, as a control, a region of the same size and
+shape somewhere else. If the map tells the truth, the probability falls with the first and hardly
+with the second. All results come from the network itself; nothing is derived from the map.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ HOT_SHARE = 0.2
 
 # The blur must hide the object, not soften it: its radius is this share of the seen region.
 _BLUR_SHARE = 1 / 12
-# The blur is computed on a picture of this many pixels a side, where it costs next to nothing.
+# The blur is computed on an image of this many pixels a side, where it costs next to nothing.
 _BLUR_SIDE = 64
 # The control lies at least this share of the side away, in one direction at least.
 _FARTHEST = 0.5
@@ -33,15 +33,15 @@ _NEAREST = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """What one removal test found.
+    """Result of one removal test.
 
     Attributes:
         class_index: The class that was tested.
         label: Its name.
-        before: Its probability on the untouched picture.
+        before: Its probability on the untouched image.
         without_hot: Its probability with the hottest region blurred.
         without_random: Its probability with a region of the same size and shape blurred elsewhere.
-        share: How much of the seen area was blurred.
+        share: Blurred share of the seen area.
         completeness_residual: ``|sum(map) + bias - logit|`` for closed-form heads, else ``None``.
     """
 
@@ -55,16 +55,16 @@ class Removal:
 
     @property
     def drop(self) -> float:
-        """How far the probability falls without the hottest region."""
+        """Fall of the probability without the hottest region."""
         return self.before - self.without_hot
 
     @property
     def control_drop(self) -> float:
-        """How far it falls without the control region."""
+        """Fall of the probability without the control region."""
         return self.before - self.without_random
 
     def as_record(self) -> dict[str, Any]:
-        """The numbers under their names, ready for JSON."""
+        """Return all values by name, ready for JSON."""
         return {
             "class_index": self.class_index,
             "label": self.label,
@@ -78,8 +78,8 @@ class Removal:
         }
 
 
-def hottest(evidence: NDArray[np.float32], share: float = HOT_SHARE) -> NDArray[np.bool_]:
-    """Where the evidence is largest: exactly ``share`` of the pixels, to the rounding.
+def hottest_mask(evidence: NDArray[np.float32], share: float = HOT_SHARE) -> NDArray[np.bool_]:
+    """Select the pixels with the largest evidence: exactly ``share`` of them, to the rounding.
 
     Args:
         evidence: ``float32 (h, w)`` in any unit.
@@ -97,10 +97,10 @@ def hottest(evidence: NDArray[np.float32], share: float = HOT_SHARE) -> NDArray[
     return mask.reshape(evidence.shape)
 
 
-def moved(mask: NDArray[np.bool_], generator: np.random.Generator) -> NDArray[np.bool_]:
-    """The same region somewhere else, wrapped around the edges: same size, same shape.
+def shifted_mask(mask: NDArray[np.bool_], generator: np.random.Generator) -> NDArray[np.bool_]:
+    """Shift a region elsewhere, wrapped around the edges: same size, same shape.
 
-    The place is random, at least a quarter of the side away in one direction.
+    The shift is random, at least a quarter of the side away in one direction.
     """
     height, width = mask.shape
     while True:
@@ -110,12 +110,12 @@ def moved(mask: NDArray[np.bool_], generator: np.random.Generator) -> NDArray[np
             return np.roll(mask, (down, right), (0, 1))
 
 
-def blurred(image: Image, region: Region, masks: Sequence[NDArray[np.bool_]]) -> list[Image]:
-    """Copies of a picture, each with a part of the region blurred beyond recognition.
+def blur_regions(image: Image, region: Region, masks: Sequence[NDArray[np.bool_]]) -> list[Image]:
+    """Return copies of an image, each with a part of the region blurred beyond recognition.
 
     Args:
         image: ``uint8 (H, W, 3)`` BGR; not modified.
-        region: The part of it that the masks cover.
+        region: Part of the image that the masks cover.
         masks: ``bool (h, w)`` each, of any size; scaled to the region.
     """
     height, width = image.shape[:2]
@@ -144,18 +144,18 @@ def removal_test(
     generator: np.random.Generator | None = None,
     share: float = HOT_SHARE,
 ) -> Removal | None:
-    """Blur the hottest region and a control region, and ask the network again: one batch of two.
+    """Blur the hottest region and a control region, and explain both images: one batch of two.
 
     Args:
-        explainer: What made the explanation.
-        image: ``uint8 (H, W, 3)`` BGR, the picture that was explained; not modified.
+        explainer: The one that made the explanation.
+        image: ``uint8 (H, W, 3)`` BGR, the image that was explained; not modified.
         explanation: Its first map is tested. The class must be among its predictions.
-        view: As the picture was explained.
-        generator: For the place of the control.
-        share: How much of the seen area is blurred.
+        view: The view that was explained.
+        generator: For the position of the control.
+        share: Share of the seen area that is blurred.
 
     Returns:
-        What was found, or ``None`` where there is nothing to test: no positive evidence, or no
+        The result, or ``None`` where there is nothing to test: no positive evidence, or no
         probability of the explained class.
     """
     if not explanation.explained or not (explanation.evidence[0] > 0).any():
@@ -166,29 +166,29 @@ def removal_test(
         return None
     # Fine enough for the area to be exact, and for the region's outline to be the heat's.
     fine = cv2.resize(explanation.evidence[0], (128, 128), interpolation=cv2.INTER_CUBIC)
-    hot = hottest(np.asarray(fine, np.float32), share)
-    control = moved(hot, generator or np.random.default_rng())
-    pictures = blurred(image, explanation.region, (hot, control))
-    found = [
+    hot = hottest_mask(np.asarray(fine, np.float32), share)
+    control = shifted_mask(hot, generator or np.random.default_rng())
+    images = blur_regions(image, explanation.region, (hot, control))
+    without_hot, without_random = (
         probability_of(each, tested)
-        for each in explainer.explain_batch(pictures, classes=tested, view=view)
-    ]
-    if found[0] is None or found[1] is None:
+        for each in explainer.explain_batch(images, classes=tested, view=view)
+    )
+    if without_hot is None or without_random is None:
         return None
     label = next(p.label for p in explanation.predictions if p.class_index == tested)
     residual = explanation.completeness_residual
-    return Removal(tested, label, before, found[0], found[1], share, residual)
+    return Removal(tested, label, before, without_hot, without_random, share, residual)
 
 
 def probability_of(explanation: Explanation, class_index: int) -> float | None:
-    """The probability of a class, ``None`` where the explanation does not hold it."""
+    """Return the probability of a class; ``None`` where the explanation does not hold it."""
     return next(
         (p.probability for p in explanation.predictions if p.class_index == class_index), None
     )
 
 
 def rank_correlation(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
-    """Spearman's rank correlation of two maps of one shape, -1..1; 0 where one is constant.
+    """Compute Spearman's rank correlation of two maps of one shape: -1..1; 0 if one is constant.
 
     A sanity check: with other weights, the explanation must be another one
     (Adebayo et al., arXiv 1810.03292).
@@ -202,8 +202,8 @@ def rank_correlation(first: NDArray[np.float32], second: NDArray[np.float32]) ->
 
 
 def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Ranks from 0; equal values share the mean of theirs."""
-    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    """Return ranks from 0; equal values share the mean of theirs."""
+    _, position, counts = np.unique(values, return_inverse=True, return_counts=True)
     last = np.cumsum(counts)
     means: NDArray[np.float64] = last - (counts + 1) / 2.0
-    return means[place]
+    return means[position]

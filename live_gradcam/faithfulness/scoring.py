@@ -1,7 +1,7 @@
-"""What the network says of inputs that no camera ever took: perturbed ones, in its own pixels.
+"""Scores of perturbed inputs, in the network's own pixels.
 
-An `Explainer` takes pictures. Measures of faithfulness hide parts of what the network is shown,
-in numbers between those of ``uint8``; they need its scores and nothing else.
+An explainer takes images. Measures of faithfulness hide parts of the network's input, with values
+between those of ``uint8``; they need its scores and nothing else.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ _BATCH = 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Seen:
-    """What the network is shown of a picture.
+class NetworkInput:
+    """Input of the network for one image.
 
     Attributes:
-        inputs: ``float32 (3, h, w)``, RGB, normalised: 0 is the mean colour of its training.
-        region: The part of the picture that this is, in the picture's pixels.
+        pixels: ``float32 (3, h, w)``, RGB, normalised: 0 is the mean colour of its training.
+        region: Part of the image that the network is shown, in the image's pixels.
     """
 
-    inputs: NDArray[np.float32]
+    pixels: NDArray[np.float32]
     region: Region
 
 
 class Scorer:
-    """Probabilities of the network's own inputs.
+    """Scores perturbed inputs with a classifier.
 
     Args:
-        classifier: What to ask.
-        runtime: Where and in which precision.
+        classifier: The network.
+        runtime: Device and precision.
     """
 
     def __init__(self, classifier: Classifier, runtime: Runtime) -> None:
@@ -58,23 +58,23 @@ class Scorer:
         self._mean = np.asarray(preprocessing.mean, np.float32)
         self._std = np.asarray(preprocessing.std, np.float32)
 
-    def see(self, image: Image, view: View) -> Seen:
-        """The network's input of a picture, exactly as an explainer makes it.
+    def network_input(self, image: Image, view: View) -> NetworkInput:
+        """Make the network's input of an image, exactly as an explainer does.
 
         Args:
             image: ``uint8 (H, W, 3)`` BGR; not modified.
-            view: What the network is shown of it.
+            view: Part of the image that the network is shown, and its shape.
         """
         plan = plan_frame(*image.shape[:2], self._classifier.preprocessing, view)
         pixels = prepare_batch([image], [plan]).numpy()[0, :, :, ::-1]
         normalised = (pixels.astype(np.float32) / 255.0 - self._mean) / self._std
-        return Seen(np.ascontiguousarray(normalised.transpose(2, 0, 1)), plan.region)
+        return NetworkInput(np.ascontiguousarray(normalised.transpose(2, 0, 1)), plan.region)
 
     def probabilities(self, inputs: NDArray[np.float32], class_index: int) -> NDArray[np.float64]:
-        """The softmax probability of one class.
+        """Compute the softmax probability of one class.
 
         Args:
-            inputs: ``float32 (N, 3, h, w)``, as in `Seen.inputs`.
+            inputs: ``float32 (N, 3, h, w)``, as in `NetworkInput.pixels`.
             class_index: The class.
 
         Returns:

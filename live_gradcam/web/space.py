@@ -34,8 +34,8 @@ def main() -> None:
 
 
 def _serve(settings: Mapping[str, str]) -> None:
-    from live_gradcam.explain.classifier import load_classifier
     from live_gradcam.explain.explainer import Explainer
+    from live_gradcam.explain.load import load_classifier
     from live_gradcam.web.server import serving
     from live_gradcam.web.state import AppState
 

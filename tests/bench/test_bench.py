@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from live_gradcam.bench.live import (
     judge_latency,
     measure_flicker,
     measure_latency,
-    measure_scramble,
+    measure_randomization,
     min_max,
 )
 from live_gradcam.bench.measure import Case, measure
@@ -105,7 +106,7 @@ def test_flicker_is_the_mean_change_from_map_to_map() -> None:
 
 def test_the_maps_compared_with_fill_their_whole_range_whatever_they_hold() -> None:
     for strength in (1e-3, 1.0, 50.0):
-        heat = min_max(np.float32([[-2.0, 0.0], [1.0, 3.0]]) * np.float32(strength))
+        heat = min_max(np.array([[-2.0, 0.0], [1.0, 3.0]], np.float32) * np.float32(strength))
         assert heat.ravel() == pytest.approx([0.0, 0.0, 1 / 3, 1.0], abs=1e-3)
 
 
@@ -117,10 +118,10 @@ def test_flicker_of_a_session_is_measured_against_its_bar(tiny: Explainer) -> No
     assert promise.kept == (promise.numbers["ratio_worst"] >= 3.0)
 
 
-def test_the_scrambled_network_is_correlated_with_the_true_one_scene_by_scene(
+def test_the_randomized_network_is_correlated_with_the_true_one_scene_by_scene(
     tiny: Explainer,
 ) -> None:
-    promise = measure_scramble(tiny, scenes=6)
+    promise = measure_randomization(tiny, scenes=6)
     numbers = promise.numbers
     assert -1.0 <= numbers["p25"] <= numbers["median"] <= numbers["p75"] <= numbers["largest"] <= 1
     assert promise.kept == (abs(numbers["mean"]) < 0.3)
@@ -159,7 +160,9 @@ def test_promises_become_a_table_and_a_file(tmp_path: Path) -> None:
         write_promises(tmp_path / "absent" / "live.json", promises)
 
 
-def test_the_command_measures_and_writes_what_it_says(command, tmp_path: Path) -> None:
+def test_the_command_measures_and_writes_what_it_says(
+    command: Callable[..., CompletedProcess[str]], tmp_path: Path
+) -> None:
     words = ("bench", "--quick", "--no-compile", "--peers", "--json", "found.json")
     done = command(*words, timeout=280)
     assert done.returncode == 0, done.stderr

@@ -14,9 +14,9 @@ import pytest
 from live_gradcam.capture.camera import CameraSource
 from live_gradcam.capture.open import open_source
 from live_gradcam.capture.source import LiveSource, Source
+from scripts.faults.media import write_film
+from scripts.faults.servers import MjpegServer, RtspServer
 from tests.helpers.cameras import FakeClock, ScriptedCamera, noise
-from tests.helpers.media import write_film
-from tests.helpers.servers import MjpegServer, RtspServer
 
 OpenSource = Callable[[], Source]
 

@@ -13,7 +13,7 @@ import pytest
 from live_gradcam.capture.open import open_source
 from live_gradcam.errors import SourceError
 from live_gradcam.images import read_image
-from tests.helpers.mutate import film_originals, image_originals, mutated
+from scripts.faults.mutate import film_originals, image_originals, mutated
 
 SEED = 2024
 

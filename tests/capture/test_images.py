@@ -11,7 +11,7 @@ from live_gradcam.capture.images import ImagesSource
 from live_gradcam.capture.open import open_source
 from live_gradcam.errors import SourceError
 from live_gradcam.native import cv2
-from tests.helpers.media import counting_image, number_in, write_film
+from scripts.faults.media import counting_image, number_in, write_film
 
 
 def save(path: Path, number: int, width: int = 32, height: int = 24) -> Path:

@@ -15,7 +15,7 @@ from live_gradcam.capture.open import open_source, source_files
 from live_gradcam.capture.scene import SceneSource
 from live_gradcam.capture.video import VideoSource
 from live_gradcam.errors import SourceError
-from tests.helpers.media import number_in, write_film
+from scripts.faults.media import number_in, write_film
 
 
 @pytest.fixture

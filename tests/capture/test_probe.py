@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from live_gradcam.capture.probe import make_probe
-from tests.helpers.servers import MjpegServer, RtspServer
+from scripts.faults.servers import MjpegServer, RtspServer
 
 
 def test_a_probe_has_three_results() -> None:

@@ -17,9 +17,9 @@ from live_gradcam.capture.open import open_source
 from live_gradcam.capture.stream import StreamSource, public_address
 from live_gradcam.errors import SourceError
 from live_gradcam.values import Frame
+from scripts.faults.media import write_film
+from scripts.faults.servers import LoopbackServer, MjpegServer, RtspServer, numbered_image
 from tests.helpers.cameras import PATIENCE
-from tests.helpers.media import write_film
-from tests.helpers.servers import LoopbackServer, MjpegServer, RtspServer, numbered_image
 
 SERVERS = pytest.mark.parametrize("server_type", [MjpegServer, RtspServer])
 

@@ -14,7 +14,7 @@ from live_gradcam.capture.video import VideoSource
 from live_gradcam.errors import SourceError
 from live_gradcam.native import cv2
 from live_gradcam.values import Frame
-from tests.helpers.media import (
+from scripts.faults.media import (
     corners,
     counting_image,
     number_in,

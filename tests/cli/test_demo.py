@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.helpers.runs import playable_times
+from scripts.faults.runs import playable_times
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 

@@ -19,8 +19,8 @@ from live_gradcam.cli.network import NetworkOptions
 from live_gradcam.errors import LiveGradcamError, SinkError, SourceError, UsageError
 from live_gradcam.native import cv2
 from live_gradcam.scenes import render_scene
+from scripts.faults.runs import ENVIRONMENT
 from tests.helpers.html import find_references
-from tests.helpers.runs import ENVIRONMENT
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 

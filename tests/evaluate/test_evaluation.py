@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import live_gradcam as lg
+from live_gradcam.choices import Fuse
 from live_gradcam.errors import SinkError, SourceError, UsageError
 from live_gradcam.evaluate.annotations import ImageAnnotation, ObjectAnnotation
 from live_gradcam.evaluate.dataset import DatasetItem, open_dataset
@@ -21,7 +22,7 @@ from live_gradcam.evaluate.options import MEASURES, EvaluationOptions, parse_mea
 from live_gradcam.evaluate.outputs import format_csv, format_json
 from live_gradcam.evaluate.rle import RunLengthMask
 from live_gradcam.explain.classifier import Classifier
-from live_gradcam.explain.layers import at_layers, list_layers
+from live_gradcam.explain.layers import choose_layers
 from tests.evaluate.support import (
     DATA,
     FORMAT_1,
@@ -212,8 +213,7 @@ def test_partial_results_of_layers_fused_in_another_way_are_refused(tmp_path: Pa
     images = write_folder(tmp_path, "object", per_class=1)
     partial = tmp_path / "partial"
     network = tiny_classifier(3, labels=list(LABELS))
-    names = [layer.name for layer in list_layers(network)]
-    mean, largest = at_layers(network, names, fuse="mean"), at_layers(network, names, fuse="max")
+    mean, largest = (choose_layers(network, "all", fuse=fuse) for fuse in get_args(Fuse))
     with pytest.raises(StopError):
         measure(mean, images, BRIEFER, resume=partial, on_progress=stop_after(1))
     with pytest.raises(UsageError, match='fuse was "mean" and is "max"'):

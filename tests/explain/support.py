@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 from torchvision import models
 
@@ -113,6 +115,21 @@ def smooth_image(width: int = 90, height: int = 70, seed: int = 0) -> Image:
     coarse = np.random.default_rng(seed).integers(0, 256, (5, 6, 3), np.uint8)
     image = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
     return image.astype(np.uint8, copy=False)
+
+
+def assert_maps_close(
+    found: NDArray[np.float32], expected: NDArray[np.float32], share: float = 1e-5
+) -> None:
+    """Maps are equal up to a share of the largest value among those expected.
+
+    Sums of many terms err by their largest ones, so each value alone is no measure. The default is
+    for float32, where some hundred roundings add up; see `ROUNDING` for what half precision needs.
+    """
+    np.testing.assert_allclose(found, expected, rtol=0, atol=share * abs(expected).max())
+
+
+ROUNDING: Mapping[str, float] = {"fp32": 1e-4, "bf16": 0.03, "fp16": 0.01}
+"""Share of the largest value by which two engines may differ, by the trunk's precision."""
 
 
 def as_input(images: list[np.ndarray], preprocessing: Preprocessing | None = None) -> torch.Tensor:

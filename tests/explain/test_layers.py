@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from subprocess import CompletedProcess
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TypeAlias
 
 import numpy as np
 import pytest
@@ -13,16 +14,18 @@ from torch import nn
 from torch.fx.experimental.proxy_tensor import make_fx
 from torchvision import models
 
-from live_gradcam.errors import LiveGradcamError, ModelError, UsageError
-from live_gradcam.explain.classifier import Classifier, load_classifier
+from live_gradcam.choices import Fuse
+from live_gradcam.errors import UsageError
+from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.engine.fused import FusedNetwork
 from live_gradcam.explain.explainer import Explainer
 from live_gradcam.explain.heads import MultiLayerHead, fuse_maps
-from live_gradcam.explain.layers import at_layers, choose_layers, layers_of, list_layers
+from live_gradcam.explain.layers import at_layer, choose_layers, list_layers
 from live_gradcam.explain.methods import METHODS, QUICK_METHODS
 from live_gradcam.explain.preprocess import Preprocessing
+from live_gradcam.explain.protocol import ClassChoice
+from live_gradcam.values import Evidence, Image
 from tests.explain import support
-from tests.explain.engine.test_compiled import gradient_classifier
 from tests.explain.methods.peers import (
     CHOSEN,
     PEERS,
@@ -33,6 +36,7 @@ from tests.explain.methods.peers import (
     make_pair,
     smooth_images,
 )
+from tests.helpers import live
 
 SIDE = 128
 SEVERAL = {
@@ -41,17 +45,29 @@ SEVERAL = {
 }
 
 
+Pair: TypeAlias = "tuple[nn.Module, Classifier, tuple[str, ...]]"
+
+
 @pytest.fixture(scope="module", params=SEVERAL)
-def pair(request: pytest.FixtureRequest) -> tuple[nn.Module, Classifier, tuple[str, ...]]:
+def pair(request: pytest.FixtureRequest) -> Pair:
     return (*make_pair(request.param, SIDE), SEVERAL[request.param])
 
 
-def maps_of(classifier: Classifier, method: str, images: list, wanted: object) -> np.ndarray:
-    return np.stack([each.evidence for each in explain(classifier, method, images, wanted)])
+def maps_of(
+    classifier: Classifier, method: str, images: Sequence[Image], classes: ClassChoice
+) -> Evidence:
+    return np.stack([each.evidence for each in explain(classifier, method, images, classes)])
+
+
+def fused(maps: Sequence[torch.Tensor], fuse: Fuse) -> Evidence:
+    """What the maps of layers that were explained alone become at the size of the first."""
+    rows, columns = maps[0].shape[2:]
+    together: Evidence = fuse_maps(maps, (rows, columns), fuse).numpy()
+    return together
 
 
 @pytest.mark.parametrize("method", ["gradcam", "layercam", "xgradcam"])
-def test_a_layer_in_the_middle_equals_pytorch_grad_cam(pair, method: str) -> None:
+def test_a_layer_in_the_middle_equals_pytorch_grad_cam(pair: Pair, method: str) -> None:
     module, classifier, names = pair
     images = smooth_images(SIDE)
     middle = choose_layers(classifier, names[1])
@@ -63,7 +79,7 @@ def test_a_layer_in_the_middle_equals_pytorch_grad_cam(pair, method: str) -> Non
 
 
 @pytest.mark.parametrize("method", ["gradcam", "gradcam++", "hirescam", "layercam"])
-def test_fused_layers_equal_pytorch_grad_cam_at_its_size(pair, method: str) -> None:
+def test_fused_layers_equal_pytorch_grad_cam_at_its_size(pair: Pair, method: str) -> None:
     """It enlarges each layer's map to the input before it takes the mean, then stretches that."""
     module, classifier, names = pair
     images = smooth_images(SIDE)
@@ -85,18 +101,18 @@ def test_fused_layers_equal_pytorch_grad_cam_at_its_size(pair, method: str) -> N
 
 @pytest.mark.parametrize("fuse", ["mean", "max"])
 @pytest.mark.parametrize("method", QUICK_METHODS)
-def test_one_pass_gives_what_each_layer_gives_alone(pair, method: str, fuse: str) -> None:
+def test_one_pass_gives_what_each_layer_gives_alone(pair: Pair, method: str, fuse: Fuse) -> None:
     _, classifier, names = pair
     images = smooth_images(SIDE)
     wanted = [CHOSEN, 0]
-    together = at_layers(classifier, names[::-1], fuse=fuse)
+    together = choose_layers(classifier, ",".join(names[::-1]), fuse=fuse)
     assert together.layer == ",".join(names)
     alone = [
         torch.from_numpy(maps_of(choose_layers(classifier, name), method, images, wanted))
         for name in names
     ]
     found = explain(together, method, images, wanted)
-    expected = fuse_maps(alone, tuple(alone[0].shape[2:]), fuse).numpy()
+    expected = fused(alone, fuse)
     ours = np.stack([each.evidence for each in found])
     np.testing.assert_allclose(ours, expected, rtol=0, atol=TOLERANCE)
     assert ours.min() >= 0
@@ -133,23 +149,22 @@ def test_layers_that_put_their_channels_last_are_fused_as_well(method: str) -> N
     names = [layer.name for layer in list_layers(classifier)]
     assert len(names) == 3
     images = smooth_images(64)
-    fused = maps_of(choose_layers(classifier, "all"), method, images, [0, 3])
+    ours = maps_of(choose_layers(classifier, "all"), method, images, [0, 3])
     alone = [
         torch.from_numpy(maps_of(choose_layers(classifier, name), method, images, [0, 3]))
         for name in names
     ]
-    expected = fuse_maps(alone, tuple(alone[0].shape[2:]), "mean").numpy()
-    np.testing.assert_allclose(fused, expected, rtol=0, atol=TOLERANCE)
-    assert fused.max() > 0.3
+    np.testing.assert_allclose(ours, fused(alone, "mean"), rtol=0, atol=TOLERANCE)
+    assert ours.max() > 0.3
 
 
 @pytest.mark.parametrize("method", QUICK_METHODS)
-@pytest.mark.parametrize("make", [support.tiny_classifier, gradient_classifier])
-def test_what_is_compiled_is_the_same_function(method: str, make: Callable) -> None:
+@pytest.mark.parametrize("make", [support.tiny_classifier, support.gradient_classifier])
+def test_what_is_compiled_is_the_same_function(method: str, make: Callable[[], Classifier]) -> None:
     """The compiler's first step; the rest of it is the same for all networks."""
     classifier = choose_layers(make(), "all")
-    with Explainer(classifier, precision="fp32", compile="off", method=method) as explainer:
-        network = explainer._runner._network
+    head = METHODS[method].make_head(classifier.head)
+    network = FusedNetwork(replace(classifier, head=head), "fp32").requires_grad_(False).eval()
     generator = torch.Generator().manual_seed(5)
     pixels = torch.randint(0, 256, (2, 64, 64, 3), dtype=torch.uint8, generator=generator)
     selection = torch.tensor([-1, -2, 3])
@@ -159,34 +174,6 @@ def test_what_is_compiled_is_the_same_function(method: str, make: Callable) -> N
             flat(pixels, selection), network(pixels, selection), strict=True
         ):
             torch.testing.assert_close(found, expected)
-
-
-def test_a_layer_is_named_counted_or_one_of_several() -> None:
-    names = [layer.name for layer in list_layers(load_classifier("scenes"))]
-    assert names == ["relu", "layer1", "layer2", "layer3", "layer4"]
-    assert load_classifier("scenes", layer="layer3").layer == "layer3"
-    assert load_classifier("scenes", layer=-2).layer == "layer3"
-    assert load_classifier("scenes", layer="4").layer == "layer4"
-    assert load_classifier("scenes", layer="layer4").all_maps_are_cheap
-    assert load_classifier("scenes", layer="layer3.0").layer == "layer3.0", "any module will do"
-    assert load_classifier("scenes", layer="layer4, -4").layer == "layer1,layer4"
-    assert load_classifier("scenes", layer="all").layer == ",".join(names)
-    assert load_classifier("scenes", layer="layer4,4").layer == "layer4", "one is not several"
-
-
-@pytest.mark.parametrize(
-    ("layer", "kind", "part"),
-    [
-        ("layer9", ModelError, "unknown layer: layer9"),
-        ("5", UsageError, "5: there are 5.*layer1"),
-        ("-6", UsageError, "-6: there are 5"),
-        ("layer1,layer9", UsageError, "unknown layer: layer9.*layer1, layer2"),
-        (",", UsageError, "unknown layer: ,"),
-    ],
-)
-def test_what_is_no_layer_is_refused(layer: str, kind: type[LiveGradcamError], part: str) -> None:
-    with pytest.raises(kind, match=part):
-        load_classifier("scenes", layer=layer)
 
 
 @pytest.mark.parametrize("method", [name for name in METHODS if name not in QUICK_METHODS])
@@ -219,42 +206,61 @@ def test_a_layer_without_positive_evidence_adds_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "count", "default"),
+    ("name", "own", "expected"),
     [
-        ("squeezenet1_1", 4, "features"),
-        ("inception_v3", 7, "Mixed_7c"),
-        ("scenes", 5, "layer4"),
-        ("swin_v2_t", 4, "permute"),
-        ("vit_h_14", 1, "encoder.layers.encoder_layer_31.ln_1"),
-        ("maxvit_t", 5, "blocks.3"),
+        ("resnet18", "layer4", ["relu", "layer1", "layer2", "layer3", "layer4"]),
+        ("squeezenet1_1", "features", ["features.1", "features.4", "features.7", "features"]),
+        (
+            "mobilenet_v3_small",
+            "features",
+            ["features.0", "features.2", "features.4", "features.9", "features"],
+        ),
     ],
 )
-def test_layers_are_known_without_weights(name: str, count: int, default: str) -> None:
-    layers, own = layers_of(name)
-    assert own == default
-    assert len(layers) == count
-    assert [layer.name for layer in layers].count(default) == 1
-    grids = [layer.grid[0] for layer in layers]
-    assert grids == sorted(grids, reverse=True)
-    assert all(layer.channels > 1 for layer in layers)
-
-
-def test_layers_on_the_command_line(
-    command: Callable[..., CompletedProcess[str]], tmp_path, noise_image
+def test_the_layers_of_a_network_and_the_gradient_at_each_of_them(
+    name: str, own: str, expected: list[str]
 ) -> None:
-    from live_gradcam.native import cv2
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = models.get_model(name, weights=None, num_classes=5).eval()
+        pixels = torch.randn(1, 3, 64, 64)
+    classifier = Classifier.from_module(
+        network, layer=own, preprocessing=Preprocessing(resize_size=64, crop_size=64)
+    )
+    layers = list_layers(classifier)
+    assert [layer.name for layer in layers] == expected
+    assert [layer.grid[0] for layer in layers] == sorted(
+        (layer.grid[0] for layer in layers), reverse=True
+    )
+    for layer in (layers[1], layers[-2]):
+        cut = at_layer(classifier, layer.name)
+        assert cut.layer == layer.name
+        with torch.no_grad():
+            activations = cut.trunk(pixels)
+        assert activations.shape == (1, layer.channels, *layer.grid)
+        activations.requires_grad_()
+        logits = cut.head(activations)
+        assert torch.allclose(logits, network(pixels), atol=1e-4)
+        (gradient,) = torch.autograd.grad(logits[0, 2], activations)
+        by_hand = (gradient.mean((2, 3), keepdim=True) * activations).sum(1)
+        with torch.no_grad():
+            _, basis = cut.head.score(activations.detach())
+            ours = cut.head.evidence(basis, torch.tensor([[2]]))
+        scale = float(by_hand.detach().abs().max())
+        assert torch.allclose(ours[0], by_hand.detach(), atol=1e-4 * scale)
 
-    cv2.imwrite(str(tmp_path / "photo.png"), noise_image(96, 96))
-    done = command("models", "--layers", "resnet18")
-    assert done.returncode == 0, done.stderr
-    rows = [line.split() for line in done.stdout.splitlines()]
-    assert ["4", "layer4", "512", "7x7", "yes"] in rows
-    assert ["2", "layer2", "128", "28x28"] in rows
-    network = ["--model", "scenes", "-o", "explained.png"]
-    done = command("run", "photo.png", *network, "--layer", "-1,layer2", "--fuse", "max")
-    assert done.returncode == 0, done.stderr
-    done = command("run", "photo.png", *network, "--overwrite", "--layer", "layer2,layer7")
-    assert done.returncode == 2
-    assert "unknown layer: layer7" in done.stderr
-    done = command("models", "--layers", "resnet81")
-    assert done.returncode == 5
+
+def test_an_unknown_layer_is_refused_with_those_that_there_are() -> None:
+    with pytest.raises(UsageError, match="Choose from a, b, c, d"):
+        at_layer(live.tiny_classifier(), "layer9")
+
+
+def test_a_classifier_at_another_layer_shares_the_weights() -> None:
+    classifier = support.tiny_classifier()
+    names = [layer.name for layer in list_layers(classifier)]
+    weights = {
+        id(each) for part in (classifier.trunk, classifier.head) for each in part.parameters()
+    }
+    other = at_layer(classifier, names[0])
+    assert {id(each) for each in other.trunk.parameters()} <= weights
+    assert at_layer(classifier, classifier.layer) is classifier

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -10,7 +11,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from live_gradcam.explain.omp import aside, short_lived_thread, single_threaded
+from live_gradcam.explain.omp import (
+    in_short_lived_thread,
+    short_lived_thread,
+    single_threaded,
+)
 from tests.explain import support
 
 SCRIPT = """
@@ -18,28 +23,33 @@ import os, sys, threading, time
 import numpy as np
 import torch
 
-def threads():
-    time.sleep(0.3)  # the kernel takes its time to forget one
-    return len(os.listdir("/proc/self/task"))
+def more_threads(expected):
+    # The kernel takes its time to forget a thread that has ended: only more than that is a team.
+    deadline = time.monotonic() + 30
+    while (more := len(os.listdir("/proc/self/task")) - before) > expected:
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.01)
+    return more
 
 torch.set_num_threads(2)  # starts a pool of torch's own, which does not count
-before = threads()
+before = len(os.listdir("/proc/self/task"))
 import live_gradcam as lg
 classifier = lg.load_classifier("resnet18", weights=sys.argv[1])
-loaded = threads()
+loaded = more_threads(0)
 from torchvision.models import resnet18
-from live_gradcam.explain.omp import aside
-lg.Classifier.from_module(aside(resnet18), layer="layer4")
-cut = threads()
+from live_gradcam.explain.omp import in_short_lived_thread
+lg.Classifier.from_module(in_short_lived_thread(resnet18), layer="layer4")
+cut = more_threads(0)
 explainer = lg.Explainer(classifier, device="cpu", precision="fp32", compile="off")
-opened = threads()
-picture = np.zeros((224, 224, 3), np.uint8)
-thread = threading.Thread(target=explainer.explain, args=(picture,))
+opened = more_threads(0)
+image = np.zeros((224, 224, 3), np.uint8)
+thread = threading.Thread(target=explainer.explain, args=(image,))
 thread.start()
 thread.join()
-explained = threads()
-explainer.explain(picture)
-print(loaded - before, cut - before, opened - before, explained - before, threads() - before)
+explained = more_threads(0)
+explainer.explain(image)
+print(loaded, cut, opened, explained, more_threads(1))
 """
 
 
@@ -48,20 +58,25 @@ def test_loading_and_opening_leave_no_team_behind(tmp_path: Path) -> None:
     path = tmp_path / "weights.pth"
     torch.save(support.network("resnet18", 5).state_dict(), path)
     command = [sys.executable, "-c", SCRIPT, str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    environment = {**os.environ, "OMP_NUM_THREADS": "2"}  # a team, on any machine
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     # Only the thread that goes on to explain has one, which has one thread besides it.
     assert done.stdout.split() == ["0", "0", "0", "0", "1"]
 
 
 def test_results_and_errors_come_back() -> None:
-    def where() -> str:
-        return threading.current_thread().name
-
-    assert aside(where) == "aside"
-    assert aside(lambda: aside(where)) == "aside"
-    assert where() != "aside"
+    here = threading.current_thread()
+    outer, inner = in_short_lived_thread(
+        lambda: (
+            threading.current_thread(),
+            in_short_lived_thread(threading.current_thread),
+        )
+    )
+    assert outer is not here
+    assert inner is outer, "nested calls share one"
+    assert not outer.is_alive()
     with pytest.raises(ZeroDivisionError):
-        aside(lambda: 1 // 0)
+        in_short_lived_thread(lambda: 1 // 0)
 
     @short_lived_thread
     def add(first: int, *, second: int) -> int:
@@ -72,7 +87,14 @@ def test_results_and_errors_come_back() -> None:
     assert add.__doc__ == "Adds."
 
 
-def test_without_a_team_the_number_of_threads_comes_back() -> None:
+def test_each_call_has_a_thread_of_its_own_and_its_own_modes() -> None:
+    with torch.no_grad():
+        assert in_short_lived_thread(torch.is_grad_enabled)
+    first, second = (in_short_lived_thread(threading.current_thread) for _ in range(2))
+    assert first is not second
+
+
+def test_single_threaded_gives_the_number_of_threads_back() -> None:
     before = torch.get_num_threads()
     with single_threaded():
         assert torch.get_num_threads() == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,13 @@ from PIL import Image as PilImages
 from torchvision import models, transforms
 
 from live_gradcam.errors import ModelError
-from live_gradcam.explain.preprocess import Preprocessing, as_bgr, plan_frame, prepare_batch
+from live_gradcam.explain.preprocess import (
+    Interpolation,
+    Preprocessing,
+    as_bgr,
+    plan_frame,
+    prepare_batch,
+)
 from live_gradcam.native import cv2
 
 SIZES = [(1280, 720), (640, 480), (1920, 1080), (160, 120), (333, 517), (256, 256), (721, 1283)]
@@ -44,11 +51,13 @@ def difference(found: np.ndarray, expected: np.ndarray) -> tuple[float, int]:
 @pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 def test_crop_is_torchvision_s_on_real_photographs(
-    shared: Path, size: tuple[int, int], interpolation: str
+    shared: Path, size: tuple[int, int], interpolation: Interpolation
 ) -> None:
     preprocessing = Preprocessing(interpolation=interpolation)
     for path in sorted((shared / "media" / "images").glob("*.jpg"))[:4]:
-        frame = cv2.resize(cv2.imread(str(path)), size, interpolation=cv2.INTER_CUBIC)
+        photograph = cv2.imread(str(path))
+        assert photograph is not None
+        frame = cv2.resize(photograph, size, interpolation=cv2.INTER_CUBIC)
         mean, largest = difference(
             prepared(frame, preprocessing), torchvision_crop(frame, preprocessing)
         )
@@ -157,7 +166,7 @@ def test_numbers_come_from_the_weights_own_transform(name: str) -> None:
         {"mean": (float("nan"), 0.0, 0.0)},
     ],
 )
-def test_numbers_that_cannot_be_used_are_refused(wrong: dict) -> None:
+def test_numbers_that_cannot_be_used_are_refused(wrong: dict[str, Any]) -> None:
     (name,) = wrong
     with pytest.raises(ModelError, match=name):
         Preprocessing(**wrong)

@@ -18,9 +18,9 @@ def test_the_scorer_says_what_the_explainer_says(view: View) -> None:
     with Explainer(network, device="cpu", precision="fp32", compile="off") as explainer:
         (found,) = explainer.explain_batch([image], view=view)
         scorer = Scorer(network, explainer.runtime)
-    seen = scorer.see(image, view)
+    shown = scorer.network_input(image, view)
     best = found.predictions[0]
-    ours = scorer.probabilities(np.stack([seen.inputs] * 40), best.class_index)
-    assert seen.region == found.region
+    ours = scorer.probabilities(np.stack([shown.pixels] * 40), best.class_index)
+    assert shown.region == found.region
     assert ours == pytest.approx(best.probability, rel=1e-5)
     assert scorer.probabilities(np.zeros((0, 3, 64, 64), np.float32), 0).shape == (0,)

@@ -2,7 +2,7 @@
 
 `LateDevice` stands in for CUDA where there is none: each stream is a thread that works through its
 queue with random delays, "device memory" is filled with junk until something is written to it, and
-a recording runs again on the memory that it was made with. What forgets to wait reads junk.
+a graph runs again on the memory that it was captured with. What forgets to wait reads junk.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from torch import Tensor
 
 
 class LateStream:
-    """Runs what it is given in order, on a thread of its own, some time later."""
+    """Runs its work in order, on a thread of its own, some time later."""
 
     def __init__(self, seed: int, delay_seconds: float) -> None:
         self._random = random.Random(seed)
@@ -60,7 +60,7 @@ class LateDevice:
     Args:
         seed: Of the delays.
         delay_seconds: The longest one.
-        spoil: Changes what a recording gives, as a broken one would.
+        spoil: Changes the result of a graph, as a broken one would.
     """
 
     made: ClassVar[list[LateDevice]] = []
@@ -71,10 +71,14 @@ class LateDevice:
         delay_seconds: float = 0.002,
         spoil: Callable[[Tensor], Tensor] = lambda result: result,
     ) -> None:
-        self.recordings = 0
+        self.captures = 0
         self.replays = 0
         self._spoil = spoil
-        self.streams = tuple(LateStream(seed + n, delay_seconds) for n in range(3))
+        self.streams = (
+            LateStream(seed, delay_seconds),
+            LateStream(seed + 1, delay_seconds),
+            LateStream(seed + 2, delay_seconds),
+        )
         self.made.append(self)
 
     @classmethod
@@ -90,8 +94,8 @@ class LateDevice:
     def empty(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
         return torch.full(shape, 77, dtype=dtype)
 
-    def record(self, work: Callable[[], Tensor]) -> tuple[Tensor, Callable[[], object]]:
-        self.recordings += 1
+    def capture(self, work: Callable[[], Tensor]) -> tuple[Tensor, Callable[[], object]]:
+        self.captures += 1
         with torch.no_grad():
             out = torch.full_like(work(), 77)
 
@@ -103,7 +107,7 @@ class LateDevice:
 
 
 class BrokenDevice(LateDevice):
-    """One that cannot record anything."""
+    """A device that cannot capture anything."""
 
-    def record(self, work: Callable[[], Tensor]) -> tuple[Tensor, Callable[[], object]]:
+    def capture(self, work: Callable[[], Tensor]) -> tuple[Tensor, Callable[[], object]]:
         raise RuntimeError("operation not permitted\nwhen stream is capturing")

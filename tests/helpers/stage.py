@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from live_gradcam import lifecycle
-from live_gradcam.bench.filming import Pace
 from live_gradcam.capture.live import LivePolicy, LiveReader
+from live_gradcam.capture.live_scene import Pace
 from live_gradcam.capture.scene import SceneSource
 from live_gradcam.capture.source import Source
 from live_gradcam.explain.explainer import Explainer

@@ -14,7 +14,7 @@ from PIL import Image as Pillow
 from live_gradcam.errors import SourceError
 from live_gradcam.images import MAX_PIXELS, load_image, read_image
 from live_gradcam.native import cv2
-from tests.helpers.media import corners, quadrants
+from scripts.faults.media import corners, quadrants
 
 RGB = quadrants(64, 48)[..., ::-1]
 UPRIGHT = ["red", "green", "blue", "grey"]

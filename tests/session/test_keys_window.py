@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from live_gradcam.images import read_image
 from live_gradcam.native import av
 from live_gradcam.session import KEYS
+from scripts.faults.servers import MjpegServer
 from tests.conftest import ROOT
 from tests.helpers.screen import HAS_SCREEN, PATIENCE_SECONDS, VirtualScreen
-from tests.helpers.servers import MjpegServer
 from tests.helpers.stage import HEIGHT, TITLE, WIDTH, read_clock, still
 
 pytestmark = pytest.mark.skipif(not HAS_SCREEN, reason="needs Xvfb, xdotool and openbox")

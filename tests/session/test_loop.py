@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from live_gradcam.bench.filming import LiveScene
+from live_gradcam.capture.live_scene import LiveScene
 from live_gradcam.capture.open import open_source
 from live_gradcam.capture.scene import SceneSource
 from live_gradcam.capture.source import Source
@@ -28,8 +28,8 @@ from live_gradcam.show.records import RecordSink
 from live_gradcam.show.sink import Sink
 from live_gradcam.timing import StepProgress
 from live_gradcam.values import Explanation, Frame, Image
+from scripts.faults.media import write_film, zero_packets
 from tests.helpers.live import tiny_classifier
-from tests.helpers.media import write_film, zero_packets
 from tests.session.doubles import FailingSource, MemorySink
 
 

@@ -20,7 +20,7 @@ from live_gradcam.errors import SinkError
 from live_gradcam.native import av, cv2
 from live_gradcam.show.recorder import VideoSink
 from live_gradcam.values import Explanation, Frame, SourceInfo
-from tests.helpers.media import write_film
+from scripts.faults.media import write_film
 from tests.show.conftest import (
     decode_image,
     frames_of,

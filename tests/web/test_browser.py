@@ -15,7 +15,7 @@ import pytest
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.explainer import Explainer
 from live_gradcam.values import Image
-from tests.helpers.media import quadrants, write_film
+from scripts.faults.media import quadrants, write_film
 
 from .conftest import Page, decoded, encoded
 

@@ -15,8 +15,9 @@ import pytest
 
 from live_gradcam.choices import View
 from live_gradcam.errors import UsageError
-from live_gradcam.explain.classifier import Classifier, load_classifier
+from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.explainer import Explainer
+from live_gradcam.explain.load import load_classifier
 from live_gradcam.explain.protocol import BatchExplainer, ClassChoice
 from live_gradcam.images import read_image
 from live_gradcam.pool import ExplainerPool

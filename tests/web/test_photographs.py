@@ -10,8 +10,8 @@ from subprocess import CompletedProcess
 import numpy as np
 import pytest
 
-from live_gradcam.explain.classifier import load_classifier
 from live_gradcam.explain.explainer import Explainer
+from live_gradcam.explain.load import load_classifier
 from tests.web.conftest import Page, free_port
 
 PHOTOGRAPHS = ("teapot", "zebra", "fire_engine", "tennis_ball", "snail")

@@ -19,7 +19,7 @@ _SERVE = """
 import os, socket, sys
 import httpx
 from live_gradcam.errors import UsageError
-from live_gradcam.explain.classifier import load_classifier
+from live_gradcam.explain.load import load_classifier
 from live_gradcam.explain.explainer import Explainer
 from live_gradcam.web import AppState, serving
 

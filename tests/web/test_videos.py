@@ -21,7 +21,7 @@ from live_gradcam.web.engine import Busy, SharedEngine
 from live_gradcam.web.limits import Limits
 from live_gradcam.web.settings import ViewSettings
 from live_gradcam.web.videos import Cancelled, VideoService
-from tests.helpers.media import quadrants, write_film
+from scripts.faults.media import quadrants, write_film
 
 from .conftest import encoded, scene
 

@@ -1,10 +1,10 @@
-"""How the explained layer lays out what it puts out, and the head that fits it."""
+"""Layout of the explained layer's output, and the head that fits it."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -12,27 +12,27 @@ from torch import Tensor, nn
 from live_gradcam.errors import ModelError, UsageError
 from live_gradcam.explain.cutting.cut import Cut, channels_first, flows_around
 from live_gradcam.explain.heads import ChannelsLastHead, Head, TokenHead, prove_head
+from live_gradcam.explain.networks.spec import LayoutChoice, NetworkSpec
 
-LayoutChoice: TypeAlias = Literal["auto", "maps", "nchw", "nhwc", "tokens"]
-"""``(N, C, h, w)``, ``(N, h, w, C)`` or ``(N, T, C)``; ``auto`` tells them by their shape.
-
-``maps`` does so, too, but refuses tokens, where nothing says which of them are patches.
-"""
-
-# A class token and as many registers as anybody uses.
+# One class token and as many registers as any published network has.
 _MOST_PREFIX_TOKENS = 17
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Parts:
-    """A cut network that is ready to be explained."""
+    """A cut network that is ready to be explained.
+
+    Attributes:
+        trunk: From normalised RGB ``(N, 3, H, W)`` to the layer's activations.
+        head: From the activations to logits and to evidence.
+    """
 
     trunk: nn.Module
     head: Head
 
 
 def check_layout(layout: str, prefix_tokens: int | None) -> None:
-    """Refuse what cannot be meant.
+    """Check that a layout exists and that prefix tokens go with it.
 
     Raises:
         UsageError: There is no such layout, or it has no prefix tokens.
@@ -45,42 +45,32 @@ def check_layout(layout: str, prefix_tokens: int | None) -> None:
         raise UsageError("cannot use layout", where, f"the layout is {layout}")
 
 
-def fit_parts(
-    cut: Cut,
-    layer: str,
-    values: Tensor,
-    side: int,
-    *,
-    layout: LayoutChoice,
-    prefix_tokens: int | None,
-) -> Parts:
-    """The trunk and the head for what a layer puts out.
+def fit_parts(cut: Cut, spec: NetworkSpec, values: Tensor) -> Parts:
+    """Return the trunk and the head that fit a layer's output.
 
     Args:
         cut: The network, cut at the layer.
-        layer: The layer's name, for messages.
-        values: What `probe` found the trunk to give for a square picture.
-        side: Side of that picture in pixels.
-        layout: Of the layer's output.
-        prefix_tokens: Tokens before those of the patches; ``None`` finds out.
+        spec: The network's description, with the layer, its layout and its prefix tokens.
+        values: The trunk's output for a square image of ``spec.probe_size``, from `probe`.
 
     Raises:
-        ModelError: The layout does not fit what the layer puts out.
+        ModelError: The layout does not fit the layer's output.
     """
+    layer, layout = spec.layer, spec.layout
     if layout == "maps" and values.ndim == 3:
         cause = f"which of its tokens {tuple(values.shape)} are patches is not known"
         step = "Use Classifier.from_module(module, layer=..., prefix_tokens=...)"
         raise ModelError("cannot explain layer", layer, cause, step)
     if layout in ("auto", "maps"):
-        layout = "tokens" if values.ndim == 3 else _layout_of_maps(cut, layer, side, values)
+        layout = "tokens" if values.ndim == 3 else _find_layout(cut, spec, values)
     expected = 3 if layout == "tokens" else 4
     if values.ndim != expected or (cut.carried and layout == "nchw"):
         if cut.carried:
             raise flows_around(layer, *cut.carried)
-        raise not_a_map(layer, values)
+        raise _not_a_map(layer, values)
     channels = values.shape[-1] // (1 + len(cut.carried))
     if layout == "tokens":
-        prefix, grid = _find_grid(layer, values.shape[1], side, prefix_tokens)
+        prefix, grid = _find_grid(spec, values.shape[1])
         return Parts(cut.trunk, TokenHead(cut.head, channels=channels, prefix=prefix, grid=grid))
     if cut.carried:
         return Parts(cut.trunk, ChannelsLastHead(cut.head, channels=channels))
@@ -91,13 +81,13 @@ def fit_parts(
 
 
 def probe_pixels(height: int, width: int | None = None) -> Tensor:
-    """Random pixels, ``(1, 3, height, width)``, the same each time; a square unless told."""
+    """Return random pixels ``(1, 3, height, width)``, the same each time; a square by default."""
     generator = torch.Generator().manual_seed(0)
     return torch.randn(1, 3, height, width or height, generator=generator)
 
 
 def probe(cut: Cut, layer: str, height: int, width: int | None = None) -> Tensor:
-    """What the trunk gives for random pixels, ``(1, ...)``.
+    """Run the trunk on the random pixels of `probe_pixels`; its output is ``(1, ...)``.
 
     Raises:
         ModelError: It does not take them, gives no tensor, or what flows past the layer has another
@@ -116,12 +106,11 @@ def probe(cut: Cut, layer: str, height: int, width: int | None = None) -> Tensor
             "Say what it wants with preprocessing=Preprocessing(...)",
         ) from exc
     if not isinstance(values, Tensor) or values.ndim not in (3, 4):
-        raise not_a_map(layer, values)
+        raise _not_a_map(layer, values)
     return values
 
 
-def not_a_map(layer: str, values: object) -> ModelError:
-    """The error about a layer that puts out something without places."""
+def _not_a_map(layer: str, values: object) -> ModelError:
     shape = tuple(getattr(values, "shape", ()))
     return ModelError(
         "cannot explain layer",
@@ -131,8 +120,8 @@ def not_a_map(layer: str, values: object) -> ModelError:
     )
 
 
-def _layout_of_maps(cut: Cut, layer: str, side: int, values: Tensor) -> Literal["nchw", "nhwc"]:
-    """Which dimensions are places: those that are equal for a square picture."""
+def _find_layout(cut: Cut, spec: NetworkSpec, values: Tensor) -> Literal["nchw", "nhwc"]:
+    """Return the layout in which the dimensions that are equal for a square image are positions."""
     if values.ndim != 4:
         return "nchw"  # refused by the caller
     copies = 1 + len(cut.carried)  # side by side in the last dimension
@@ -141,25 +130,27 @@ def _layout_of_maps(cut: Cut, layer: str, side: int, values: Tensor) -> Literal[
         return "nchw"
     if second != third:
         return "nhwc"
-    try:  # as many channels as rows: a picture of another shape tells them apart
-        wide = probe(cut, layer, side, 2 * side)
+    try:  # as many channels as rows: an image of another shape tells them apart
+        wide = probe(cut, spec.layer, spec.probe_size, 2 * spec.probe_size)
     except ModelError as exc:
         cause = f"its output {tuple(values.shape)} may be (N, C, h, w) or (N, h, w, C)"
         step = 'Say which with layout="nchw" or layout="nhwc"'
-        raise ModelError("cannot explain layer", layer, cause, step) from exc
+        raise ModelError("cannot explain layer", spec.layer, cause, step) from exc
     return "nchw" if wide.shape[3] // copies > wide.shape[2] else "nhwc"
 
 
-def _find_grid(
-    layer: str, tokens: int, side: int, prefix: int | None
-) -> tuple[int, tuple[int, int]]:
-    """How many tokens come before the patches, and the patches' grid for a square picture."""
+def _find_grid(spec: NetworkSpec, tokens: int) -> tuple[int, tuple[int, int]]:
+    """Return the number of tokens before the patches, and the patches' grid for a square image."""
+    prefix = spec.prefix_tokens
     most = _MOST_PREFIX_TOKENS if prefix is None else prefix
     least = 0 if prefix is None else prefix
     for edge in range(math.isqrt(tokens), 0, -1):
-        # Patches fill the picture, so their number divides the picture's side, but for padding.
-        if least <= tokens - edge * edge <= most and (prefix is not None or side % edge == 0):
+        # Patches fill the image, so their number divides the image's side, but for padding.
+        fills = prefix is not None or spec.probe_size % edge == 0
+        if least <= tokens - edge * edge <= most and fills:
             return tokens - edge * edge, (edge, edge)
     before = "" if prefix is None else f" after the first {prefix}"
     cause = f"its {tokens} tokens{before} are not a square grid of patches"
-    raise ModelError("cannot explain layer", layer, cause, "Say prefix_tokens=... if it has any")
+    raise ModelError(
+        "cannot explain layer", spec.layer, cause, "Say prefix_tokens=... if it has any"
+    )

@@ -1,9 +1,9 @@
-"""How many pictures share one forward: found out from the work itself.
+"""Number of images that share one forward: found out from the work itself.
 
-Which size is cheapest depends on the processor's caches, the network and the input's size. So the
-first forwards of a long run are made in several sizes, each timed on real pictures that had to be
-explained anyway, and the run stays with the smallest size that is as cheap as the best. Memory
-bounds the sizes before anything is tried, and one that did not fit is not tried again.
+The cheapest size depends on the processor's caches, the network and the input's size. So the first
+forwards of a long run are made in several sizes, each timed on real images that had to be explained
+anyway, and the run stays with the smallest size that is as cheap as the best. Memory bounds the
+sizes before anything is tried, and one that did not fit is not tried again.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ _SIZES: Mapping[str, tuple[int, ...]] = {
 # The first forward of a size builds what the later ones use: it is not timed.
 _WARM_UP = 1
 _TIMED = 3
-# A larger size has to save more than this share of the time for a picture.
+# A larger size has to save more than this share of the time for an image.
 _GAIN = 0.03
 # The activations that are alive at once, in multiples of the float32 input: 42 for VGG, the
 # largest of torchvision's networks in this respect, and as much again for the library's copies.
 _ACTIVATIONS = 84
 _BYTES_OF_PIXEL = 3 * 4
-# How much of the free memory one batch may take.
+# Share of the free memory that one batch may take.
 _MEMORY_SHARE = 0.5
 
 
 @dataclass(slots=True)
 class _Trial:
-    """What is known for one input size."""
+    """The sizes of batches tried for one input size, and the seconds for an image in each."""
 
     untried: list[int]
     forwards: int = 0
@@ -70,8 +70,8 @@ class BatchSizer:
 
     Args:
         device_type: ``cpu``, ``cuda`` or ``mps``.
-        fixed: Always this size where so many pictures wait; nothing is tried.
-        free_memory: Bytes that are free on the device, or ``None`` where that is not known.
+        fixed: The one size, where as many images wait; nothing is tried.
+        free_memory: Returns the bytes that are free on the device, ``None`` where unknown.
     """
 
     def __init__(
@@ -89,21 +89,21 @@ class BatchSizer:
 
     @property
     def largest(self) -> int:
-        """How many pictures are worth waiting together."""
+        """Number of images that are worth handing over together."""
         return self._fixed or max(self._sizes)
 
     def chosen(self, height: int, width: int) -> int | None:
-        """The size that was found to be cheapest; ``None`` while it is being found out."""
+        """Return the size that was found to be cheapest; ``None`` while it is being found out."""
         if self._fixed is not None:
             return self._fixed
         with self._lock:
             return self._trial(height, width).chosen
 
     def next_size(self, waiting: int, height: int, width: int) -> int:
-        """The size of the next forward.
+        """Return the size of the next forward.
 
         Args:
-            waiting: Pictures that are there, at least 1.
+            waiting: Number of images that are there, at least 1.
             height: Height of the network's input.
             width: Width of the network's input.
         """
@@ -113,7 +113,7 @@ class BatchSizer:
             return min(waiting, self._trial(height, width).size)
 
     def note(self, batch: int, height: int, width: int, seconds: float) -> None:
-        """Take note of how long a forward took."""
+        """Add the measured time of a forward."""
         if self._fixed is not None:
             return
         with self._lock:
@@ -128,7 +128,7 @@ class BatchSizer:
                 trial.conclude()
 
     def note_too_large(self, batch: int, height: int, width: int) -> None:
-        """Take note of a size that did not fit into memory: half of it is the most from now on."""
+        """Rule out a size that did not fit into memory: half of it is the most from now on."""
         half = max(1, batch // 2)
         if self._fixed is not None:
             self._fixed = min(self._fixed, half)
@@ -157,7 +157,7 @@ class BatchSizer:
 
 
 def free_memory(device: torch.device) -> int | None:
-    """Bytes that a batch could use on a device; ``None`` where the system does not say."""
+    """Return the bytes that a batch could use; ``None`` where the system does not say."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     if device.type != "cpu":
@@ -170,5 +170,5 @@ def free_memory(device: torch.device) -> int | None:
         pass
     try:
         return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, OSError, ValueError):  # Windows and macOS do not tell this way
+    except (AttributeError, OSError, ValueError):  # not on Windows and macOS
         return None

@@ -1,4 +1,4 @@
-"""The child process that compiles a network; started by `engine.compiled` only.
+"""The child process that compiles a network; started by `live_gradcam.explain.engine.compiled`.
 
 Reads one request from standard input and writes one package to the path in it. Standard input stays
 open for as long as the parent lives: its end is the parent's end, and then this process and the
@@ -14,6 +14,7 @@ import signal
 import struct
 import sys
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,25 +22,25 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from live_gradcam.explain.engine.fused import FusedNetwork
 
-_LOG = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 LENGTH = struct.Struct("<Q")
-YIELDING = "yielding"
-"""Argument of a process that is to give way to all others."""
+"""Precedes a pickled request on standard input: its length in bytes."""
 
 REWRITTEN = "winograd"
 """Key in a package's metadata: names of the convolutions that are computed in tiles."""
 
+_YIELDING = "yielding"
 _NICENESS = 10
 
 
 @dataclass(frozen=True, slots=True)
 class CompileRequest:
-    """What is to be compiled, for which input, and where to.
+    """A network to compile, for one shape of its input.
 
     Attributes:
         network: From pixels and selection to the engine's output.
-        batch: Pictures in one forward.
+        batch: Number of images in one forward.
         height: Height of the network's input.
         width: Width of the network's input.
         depth: Length of the selection.
@@ -56,10 +57,21 @@ class CompileRequest:
     output: Path
 
 
+def worker_command(*, yielding: bool) -> list[str]:
+    """Return the command that starts a worker.
+
+    Args:
+        yielding: The worker gives way to all other processes.
+    """
+    # Code is never taken from the working directory.
+    start = f"import sys; sys.path[:] = filter(None, sys.path); from {__name__} import main; main()"
+    return [sys.executable, "-c", start, *([_YIELDING] if yielding else [])]
+
+
 def main() -> None:
     """Serve one request."""
-    if YIELDING in sys.argv[1:]:
-        step_back()
+    if _YIELDING in sys.argv[1:]:
+        _give_way()
     channel = sys.stdin.buffer
     (length,) = LENGTH.unpack(channel.read(LENGTH.size))
     payload = channel.read(length)
@@ -67,11 +79,11 @@ def main() -> None:
     compile_network(pickle.loads(payload))
 
 
-def step_back() -> None:
+def _give_way() -> None:
     """Give way at once to whoever wants the processor.
 
     Niceness is not enough: a nice process still gets its slices of some milliseconds, and a network
-    that runs in several threads waits for the one that was held up, many times a picture.
+    that runs in several threads waits for the one that was held up, many times an image.
     """
     try:
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
@@ -101,14 +113,23 @@ def compile_network(request: CompileRequest) -> None:
                 **COMPILER_OPTIONS,
                 "aot_inductor.metadata": {REWRITTEN: " ".join(rewritten)},
             }
-            _compile(request, network, options)
+            build_package(request, network, options)
             return
     except Exception:  # it is only a matter of speed
-        _LOG.debug("compiling the convolutions as they are", exc_info=True)
-    _compile(request, request.network, {})
+        _logger.debug("compiling the convolutions as they are", exc_info=True)
+    build_package(request, request.network, {})
 
 
-def _compile(request: CompileRequest, network: FusedNetwork, options: dict[str, Any]) -> None:
+def build_package(
+    request: CompileRequest, network: FusedNetwork, options: Mapping[str, Any]
+) -> None:
+    """Export a network and write its package.
+
+    Args:
+        request: The shape of the input, and where the package goes.
+        network: What is compiled, as it stands.
+        options: For TorchInductor.
+    """
     import torch
     from torch._inductor import aoti_compile_and_package
     from torch.fx.experimental.proxy_tensor import make_fx

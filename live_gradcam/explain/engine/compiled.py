@@ -6,24 +6,17 @@ was chosen by measurement (ResNet-18, bf16, two cores): the package runs as fast
 `torch.compile` makes (4.8 ms against 5.5 ms; eager 7.5 ms), and loading it takes 25 ms and no
 compiler frontend in the live process, where warming `torch.compile` from its cache would hold the
 interpreter for seconds.
-
-Loading a package runs the code in it. Packages therefore live in a folder that belongs to the user
-alone, under names that hash the weights, the network, torch, the processor and the input's shape.
 """
 
 from __future__ import annotations
 
 import atexit
-import hashlib
 import logging
 import os
 import pickle
-import platform
 import queue
 import shutil
-import stat
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -34,36 +27,125 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from torch import fx
 
-from live_gradcam.explain import heads, methods
-from live_gradcam.explain.engine import compile_worker, fused, winograd
-from live_gradcam.explain.engine.compile_worker import LENGTH, YIELDING, CompileRequest
+from live_gradcam.explain.engine.compile_worker import LENGTH, CompileRequest, worker_command
 from live_gradcam.explain.engine.fused import Engine, FusedNetwork, Shape
-from live_gradcam.explain.engine.runtime import cpu_flags
+from live_gradcam.explain.engine.package_cache import open_cache, package_key, prune_cache
 from live_gradcam.explain.engine.verify import check_equal
-from live_gradcam.explain.omp import aside
+from live_gradcam.explain.omp import in_short_lived_thread
 
-_LOG = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 TIMEOUT_SECONDS = 600.0
-_KEEP_PACKAGES = 12
-_KEEP_BYTES = 3 << 30
-_STALE_SECONDS = 24 * 3600.0
+# A compiled network from the cache is looked for after this many forwards of one shape, and made
+# after this many forwards or seconds; what only explains a few images never pays for it.
+_LOOK_AFTER = 3
+_COMPILE_AFTER = 30
+_COMPILE_AFTER_SECONDS = 2.0
 # The largest block that the GNU allocator learns from, less its own header.
 _LARGEST_BLOCK = (32 << 20) - (64 << 10)
-
-_START = (
-    "import sys; sys.path[:] = [p for p in sys.path if p];"  # never code from the working directory
-    "from live_gradcam.explain.engine.compile_worker import main; main()"
-)
-
 
 _ROOT = str(Path(__file__).resolve().parents[3])
 
 
 class CompileError(Exception):
     """Compiling failed; the message is what the user is told."""
+
+
+class CompiledNetworks:
+    """The compiled networks of one eager network, one for each shape that keeps coming.
+
+    An image never waits for the compiler unless that was asked for, and a few images are not worth
+    compiling for. Safe to use from many threads: one that finds an engine uses it, and swapping is
+    one assignment.
+
+    Args:
+        network: The eager one, on the CPU.
+        depth: Length of the selections.
+        threads: Threads that compiled networks use.
+        wait: Compile for the first batch of a shape already, which waits for it.
+        on_failure: Called once, with a sentence why nothing (more) will be compiled.
+
+    Attributes:
+        failed: True if compiling was given up.
+        compiler: Compiles them.
+    """
+
+    def __init__(
+        self,
+        network: FusedNetwork,
+        *,
+        depth: int,
+        threads: int,
+        wait: bool,
+        on_failure: Callable[[str], None],
+    ) -> None:
+        self._wait = wait
+        self._on_failure = on_failure
+        self._ready: dict[Shape, Engine] = {}
+        self._lock = threading.Lock()
+        self._use: dict[Shape, tuple[int, float]] = {}
+        self._asked: dict[Shape, bool] = {}
+        self.failed = False
+        self.compiler = BackgroundCompiler(
+            network,
+            depth=depth,
+            threads=threads,
+            yielding=not wait,
+            on_ready=self.add,
+            on_failure=self._give_up,
+        )
+
+    @property
+    def any(self) -> bool:
+        """True if there is a compiled network by now."""
+        return bool(self._ready)
+
+    @property
+    def compiling_beside(self) -> bool:
+        """True while the compiler is at work and images are explained beside it."""
+        return self.compiler.busy and not self._wait
+
+    def get(self, shape: Shape) -> Engine | None:
+        """The compiled network for a shape, if there is one by now."""
+        return self._ready.get(shape)
+
+    def add(self, shape: Shape, engine: Engine) -> None:
+        """Use a compiled network from now on."""
+        self._ready[shape] = engine
+
+    def one_by_one(self, shape: Shape) -> bool:
+        """True if only a single image of this size is compiled by now, not the whole batch.
+
+        Compiled one by one is cheaper than uncompiled at once.
+        """
+        return shape not in self._ready and (1, *shape[1:]) in self._ready
+
+    def consider(self, shape: Shape) -> None:
+        """Count a batch of a shape, and compile for it if it is worth it by now."""
+        if self.failed or shape in self._ready:
+            return
+        if self._wait:
+            self.compiler.request(shape, may_compile=True).wait()
+            return
+        now = time.monotonic()
+        with self._lock:
+            count, began = self._use.get(shape, (0, now))
+            self._use[shape] = (count + 1, began)
+            late = count * shape[0] >= _COMPILE_AFTER or now - began > _COMPILE_AFTER_SECONDS
+            # Asked for twice at most: to look for it, and to make it.
+            if count < _LOOK_AFTER or self._asked.get(shape, not late) == late:
+                return
+            self._asked[shape] = late
+        self.compiler.request(shape, may_compile=late)
+
+    def close(self) -> None:
+        """End the compiler, if it runs. Idempotent; what is compiled goes on to work."""
+        self.compiler.close()
+
+    def _give_up(self, sentence: str) -> None:
+        self.failed = True
+        self._on_failure(sentence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +162,11 @@ class BackgroundCompiler:
         network: The eager network, which compiled ones must equal.
         depth: Length of the selection that compiled networks take.
         threads: Threads that they use.
-        yielding: The child process gives way to all others; who wants it to get on leaves it a
-            core while the compiler is `busy`.
-        on_ready: Told each shape and its engine, from the compiler's thread.
-        on_failure: Told once why nothing (more) will be compiled, as a sentence.
-        timeout_seconds: How long one compilation may take.
+        yielding: The child process gives way to all others; leave it a core while the compiler is
+            `busy` to let it get on.
+        on_ready: Called with each shape and its engine, from the compiler's thread.
+        on_failure: Called once, with a sentence why nothing (more) will be compiled.
+        timeout_seconds: Longest time for one compilation.
     """
 
     def __init__(
@@ -114,11 +196,11 @@ class BackgroundCompiler:
 
     @property
     def busy(self) -> bool:
-        """Whether a network is being compiled."""
+        """True while a network is being compiled."""
         return self._busy
 
     def request(self, shape: Shape, *, may_compile: bool) -> threading.Event:
-        """Ask for a compiled network.
+        """Request a compiled network; ``on_ready`` receives it.
 
         Args:
             shape: Of its input.
@@ -166,7 +248,7 @@ class BackgroundCompiler:
             except Exception as exc:
                 failed = True
                 if not self._closing.is_set():
-                    _LOG.debug("compiling failed", exc_info=True)
+                    _logger.debug("compiling failed", exc_info=True)
                     self._on_failure(_sentence(exc))
             finally:
                 self._busy = False
@@ -177,12 +259,13 @@ class BackgroundCompiler:
 
     def _obtain(self, job: _Job) -> Engine | None:
         folder = open_cache()
-        package = folder / f"{self._key(job.shape)}.pt2"
+        key = package_key(self._network, job.shape, depth=self._depth, threads=self._threads)
+        package = folder / f"{key}.pt2"
         if package.is_file():
             try:
-                ready = aside(partial(self._load, package, job.shape))
+                ready = in_short_lived_thread(partial(self._load, package, job.shape))
             except Exception:
-                _LOG.debug("discarding %s", package, exc_info=True)
+                _logger.debug("discarding %s", package, exc_info=True)
                 package.unlink(missing_ok=True)
             else:
                 with suppress(OSError):
@@ -193,7 +276,7 @@ class BackgroundCompiler:
         self._compile(folder, package, job.shape)
         if self._closing.is_set():
             return None
-        ready = aside(partial(self._load, package, job.shape))
+        ready = in_short_lived_thread(partial(self._load, package, job.shape))
         prune_cache(folder, keep=package)
         return ready
 
@@ -219,7 +302,7 @@ class BackgroundCompiler:
         log = work / "log.txt"
         with log.open("wb") as log_file:
             child = subprocess.Popen(
-                [sys.executable, "-c", _START, *([YIELDING] if self._yielding else [])],
+                worker_command(yielding=self._yielding),
                 stdin=subprocess.PIPE,
                 stdout=log_file,
                 stderr=subprocess.STDOUT,
@@ -253,32 +336,6 @@ class BackgroundCompiler:
             check_equal(self._network, loaded, shape, self._depth)
         return loaded
 
-    def _key(self, shape: Shape) -> str:
-        digest = hashlib.sha256()
-        facts = (
-            torch.__version__,
-            platform.system(),
-            platform.machine(),
-            torch.backends.cpu.get_cpu_capability(),
-            sorted(cpu_flags()),
-            self._network,
-            *(part.code for part in self._network.modules() if isinstance(part, fx.GraphModule)),
-            shape,
-            self._depth,
-            self._threads,
-        )
-        digest.update("\n".join(map(str, facts)).encode())
-        paths = [Path(str(module.__file__)) for module in (compile_worker, fused, winograd)]
-        for room in (heads, methods):
-            paths += sorted(Path(str(room.__file__)).parent.glob("*.py"))
-        for path in paths:
-            digest.update(path.read_bytes())
-        for name, tensor in self._network.state_dict().items():
-            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-            flat = tensor.detach().contiguous().reshape(-1)
-            digest.update(memoryview(flat.view(torch.uint8).numpy()))
-        return digest.hexdigest()
-
 
 def _keep_freed_memory() -> None:
     """Have the GNU allocator keep what one forward frees for the next.
@@ -311,51 +368,3 @@ def _end(child: subprocess.Popen[bytes]) -> None:
     if child.stdin is not None:
         with suppress(OSError):
             child.stdin.close()
-
-
-def open_cache() -> Path:
-    """The folder of compiled packages, made if need be.
-
-    Raises:
-        CompileError: It is writable by others, so that what it holds cannot be trusted.
-    """
-    folder = cache_folder()
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        facts = folder.stat()
-    except OSError as exc:
-        raise CompileError(f"its cache {folder} cannot be used: {exc.strerror}") from exc
-    if hasattr(os, "getuid"):
-        if facts.st_uid != os.getuid():
-            raise CompileError(f"its cache {folder} belongs to another user")
-        if stat.S_IMODE(facts.st_mode) & 0o022:
-            raise CompileError(f"its cache {folder} can be written by others")
-    return folder
-
-
-def cache_folder() -> Path:
-    """Where compiled packages are kept on this system."""
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA")
-        root = Path(base) if base else Path.home() / "AppData" / "Local"
-    elif sys.platform == "darwin":
-        root = Path.home() / "Library" / "Caches"
-    else:
-        base = os.environ.get("XDG_CACHE_HOME")
-        root = Path(base) if base else Path.home() / ".cache"
-    return root / "live-gradcam" / "compiled"
-
-
-def prune_cache(folder: Path, *, keep: Path) -> None:
-    """Delete the packages that were not used for longest, and what killed processes left."""
-    now = time.time()
-    with suppress(OSError):
-        for left in folder.glob("work-*"):
-            if now - left.stat().st_mtime > _STALE_SECONDS:
-                shutil.rmtree(left, ignore_errors=True)
-        packages = sorted(folder.glob("*.pt2"), key=lambda path: -path.stat().st_mtime)
-        total = 0
-        for position, package in enumerate(packages):
-            total += package.stat().st_size
-            if package != keep and (position >= _KEEP_PACKAGES or total > _KEEP_BYTES):
-                package.unlink(missing_ok=True)

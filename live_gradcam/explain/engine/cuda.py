@@ -1,4 +1,4 @@
-"""CUDA as `live_gradcam.explain.engine.cuda_graphs` wants it."""
+"""CUDA as an accelerator of `live_gradcam.explain.engine.cuda_graphs`."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-# Libraries choose their algorithms, and set up what cannot be recorded, in the first forwards.
+# Libraries choose their algorithms, and set up what cannot be captured, in the first forwards.
 _WARM_UPS = 3
-# The recorder of one thread would find the work of another's in its way.
-_recording = threading.Lock()
+# A capture of one thread would find the work of another's in its way.
+_capturing = threading.Lock()
 
 
 class CudaStream:
@@ -60,14 +60,14 @@ class Cuda:
         """See `Accelerator.streams`."""
         return self._streams
 
-    def record(self, work: Callable[[], Tensor]) -> tuple[Tensor, Callable[[], object]]:
-        """See `Accelerator.record`.
+    def capture(self, work: Callable[[], Tensor]) -> tuple[Tensor, Callable[[], object]]:
+        """See `Accelerator.capture`.
 
         Source: CUDA's stream capture, as https://docs.pytorch.org/docs/stable/notes/cuda.html
         (CUDA Graphs) describes it. Only this thread is held to the rules of a capture.
         """
         graph = torch.cuda.CUDAGraph()
-        with _recording, torch.cuda.device(self._device), _best_convolutions():
+        with _capturing, torch.cuda.device(self._device), _best_convolutions():
             stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
             stream.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(stream):

@@ -1,9 +1,9 @@
-"""A network recorded once and replayed for every batch: what CUDA calls a graph.
+"""A network captured once as a CUDA graph and replayed for every batch.
 
 Launching the kernels of a small network one by one takes the CPU longer than the GPU takes to run
-them. A recording starts them all at once. It always reads and writes the same memory, so a batch
+them. A graph starts them all at once. It always reads and writes the same memory, so a batch
 travels through buffers that never move, on three streams: page-locked memory to the device, the
-recorded forward, and back. While the device computes one batch, the next is resized and sent and
+captured forward, and back. While the device computes one batch, the next is resized and sent and
 the last one fetched; the CPU waits once for each batch, for its result.
 
 Nothing here knows CUDA: see `Accelerator`, and `live_gradcam.explain.engine.cuda` for the real one.
@@ -20,18 +20,18 @@ import torch
 from torch import Tensor
 from typing_extensions import Self
 
-from live_gradcam.explain.engine.fused import Found, FusedNetwork, Output, Selection, Shape
+from live_gradcam.explain.engine.fused import BatchResult, FusedNetwork, Output, Selection, Shape
 from live_gradcam.explain.engine.verify import check_equal
 
 # One batch on the device, and one on its way to it or back.
 _SLOTS = 2
-# What only explains a few pictures of one size does not pay for a recording.
-_RECORD_AFTER = 3
-# Each recording keeps the memory of its forward.
+# What only explains a few images of one size does not pay for a capture.
+_CAPTURE_AFTER = 3
+# Each graph keeps the memory of its forward.
 _KEEP = 8
 
 
-Pending: TypeAlias = Callable[[], Found]
+Pending: TypeAlias = Callable[[], BatchResult]
 """A batch that is being computed; the call waits for it."""
 
 
@@ -45,30 +45,31 @@ class Stream(Protocol):
         """Have what is queued here from now on wait for what is queued there by now."""
 
     def finish(self) -> Callable[[], None]:
-        """A function that waits, on the CPU, for what is queued by now."""
+        """Return a function that waits, on the CPU, for what is queued by now."""
 
 
 class Accelerator(Protocol):
-    """What a recording needs of a device."""
+    """A device that can capture a network as a graph."""
 
     def pinned(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-        """Memory of the CPU that the device reads and writes by itself."""
+        """Allocate memory of the CPU that the device reads and writes by itself."""
 
     def empty(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-        """Memory of the device that any stream may use at once."""
+        """Allocate memory of the device that any stream may use at once."""
 
     @property
     def streams(self) -> tuple[Stream, Stream, Stream]:
-        """For what goes to the device, for what it computes, and for what comes back.
+        """Streams for what goes to the device, for what it computes, and for what comes back.
 
-        The same for all recordings, which may share scratch memory and must not overlap.
+        The same for all graphs, which may share scratch memory and must not overlap.
         """
 
-    def record(self, work: Callable[[], Tensor]) -> tuple[Tensor, Callable[[], object]]:
-        """Record what ``work`` does.
+    def capture(self, work: Callable[[], Tensor]) -> tuple[Tensor, Callable[[], object]]:
+        """Capture what ``work`` does as a graph.
 
         Returns:
-            Where the result is written each time, and what queues the recording once.
+            The tensor where the result is written each time, and a function that queues the graph
+            once.
         """
 
 
@@ -86,7 +87,7 @@ class _Slot:
 
 
 class GraphedNetwork:
-    """One network for batches of one shape. Safe to use from many threads.
+    """A network captured for batches of one shape. Safe to use from many threads.
 
     Args:
         network: On the accelerator's device.
@@ -95,7 +96,7 @@ class GraphedNetwork:
         depth: Length of the selections.
 
     Raises:
-        RuntimeError: The device cannot record this network, or has too little memory.
+        RuntimeError: The device cannot capture this network, or has too little memory.
     """
 
     def __init__(
@@ -114,11 +115,11 @@ class GraphedNetwork:
             every = (output.logits, output.classes.to(torch.float32), output.evidence)
             return torch.cat([part.flatten(1) for part in every], dim=1)
 
-        self._out, self._replay = accelerator.record(forward)
+        self._out, self._replay = accelerator.capture(forward)
         self._lock = threading.Lock()
         self._upload, self._compute, self._download = accelerator.streams
         self._free = deque(self._slot() for _ in range(_SLOTS))
-        # Nobody need wait for a batch; the device writes to its buffers all the same.
+        # A result may never be fetched; the device writes to the batch's buffers all the same.
         self._busy: set[_Slot] = set()
 
     def start(self, pixels: Tensor, selection: Selection) -> Pending:
@@ -126,7 +127,7 @@ class GraphedNetwork:
 
         Args:
             pixels: ``uint8 (N, H, W, 3)``, BGR, on the CPU; may be reused once this returns.
-            selection: Which classes to explain, of the length that was recorded.
+            selection: Classes to explain, of the length that was captured.
         """
         try:
             slot = self._free.popleft()
@@ -148,7 +149,7 @@ class GraphedNetwork:
             self._download.run(lambda: slot.result.copy_(slot.leaving, non_blocking=True))
             wait = self._download.finish()
 
-        def finish() -> Found:
+        def finish() -> BatchResult:
             wait()
             result = slot.result.clone()
             self._busy.discard(slot)
@@ -161,27 +162,30 @@ class GraphedNetwork:
     def _slot(self) -> _Slot:
         return _Slot(self._accelerator, self._pixels, self._chosen, self._out)
 
-    def _unpack(self, result: Tensor) -> Found:
+    def _unpack(self, result: Tensor) -> BatchResult:
         parts = torch.split(result, [shape[1:].numel() for shape in self._parts], dim=1)
         logits, classes, evidence = (
             part.reshape(shape) for part, shape in zip(parts, self._parts, strict=True)
         )
-        return Found(logits, classes.to(torch.int64), evidence)
+        return BatchResult(logits, classes.to(torch.int64), evidence)
 
 
 class GraphedNetworks:
-    """The recordings of one network, one for each shape that keeps coming.
+    """The graphs of one network, one for each shape that keeps coming.
 
-    A recording is made between two batches, checked against the network itself on synthetic
-    pictures, and used from then on. Safe to use from many threads.
+    A graph is captured between two batches, checked against the network itself on synthetic images,
+    and used from then on. Safe to use from many threads.
 
     Args:
         network: On the accelerator's device.
         accelerator: The device.
         device: The same for torch.
         depth: Length of the selections.
-        at_once: Record for the first batch of a shape already.
-        on_failure: Told once, as a sentence, why nothing (more) will be recorded.
+        at_once: Capture for the first batch of a shape already.
+        on_failure: Called once, with a sentence why nothing (more) will be captured.
+
+    Attributes:
+        failed: True if capturing was given up.
     """
 
     def __init__(
@@ -198,21 +202,20 @@ class GraphedNetworks:
         self._accelerator = accelerator
         self._device = device
         self._depth = depth
-        self._after = 0 if at_once else _RECORD_AFTER
+        self._after = 0 if at_once else _CAPTURE_AFTER
         self._on_failure = on_failure
         self._uses: dict[Shape, int] = {}
         self._ready: OrderedDict[Shape, GraphedNetwork] = OrderedDict()
         self._lock = threading.Lock()
         self.failed = False
-        """Whether recording was given up."""
 
     @property
     def any(self) -> bool:
-        """Whether there is a recording by now."""
+        """True if there is a graph by now."""
         return bool(self._ready)
 
     def find(self, shape: Shape) -> GraphedNetwork | None:
-        """The recording for a shape, which is made now if its time has come.
+        """Return the graph for a shape, captured now if its time has come.
 
         Raises:
             RuntimeError: The network itself does not take this shape, or memory is too small.
@@ -224,11 +227,11 @@ class GraphedNetworks:
             uses = self._uses[shape] = self._uses.get(shape, 0) + 1
             if self.failed or uses <= self._after:
                 return None
-            # What the network itself cannot do (its size, memory) is no fault of recording.
+            # What the network itself cannot do (its size, memory) is no fault of capturing.
             self._network(self._accelerator.empty((*shape, 3), torch.uint8).zero_(), self._ranks())
             try:
-                recorded = GraphedNetwork(self._network, self._accelerator, shape, self._depth)
-                check_equal(self._eager, _engine_of(recorded), shape, self._depth)
+                graphed = GraphedNetwork(self._network, self._accelerator, shape, self._depth)
+                check_equal(self._eager, _engine_of(graphed), shape, self._depth)
             except Exception as exc:
                 self.failed = True
                 reason = " ".join(str(exc).split())[:200] or type(exc).__name__
@@ -237,10 +240,10 @@ class GraphedNetworks:
                     "it runs on, launched piece by piece"
                 )
                 return None
-            self._ready[shape] = recorded
+            self._ready[shape] = graphed
             if len(self._ready) > _KEEP:
                 self._ready.popitem(last=False)
-            return recorded
+            return graphed
 
     def _ranks(self) -> Tensor:
         return self._accelerator.empty((self._depth,), torch.int64).fill_(-1)
@@ -251,9 +254,9 @@ class GraphedNetworks:
         return logits, classes, evidence, basis
 
 
-def _engine_of(recorded: GraphedNetwork) -> Callable[..., tuple[Tensor, Tensor, Tensor, Tensor]]:
+def _engine_of(graphed: GraphedNetwork) -> Callable[..., tuple[Tensor, Tensor, Tensor, Tensor]]:
     def run(pixels: Tensor, selection: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        found = recorded.start(pixels, tuple(selection.tolist()))()
-        return (*found, found.evidence)
+        result = graphed.start(pixels, tuple(selection.tolist()))()
+        return (*result, result.evidence)
 
     return run

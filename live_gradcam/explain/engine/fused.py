@@ -1,4 +1,4 @@
-"""One function from ``uint8`` pixels to scores and evidence: what is run, and what is compiled.
+"""The network as one function from ``uint8`` pixels to scores and evidence.
 
 Colour order, normalisation, memory layout, precision, trunk and head stand in one module, so that a
 compiler sees all of it at once. In half precision, batch norm is folded into the convolutions
@@ -12,16 +12,18 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
-from typing import NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor, fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from live_gradcam.explain.classifier import Classifier
-from live_gradcam.explain.cutting.cut import trace
-from live_gradcam.explain.engine.runtime import Precision
 from live_gradcam.explain.heads import Head, choose_classes
+from live_gradcam.explain.tracing import trace
+
+if TYPE_CHECKING:
+    from live_gradcam.explain.classifier import Classifier
+    from live_gradcam.explain.engine.runtime import Precision
 
 DTYPES: Mapping[Precision, torch.dtype] = {
     "fp32": torch.float32,
@@ -31,13 +33,13 @@ DTYPES: Mapping[Precision, torch.dtype] = {
 
 
 class Output(NamedTuple):
-    """What the network says about a batch, all float32 but the classes.
+    """Output of the network for a batch, all float32 but the classes.
 
     Attributes:
         logits: ``(N, classes)``.
         classes: int64 ``(N, K)``, the explained classes.
         evidence: ``(N, K, h, w)``.
-        basis: What evidence of any other class can be made from, see `Head.evidence`.
+        basis: Evidence of any other class can be made from it, see `Head.evidence`.
     """
 
     logits: Tensor
@@ -46,8 +48,8 @@ class Output(NamedTuple):
     basis: Tensor
 
 
-class Found(NamedTuple):
-    """What a batch gave, on the CPU.
+class BatchResult(NamedTuple):
+    """Scores and evidence of a batch, on the CPU.
 
     Attributes:
         logits: float32 ``(N, classes)``.
@@ -74,8 +76,8 @@ class FusedNetwork(nn.Module):
     """From pixels to scores and evidence in one forward.
 
     Args:
-        classifier: What to run. In float32, its trunk is shared and not copied; its head always.
-        precision: What the trunk runs in.
+        classifier: What is run. In float32, its trunk is shared and not copied; its head always.
+        precision: Of the trunk.
     """
 
     mean: Tensor
@@ -107,7 +109,7 @@ class FusedNetwork(nn.Module):
 
     @property
     def compilable(self) -> bool:
-        """Whether one forward is a fixed number of operations, which a compiler can follow."""
+        """True if one forward is a fixed number of operations, which a compiler can follow."""
         return self.head.compilable
 
     def normalised(self, pixels: Tensor) -> Tensor:
@@ -116,15 +118,15 @@ class FusedNetwork(nn.Module):
         return (rgb / 255.0 - self.mean) / self.std
 
     def features(self, normalised: Tensor) -> Tensor:
-        """What the trunk gives for normalised input, float32; mostly ``(N, C, h, w)``."""
+        """Activations of normalised input, float32; mostly ``(N, C, h, w)``."""
         given = normalised.to(self.dtype).contiguous(memory_format=self.layout)
-        # Not called, because a traced module writes to stderr where a picture has a wrong size.
+        # Not called, because a traced module writes to stderr where an image has a wrong size.
         activations: Tensor = self.trunk.forward(given)
         return activations.float()
 
 
 def fold_batch_norm(trunk: nn.Module) -> nn.Module:
-    """A copy with every batch norm that follows a convolution folded into it.
+    """Return a copy with every batch norm that follows a convolution folded into it.
 
     ``bn(conv(x))`` is a convolution with other numbers; one pass over memory less for each.
     """
@@ -155,6 +157,6 @@ def fold_batch_norm(trunk: nn.Module) -> nn.Module:
 
 
 def _runs_once(graph: fx.Graph, *nodes: fx.Node) -> bool:
-    """Whether the modules of these nodes are called nowhere else (shared weights stay)."""
+    """Return whether the modules of these nodes are called nowhere else (shared weights stay)."""
     targets = [node.target for node in graph.nodes if node.op == "call_module"]
     return all(targets.count(node.target) == 1 for node in nodes)

@@ -1,7 +1,7 @@
 """Runs batches of pixels through the best engine there is at the moment.
 
-Eager at first; compiled, or on CUDA recorded, as soon as that is ready; once more in float32 where
-half precision gave something that is not finite.
+Eager at first; compiled, or on CUDA captured as a graph, as soon as that is ready; once more in
+float32 where half precision gave something that is not finite.
 """
 
 from __future__ import annotations
@@ -21,15 +21,23 @@ from torch import Tensor
 from live_gradcam.errors import DeviceError, UsageError
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.engine.batching import BatchSizer, free_memory
+from live_gradcam.explain.engine.compiled import CompiledNetworks
 from live_gradcam.explain.engine.cuda import cuda_device
 from live_gradcam.explain.engine.cuda_graphs import Accelerator, GraphedNetworks, Pending
-from live_gradcam.explain.engine.fused import Engine, Found, FusedNetwork, Output, Selection, Shape
+from live_gradcam.explain.engine.fused import (
+    BatchResult,
+    Engine,
+    FusedNetwork,
+    Output,
+    Selection,
+    Shape,
+)
 from live_gradcam.explain.engine.runtime import CompileState, Precision, Runtime
-from live_gradcam.explain.engine.upgrades import CompiledNetworks
 from live_gradcam.explain.methods import Method, OnForwards
 
-# Beyond this many parameters compiling takes gigabytes and gains little.
-_COMPILE_UP_TO = 100_000_000
+COMPILE_UP_TO = 100_000_000
+"""Number of parameters beyond which compiling takes gigabytes and gains little."""
+
 # Maps that need a backward pass each are made in groups of this many.
 _GROUP = 16
 # Where the first forward waits for the compiler, sizes cannot be tried: each costs a compilation.
@@ -49,13 +57,18 @@ class Runner:
     """Runs one classifier on one device, from any number of threads.
 
     Args:
-        classifier: What to run.
+        classifier: What is run.
         runtime: Where and how.
-        depth: How many maps one forward makes; more are made from what it leaves.
-        method: What makes the maps, see `live_gradcam.explain.methods`.
-        on_notice: Told in one sentence if nothing will be compiled.
-        on_forwards: Told how far a method is that needs many forwards of the network.
-        accelerator: What records the network; that of the device if not given.
+        depth: Number of maps that one forward makes; more are made from what it leaves.
+        method: Makes the maps, see `live_gradcam.explain.methods`.
+        on_notice: Called with a sentence if nothing will be compiled.
+        on_forwards: Called with the progress of a method that needs many forwards of the network.
+        accelerator: Captures the network as a graph; the device's own if not given.
+
+    Attributes:
+        network: The eager network, on the device.
+        sizer: Chooses the sizes of batches.
+        compiled: The compiled networks; ``None`` where there will be none.
     """
 
     def __init__(
@@ -81,18 +94,18 @@ class Runner:
             network = self._fuse(runtime.precision)
             if self._device.type != "cpu":  # what is shared with the classifier stays here
                 network = copy.deepcopy(network).to(self._device)
-            self._network = self._listening(network)
+            self.network = self._listening(network)
         self._lock = threading.Lock()
         self._reference: FusedNetwork | None = None
         self._tensor = lru_cache(maxsize=64)(self._to_tensor)
         self._runtime = self._with_compiler(runtime)
-        self._sizer = BatchSizer(
+        self.sizer = BatchSizer(
             self._device.type,
             fixed=_COMPILED_BATCH if self._runtime.compile == "on" else None,
             free_memory=lambda: free_memory(self._device),
         )
-        self._recorded = self._recordings(accelerator)
-        self._compiled = self._compilations() if self._recorded is None else None
+        self._graphed = self._graphed_networks(accelerator)
+        self.compiled = self._compiled_networks() if self._graphed is None else None
 
     @property
     def runtime(self) -> Runtime:
@@ -102,102 +115,106 @@ class Runner:
     @property
     def all_maps_are_cheap(self) -> bool:
         """True if the maps of all classes cost next to nothing beyond that of one."""
-        return self._network.head.all_maps_are_cheap
+        return self.network.head.all_maps_are_cheap
 
     @property
     def preferred_batch(self) -> int:
-        """How many pictures are worth handing over together."""
-        return self._sizer.largest
+        """Number of images that are worth handing over together."""
+        return self.sizer.largest
 
     def next_batch(self, waiting: int, height: int, width: int) -> int:
-        """The size of the next forward where so many pictures of one input size wait."""
-        batch = self._sizer.next_size(waiting, height, width)
-        chosen = self._sizer.chosen(height, width)
+        """Return the size of the next forward.
+
+        Args:
+            waiting: Number of images of one input size that are there.
+            height: Height of the network's input.
+            width: Width of the network's input.
+        """
+        batch = self.sizer.next_size(waiting, height, width)
         shape = (batch, height, width)
-        compiled = self._compiled
-        if compiled is None or chosen is None or compiled.get(shape) is not None:
+        chosen = self.sizer.chosen(height, width)
+        if self.compiled is None or chosen is None or not self.compiled.one_by_one(shape):
             return batch
-        if compiled.get((1, height, width)) is None:
-            return batch
-        # Compiled one by one is cheaper than uncompiled at once.
         if batch == chosen:
             self._consider_compiling(shape)
         return 1
 
-    def run(self, pixels: Tensor, selection: Selection) -> Found:
-        """Scores and evidence of a batch; see `start`."""
+    def run(self, pixels: Tensor, selection: Selection) -> BatchResult:
+        """Return scores and evidence of a batch; see `start`."""
         return self.start(pixels, selection)()
 
     def start(self, pixels: Tensor, selection: Selection) -> Pending:
         """Begin with a batch, where the device works by itself; elsewhere do it at once.
 
-        What it gives is not finite where the network's output is not, even in float32.
+        The result is not finite where the network's output is not, even in float32.
 
         Args:
             pixels: ``uint8 (N, H, W, 3)``, BGR; not modified until the batch is done.
-            selection: Which classes to explain.
+            selection: Classes to explain.
 
         Raises:
             OutOfMemory: The device has too little memory for this batch.
             DeviceError: The GPU failed.
-            UsageError: The network does not take pictures of this size.
+            UsageError: The network does not take images of this size.
         """
         shape: Shape = (pixels.shape[0], pixels.shape[1], pixels.shape[2])
-        if self._recorded is not None and len(selection) <= self._depth:
+        if self._graphed is not None and len(selection) <= self._depth:
             with torch.no_grad(), self._memory_errors(shape), self._size_errors(shape):
-                recorded = self._recorded.find(shape) if self._keeps_coming(shape) else None
-                if recorded is not None:
-                    pending = recorded.start(pixels, self._padded(selection))
+                graphed = self._graphed.find(shape) if self._keeps_coming(shape) else None
+                if graphed is not None:
+                    pending = graphed.start(pixels, self._padded(selection))
                     return lambda: self._fetch(shape, pending, pixels, selection)
-        found = self._run_now(shape, pixels, selection)
-        return lambda: found
+        result = self._run_now(shape, pixels, selection)
+        return lambda: result
 
-    def _run_now(self, shape: Shape, pixels: Tensor, selection: Selection) -> Found:
+    def _run_now(self, shape: Shape, pixels: Tensor, selection: Selection) -> BatchResult:
         self._consider_compiling(shape)
         self._leave_threads()
         with torch.no_grad(), self._memory_errors(shape), self._size_errors(shape):
-            engine = None if self._compiled is None else self._compiled.get(shape)
+            engine = None if self.compiled is None else self.compiled.get(shape)
             began = time.perf_counter()
             output = self._forward(engine, pixels.to(self._device), selection)
-            found = Found(output.logits.cpu(), output.classes.cpu(), output.evidence.cpu())
+            result = BatchResult(output.logits.cpu(), output.classes.cpu(), output.evidence.cpu())
             if engine is None:  # sizes are compared with each other, not with the compiler's work
-                self._sizer.note(*shape, time.perf_counter() - began)
-            return self._finite(pixels, selection, found)
+                self.sizer.note(*shape, time.perf_counter() - began)
+            return self._finite(pixels, selection, result)
 
-    def _fetch(self, shape: Shape, pending: Pending, pixels: Tensor, selection: Selection) -> Found:
+    def _fetch(
+        self, shape: Shape, pending: Pending, pixels: Tensor, selection: Selection
+    ) -> BatchResult:
         count = len(selection)
         with torch.no_grad(), self._memory_errors(shape):
             logits, classes, evidence = pending()
-            found = Found(logits, classes[:, :count], evidence[:, :count])
-            return self._finite(pixels, selection, found)
+            result = BatchResult(logits, classes[:, :count], evidence[:, :count])
+            return self._finite(pixels, selection, result)
 
-    def _finite(self, pixels: Tensor, selection: Selection, found: Found) -> Found:
+    def _finite(self, pixels: Tensor, selection: Selection, result: BatchResult) -> BatchResult:
         # Anything that is not finite makes the sum not finite.
-        if math.isfinite(float(found.logits.sum() + found.evidence.sum())):
-            return found
-        return self._again(pixels, selection, found)
+        if math.isfinite(float(result.logits.sum() + result.evidence.sum())):
+            return result
+        return self._again(pixels, selection, result)
 
     def close(self) -> None:
         """End the compiler, if it runs. Idempotent; running goes on to work."""
-        if self._compiled is not None:
-            self._compiled.close()
+        if self.compiled is not None:
+            self.compiled.close()
 
     def _leave_threads(self) -> None:
         """Use the threads of the budget, one less while the compiler needs a core beside us."""
         if self._device.type == "cpu":
-            beside = self._compiled is not None and self._compiled.compiling_beside
+            beside = self.compiled is not None and self.compiled.compiling_beside
             _use_threads(max(1, self._runtime.threads - beside))
 
     def _forward(self, engine: Engine | None, pixels: Tensor, selection: Selection) -> Output:
         count = len(selection)
-        if not self._network.compilable:  # all maps come from the same forwards
-            return Output(*self._network(pixels, self._tensor(selection)))
+        if not self.network.compilable:  # all maps come from the same forwards
+            return Output(*self.network(pixels, self._tensor(selection)))
         if engine is None:
-            output = Output(*self._network(pixels, self._tensor(selection[: self._depth])))
+            output = Output(*self.network(pixels, self._tensor(selection[: self._depth])))
         else:  # a compiled network always makes the same number of maps
             output = Output(*engine(pixels, self._tensor(self._padded(selection))))
         if count > self._depth:
-            return _all_maps(self._network, output, self._tensor(selection))
+            return _all_maps(self.network, output, self._tensor(selection))
         return output._replace(
             classes=output.classes[:, :count], evidence=output.evidence[:, :count]
         )
@@ -205,20 +222,20 @@ class Runner:
     def _padded(self, selection: Selection) -> Selection:
         return (selection + selection[-1:] * self._depth)[: self._depth]
 
-    def _again(self, pixels: Tensor, selection: Selection, found: Found) -> Found:
-        """The pictures whose output is not finite once more in float32, on the CPU."""
+    def _again(self, pixels: Tensor, selection: Selection, result: BatchResult) -> BatchResult:
+        """Compute the images whose output is not finite once more, in float32 on the CPU."""
         with self._lock:
             if self._reference is None:
                 self._reference = self._listening(self._fuse("fp32"))
-        finite = found.logits.isfinite().all(1) & found.evidence.isfinite().flatten(1).all(1)
+        finite = result.logits.isfinite().all(1) & result.evidence.isfinite().flatten(1).all(1)
         rows = (~finite).nonzero().squeeze(1)
         chosen = torch.tensor(selection)
         at_once = self._depth if self._reference.compilable else len(selection)
         fresh = Output(*self._reference(pixels[rows], chosen[:at_once]))
         if len(selection) > at_once:
             fresh = _all_maps(self._reference, fresh, chosen)
-        pairs = zip(found, fresh[:3], strict=True)
-        return Found(*(old.index_copy(0, rows, new) for old, new in pairs))
+        pairs = zip(result, fresh[:3], strict=True)
+        return BatchResult(*(old.index_copy(0, rows, new) for old, new in pairs))
 
     def _fuse(self, precision: Precision) -> FusedNetwork:
         head = self._method.make_head(self._classifier.head)
@@ -236,18 +253,18 @@ class Runner:
     # Compiling
 
     def _with_compiler(self, runtime: Runtime) -> Runtime:
-        """The runtime with what was decided about compiling, and why."""
+        """Return the runtime with the decision about compiling, and its reason."""
         choice, reason = runtime.compile, "it is compiled beside the running session"
-        parameters = sum(p.numel() for p in self._network.state_dict().values())
+        parameters = sum(p.numel() for p in self.network.state_dict().values())
         if choice == "off":
             reason = "compiling is switched off"
-        elif not self._network.compilable:
+        elif not self.network.compilable:
             choice, reason = "off", f"{self._method.title} is many forwards, which are not compiled"
         elif self._device.type == "cuda":
             reason = "it is recorded as a CUDA graph after a few pictures of one size"
         elif self._device.type != "cpu":
             choice, reason = "off", f"it is not compiled for {self._device.type}"
-        elif choice == "auto" and parameters > _COMPILE_UP_TO:
+        elif choice == "auto" and parameters > COMPILE_UP_TO:
             choice = "off"
             reason = f"it is not compiled, because it has {parameters // 1_000_000} M parameters"
         elif choice == "on":
@@ -257,7 +274,7 @@ class Runner:
         state: CompileState = "off" if choice == "off" else "eager"
         return replace(runtime, compile=choice, reasons=(*runtime.reasons, reason), state=state)
 
-    def _recordings(self, accelerator: Accelerator | None) -> GraphedNetworks | None:
+    def _graphed_networks(self, accelerator: Accelerator | None) -> GraphedNetworks | None:
         if self._runtime.compile == "off":
             return None
         if accelerator is None and self._device.type == "cuda":
@@ -265,7 +282,7 @@ class Runner:
         if accelerator is None:
             return None
         return GraphedNetworks(
-            self._network,
+            self.network,
             accelerator,
             self._device,
             depth=self._depth,
@@ -273,11 +290,11 @@ class Runner:
             on_failure=self._on_notice,
         )
 
-    def _compilations(self) -> CompiledNetworks | None:
+    def _compiled_networks(self) -> CompiledNetworks | None:
         if self._runtime.compile == "off":
             return None
         return CompiledNetworks(
-            self._network,
+            self.network,
             depth=self._depth,
             threads=self._runtime.threads,
             wait=self._runtime.compile == "on",
@@ -285,21 +302,21 @@ class Runner:
         )
 
     def _consider_compiling(self, shape: Shape) -> None:
-        if self._compiled is not None and self._keeps_coming(shape):
-            self._compiled.consider(shape)
+        if self.compiled is not None and self._keeps_coming(shape):
+            self.compiled.consider(shape)
 
     def _keeps_coming(self, shape: Shape) -> bool:
-        """Whether batches have this size because it was chosen, not on trial or as a rest."""
-        return shape[0] in (1, self._sizer.chosen(*shape[1:]))
+        """True if batches have this size because it was chosen, not on trial or as a rest."""
+        return shape[0] in (1, self.sizer.chosen(*shape[1:]))
 
     def _state(self) -> CompileState:
-        if self._recorded is not None and self._recorded.any:
+        if self._graphed is not None and self._graphed.any:
             return "recorded"
-        if self._compiled is not None and self._compiled.any:
+        if self.compiled is not None and self.compiled.any:
             return "compiled"
-        if any(each is not None and each.failed for each in (self._recorded, self._compiled)):
+        if any(each is not None and each.failed for each in (self._graphed, self.compiled)):
             return "failed"
-        busy = self._compiled is not None and self._compiled.compiler.busy
+        busy = self.compiled is not None and self.compiled.compiler.busy
         return "compiling" if busy else self._runtime.state
 
     # Errors
@@ -322,7 +339,7 @@ class Runner:
 
     def _out_of_memory(self, shape: Shape | None) -> OutOfMemory:
         if shape is not None:
-            self._sizer.note_too_large(*shape)
+            self.sizer.note_too_large(*shape)
         return OutOfMemory(
             "out of memory",
             str(self._device),
@@ -347,7 +364,7 @@ class Runner:
 
 
 def _use_threads(number: int) -> None:
-    """Have torch use so many threads for what this thread computes."""
+    """Have torch use this number of threads for what this thread computes."""
     # Torch keeps the number for each thread by itself, and asking for it is not free.
     if getattr(_threads_of, "number", None) != number:
         torch.set_num_threads(number)
@@ -355,7 +372,7 @@ def _use_threads(number: int) -> None:
 
 
 def _all_maps(network: FusedNetwork, output: Output, selection: Tensor) -> Output:
-    """Maps of more classes (never ranks) than one forward makes, from what it left."""
+    """Make maps of more classes (never ranks) than one forward makes, from what it left."""
     head = network.head
     count, class_count = output.logits.shape
     classes = selection.expand(count, -1)

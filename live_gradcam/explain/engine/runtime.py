@@ -1,4 +1,4 @@
-"""Where and how the network runs: device, precision, threads. Decided once, with the reasons."""
+"""Device, precision and threads that the network runs with: decided once, with the reasons."""
 
 from __future__ import annotations
 
@@ -24,22 +24,23 @@ from live_gradcam.errors import DeviceError, UsageError
 Precision: TypeAlias = Literal["fp32", "bf16", "fp16"]
 CompileState: TypeAlias = Literal["off", "eager", "compiling", "compiled", "recorded", "failed"]
 
-# What makes bf16 fast on a CPU; without one of these it is emulated, many times slower than fp32.
+# Instruction sets that make bf16 fast on a CPU; without one of these it is emulated, many times
+# slower than fp32.
 _BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16", "bf16", "svebf16"})
 
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """How the network runs, and why.
+    """Everything that was decided about running the network, and why.
 
     Attributes:
         device: ``cpu``, ``cuda:0``, ``mps``, ...
-        precision: What the trunk runs in; everything after it is float32.
-        compile: When the network is compiled.
-        threads: Threads that torch uses for one operation on the CPU.
+        precision: Of the trunk; everything after it is float32.
+        compile: Time when the network is compiled.
+        threads: Number of threads that torch uses for one operation on the CPU.
         reasons: One sentence for each decision.
-        state: What the compiler does or did.
-        notices: What was expected and is not so, as sentences for the user.
+        state: State of the compiler; ``recorded`` is a CUDA graph.
+        notices: Sentences for the user about what differs from what would be expected.
     """
 
     device: str
@@ -52,7 +53,7 @@ class Runtime:
 
     @property
     def compiled(self) -> bool:
-        """Whether the compiled, or on CUDA the recorded network is in use."""
+        """True if the compiled network, or on CUDA its graph, is in use."""
         return self.state in ("compiled", "recorded")
 
 
@@ -61,7 +62,7 @@ def choose_runtime(
     precision: PrecisionChoice = DEFAULT_PRECISION,
     compile: CompileChoice = DEFAULT_COMPILE,
 ) -> Runtime:
-    """Decide where and how the network runs.
+    """Decide on the device, the precision and the threads.
 
     Args:
         device: ``auto`` takes the first CUDA GPU that computes, then Apple's GPU, then the CPU; or
@@ -71,7 +72,7 @@ def choose_runtime(
 
     Raises:
         UsageError: A value is none of those above.
-        DeviceError: The device is not there, or cannot compute in this precision.
+        DeviceError: The device does not exist, or cannot compute in this precision.
     """
     _require_choice("precision", precision, get_args(PrecisionChoice))
     _require_choice("compile", compile, get_args(CompileChoice))
@@ -89,7 +90,7 @@ def _require_choice(option: str, value: str, allowed: tuple[str, ...]) -> None:
 
 
 def _choose_device(device: str) -> tuple[str, str, tuple[str, ...]]:
-    """The device, why it is that one, and what the user should know about others."""
+    """Return the device, the reason for it, and what the user should know about others."""
     if device == "auto":
         return _best_device()
     kind, _, number = device.partition(":")
@@ -127,9 +128,9 @@ def _best_device() -> tuple[str, str, tuple[str, ...]]:
 
 
 def _why_unusable(index: int) -> str:
-    """Why a CUDA GPU cannot compute, as one phrase; nothing if it can.
+    """Return why a CUDA GPU cannot compute, as one phrase; an empty one if it can.
 
-    One that is too old for this torch, or whose memory others hold, is found all the same.
+    A GPU that is too old for this torch, or whose memory others hold, is found all the same.
     """
     try:
         with warnings.catch_warnings():
@@ -163,12 +164,12 @@ def _choose_precision(device: str, precision: PrecisionChoice) -> tuple[Precisio
 
 @functools.cache
 def native_bf16() -> str:
-    """The instruction set that computes bf16 on this CPU, or nothing."""
+    """Return the instruction set that computes bf16 on this CPU, or an empty string."""
     return next(iter(sorted(_BF16_FLAGS & cpu_flags())), "")
 
 
 def cpu_flags() -> frozenset[str]:
-    """What the processor can do, as far as the system says."""
+    """Return the processor's feature flags, as far as the system says."""
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
     except OSError:

@@ -1,4 +1,4 @@
-"""Whether a faster engine is the network itself: tried on synthetic pictures before it is used."""
+"""Check that a faster engine equals the network, on synthetic images, before it is used."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ _TIE = 0.02
 
 
 class NotEqual(Exception):
-    """An engine is not the network; the message says in what."""
+    """An engine is not the network; the message says in which output."""
 
 
 def check_equal(network: Engine, candidate: Engine, shape: Shape, depth: int) -> None:
     """Compare an engine with the eager network on synthetic frames.
 
     Args:
-        network: What is right; takes and gives tensors on the CPU, as the candidate does.
-        candidate: What would be used in its place.
+        network: The reference; takes and returns tensors on the CPU, as the candidate does.
+        candidate: The engine that would be used in its place.
         shape: Of the frames.
         depth: Length of the selection.
 
@@ -38,7 +38,7 @@ def check_equal(network: Engine, candidate: Engine, shape: Shape, depth: int) ->
     for pixels in (frames, 255 - frames):
         ranks = torch.arange(-1, -1 - depth, -1)
         expected = Output(*network(pixels, ranks))
-        # The same classes for both; in a batch, those of the first picture.
+        # The same classes for both; in a batch, those of the first image.
         fixed = expected.classes[0]
         expected = Output(*network(pixels, fixed))
         found = Output(*candidate(pixels, fixed))

@@ -34,7 +34,7 @@ from typing_extensions import override
 
 from live_gradcam.explain.engine.fused import FusedNetwork, fold_batch_norm
 
-_LOG = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 Tile: TypeAlias = Literal[2, 4]
 """Side ``m`` of the square of outputs that are computed together."""
@@ -75,7 +75,7 @@ class ConvShape:
 
 
 def choose_tile(shape: ConvShape, machine: str | None = None) -> Tile | None:
-    """Which tile computes a convolution fastest, or ``None`` where the definition does.
+    """Return the tile that computes a convolution fastest; ``None`` where the definition does.
 
     A roofline: arithmetic plus memory traffic, in operations. Large tiles save arithmetic; small
     maps of many channels are bound by their weights, which grow from ``9`` to ``(m + 2)^2``
@@ -83,7 +83,7 @@ def choose_tile(shape: ConvShape, machine: str | None = None) -> Tile | None:
 
     Args:
         shape: The convolution.
-        machine: As `platform.machine` says it. Libraries for others have a Winograd of their own.
+        machine: As `platform.machine` names it. Libraries for others have a Winograd of their own.
     """
     machine = platform.machine() if machine is None else machine
     # Loops over channels are to have no rests.
@@ -112,7 +112,7 @@ def _cost(shape: ConvShape, tile: Tile) -> float:
 
 
 class WinogradConv2d(nn.Module):
-    """What computes a convolution, see `is_candidate`, with weights ``(K, C, 3, 3)`` in tiles."""
+    """A convolution, see `is_candidate`, with weights ``(K, C, 3, 3)``, computed in tiles."""
 
     weight: Tensor
     outputs: Tensor
@@ -131,7 +131,7 @@ class WinogradConv2d(nn.Module):
 
     @override
     def forward(self, maps: Tensor) -> Tensor:
-        """From ``(N, C, H, W)`` to ``(N, K, H, W)``, channels-last in memory."""
+        """Convolve ``(N, C, H, W)`` to ``(N, K, H, W)``, channels-last in memory."""
         batch, channels, height, width = maps.shape
         side = self.tile + 2
         down, across = math.ceil(height / self.tile), math.ceil(width / self.tile)
@@ -231,7 +231,7 @@ def _weighted(weights: Sequence[float], values: Sequence[Tensor]) -> Tensor:
 
 
 def is_candidate(module: nn.Module) -> TypeGuard[nn.Conv2d]:
-    """Whether a module is a convolution that `WinogradConv2d` can equal, in float32."""
+    """Return whether a module is a convolution that `WinogradConv2d` can equal, in float32."""
     return (
         type(module) is nn.Conv2d
         and module.weight.dtype == torch.float32
@@ -247,11 +247,11 @@ def is_candidate(module: nn.Module) -> TypeGuard[nn.Conv2d]:
 def with_winograd(
     network: FusedNetwork, batch: int, height: int, width: int
 ) -> tuple[FusedNetwork, tuple[str, ...]]:
-    """A copy that computes the trunk's 3x3 convolutions in tiles where that is faster.
+    """Return a copy that computes the trunk's 3x3 convolutions in tiles where that is faster.
 
     Args:
         network: From pixels to scores and evidence; it is left as it is.
-        batch: Pictures in one forward.
+        batch: Number of images in one forward.
         height: Of the network's input.
         width: Of the network's input.
 
@@ -261,12 +261,12 @@ def with_winograd(
     """
     trunk = fold_batch_norm(network.trunk) if network.dtype == torch.float32 else None
     if not isinstance(trunk, fx.GraphModule):
-        _LOG.debug("no convolution is rewritten: not float32, or not traced")
+        _logger.debug("no convolution is rewritten: not float32, or not traced")
         return network, ()
     names: list[str] = []
-    for name, convolution, shape in _met(trunk, (batch, 3, height, width)):
+    for name, convolution, shape in _candidates(trunk, (batch, 3, height, width)):
         tile = choose_tile(shape)
-        _LOG.debug("%s %s: %s", name, shape, tile)
+        _logger.debug("%s %s: %s", name, shape, tile)
         if tile is not None:
             names.append(name)
             trunk.set_submodule(name, WinogradConv2d(convolution, tile))
@@ -277,10 +277,10 @@ def with_winograd(
     return rewritten, tuple(names)
 
 
-def _met(
+def _candidates(
     trunk: nn.Module, given: tuple[int, int, int, int]
 ) -> list[tuple[str, nn.Conv2d, ConvShape]]:
-    """The candidates and what they meet when the trunk runs; not those that run twice."""
+    """Find the candidates and their shapes when the trunk runs; not those that run twice."""
     names = {module: name for name, module in trunk.named_modules() if is_candidate(module)}
     met: dict[nn.Conv2d, list[ConvShape]] = {}
 

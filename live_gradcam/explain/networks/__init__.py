@@ -1,1 +1,26 @@
-"""From a name or a checkpoint to a network with its weights and labels."""
+"""From the name of a network, or a checkpoint, to the whole network with its weights.
+
+- `find`: the network that a name means, as a `spec.NetworkSpec`
+- `catalogue`: the table of networks that have a name, made from `bundled` (networks that ship with
+  the package) and `torchvision_networks` (families of torchvision, imported by `lazy_torchvision`)
+- `timm_networks`: networks of the optional library timm
+- `download`: published weights, from torch's cache or the server
+- `checkpoint`: files of weights, read without running anything in them
+- `state_dict`: a checkpoint's weights in a network
+- `labels`: names of classes
+"""
+
+from live_gradcam.explain.networks.catalogue import ModelRow, list_models
+from live_gradcam.explain.networks.find import find_network
+from live_gradcam.explain.networks.labels import Labels, class_lookup
+from live_gradcam.explain.networks.spec import LayoutChoice, NetworkSpec
+
+__all__ = [
+    "Labels",
+    "LayoutChoice",
+    "ModelRow",
+    "NetworkSpec",
+    "class_lookup",
+    "find_network",
+    "list_models",
+]

@@ -1,13 +1,12 @@
-"""The list of networks that can be loaded by name."""
+"""Table of the networks that can be loaded by name."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from live_gradcam.explain.cutting.cut import find_layer
 from live_gradcam.explain.networks.bundled import bundled_names, read_card
 from live_gradcam.explain.networks.download import cached_path
-from live_gradcam.explain.networks.state_dict import IMAGENET_CLASSES
+from live_gradcam.explain.networks.spec import IMAGENET_CLASSES
 from live_gradcam.explain.networks.torchvision_networks import (
     build_network,
     network_names,
@@ -15,17 +14,18 @@ from live_gradcam.explain.networks.torchvision_networks import (
     weights_entries,
 )
 from live_gradcam.explain.preprocess import Preprocessing
+from live_gradcam.explain.tracing import find_layer
 
 
 @dataclass(frozen=True, slots=True)
 class ModelRow:
-    """One line of the list of networks.
+    """One network in the table.
 
     Attributes:
-        name: What ``--model`` takes.
-        layer: The layer that is explained by default.
+        name: Name for ``--model``.
+        layer: Layer that is explained by default.
         input_size: Side in pixels of the network's input.
-        cached: Whether the weights are on this machine.
+        cached: ``True`` if the weights are on this machine.
     """
 
     name: str
@@ -35,7 +35,7 @@ class ModelRow:
 
 
 def list_models() -> list[ModelRow]:
-    """Every network that can be loaded by name: the bundled ones, then torchvision's."""
+    """List the networks that can be loaded by name: the bundled ones, then torchvision's."""
     rows = []
     for name in bundled_names():
         card = read_card(name)

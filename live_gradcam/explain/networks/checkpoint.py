@@ -1,4 +1,4 @@
-"""Reading a file of weights that may be anything, without running anything that it holds.
+"""Reader of files of weights that may be anything, which never runs anything that they hold.
 
 A file is recognised by its content, never by its name. Pickles are read with torch's restricted
 unpickler only; what it refuses is refused, and nothing is read a second time in another way.
@@ -25,8 +25,9 @@ from torch import Tensor
 
 from live_gradcam.errors import ModelError
 from live_gradcam.explain.omp import short_lived_thread
+from live_gradcam.images.sniff import is_text, sniff_bytes
 
-_LOG = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 # The lists of contents are read in Python: a few megabytes of them would take half a minute. The
 # longest real ones, of a large network with its optimiser, are half as long as these limits.
@@ -34,6 +35,8 @@ _SAFETENSORS_HEADER_LIMIT = 2 << 20
 _PICKLE_LIMIT = 3 << 19
 _LEGACY_READS_LIMIT = 1_000_000
 _MEMBER_LIMIT = 20_000
+# Enough for `sniff_bytes`.
+_START_BYTES = 4096
 
 _STATE_KEYS = ("state_dict", "model_state_dict", "model", "net", "network", "weights", "params")
 _AVERAGED_KEYS = ("model_ema", "state_dict_ema", "ema_state_dict", "ema")
@@ -45,7 +48,6 @@ _NOT_PARAMETERS = frozenset({"n_averaged"})
 _OTHER_FILES: tuple[tuple[bytes, str], ...] = (
     (rb"\s*(<!doctype|<html|<\?xml|<head|<body)", "it is a web page, not weights"),
     (rb"version https://git-lfs", "it is a Git LFS pointer, not the weights it stands for"),
-    (rb"\x89PNG|\xff\xd8\xff|GIF8|RIFF|BM", "it is a picture or a clip, not weights"),
     (rb"\x89HDF", "it is an HDF5 file (Keras?), not PyTorch weights"),
     (rb"\x1f\x8b|BZh|\xfd7zXZ|7z\xbc\xaf|\x28\xb5\x2f\xfd", "it is a compressed file"),
     (rb"\x08[\x01-\x0f]\x12", "it is an ONNX model, not PyTorch weights"),
@@ -60,12 +62,12 @@ _LEGACY_TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # torch.save before
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Checkpoint:
-    """What a file of weights holds.
+    """Content of a file of weights.
 
     Attributes:
         tensors: Parameters and buffers by name, floating point as float32.
-        labels: Names of the classes where the file brings them, as it holds them.
-        notes: One sentence for each thing that was understood rather than plain.
+        labels: Names of the classes in the file's own form; ``None`` where it has none.
+        notes: One sentence for each thing that had to be interpreted.
         versions: torch's own version notes of the modules, needed to load some old files.
     """
 
@@ -81,7 +83,7 @@ def read_checkpoint(path: Path, *, trusted: bool = False) -> Checkpoint:
 
     Args:
         path: The file.
-        trusted: Its hash has been checked, so that checksums need not be.
+        trusted: ``True`` skips the checksums, for a file whose hash has been checked.
 
     Raises:
         ModelError: The file is missing, damaged, dangerous, or something else than weights.
@@ -95,8 +97,8 @@ def read_checkpoint(path: Path, *, trusted: bool = False) -> Checkpoint:
     elif start[8:9] == b"{":
         content = _read_safetensors(path)
     else:
-        raise _error(path, _what_it_is(path, start))
-    return _understand(path, content)
+        raise _error(path, _describe(path, start))
+    return _interpret(path, content)
 
 
 def _error(path: Path, cause: str, next_step: str = "") -> ModelError:
@@ -107,7 +109,7 @@ def _error(path: Path, cause: str, next_step: str = "") -> ModelError:
 def _read_start(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            start = file.read(512)
+            start = file.read(_START_BYTES)
     except IsADirectoryError as exc:
         raise _error(path, "it is a folder") from exc
     except FileNotFoundError as exc:
@@ -122,7 +124,7 @@ def _read_start(path: Path) -> bytes:
     return start
 
 
-def _what_it_is(path: Path, start: bytes) -> str:
+def _describe(path: Path, start: bytes) -> str:
     for pattern, cause in _OTHER_FILES:
         if re.match(pattern, start, re.IGNORECASE | re.DOTALL):
             return cause
@@ -130,16 +132,11 @@ def _what_it_is(path: Path, start: bytes) -> str:
         return "it is a Python pickle, which could run code; nothing of it was loaded"
     if not start.strip(b"\0"):
         return "it begins with zeros only: the file is damaged or was never written"
-    if start.isascii() or _is_text(start):
+    if sniff_bytes(start).content != "other":
+        return "it is a picture or a clip, not weights"
+    if is_text(start):
         return "it is a text file, not weights"
     return f"its content is not recognised ({path.stat().st_size} bytes)"
-
-
-def _is_text(start: bytes) -> bool:
-    try:
-        return start[: max(1, len(start) - 4)].decode().isprintable()
-    except UnicodeDecodeError:
-        return False
 
 
 def _check_archive(path: Path, *, verify_sums: bool) -> None:
@@ -181,12 +178,12 @@ def _refuse_programs(path: Path, names: list[str]) -> None:
         raise _error(path, "it is a zip archive of something else")
 
 
-class _PatientFile:
-    """A file for the unpickler of torch's old form, which is read piece by piece to an unknown end.
+class _LimitedFile:
+    """File with a limited number of reads, for torch's old form, whose end is not known before.
 
     Args:
         path: For the message.
-        file: Where the bytes are.
+        file: Source of the bytes.
     """
 
     def __init__(self, path: Path, file: BinaryIO) -> None:
@@ -198,7 +195,7 @@ class _PatientFile:
         self.tell = file.tell
 
     def read(self, size: int = -1) -> bytes:
-        """As a file does, but not for ever."""
+        """Read as a file does, up to the limit."""
         self._reads += 1
         if self._reads > _LEGACY_READS_LIMIT:
             raise _error(self._path, "its list of contents is too long to be one of weights")
@@ -212,13 +209,13 @@ def _unpickle(path: Path, *, mmap: bool) -> Any:  # noqa: ANN401 - a checkpoint 
             if mmap:
                 return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
             with path.open("rb") as file:
-                patient: Any = _PatientFile(path, file)
-                return torch.load(patient, map_location="cpu", weights_only=True)
+                limited: Any = _LimitedFile(path, file)
+                return torch.load(limited, map_location="cpu", weights_only=True)
     except ModelError:
         raise
     except pickle.UnpicklingError:
         # torch's own message explains how to switch the safety off; it must not be passed on.
-        _LOG.debug("the restricted unpickler refused %s", path)
+        _logger.debug("the restricted unpickler refused %s", path)
         raise _error(
             path,
             "it holds Python objects besides tensors, which could run code; nothing was loaded",
@@ -227,7 +224,7 @@ def _unpickle(path: Path, *, mmap: bool) -> Any:  # noqa: ANN401 - a checkpoint 
     except MemoryError as exc:
         raise _error(path, "it does not fit into memory") from exc
     except Exception as exc:  # damaged pickles fail in every way there is
-        _LOG.debug("torch cannot load %s", path, exc_info=True)
+        _logger.debug("torch cannot load %s", path, exc_info=True)
         cause = f"the file is damaged or truncated ({type(exc).__name__})"
         raise _error(path, cause, "Download or save it again") from None
 
@@ -254,11 +251,11 @@ def _read_safetensors(path: Path) -> dict[str, Any]:
             try:
                 content[key] = json.loads(metadata[key])
             except ValueError:
-                _LOG.debug("metadata %r of %s is not JSON", key, path)
+                _logger.debug("metadata %r of %s is not JSON", key, path)
     return content
 
 
-def _understand(path: Path, content: Any) -> Checkpoint:  # noqa: ANN401
+def _interpret(path: Path, content: Any) -> Checkpoint:  # noqa: ANN401
     if isinstance(content, Tensor) or not isinstance(content, Mapping):
         kind = type(content).__name__
         raise _error(path, f"it holds one {kind}, not a state dict")
@@ -271,14 +268,14 @@ def _understand(path: Path, content: Any) -> Checkpoint:  # noqa: ANN401
     if any(tensor.dtype in _HALF for tensor in tensors.values()):
         notes.append("half-precision weights were converted to float32")
     try:
-        plain = {key: _plain(path, key, value) for key, value in tensors.items()}
+        tensors = {key: _copy_tensor(path, key, value) for key, value in tensors.items()}
     except RuntimeError as exc:
         raise _error(path, f"its tensors cannot be read ({exc})") from exc
-    return Checkpoint(plain, labels, tuple(notes), versions)
+    return Checkpoint(tensors, labels, tuple(notes), versions)
 
 
 def _find_state(path: Path, content: Mapping[Any, Any], notes: list[str]) -> Mapping[Any, Any]:
-    """The state dict itself, which training checkpoints wrap, sometimes twice."""
+    """Return the state dict itself, which training checkpoints wrap, sometimes twice."""
     if _is_state(content):
         return content
     for key in (*_STATE_KEYS, *_AVERAGED_KEYS):
@@ -291,7 +288,7 @@ def _find_state(path: Path, content: Mapping[Any, Any], notes: list[str]) -> Map
 
 
 def _is_state(content: Mapping[Any, Any]) -> bool:
-    """Whether most values are tensors; labels and counters may stand beside them."""
+    """Return ``True`` if most values are tensors; labels and counters may stand beside them."""
     tensors = sum(isinstance(value, Tensor) for value in content.values())
     return 2 * tensors > len(content)
 
@@ -325,23 +322,23 @@ _UNUSABLE: tuple[tuple[Callable[[Tensor], bool], str], ...] = (
 )
 
 
-def _plain(path: Path, name: str, tensor: Tensor) -> Tensor:
-    """An own, dense, finite copy, float32 where it is floating point.
+def _copy_tensor(path: Path, name: str, tensor: Tensor) -> Tensor:
+    """Return a dense, finite copy, float32 where it is floating point.
 
-    Copied because the file is mapped into memory: a training run that overwrites it must not be
-    able to pull the numbers from under a running session.
+    Copied because the file is mapped into memory: a training run that overwrites it must not
+    change the weights of a running session.
     """
     for unusable, cause in _UNUSABLE:
         if unusable(tensor):
             raise _error(path, f"its tensor {name!r} {cause}")
     if not tensor.is_floating_point():
         return tensor.detach().clone()
-    own = tensor.detach().to(torch.float32, copy=True).contiguous()
+    copied = tensor.detach().to(torch.float32, copy=True).contiguous()
     # In float64 no sum of finite float32 numbers overflows, and one pass is enough.
-    if not bool(own.sum(dtype=torch.float64).isfinite()):
+    if not bool(copied.sum(dtype=torch.float64).isfinite()):
         raise _error(
             path,
             f"its tensor {name!r} holds values that are not finite",
             "The training run diverged; use an earlier checkpoint",
         )
-    return own
+    return copied

@@ -1,4 +1,4 @@
-"""Published weights: downloaded once, found in torch's own cache afterwards, always verified.
+"""Download of published weights: once, then from torch's own cache, always verified.
 
 The place and the names are torchvision's (`torch.hub`): ``$TORCH_HOME/hub/checkpoints``, each file
 named after the beginning of its SHA-256. What torch's own downloader lacks is added here: silence
@@ -31,24 +31,24 @@ Progress: TypeAlias = Callable[[int, "int | None"], None]
 """Called with the bytes received so far and, where known, the bytes in all."""
 
 SILENCE_SECONDS = 9.0
-"""How long a server may say nothing before the download is given up."""
+"""Seconds without an answer after which a download is given up."""
 
 _CHUNK = 1 << 18
 _HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,64})\.")
 
 
 def cached_path(url: str) -> Path:
-    """Where torch's cache keeps the file of an address."""
+    """Return the path at which torch's cache keeps the file of an address."""
     return Path(torch.hub.get_dir()) / "checkpoints" / PurePosixPath(urlsplit(url).path).name
 
 
 def fetch_weights(url: str, *, name: str, progress: Progress | None = None) -> Path:
-    """The verified file of published weights, downloaded unless the cache has it.
+    """Return the path of verified published weights, downloaded unless the cache has them.
 
     Args:
         url: Its address; the file's name carries the beginning of its SHA-256.
         name: The network, for messages.
-        progress: Told about the download; ``None`` shows a bar on stderr.
+        progress: Called with each part received; ``None`` shows a bar on stderr.
 
     Raises:
         ModelError: The cached file is not what its name says, or the download failed.
@@ -69,14 +69,14 @@ def fetch_weights(url: str, *, name: str, progress: Progress | None = None) -> P
 
 
 def require_server(url: str, *, name: str) -> None:
-    """Make sure that somebody answers at an address, within `SILENCE_SECONDS`.
+    """Check that a server answers at an address within `SILENCE_SECONDS`.
 
     Args:
-        url: Where another library is going to download from, more patiently than its user.
+        url: Address from which another library, with longer timeouts, is going to download.
         name: The network, for messages.
 
     Raises:
-        ModelError: Nobody answers.
+        ModelError: No server answers.
     """
     answers: queue.SimpleQueue[Exception | None] = queue.SimpleQueue()
 
@@ -85,7 +85,8 @@ def require_server(url: str, *, name: str) -> None:
         try:
             with urllib.request.urlopen(request, timeout=SILENCE_SECONDS):
                 answers.put(None)
-        except urllib.error.HTTPError:  # an answer, which the other library will understand
+        except urllib.error.HTTPError as exc:  # an answer, which the other library will understand
+            exc.close()
             answers.put(None)
         except Exception as exc:
             answers.put(exc)
@@ -105,7 +106,7 @@ def require_server(url: str, *, name: str) -> None:
 
 
 def file_sha256(path: Path) -> str:
-    """SHA-256 of a file, hexadecimal."""
+    """Return the SHA-256 of a file, hexadecimal."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(1 << 20):
@@ -114,7 +115,7 @@ def file_sha256(path: Path) -> str:
 
 
 def _wrong_hash(path: Path, name: str) -> str:
-    """What is wrong with the hash of a file that is to carry a name, or nothing."""
+    """Compare a file's hash with the one in a name; return the difference, or an empty string."""
     promised = _HASH_IN_NAME.search(name)
     if promised is None:
         return ""
@@ -171,9 +172,9 @@ def _reason(exc: Exception) -> str:
 
 
 def _receive(url: str) -> Iterator[tuple[bytes, int | None]]:
-    """Chunks of a file and its full length.
+    """Yield chunks of a file with its full length, ``None`` where the server does not say it.
 
-    A thread of its own reads, because looking up a name can hang longer than any timeout allows.
+    A separate thread reads, because looking up a name can hang longer than any timeout allows.
     """
     chunks: queue.Queue[tuple[bytes, int | None] | Exception | None] = queue.Queue(maxsize=16)
     gone = threading.Event()
@@ -196,6 +197,8 @@ def _receive(url: str) -> Iterator[tuple[bytes, int | None]]:
                         return
             put(None)
         except Exception as exc:
+            if isinstance(exc, urllib.error.HTTPError):
+                exc.close()  # it is the open answer, too
             put(exc)
 
     threading.Thread(target=read, name="weights-download", daemon=True).start()

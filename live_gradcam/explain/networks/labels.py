@@ -1,4 +1,4 @@
-"""Names of classes: reading them, and finding the class that somebody means."""
+"""Names of classes: reading them, and finding the class that a name means."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Any, TypeAlias
 
 from live_gradcam.errors import ModelError, UsageError
 
-Labels: TypeAlias = "str | Path | Sequence[str] | None"
-"""Names of classes, a file with them, or ``None`` for whatever is known."""
+Labels: TypeAlias = str | Path | Sequence[str] | None
+"""Names of classes, a file with them, or ``None`` for the weights' own."""
 
 _SIZE_LIMIT = 16 << 20
 
 
 def read_labels(path: Path) -> tuple[str, ...]:
-    """Names of classes from a file: text with one a line, or a JSON list or dictionary.
+    """Read names of classes from a file: text with one a line, or a JSON list or dictionary.
 
     Args:
         path: The file, UTF-8.
@@ -51,12 +51,12 @@ def read_labels(path: Path) -> tuple[str, ...]:
 
 
 def tidy_labels(content: Any, where: str) -> tuple[str, ...]:  # noqa: ANN401 - JSON or a pickle
-    """Names in the order of the class indices, from any of the forms that are in use.
+    """Return names in the order of the class indices, from any of the usual forms.
 
     Args:
         content: A list of names, ``{index: name}``, ``{name: index}``, or the ImageNet form
             ``{index: [wordnet id, name]}``.
-        where: Where it comes from, for messages.
+        where: Source of the names, for messages.
 
     Raises:
         ModelError: It is none of these, or indices are missing.
@@ -86,7 +86,7 @@ def tidy_labels(content: Any, where: str) -> tuple[str, ...]:  # noqa: ANN401 - 
 
 
 def require_count(labels: Sequence[str], class_count: int, where: str) -> tuple[str, ...]:
-    """The labels, if there is one for each class.
+    """Return the labels after checking that there is one for each class.
 
     Raises:
         ModelError: Their number differs from the network's.
@@ -98,7 +98,7 @@ def require_count(labels: Sequence[str], class_count: int, where: str) -> tuple[
 
 
 def resolve_labels(labels: Labels, class_count: int) -> tuple[str, ...]:
-    """The names that are meant; ``class 0``, ``class 1``, ... where none are given.
+    """Return the names of all classes; ``class 0``, ``class 1``, ... if ``None``.
 
     Raises:
         ModelError: The file cannot be used, or the number of names is not that of the classes.
@@ -111,7 +111,7 @@ def resolve_labels(labels: Labels, class_count: int) -> tuple[str, ...]:
 
 
 def find_class(labels: Sequence[str], wanted: str | int) -> int:
-    """The class that a name or an index means.
+    """Return the index of the class that a name or an index means.
 
     A name matches a whole label, else one of a label's synonyms (``tabby, tabby cat``), else a part
     of exactly one label; case, ``_`` and repeated spaces do not matter.
@@ -150,7 +150,7 @@ def find_class(labels: Sequence[str], wanted: str | int) -> int:
 
 
 def class_lookup(labels: Sequence[str]) -> Callable[[str], int | None]:
-    """A quick and strict way from many names to classes, for data that names its own.
+    """Return a fast and strict function from names to class indices, for labelled data.
 
     Unlike `find_class` it takes no parts of labels: a folder called ``cat`` is no ``catamaran``.
 
@@ -158,8 +158,8 @@ def class_lookup(labels: Sequence[str]) -> Callable[[str], int | None]:
         labels: Of all classes, in order.
 
     Returns:
-        From a name to its class: a whole label, else a synonym, else an index; ``None`` where
-        there is no such class or more than one.
+        A function from a name to a class index. The name is a whole label, else a synonym, else an
+        index; the result is ``None`` where no class or more than one has that name.
     """
     folded = [_folded(label) for label in labels]
     whole = _unambiguous((label, index) for index, label in enumerate(folded))

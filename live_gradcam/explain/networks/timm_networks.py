@@ -1,8 +1,8 @@
-"""The networks of timm, where it is installed: how they are found, filled and explained.
+"""Networks of the optional library timm: their weights, their layers and their preprocessing.
 
-timm's own download is kept for its own weights (the Hugging Face hub's cache and hashes); what it
-lacks is asked beforehand, whether there is a server at all, because it tries for most of a minute.
-A user's file goes through our reader, never through timm's.
+timm downloads its own weights (into the Hugging Face hub's cache, verified by hashes). Because it
+retries for most of a minute, whether the server answers at all is checked first. A user's file is
+read by `checkpoint.read_checkpoint`, never by timm.
 """
 
 from __future__ import annotations
@@ -17,15 +17,19 @@ from typing import Any
 from torch import nn
 
 from live_gradcam.errors import ModelError
-from live_gradcam.explain.cutting.cut import keep_whole
-from live_gradcam.explain.cutting.layouts import LayoutChoice
 from live_gradcam.explain.networks.checkpoint import Checkpoint, read_checkpoint
 from live_gradcam.explain.networks.download import cached_path, require_server
-from live_gradcam.explain.networks.find import TIMM_PREFIX, NetworkSpec
 from live_gradcam.explain.networks.labels import tidy_labels
-from live_gradcam.explain.networks.state_dict import IMAGENET_CLASSES, load_weights
+from live_gradcam.explain.networks.spec import (
+    IMAGENET_CLASSES,
+    TIMM_PREFIX,
+    LayoutChoice,
+    NetworkSpec,
+)
+from live_gradcam.explain.networks.state_dict import load_weights
 from live_gradcam.explain.omp import short_lived_thread, single_threaded
 from live_gradcam.explain.preprocess import Preprocessing
+from live_gradcam.explain.tracing import keep_whole
 
 _SAFE_FILE = "model.safetensors"
 
@@ -66,7 +70,7 @@ LAYERS: Mapping[str, str] = {
     "SwinTransformer": "norm",
     "SwinTransformerV2": "norm",
     # Tokens. Where a class token is read by the last block's attention, its first norm is the last
-    # place that every patch's token matters in, see `torchvision_networks`.
+    # layer that every patch's token matters in, see `torchvision_networks`.
     "Beit": "blocks.-1.norm1",
     "ConVit": "blocks.-1.norm1",
     "Eva": "blocks.-1.norm1",
@@ -74,7 +78,7 @@ LAYERS: Mapping[str, str] = {
     "VisionTransformerDistilled": "blocks.-1.norm1",
     # Tokens of patches alone: averaged, or read by a class token that comes later.
     "Cait": "blocks",
-    # Its tokens come in mask units, which are single places from the last pooling on: row by row.
+    # Its tokens come in mask units, single positions from the last pooling on: row by row.
     "Hiera": "blocks.-1",
     "LevitDistilled": "stages",
     "MlpMixer": "norm",
@@ -82,7 +86,7 @@ LAYERS: Mapping[str, str] = {
     "Twins": "norm",
     "Xcit": "blocks.-1",
 }
-"""Which layer is explained, by the class of the network."""
+"""Layer that is explained, by the class of the network."""
 
 
 def load_timm(name: str, path: Path | None) -> NetworkSpec:
@@ -90,11 +94,11 @@ def load_timm(name: str, path: Path | None) -> NetworkSpec:
 
     Args:
         name: timm's name, with or without the tag of the weights (``resnet18.a1_in1k``).
-        path: A checkpoint of the user's; ``None`` takes timm's weights.
+        path: A user's checkpoint; ``None`` takes timm's weights.
 
     Raises:
-        ModelError: timm is not installed or does not know the name, the weights cannot be had or do
-            not fit, or the network is none that can be explained.
+        ModelError: timm is not installed or does not know the name, the weights cannot be
+            downloaded or do not fit, or the network cannot be explained.
     """
     timm = _import_timm(name)
     _require_name(timm, name)
@@ -104,7 +108,7 @@ def load_timm(name: str, path: Path | None) -> NetworkSpec:
         network, origin = _build_published(timm, name), "timm's weights"
     else:
         checkpoint = read_checkpoint(path)
-        network, origin = _build_filled(timm, name, checkpoint, path), f"the file {path}"
+        network, origin = _build_with_weights(timm, name, checkpoint, path), f"the file {path}"
         notes = tuple(f"{path.name}: {note}" for note in checkpoint.notes)
         if checkpoint.labels is not None:
             labels = tidy_labels(checkpoint.labels, str(path))
@@ -114,7 +118,7 @@ def load_timm(name: str, path: Path | None) -> NetworkSpec:
         notes += ("it was trained on whole pictures squeezed into the square: --view stretch",)
     layer, layout = choose_layer(network, name)
     prefix = getattr(network, "num_prefix_tokens", 0) if layer.endswith("norm1") else 0
-    preprocessing = as_preprocessing(config, name)
+    preprocessing = convert_preprocessing(config, name)
     return NetworkSpec(
         name=f"{TIMM_PREFIX}{name}",
         network=network,
@@ -130,7 +134,7 @@ def load_timm(name: str, path: Path | None) -> NetworkSpec:
 
 
 def count_timm() -> int | None:
-    """How many networks the installed timm has; ``None`` where it is not installed."""
+    """Return the number of networks of the installed timm; ``None`` if it is not installed."""
     try:
         import timm
     except ImportError:
@@ -139,12 +143,12 @@ def count_timm() -> int | None:
 
 
 def choose_layer(network: nn.Module, name: str) -> tuple[str, LayoutChoice]:
-    """The layer of a network to explain, and its layout.
+    """Return the layer of a network to explain, and its layout.
 
-    Of a network whose class is not in the table, it is timm's own last feature map.
+    For a network whose class is not in the table, that is timm's own last feature map.
 
     Raises:
-        ModelError: timm does not say either.
+        ModelError: timm names no feature map either.
     """
     known = LAYERS.get(type(network).__name__)
     # Behind the last norm no score depends on the patches any more where a class token is read.
@@ -160,15 +164,15 @@ def choose_layer(network: nn.Module, name: str) -> tuple[str, LayoutChoice]:
         raise ModelError("cannot explain network", f"timm:{name}", cause, step) from None
 
 
-def as_preprocessing(config: Mapping[str, Any], name: str) -> Preprocessing:
-    """The evaluation transform of timm as ours.
+def convert_preprocessing(config: Mapping[str, Any], name: str) -> Preprocessing:
+    """Convert timm's evaluation transform.
 
     Args:
-        config: What timm's ``resolve_data_config`` gives.
+        config: Result of timm's ``resolve_data_config``.
         name: The network, for messages.
 
     Raises:
-        ModelError: The transform does something that ours does not.
+        ModelError: `Preprocessing` has no equivalent of the transform.
     """
     channels, height, width = config["input_size"]
     what, where = "cannot use the preprocessing", f"of timm:{name}"
@@ -185,7 +189,7 @@ def as_preprocessing(config: Mapping[str, Any], name: str) -> Preprocessing:
     mean = (float(red), float(green), float(blue))
     red, green, blue = config["std"]
     return Preprocessing(
-        # timm rounds down, too; a picture that is squeezed is not cut.
+        # timm rounds down, too; an image that is squeezed is not cropped.
         resize_size=math.floor(height / config["crop_pct"]),
         crop_size=height,
         mean=mean,
@@ -239,7 +243,7 @@ def _build_published(timm: Any, name: str) -> nn.Module:  # noqa: ANN401
         url = hf_hub_url(repository, file, revision=revision or None)
         found = try_to_load_from_cache(repository, file, revision=revision or None)
         if isinstance(found, str) and found.endswith(".safetensors") and not config.custom_load:
-            overlay = {"file": found}  # without asking a server whether there is a newer one
+            overlay = {"file": found}  # no server is asked for a newer one
         elif not isinstance(found, str) and not constants.HF_HUB_OFFLINE:
             require_server(url, name=f"timm:{name}")
     else:
@@ -258,7 +262,7 @@ def _build_published(timm: Any, name: str) -> nn.Module:  # noqa: ANN401
 
 
 @short_lived_thread
-def _build_filled(
+def _build_with_weights(
     timm: Any,  # noqa: ANN401
     name: str,
     checkpoint: Checkpoint,

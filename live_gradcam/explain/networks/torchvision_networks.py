@@ -1,7 +1,7 @@
-"""Which networks of torchvision there are, and which layer of each is explained.
+"""Table of torchvision's classification networks: families, and the layer that is explained.
 
-Every classification network of torchvision is known by name: the convolutional ones, and the
-vision transformers.
+It covers every classification network of torchvision: the convolutional ones, and the vision
+transformers.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ _PROBE_SIZE = 96
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """What the networks of one family have in common.
+    """Properties that the networks of one family share.
 
     Attributes:
         pattern: Regular expression of the torchvision names.
-        layer: The layer that is explained unless the user names another: the last one that still
-            has places. ``-1`` stands for the last child.
+        layer: Layer that is explained unless the user names another: the last one that still has
+            spatial positions. ``-1`` stands for the last child.
         options: Builder options that the published weights were trained with.
         auxiliary: Prefixes of training-only parameters that published weights carry.
         renamed: Patterns and replacements of parameter names that published weights still have
             in an older form.
-        one_size: Whether each network takes pictures of one size only.
+        one_size: ``True`` if each network takes images of one size only.
         size_option: The builder's option for that size, where weights of several sizes exist.
     """
 
@@ -70,7 +70,7 @@ FAMILIES: tuple[Family, ...] = (
     Family(r"googlenet", "inception5b", _AUXILIARY_OFF, ("aux1.", "aux2.")),
     Family(r"inception_v3", "Mixed_7c", _AUXILIARY_OFF, ("AuxLogits.",)),
     # Only the class token is classified: behind the last block no score depends on the patch
-    # tokens any more. The last place where it does is the attention of the last block, which
+    # tokens any more. The last layer where it does is the attention of the last block, which
     # reads them through this norm (Gildenblat, pytorch-grad-cam, explains the same layer).
     Family(
         r"vit_[blh]_\d+",
@@ -86,18 +86,18 @@ FAMILIES: tuple[Family, ...] = (
 
 
 def family_of(name: str) -> Family | None:
-    """The family of a torchvision network, ``None`` for names that are not known."""
+    """Return the family of a torchvision network; ``None`` for unknown names."""
     return next((each for each in FAMILIES if re.fullmatch(each.pattern, name)), None)
 
 
 def network_names() -> list[str]:
-    """Every torchvision classification network that can be explained, sorted."""
+    """List the torchvision classification networks that can be explained, sorted."""
     models = torchvision_models()
     return [name for name in models.list_models(module=models) if family_of(name)]
 
 
 def require_family(name: str) -> Family:
-    """The family of a network that the user named.
+    """Return the family of a torchvision network.
 
     Raises:
         ModelError: torchvision has no such classification network.
@@ -117,12 +117,12 @@ def require_family(name: str) -> Family:
 
 
 def weights_entries(name: str) -> Any:  # noqa: ANN401
-    """The weights of a network that torchvision publishes."""
+    """Return torchvision's enumeration of a network's published weights."""
     return torchvision_models().get_model_weights(name)
 
 
-def recipe_of_size(name: str, side: int | None) -> Preprocessing:
-    """The first published preprocessing of a network, or that for pictures of a size."""
+def published_preprocessing(name: str, side: int | None) -> Preprocessing:
+    """Return a network's first published preprocessing, or the one for images of a given side."""
     recipes = [Preprocessing.from_transform(e.transforms()) for e in weights_entries(name)]
     if side is None:
         return recipes[0]
@@ -131,18 +131,18 @@ def recipe_of_size(name: str, side: int | None) -> Preprocessing:
 
 
 def probe_size(family: Family, preprocessing: Preprocessing) -> int:
-    """Side of the pictures that a network is checked with."""
+    """Return the side in pixels of the images that a network is checked with."""
     whole = preprocessing.crop_size
     return whole if family.one_size else min(_PROBE_SIZE, whole)
 
 
 def build_network(name: str, class_count: int, side: int | None = None) -> nn.Module:
-    """A torchvision network in evaluation mode without any numbers in it yet (``meta`` device).
+    """Build a torchvision network in evaluation mode, its parameters on the ``meta`` device.
 
     Args:
         name: torchvision's name of the network.
         class_count: Number of classes.
-        side: Side in pixels of its pictures, where the family is built for one size.
+        side: Side in pixels of its images, where the family is built for one size.
 
     Raises:
         ModelError: There is no such network.
@@ -151,15 +151,15 @@ def build_network(name: str, class_count: int, side: int | None = None) -> nn.Mo
     options = dict(family.options)
     if side is not None and family.size_option is not None:
         options[family.size_option] = side
-    with _WithoutNumbers():
+    with _MetaParameters():
         network: nn.Module = torchvision_models().get_model(
             name, weights=None, num_classes=class_count, **options
         )
     return network.eval()
 
 
-class _WithoutNumbers(TorchFunctionMode):
-    """Makes parameters on the ``meta`` device: no memory, and no time for random numbers.
+class _MetaParameters(TorchFunctionMode):
+    """Creates parameters on the ``meta`` device: no memory, and no time for random numbers.
 
     Not `torch.device("meta")`, because some builders compute the layout of a network with tensors.
     """
@@ -171,7 +171,7 @@ class _WithoutNumbers(TorchFunctionMode):
         options = dict(kwargs or {})
         if func in (torch.empty, torch.zeros, torch.ones):
             options["device"] = "meta"
-        # What draws random numbers has nothing to do here, and would load the compiler first.
+        # Drawing random numbers would be pointless here, and would load the compiler first.
         if func in (Tensor.normal_, Tensor.uniform_) and args[0].is_meta:
             return args[0]
         return func(*args, **options)

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import torch
 
 from live_gradcam.explain.engine.batching import BatchSizer, free_memory
 from live_gradcam.explain.explainer import Explainer
 from tests.explain import support
-from tests.explain.test_explainer import picture
 
 SIDE = 224
 GIGABYTE = 1 << 30
 
 
-def work(sizer: BatchSizer, each: dict[int, float], pictures: int = 200) -> list[int]:
-    """Explain so many pictures, at so many seconds for a picture in a forward of each size."""
+def work(sizer: BatchSizer, each: dict[int, float], images: int = 200) -> list[int]:
+    """Explain images, at a number of seconds for an image in a forward of each size."""
     sizes = []
-    while pictures:
-        size = sizer.next_size(pictures, SIDE, SIDE)
+    while images:
+        size = sizer.next_size(images, SIDE, SIDE)
         sizer.note(size, SIDE, SIDE, each.get(size, 1.0) * size)
         sizes.append(size)
-        pictures -= size
+        images -= size
     return sizes
 
 
@@ -54,7 +55,7 @@ def test_the_first_forward_of_a_size_is_a_warm_up() -> None:
     assert sizer.chosen(SIDE, SIDE) == 8
 
 
-def test_single_pictures_never_wait_for_company() -> None:
+def test_single_images_never_wait_for_company() -> None:
     sizer = BatchSizer("cpu")
     for _ in range(50):
         assert sizer.next_size(1, SIDE, SIDE) == 1
@@ -65,7 +66,7 @@ def test_memory_bounds_what_is_tried() -> None:
     faster = {1: 1.0, 2: 0.9, 4: 0.8, 8: 0.7}
     needed = 8 * SIDE * SIDE * 12 * 84
     for free, chosen in ((2 * needed, 8), (needed, 4), (needed // 4, 1), (0, 1)):
-        sizer = BatchSizer("cpu", free_memory=lambda free=free: free)
+        sizer = BatchSizer("cpu", free_memory=partial(int, free))
         assert max(work(sizer, faster)) == chosen
         assert sizer.chosen(SIDE, SIDE) == chosen
 
@@ -101,10 +102,10 @@ def test_free_memory_of_this_machine_is_known() -> None:
 def test_batches_of_any_size_give_the_same_explanations() -> None:
     """While sizes are being tried, and after: order and values stay."""
     classifier = support.tiny_classifier()
-    images = [picture(seed=seed) for seed in range(70)]
+    images = [support.smooth_image(seed=seed) for seed in range(70)]
     with Explainer(classifier, device="cpu", precision="fp32", compile="off") as explainer:
         together = explainer.explain_batch(images)
         alone = [explainer.explain(image) for image in images]
     for one, other in zip(together, alone, strict=True):
         assert one.explained == other.explained
-        assert abs(one.evidence - other.evidence).max() < 1e-5
+        support.assert_maps_close(one.evidence, other.evidence)

@@ -1,7 +1,7 @@
 """Whatever a forward touches goes to the device with the network.
 
 Checked on torch's `meta` device, which computes nothing and refuses to mix with the CPU as CUDA
-does: the same code then runs on any GPU. Numbers on CUDA itself: see test_recorded.
+does: the same code then runs on any GPU. Numbers on CUDA itself: see test_cuda_graphs.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Literal
 
 import pytest
 import torch
@@ -18,7 +19,6 @@ from live_gradcam.explain.engine.fused import FusedNetwork, Output
 from live_gradcam.explain.layers import choose_layers
 from live_gradcam.explain.methods import METHODS
 from tests.explain import support
-from tests.explain.engine.test_compiled import gradient_classifier
 
 
 def several_layers() -> Classifier:
@@ -44,7 +44,7 @@ def assert_moves(network: FusedNetwork, classifier: Classifier) -> None:
     "make",
     [
         support.tiny_classifier,
-        gradient_classifier,
+        support.gradient_classifier,
         lambda: support.classifier("squeezenet1_1", 5),
         lambda: support.classifier("vit_b_16", 5),
     ],
@@ -70,6 +70,6 @@ def test_methods_move_with_the_network(make: Callable[[], Classifier], method: s
     ids=["resnet", "convnext", "efficientnet", "maxvit", "shufflenet", "swin", "several layers"],
 )
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
-def test_networks_move(make: Callable[[], Classifier], precision: str) -> None:
+def test_networks_move(make: Callable[[], Classifier], precision: Literal["fp32", "fp16"]) -> None:
     classifier = make()
     assert_moves(FusedNetwork(classifier, precision), classifier)

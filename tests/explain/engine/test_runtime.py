@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -69,19 +71,18 @@ def test_cuda_without_cuda_is_a_device_error(device: str) -> None:
 
 @pytest.fixture
 def two_gpus(monkeypatch: pytest.MonkeyPatch) -> set[str]:
-    """Two GPUs as torch tells of them; those in the set cannot compute."""
+    """Two GPUs as torch reports them; those in the set cannot compute."""
     broken: set[str] = set()
     ones = torch.ones
 
-    def compute(*size: int, **options: object) -> torch.Tensor:
-        if options.get("device") in broken:
+    def compute(*size: int, device: Any = None, **options: Any) -> torch.Tensor:
+        if device in broken:
             raise RuntimeError(
                 "CUDA error: no kernel image is available for execution on the device\n"
                 "CUDA kernel errors might be asynchronously reported"
             )
-        if str(options.get("device")).startswith("cuda"):
-            options["device"] = "cpu"
-        return ones(*size, **options)
+        on_gpu = isinstance(device, str) and device.startswith("cuda")
+        return ones(size, device="cpu" if on_gpu else device, **options)
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
@@ -125,7 +126,7 @@ def test_gpus_that_are_too_old_leave_it_to_the_cpu_and_are_named(two_gpus: set[s
         {"compile": "maybe"},
     ],
 )
-def test_values_that_do_not_exist_name_those_that_do(options: dict) -> None:
+def test_values_that_do_not_exist_name_those_that_do(options: dict[str, Any]) -> None:
     ((name, value),) = options.items()
     with pytest.raises(UsageError, match=rf"unknown {name}: {value}.*Choose from"):
         choose_runtime(**options)

@@ -5,22 +5,22 @@ from __future__ import annotations
 import copy
 import platform
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from live_gradcam.explain.classifier import Classifier
-from live_gradcam.explain.engine import compile_worker, winograd
-from live_gradcam.explain.engine import compiled as compiled_module
+from live_gradcam.explain.engine import compile_worker, package_cache, winograd
 from live_gradcam.explain.engine.compile_worker import REWRITTEN, CompileRequest, compile_network
-from live_gradcam.explain.engine.compiled import BackgroundCompiler
 from live_gradcam.explain.engine.fused import FusedNetwork, Output, fold_batch_norm
 from live_gradcam.explain.engine.winograd import (
     ConvShape,
+    Tile,
     WinogradConv2d,
     choose_tile,
     filter_matrix,
@@ -32,9 +32,8 @@ from live_gradcam.explain.engine.winograd import (
 from live_gradcam.explain.explainer import Explainer
 from live_gradcam.explain.preprocess import Preprocessing
 from tests.explain import support
-from tests.explain.test_explainer import picture
 
-TILES = (2, 4)
+TILES: tuple[Tile, ...] = (2, 4)
 
 
 @pytest.fixture
@@ -42,9 +41,9 @@ def on_x86(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(platform, "machine", lambda: "x86_64")
 
 
-def convolution(channels: int = 16, filters: int = 16, **options: object) -> nn.Conv2d:
+def convolution(channels: int = 16, filters: int = 16, **options: Any) -> nn.Conv2d:
     torch.manual_seed(0)
-    chosen = {"padding": 1, **options}
+    chosen: dict[str, Any] = {"padding": 1, **options}
     return nn.Conv2d(channels, filters, 3, **chosen).requires_grad_(False)
 
 
@@ -56,7 +55,7 @@ def network(name: str = "resnet18") -> FusedNetwork:
 
 
 @pytest.mark.parametrize("tile", TILES)
-def test_one_dimension_is_a_correlation_of_three_numbers(tile: int) -> None:
+def test_one_dimension_is_a_correlation_of_three_numbers(tile: Tile) -> None:
     generator = torch.Generator().manual_seed(0)
     taps = torch.randn(tile + 2, dtype=torch.float64, generator=generator)
     kernel = torch.randn(3, dtype=torch.float64, generator=generator)
@@ -80,7 +79,7 @@ def test_one_dimension_is_a_correlation_of_three_numbers(tile: int) -> None:
     ],
 )
 def test_it_equals_the_definition(
-    tile: int, bias: bool, batch: int, channels: int, filters: int, height: int, width: int
+    tile: Tile, bias: bool, batch: int, channels: int, filters: int, height: int, width: int
 ) -> None:
     direct = convolution(channels, filters, bias=bias).double()
     maps = torch.randn(batch, channels, height, width, dtype=torch.float64)
@@ -95,9 +94,10 @@ def root_mean_square(errors: Tensor) -> float:
 
 @pytest.mark.parametrize(("tile", "bound"), [(2, 5.0), (4, 12.0)])
 @pytest.mark.parametrize("channels", [64, 256])
-def test_in_float32_it_errs_by_a_few_roundings(channels: int, tile: int, bound: float) -> None:
+def test_in_float32_it_errs_by_a_few_roundings(channels: int, tile: Tile, bound: float) -> None:
     """So does the definition: by one to seven, depending on the order of its additions."""
     direct = convolution(channels, channels)
+    assert direct.bias is not None
     maps = torch.randn(1, channels, 14, 14).relu()
     exact = functional.conv2d(
         maps.double(), direct.weight.double(), direct.bias.double(), padding=1
@@ -137,7 +137,7 @@ def test_in_float32_it_errs_by_a_few_roundings(channels: int, tile: int, bound: 
         (ConvShape(1, 224, 224, 3, 64), None),
     ],
 )
-def test_the_rule_weighs_arithmetic_against_memory(shape: ConvShape, tile: int | None) -> None:
+def test_the_rule_weighs_arithmetic_against_memory(shape: ConvShape, tile: Tile | None) -> None:
     assert choose_tile(shape, "x86_64") == tile
     assert choose_tile(shape, "AMD64") == tile
 
@@ -257,14 +257,18 @@ class Wide(nn.Module):
             return x
         x = self.stem(x)
         x = (self.block(x) + x).relu()
-        return self.last(self.twice(self.twice(x).relu()).relu()).relu()
+        maps: Tensor = self.last(self.twice(self.twice(x).relu()).relu()).relu()
+        return maps
 
 
 def wide_classifier(**options: bool) -> Classifier:
-    whole = nn.Sequential(Wide(**options), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 5))
-    trunk, *head = support.randomised(whole)
+    trunk, head = (
+        Wide(**options),
+        nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 5)),
+    )
+    support.randomised(nn.Sequential(trunk, head))
     preprocessing = Preprocessing(resize_size=112, crop_size=100)  # 13 tiles of 4, without a rest
-    return Classifier.from_parts(trunk, nn.Sequential(*head), preprocessing=preprocessing)
+    return Classifier.from_parts(trunk, head, preprocessing=preprocessing)
 
 
 @pytest.mark.usefixtures("on_x86")
@@ -301,29 +305,16 @@ def test_what_fails_is_compiled_as_it_is(
             raise RuntimeError(stage)
         return other, ("conv",)
 
-    def compile_it(_: CompileRequest, given: FusedNetwork, options: dict[str, object]) -> None:
+    def build(_: CompileRequest, given: FusedNetwork, options: Mapping[str, object]) -> None:
         compiled.append(given)
         if given is other:
             raise RuntimeError(stage)
         assert options == {}
 
     monkeypatch.setattr(winograd, "with_winograd", rewrite)
-    monkeypatch.setattr(compile_worker, "_compile", compile_it)
+    monkeypatch.setattr(compile_worker, "build_package", build)
     compile_network(asked)
     assert compiled == ([asked.network] if stage == "rewriting" else [other, asked.network])
-
-
-def test_a_package_from_before_a_change_of_the_transforms_is_not_used(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    eager = FusedNetwork(support.tiny_classifier(), "fp32").eval()
-    compiler = BackgroundCompiler(eager, depth=1, threads=1, on_ready=print, on_failure=print)
-    before = compiler._key((1, 64, 64))
-    changed = tmp_path / "winograd.py"
-    changed.write_text(Path(winograd.__file__).read_text(encoding="utf-8") + "# another\n")
-    monkeypatch.setattr(winograd, "__file__", str(changed))
-    assert compiler._key((1, 64, 64)) != before
-    compiler.close()
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="there is no C++ compiler")
@@ -331,8 +322,8 @@ def test_a_package_from_before_a_change_of_the_transforms_is_not_used(
 def test_a_compiled_explainer_computes_in_tiles_and_equals_eager(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(compiled_module, "cache_folder", lambda: tmp_path / "compiled")
-    classifier, image = wide_classifier(), picture()
+    monkeypatch.setattr(package_cache, "cache_folder", lambda: tmp_path / "compiled")
+    classifier, image = wide_classifier(), support.smooth_image()
     eager = Explainer(classifier, device="cpu", precision="fp32", compile="off")
     expected = eager.explain(image, classes="all")
     with Explainer(classifier, device="cpu", precision="fp32", compile="on") as explainer:
@@ -341,6 +332,5 @@ def test_a_compiled_explainer_computes_in_tiles_and_equals_eager(
     (package,) = (tmp_path / "compiled").glob("*.pt2")
     facts = torch._inductor.aoti_load_package(str(package)).loader.get_metadata()
     assert facts[REWRITTEN].split() == ["block.0", "last"]
-    scale = abs(expected.evidence).max()
-    np.testing.assert_allclose(found.evidence, expected.evidence, rtol=0, atol=1e-5 * scale)
+    support.assert_maps_close(found.evidence, expected.evidence)
     assert found.predictions[0].class_index == expected.predictions[0].class_index

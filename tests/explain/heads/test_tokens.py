@@ -16,13 +16,14 @@ from torchvision.models import VisionTransformer
 from torchvision.models.swin_transformer import SwinTransformer
 
 from live_gradcam.errors import ModelError, UsageError
-from live_gradcam.explain.classifier import Classifier, load_classifier
-from live_gradcam.explain.cutting.layouts import LayoutChoice
+from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.engine.fused import FusedNetwork
 from live_gradcam.explain.engine.verify import check_equal
 from live_gradcam.explain.explainer import Explainer
 from live_gradcam.explain.heads import ChannelsLastHead, GradientHead, LinearHead, TokenHead
 from live_gradcam.explain.layers import at_layer, list_layers
+from live_gradcam.explain.load import load_classifier
+from live_gradcam.explain.networks.spec import LayoutChoice
 from live_gradcam.explain.preprocess import Preprocessing
 from live_gradcam.native import cv2
 from live_gradcam.values import Evidence, Image

@@ -16,8 +16,9 @@ import torch
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import Tensor, nn
 
-from live_gradcam.explain.classifier import Classifier, load_classifier
+from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.explainer import Explainer
+from live_gradcam.explain.load import load_classifier
 from live_gradcam.explain.networks.torchvision_networks import family_of
 from live_gradcam.explain.preprocess import Preprocessing
 from live_gradcam.explain.protocol import ClassChoice

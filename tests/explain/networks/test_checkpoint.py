@@ -26,8 +26,8 @@ STATE = OrderedDict(
 )
 
 
-def save(path: Path, content: object, **options: object) -> Path:
-    torch.save(content, path, **options)
+def save(path: Path, content: object, *, legacy: bool = False) -> Path:
+    torch.save(content, path, _use_new_zipfile_serialization=not legacy)
     return path
 
 
@@ -72,7 +72,7 @@ def half(dtype: torch.dtype) -> dict[str, torch.Tensor]:
 def test_state_dicts_and_what_is_wrapped_around_them(
     tmp_path: Path, content: object, said: list[str], legacy: bool
 ) -> None:
-    path = save(tmp_path / "weights.pth", content, _use_new_zipfile_serialization=not legacy)
+    path = save(tmp_path / "weights.pth", content, legacy=legacy)
     check_state(path, *said)
 
 
@@ -114,7 +114,7 @@ def test_hostile_pickles_are_refused_and_never_run(tmp_path: Path, wrapped: str)
     if wrapped == "pickle":
         path.write_bytes(pickle.dumps({"a": Canary(trace)}))
     else:
-        save(path, content, _use_new_zipfile_serialization=wrapped == "zip")
+        save(path, content, legacy=wrapped == "legacy")
     with pytest.raises(ModelError, match="could run code") as caught:
         read_checkpoint(path)
     assert not trace.exists()
@@ -147,7 +147,7 @@ def test_torchscript_and_exported_programs_are_refused(tmp_path: Path) -> None:
     script = tmp_path / "script.pt"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        torch.jit.script(nn.Linear(2, 2)).save(script)
+        torch.jit.save(torch.jit.script(nn.Linear(2, 2)), script)
     with pytest.raises(ModelError, match="TorchScript"):
         read_checkpoint(script)
     program = tmp_path / "program.pt2"
@@ -205,7 +205,7 @@ def test_truncated_files_are_refused(tmp_path: Path, kind: str, share: float) ->
     if kind == "safetensors":
         safetensors.torch.save_file(big, path)
     else:
-        save(path, big, _use_new_zipfile_serialization=kind == "zip")
+        save(path, big, legacy=kind == "legacy")
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * share)])
     with pytest.raises(ModelError) as caught:

@@ -2,34 +2,41 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import socket
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+import PIL.Image
 import pytest
 import safetensors.torch
-import timm
 import torch
-from PIL import Image
 from pytorch_grad_cam import GradCAM
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
-from timm.data import create_transform, resolve_data_config
 from torch import nn
 
 from live_gradcam.errors import ModelError
-from live_gradcam.explain.classifier import Classifier, load_classifier
+from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.explainer import Explainer
 from live_gradcam.explain.heads import GradientHead, LinearHead, TokenHead
 from live_gradcam.explain.layers import list_layers
-from live_gradcam.explain.networks.timm_networks import LAYERS, as_preprocessing, choose_layer
+from live_gradcam.explain.load import load_classifier
+from live_gradcam.explain.networks.timm_networks import LAYERS, choose_layer, convert_preprocessing
 from live_gradcam.explain.preprocess import as_bgr, plan_frame, prepare_batch
 from live_gradcam.native import cv2
+from live_gradcam.values import Image
 from tests.explain import support
 
+# Its own types are too narrow for what its networks carry with them.
+timm: Any = importlib.import_module("timm")
+
+Maps = npt.NDArray[np.float32]
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 # A small one of each kind: its layer, what stands behind it, and its grid.
@@ -58,7 +65,7 @@ NETWORKS = {
 PARITY = {"test_vit": 1, "test_convnext": 0}
 
 
-def build(name: str, class_count: int = 5) -> nn.Module:
+def build(name: str, class_count: int = 5) -> Any:
     module = timm.create_model(name, num_classes=class_count).eval()
     return support.randomised(module, probe_size=module.pretrained_cfg["input_size"][1])
 
@@ -68,10 +75,10 @@ def saved(module: nn.Module, folder: Path) -> Path:
     return folder / "mine.pth"
 
 
-def noise(side: int, seed: int = 2) -> np.ndarray:
+def noise(side: int, seed: int = 2) -> Image:
     generator = np.random.default_rng(seed)
     coarse = generator.integers(0, 256, (8, 8, 3), np.uint8)
-    return cv2.resize(coarse, (side, side), interpolation=cv2.INTER_NEAREST)
+    return np.asarray(cv2.resize(coarse, (side, side), interpolation=cv2.INTER_NEAREST), np.uint8)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -105,7 +112,8 @@ def test_maps_are_those_of_pytorch_grad_cam(name: str, tmp_path: Path) -> None:
 
     def to_maps(values: torch.Tensor) -> torch.Tensor:
         edge = int((values.shape[1] - PARITY[name]) ** 0.5)
-        return values[:, PARITY[name] :].unflatten(1, (edge, edge)).permute(0, 3, 1, 2)
+        patches = values[:, PARITY[name] :]
+        return patches.reshape(-1, edge, edge, values.shape[2]).permute(0, 3, 1, 2)
 
     layer = module.get_submodule(classifier.layer)
     pixels = support.as_input([noise(side)], preprocessing).requires_grad_(True)
@@ -113,11 +121,13 @@ def test_maps_are_those_of_pytorch_grad_cam(name: str, tmp_path: Path) -> None:
     with GradCAM(module, [layer], reshape_transform=reshape) as cam:
         theirs = cam(input_tensor=pixels, targets=[ClassifierOutputTarget(3)])[0]
 
-    def normalised(each: np.ndarray) -> np.ndarray:
+    def normalised(each: Maps) -> Maps:
         lifted = np.maximum(each, 0) - np.maximum(each, 0).min()
-        return lifted / (1e-7 + lifted.max())
+        share: Maps = lifted / (1e-7 + lifted.max())
+        return share
 
-    ours = normalised(cv2.resize(normalised(evidence), (side, side)))
+    enlarged = cv2.resize(normalised(evidence), (side, side)).astype(np.float32, copy=False)
+    ours = normalised(enlarged)
     assert ours.max() > 0.9, "a blank map proves nothing"
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5)
 
@@ -153,7 +163,7 @@ def test_what_timm_does_not_say_either_is_refused() -> None:
 def test_tokens_that_nobody_described_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delitem(LAYERS, "ConVit")  # type: ignore[arg-type]
+    monkeypatch.delitem(LAYERS, "ConVit")
     path = saved(timm.create_model("convit_tiny", num_classes=5), tmp_path)
     with pytest.raises(ModelError, match=r"which of its tokens .* are patches is not known"):
         load_classifier("timm:convit_tiny", weights=path)
@@ -162,6 +172,7 @@ def test_tokens_that_nobody_described_are_refused(
 def test_another_layer_can_be_explained(tmp_path: Path) -> None:
     path = saved(build("test_vit"), tmp_path)
     classifier = load_classifier("timm:test_vit", weights=path, layer="blocks.2")
+    assert isinstance(classifier.head, TokenHead)
     assert (classifier.head.prefix, classifier.head.grid) == (1, (10, 10))
     # Channels-last maps here, because this network can take pictures of any size.
     classifier = load_classifier("timm:test_vit", weights=path, layer="patch_embed")
@@ -181,12 +192,12 @@ def test_imagenet_labels_for_a_thousand_classes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["resnet18", "vit_tiny_patch16_224", "efficientnet_b0"])
 def test_pixels_are_those_of_timms_own_transform(name: str) -> None:
-    config = resolve_data_config(pretrained_cfg=timm.get_pretrained_cfg(name).to_dict())
-    preprocessing = as_preprocessing(config, name)
+    config = timm.data.resolve_data_config(pretrained_cfg=timm.get_pretrained_cfg(name).to_dict())
+    preprocessing = convert_preprocessing(config, name)
     generator = np.random.default_rng(0)
     coarse = generator.integers(0, 256, (30, 40, 3), np.uint8)
-    picture = Image.fromarray(coarse).resize((640, 480), Image.Resampling.BICUBIC)
-    theirs = create_transform(**config, is_training=False)(picture)
+    picture = PIL.Image.fromarray(coarse).resize((640, 480), PIL.Image.Resampling.BICUBIC)
+    theirs = timm.data.create_transform(**config, is_training=False)(picture)
     theirs = theirs * torch.tensor(config["std"]).view(3, 1, 1)
     theirs = (theirs + torch.tensor(config["mean"]).view(3, 1, 1)) * 255
     frame = as_bgr(picture)
@@ -208,11 +219,11 @@ def test_pixels_are_those_of_timms_own_transform(name: str) -> None:
         ({"input_size": (3, 128, 1024)}, "3 channels and 1024x128 pixels"),
     ],
 )
-def test_a_transform_that_ours_cannot_do_is_refused(changed: dict, said: str) -> None:
-    config = resolve_data_config(pretrained_cfg={"num_classes": 5})
-    assert as_preprocessing(config, "mine").interpolation == "bicubic"
+def test_a_transform_that_ours_cannot_do_is_refused(changed: dict[str, Any], said: str) -> None:
+    config = timm.data.resolve_data_config(pretrained_cfg={"num_classes": 5})
+    assert convert_preprocessing(config, "mine").interpolation == "bicubic"
     with pytest.raises(ModelError, match=said):
-        as_preprocessing({**config, **changed}, "mine")
+        convert_preprocessing({**config, **changed}, "mine")
 
 
 @pytest.mark.parametrize(

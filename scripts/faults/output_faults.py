@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from tests.helpers.runs import Run, complete_records, playable_times, small_disk
+from scripts.faults.runs import Run, complete_records, playable_times, small_disk
 
 _SCENE = ("run", "scene", "--model", "scenes", "--compile", "off", "--quiet")
 _SIZE = ("--width", "320", "--height", "240")

@@ -1,4 +1,7 @@
-"""A camera that is always there: it films a generated scene, at its own pace, whoever is ready."""
+"""A camera that every machine has: it films a generated scene, at its own pace.
+
+For tests and measurements of live sessions, and to try one out without a camera.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,11 @@ from live_gradcam.values import Image
 
 
 class Pace:
-    """Lets a reader go on so many times a second, and ends every wait when it is stopped."""
+    """Holds a reader to a rate, and ends every wait when it is stopped.
+
+    Args:
+        fps: Images a second.
+    """
 
     def __init__(self, fps: float) -> None:
         self._step = 1.0 / fps
@@ -19,7 +26,7 @@ class Pace:
         self._stopping = threading.Event()
 
     def wait(self) -> None:
-        """Until the next picture is due."""
+        """Wait until the next image is due."""
         self._due = max(self._due + self._step, time.monotonic() - 0.1)
         self._stopping.wait(max(0.0, self._due - time.monotonic()))
 
@@ -29,7 +36,7 @@ class Pace:
 
 
 class _Filming:
-    """Pictures of a scene as a camera gives them: one every so often."""
+    """A connection to a scene, with one image at a time, as a camera has it."""
 
     warning = ""
 
@@ -54,11 +61,11 @@ class LiveScene(LiveReader):
     """A live source that films a generated scene.
 
     Args:
-        seed: Which scene.
-        width: Of the pictures, in pixels.
-        height: Of the pictures, in pixels.
-        fps: Pictures a second.
-        frames: After so many it hangs; ``None`` goes on for ever.
+        seed: Decides the scene.
+        width: Of the images, in pixels.
+        height: Of the images, in pixels.
+        fps: Images a second.
+        frames: Number of images after which it hangs; ``None`` goes on for ever.
         name: For titles and messages.
     """
 

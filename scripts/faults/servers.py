@@ -18,7 +18,7 @@ from collections.abc import Callable
 from fractions import Fraction
 
 import numpy as np
-from typing_extensions import Self
+from typing_extensions import Self, override
 
 from live_gradcam.native import av, cv2
 
@@ -200,6 +200,7 @@ class MjpegServer(LoopbackServer):
         self.size = (160, 120)
         super().__init__(fps=fps)
 
+    @override
     def serve(self, viewer: socket.socket) -> None:
         self._read_request(viewer)
         if self.reply is not None:
@@ -250,6 +251,7 @@ class RtspServer(LoopbackServer):
     size = (160, 120)
     _LARGEST_PAYLOAD = 1200
 
+    @override
     def serve(self, viewer: socket.socket) -> None:
         while True:
             request = self._read_request(viewer)

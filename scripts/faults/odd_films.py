@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from live_gradcam.native import av
-from tests.helpers.media import packet_spans, quadrants, start_later, write_film, zero_packets
+from scripts.faults.media import packet_spans, quadrants, start_later, write_film, zero_packets
 
 _FFPROBE = (
     *("ffprobe", "-v", "quiet", "-select_streams", "v:0", "-of", "csv=p=0"),

@@ -76,8 +76,9 @@ class WholeNetwork(nn.Module):
         self.classifier = nn.Linear(8, 4)
 
     def forward(self, x: Tensor) -> Tensor:
-        """As any classifier."""
-        return self.classifier(self.features(x).mean((2, 3)))
+        """Return logits."""
+        logits: Tensor = self.classifier(self.features(x).mean((2, 3)))
+        return logits
 
 
 def good_state() -> dict[str, Tensor]:
@@ -91,15 +92,24 @@ def _state() -> dict[str, Tensor]:
     return dict(models.get_model(MODEL, weights=None).state_dict())
 
 
-def _torch_bytes(content: object, **options: object) -> bytes:
+def _torch_bytes(content: object, *, pickle_protocol: int = 2, zipped: bool = True) -> bytes:
     memory = io.BytesIO()
-    torch.save(content, memory, **options)
+    torch.save(
+        content,
+        memory,
+        pickle_protocol=pickle_protocol,
+        _use_new_zipfile_serialization=zipped,
+    )
     return memory.getvalue()
 
 
 @functools.lru_cache(maxsize=1)
 def _good_bytes() -> bytes:
     return _torch_bytes(good_state())
+
+
+def _first_percent(percent: int) -> bytes:
+    return _good_bytes()[: len(_good_bytes()) * percent // 100]
 
 
 @functools.lru_cache(maxsize=1)
@@ -125,7 +135,7 @@ def _hostile(
         if protocol is not None:
             path.write_bytes(pickle.dumps(content, protocol))
         elif legacy:
-            path.write_bytes(_torch_bytes(content, _use_new_zipfile_serialization=False))
+            path.write_bytes(_torch_bytes(content, zipped=False))
         else:
             path.write_bytes(_torch_bytes(content))
 
@@ -274,7 +284,7 @@ class _HugeStorage:
 
     @staticmethod
     def file() -> bytes:
-        data = _torch_bytes({"weight": torch.zeros(7777)}, _use_new_zipfile_serialization=False)
+        data = _torch_bytes({"weight": torch.zeros(7777)}, zipped=False)
         return data.replace(b"M\x61\x1e", b"\x8a\x06\x00\x00\x00\x00\x00\x01")
 
 
@@ -403,7 +413,7 @@ CASES: tuple[BadWeights, ...] = (
     BadWeights(
         "a whole module of 1.5",
         "run code",
-        _bytes(lambda: _torch_bytes(WholeNetwork(), _use_new_zipfile_serialization=False)),
+        _bytes(lambda: _torch_bytes(WholeNetwork(), zipped=False)),
     ),
     BadWeights("TorchScript", "TorchScript", _bytes(_script)),
     BadWeights("an exported program", ".pt2", _bytes(_exported)),
@@ -421,16 +431,14 @@ CASES: tuple[BadWeights, ...] = (
         BadWeights(
             f"truncated to {percent} %",
             "truncated",
-            _bytes(lambda percent=percent: _good_bytes()[: len(_good_bytes()) * percent // 100]),
+            _bytes(functools.partial(_first_percent, percent)),
         )
         for percent in (1, 50, 99)
     ),
     BadWeights(
         "truncated, of torch 1.5",
         "truncated",
-        _bytes(
-            lambda: _torch_bytes(good_state(), _use_new_zipfile_serialization=False)[:1_000_000]
-        ),
+        _bytes(lambda: _torch_bytes(good_state(), zipped=False)[:1_000_000]),
     ),
     BadWeights("zeros", "zeros", _bytes(lambda: bytes(100_000))),
     BadWeights("noise", "", _bytes(lambda: random.Random(5).randbytes(100_000))),

@@ -1,4 +1,4 @@
-"""What is wrong with how something ended: empty lists and strings where nothing is."""
+"""Verdicts on how something ended: sentences about what is wrong, none where nothing is."""
 
 from __future__ import annotations
 
@@ -7,19 +7,22 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
+from typing import TypeAlias
 
 import numpy as np
 
 import live_gradcam as lg
-from tests.helpers.odd_films import decodable
-from tests.helpers.runs import Run, playable_times
+from live_gradcam.explain.protocol import ClassChoice
+from live_gradcam.values import Image
+from scripts.faults.odd_films import decodable
+from scripts.faults.runs import Run, playable_times
 
-Task = tuple[np.ndarray, object]
-"""A picture and which of its classes are to be explained."""
+Task: TypeAlias = "tuple[Image, ClassChoice]"
+"""An image and the classes that are to be explained."""
 
 
 def ending(run: Run, seconds: float | None, kind: signal.Signals, output: Path) -> list[str]:
-    """What is wrong with how a run ended that was interrupted by a signal."""
+    """Judge how a run ended that was interrupted by a signal."""
     if seconds is None:
         return [f"{kind.name}: it did not end"]
     wrong = []
@@ -34,7 +37,7 @@ def ending(run: Run, seconds: float | None, kind: signal.Signals, output: Path) 
 
 
 def through_pipeline(path: Path, explainer: lg.Explainer, folder: Path) -> tuple[int, list[str]]:
-    """Explain one film into a film; how many frames it has, and what is wrong with the result."""
+    """Explain one film into a film; return its number of frames and the faults of the result."""
     folder.mkdir(exist_ok=True)
     output = folder / f"{path.stem}.{path.suffix[1:]}.mp4"
     expected = decodable(path)
@@ -57,7 +60,7 @@ def through_pipeline(path: Path, explainer: lg.Explainer, folder: Path) -> tuple
 def compare_in_threads(
     explainer: lg.Explainer, tasks: Sequence[Task], *, calls: int, seed: int
 ) -> list[str]:
-    """Explain the same pictures in eight threads; every map that is not as it is alone."""
+    """Explain the same images in eight threads; name every map that is not as it is alone."""
     expected = [explainer.explain(image, classes=choice) for image, choice in tasks]
     wrong: list[str] = []
     barrier = threading.Barrier(8)
@@ -81,7 +84,7 @@ def compare_in_threads(
 
 
 def _difference(found: lg.Explanation, expected: lg.Explanation) -> str:
-    """How two explanations of one picture differ beyond rounding (the compiler may step in)."""
+    """Describe a difference beyond rounding, as the compiler may step in between."""
     if found.explained != expected.explained:
         return "other classes are explained"
     for first, second in zip(found.evidence, expected.evidence, strict=True):

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image as Pillow
 
-from tests.helpers.media import counting_image, quadrants, write_film, write_sound
+from scripts.faults.media import counting_image, quadrants, write_film, write_sound
 
 Mutation = Callable[[Random, bytes, Sequence[bytes]], bytes]
 

@@ -1,0 +1,117 @@
+"""Loading of classifiers by the name of their network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from live_gradcam.choices import DEFAULT_FUSE, DEFAULT_MODEL, Fuse
+from live_gradcam.explain.classifier import Classifier, build_classifier
+from live_gradcam.explain.cutting.cut import channels_first, cut_network
+from live_gradcam.explain.cutting.layouts import fit_parts
+from live_gradcam.explain.heads import GradientHead
+from live_gradcam.explain.layers import Layer, LayerMap, list_layers
+from live_gradcam.explain.networks.bundled import bundled_names
+from live_gradcam.explain.networks.catalogue import list_models
+from live_gradcam.explain.networks.download import Progress
+from live_gradcam.explain.networks.find import find_network
+from live_gradcam.explain.networks.labels import Labels
+from live_gradcam.explain.networks.spec import IMAGENET_CLASSES, NetworkSpec
+from live_gradcam.explain.networks.torchvision_networks import build_network
+from live_gradcam.explain.preprocess import Preprocessing
+from live_gradcam.explain.tracing import find_layer
+
+
+def load_classifier(
+    name: str = DEFAULT_MODEL,
+    *,
+    weights: Any = None,  # noqa: ANN401 - torchvision's weight entries are untyped
+    labels: Labels = None,
+    layer: str | int | None = None,
+    fuse: Fuse = DEFAULT_FUSE,
+    progress: Progress | None = None,
+    on_notice: Callable[[str], None] | None = None,
+) -> Classifier:
+    """Load a network with its weights, labels and preprocessing, ready to be explained.
+
+    Args:
+        name: A torchvision classification network, ``timm:NAME``, or ``scenes``, the bundled one.
+        weights: A checkpoint file (``.pth``, ``.pt``, ``.safetensors``), the name of a torchvision
+            weights entry (``IMAGENET1K_V2``) or the entry itself; ``None`` takes torchvision's
+            (or timm's) default, downloaded once.
+        labels: Names of the classes, or a file with them; ``None`` takes the weights' own.
+        layer: The layer to explain: a name or an index in the list of `live_gradcam.list_layers`
+            (negative from the end), or any module as for `Classifier.from_module`; several of the
+            list, separated by commas, or ``all``; ``None`` takes the last one that still has
+            spatial positions.
+        fuse: Combination of the maps of several layers: their ``mean`` or ``max``.
+        progress: Called during a download with the bytes received so far and, where known, the
+            bytes in all; ``None`` shows a bar on stderr. timm shows its own.
+        on_notice: Called with one sentence for each thing that had to be interpreted.
+
+    Raises:
+        ModelError: The network, its weights or its labels cannot be used, or it has no such layer.
+        UsageError: One of several layers, or an index, is not in the list.
+    """
+    spec = find_network(name, weights, labels, progress)
+    classifier = build_classifier(spec)
+    if layer is not None:
+        layer_map = LayerMap(classifier)
+        names = layer_map.resolve(str(layer))
+        if len(names) == 1 and names[0] not in layer_map.names:
+            elsewhere = replace(spec, layer=str(layer), layout="auto", prefix_tokens=None)
+            classifier = build_classifier(elsewhere)
+        else:
+            classifier = layer_map.cut(names, fuse=fuse)
+    for note in classifier.notes:
+        if on_notice is not None:
+            on_notice(note)
+    return classifier
+
+
+def list_layers_by_name(name: str) -> tuple[tuple[Layer, ...], str]:
+    """List the layers of a network that has a name, and the one that is explained by default.
+
+    Needs no weights.
+
+    Args:
+        name: As for `load_classifier`.
+
+    Raises:
+        ModelError: There is no such network.
+    """
+    row = next((row for row in list_models() if row.name == name), None)
+    if row is None or name in bundled_names():
+        classifier = load_classifier(name)  # which says what is wrong with an unknown name
+        return list_layers(classifier), classifier.layer
+    side = row.input_size
+    # Only shapes are needed, so the network stays without weights.
+    network = build_network(name, IMAGENET_CLASSES, side).to("meta")
+    spec = NetworkSpec(
+        name=name,
+        network=network,
+        layer=find_layer(network, row.layer),
+        labels=(),
+        preprocessing=Preprocessing(side, side),
+        origin="",
+        probe_size=side,
+    )
+    cut = cut_network(network, spec.layer, carry=True)
+    values = cut.trunk.forward(torch.empty(1, 3, side, side, device="meta"))
+    if values.ndim == 3 or cut.carried:
+        head = fit_parts(cut, spec, values).head
+    else:
+        cut = channels_first(cut) if values.shape[1] == values.shape[2] else cut
+        head = GradientHead(cut.head)
+    outline = Classifier(
+        name=name,
+        layer=spec.layer,
+        labels=(),
+        preprocessing=spec.preprocessing,
+        trunk=cut.trunk,
+        head=head,
+    )
+    return list_layers(outline), spec.layer

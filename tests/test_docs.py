@@ -1,0 +1,24 @@
+"""The API pages are built from the docstrings, without a warning."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import live_gradcam
+from tests.conftest import ROOT
+
+
+def test_the_pages_are_built_without_a_warning(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "scripts" / "docs.py"), str(tmp_path)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    page = (tmp_path / "live_gradcam.html").read_text(encoding="utf-8")
+    missing = [name for name in live_gradcam.__all__ if f'id="{name}"' not in page]
+    assert missing == []
