@@ -48,8 +48,12 @@ class VirtualScreen:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        # Fails until there is a window manager that says so.
-        self._repeat("get_num_desktops")
+        try:
+            # Fails until there is a window manager that says so.
+            self._repeat("get_num_desktops")
+        except BaseException:
+            self.close()
+            raise
 
     def xdotool(self, *arguments: object, timeout_seconds: float = 120.0) -> str:
         """Run xdotool and return what it prints."""
@@ -73,6 +77,12 @@ class VirtualScreen:
         image = ImageGrab.grab(xdisplay=self.name).convert("RGB")
         return np.ascontiguousarray(np.asarray(image, np.uint8)[..., ::-1])
 
+    def close(self) -> None:
+        """End both programs."""
+        for process in (self._manager, self._server):
+            process.terminate()
+            process.wait(timeout=10)
+
     def __enter__(self) -> Self:
         return self
 
@@ -82,9 +92,7 @@ class VirtualScreen:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        for process in (self._manager, self._server):
-            process.terminate()
-            process.wait(timeout=10)
+        self.close()
 
     def _repeat(self, *arguments: str) -> str:
         """Run xdotool again where it fails or hangs.
