@@ -56,16 +56,17 @@ def test_it_installs_and_runs_in_an_empty_environment(
     scripts = tmp_path / "env" / ("Scripts" if os.name == "nt" else "bin")
     python = scripts / Path(sys.executable).name
     install: list[str | Path] = [python, "-m", "pip", "install", "--no-deps", packages[kind]]
-    subprocess.run(install, check=True, capture_output=True)
+    environment = {key: each for key, each in os.environ.items() if key != "PYTHONPATH"}
+    subprocess.run(install, check=True, capture_output=True, env=environment)
     site = subprocess.run(
         [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
         check=True,
         capture_output=True,
         text=True,
+        env=environment,
     ).stdout.strip()
     # Only the path: the .pth files there, which lead to the checkout, are not read.
     Path(site, "dependencies.pth").write_text(sysconfig.get_path("purelib"), encoding="utf-8")
-    environment = {key: each for key, each in os.environ.items() if key != "PYTHONPATH"}
 
     def run(*arguments: str) -> str:
         done = subprocess.run(

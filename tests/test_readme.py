@@ -91,8 +91,13 @@ def test_the_python_runs(material: Path) -> None:
         timeout=120,
     )
     assert done.returncode == 0, done.stderr
-    assert len(done.stdout.splitlines()) == 3
-    assert all(line.split()[1] in SCENE_CLASSES for line in done.stdout.splitlines())
+    frames, evaluated = done.stdout.splitlines()[:3], done.stdout.splitlines()[3:]
+    assert all(line.split()[1] in SCENE_CLASSES for line in frames)
+    assert evaluated
+    assert all(line.split()[0] in SCENE_CLASSES for line in evaluated)
+    assert {"results.json", "images.csv", "report.html"} <= {
+        path.name for path in (material / "evaluation").iterdir()
+    }
 
 
 def test_the_keys_are_those_of_the_window() -> None:
