@@ -20,6 +20,7 @@ from tests.explain import support
 
 SCRIPT = """
 import os, sys, threading, time
+from pathlib import Path
 import numpy as np
 import torch
 
@@ -28,6 +29,8 @@ def more_threads(expected):
     deadline = time.monotonic() + 30
     while (more := len(os.listdir("/proc/self/task")) - before) > expected:
         if time.monotonic() > deadline:
+            names = [each.read_text().strip() for each in Path("/proc/self/task").glob("*/comm")]
+            print(expected, "more than", before, "expected of", names, file=sys.stderr)
             break
         time.sleep(0.01)
     return more
@@ -63,7 +66,7 @@ def test_loading_and_opening_leave_no_team_behind(tmp_path: Path) -> None:
     environment = {**os.environ, "OMP_NUM_THREADS": "2"}  # a team, on any machine
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     # Only the thread that goes on to explain has one, which has one thread besides it.
-    assert done.stdout.split() == ["0", "0", "0", "0", "1"]
+    assert done.stdout.split() == ["0", "0", "0", "0", "1"], done.stderr
 
 
 def test_results_and_errors_come_back() -> None:
