@@ -21,7 +21,7 @@ def percent(share: float, *, in_words: bool = False) -> str:
     """
     if not -_ROUNDING <= share <= 1.0 + _ROUNDING:
         return "?"
-    if 0.0 < share < 0.005:
+    if 0.0 < share <= 0.005:  # a half would be rounded to the even 0
         text = "under 1 %" if in_words else "<1 %"
     elif 0.995 <= share < 1.0:
         text = "over 99 %" if in_words else ">99 %"

@@ -14,6 +14,7 @@ from live_gradcam.wording import percent
         (-1e-9, "0 %", "0\N{NO-BREAK SPACE}%"),
         (1 + 1e-9, "100 %", "100\N{NO-BREAK SPACE}%"),
         (0.004, "<1 %", "under 1\N{NO-BREAK SPACE}%"),
+        (0.005, "<1 %", "under 1\N{NO-BREAK SPACE}%"),
         (0.006, "1 %", "1\N{NO-BREAK SPACE}%"),
         (0.934, "93 %", "93\N{NO-BREAK SPACE}%"),
         (0.9949, "99 %", "99\N{NO-BREAK SPACE}%"),
