@@ -32,6 +32,13 @@ COLORMAP_NAMES: tuple[ColormapName, ...] = get_args(ColormapName)
 Fuse: TypeAlias = Literal["mean", "max"]
 """Rule that makes one map of the maps of several layers."""
 
+OutputChoice: TypeAlias = Literal["auto", "softmax", "sigmoid", "probabilities", "raw"]
+"""Meaning of a network's output: scores of which one class is true (``softmax``) or of which each
+is true or not (``sigmoid``), ``probabilities`` already, or ``raw`` numbers; ``auto`` takes what can
+be proven, and ``softmax`` for several scores."""
+
+OUTPUT_CHOICES: tuple[OutputChoice, ...] = get_args(OutputChoice)
+
 PrecisionChoice: TypeAlias = Literal["auto", "fp32", "bf16", "fp16"]
 """Number format that the network's trunk runs in; ``auto`` is decided by the hardware."""
 
@@ -43,6 +50,8 @@ DEFAULT_METHOD = "gradcam"
 DEFAULT_DEVICE = "auto"
 DEFAULT_PRECISION: PrecisionChoice = "auto"
 DEFAULT_COMPILE: CompileChoice = "auto"
+DEFAULT_OUTPUT: OutputChoice = "auto"
+DEFAULT_THRESHOLD = 0.5
 DEFAULT_VIEW: View = "crop"
 DEFAULT_FUSE: Fuse = "mean"
 DEFAULT_TOP_K = 3

@@ -8,7 +8,14 @@ from typing import Any
 
 import torch
 
-from live_gradcam.choices import DEFAULT_FUSE, DEFAULT_MODEL, Fuse
+from live_gradcam.choices import (
+    DEFAULT_FUSE,
+    DEFAULT_MODEL,
+    DEFAULT_OUTPUT,
+    DEFAULT_THRESHOLD,
+    Fuse,
+    OutputChoice,
+)
 from live_gradcam.explain.classifier import Classifier, build_classifier
 from live_gradcam.explain.cutting.cut import channels_first, cut_network
 from live_gradcam.explain.cutting.layouts import fit_parts
@@ -19,6 +26,7 @@ from live_gradcam.explain.networks.catalogue import list_models
 from live_gradcam.explain.networks.download import Progress
 from live_gradcam.explain.networks.find import find_network
 from live_gradcam.explain.networks.labels import Labels
+from live_gradcam.explain.networks.options import LoadOptions
 from live_gradcam.explain.networks.spec import IMAGENET_CLASSES, NetworkSpec
 from live_gradcam.explain.networks.torchvision_networks import build_network
 from live_gradcam.explain.preprocess import Preprocessing
@@ -32,6 +40,11 @@ def load_classifier(
     labels: Labels = None,
     layer: str | int | None = None,
     fuse: Fuse = DEFAULT_FUSE,
+    output: OutputChoice = DEFAULT_OUTPUT,
+    output_name: str | int | None = None,
+    threshold: float = DEFAULT_THRESHOLD,
+    state: str | None = None,
+    preprocessing: Preprocessing | None = None,
     progress: Progress | None = None,
     on_notice: Callable[[str], None] | None = None,
 ) -> Classifier:
@@ -48,6 +61,11 @@ def load_classifier(
             list, separated by commas, or ``all``; ``None`` takes the last one that still has
             spatial positions.
         fuse: Combination of the maps of several layers: their ``mean`` or ``max``.
+        output: Meaning of the network's output.
+        output_name: Name or index of the logits where the network puts out several tensors.
+        threshold: Probability from which the one class of a binary network is true, in 0..1.
+        state: Key of the state dict to take from a checkpoint that holds several.
+        preprocessing: Preprocessing of the network's images; ``None`` takes that of the weights.
         progress: Called during a download with the bytes received so far and, where known, the
             bytes in all; ``None`` shows a bar on stderr. timm shows its own.
         on_notice: Called with one sentence for each thing that had to be interpreted.
@@ -56,7 +74,15 @@ def load_classifier(
         ModelError: The network, its weights or its labels cannot be used, or it has no such layer.
         UsageError: One of several layers, or an index, is not in the list.
     """
-    spec = find_network(name, weights, labels, progress)
+    options = LoadOptions(
+        labels=labels,
+        output=output,
+        output_name=output_name,
+        threshold=threshold,
+        state=state,
+        preprocessing=preprocessing,
+    )
+    spec = find_network(name, weights, options, progress)
     classifier = build_classifier(spec)
     if layer is not None:
         layer_map = LayerMap(classifier)

@@ -16,6 +16,7 @@ from live_gradcam.explain.networks.bundled import bundled_names, bundled_weights
 from live_gradcam.explain.networks.checkpoint import read_checkpoint
 from live_gradcam.explain.networks.download import Progress, fetch_weights
 from live_gradcam.explain.networks.labels import Labels, tidy_labels
+from live_gradcam.explain.networks.options import LoadOptions
 from live_gradcam.explain.networks.spec import IMAGENET_CLASSES, TIMM_PREFIX, NetworkSpec
 from live_gradcam.explain.networks.state_dict import build_with_weights
 from live_gradcam.explain.networks.timm_networks import load_timm
@@ -32,7 +33,7 @@ from live_gradcam.explain.preprocess import Preprocessing
 def find_network(
     name: str,
     weights: Any,  # noqa: ANN401 - torchvision's weight entries are untyped
-    labels: Labels,
+    options: LoadOptions,
     progress: Progress | None,
 ) -> NetworkSpec:
     """Find a network by its name and load its weights.
@@ -41,7 +42,7 @@ def find_network(
         name: A torchvision classification network, ``timm:NAME``, or a bundled network.
         weights: A checkpoint file, the name of a torchvision weights entry, or the entry itself;
             ``None`` takes the published ones.
-        labels: Names of the classes, or a file with them; ``None`` takes the weights' own.
+        options: What the user says about the network.
         progress: Called during a download; ``None`` shows a bar on stderr.
 
     Raises:
@@ -58,10 +59,10 @@ def find_network(
         family = require_family(name)
         entry = _find_entry(name, weights)
         if entry is None:
-            spec = _load_file(name, family, Path(weights), labels_given=labels is not None)
+            spec = _load_file(name, family, Path(weights), options)
         else:
             spec = _load_published(name, family, entry, progress)
-    return spec if labels is None else replace(spec, labels=labels)
+    return spec if options.labels is None else replace(spec, labels=options.labels)
 
 
 def _find_entry(name: str, weights: Any) -> Any:  # noqa: ANN401
@@ -94,13 +95,13 @@ def _load_published(
     )
 
 
-def _load_file(name: str, family: Family, path: Path, *, labels_given: bool) -> NetworkSpec:
+def _load_file(name: str, family: Family, path: Path, options: LoadOptions) -> NetworkSpec:
     checkpoint = read_checkpoint(path)
     network = build_with_weights(name, family, checkpoint, path)
     # A user's own checkpoint was most likely trained in the way of the first published recipe.
     recipe = next(iter(weights_entries(name)))
     labels: Labels = None
-    if checkpoint.labels is not None and not labels_given:  # unread, they need not be sound
+    if checkpoint.labels is not None and options.labels is None:  # unread, they need not be sound
         labels = tidy_labels(checkpoint.labels, str(path))
     elif _output_count(network) == IMAGENET_CLASSES:
         labels = recipe.meta["categories"]

@@ -1,0 +1,30 @@
+"""What a user says about a network that its weights do not say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from live_gradcam.choices import DEFAULT_OUTPUT, DEFAULT_THRESHOLD, OutputChoice
+from live_gradcam.explain.networks.labels import Labels
+from live_gradcam.explain.preprocess import Preprocessing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadOptions:
+    """What a user says about a network; each default leaves it to the weights.
+
+    Attributes:
+        labels: Names of the classes, or a file with them.
+        output: Meaning of the network's output.
+        output_name: Name or index of the logits where the network puts out several tensors.
+        threshold: Probability from which the one class of a binary network is true, in 0..1.
+        state: Key of the state dict to take from a checkpoint that holds several.
+        preprocessing: Preprocessing of the network's images.
+    """
+
+    labels: Labels = None
+    output: OutputChoice = DEFAULT_OUTPUT
+    output_name: str | int | None = None
+    threshold: float = DEFAULT_THRESHOLD
+    state: str | None = None
+    preprocessing: Preprocessing | None = None
