@@ -5,11 +5,9 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from types import TracebackType
 from typing import Generic, NamedTuple, TypeVar
 
-from typing_extensions import Self
-
+from live_gradcam.closeable import Closeable
 from live_gradcam.errors import UsageError
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.layers import at_layer, list_layers
@@ -34,7 +32,7 @@ class ExplainerKey(NamedTuple):
     randomized: bool = False
 
 
-class ExplainerPool(Generic[E]):
+class ExplainerPool(Closeable, Generic[E]):
     """Makes explainers when they are first asked for. Safe to use from many threads.
 
     Making one traces the network, during which no other thread may run it: call `get` for something
@@ -148,17 +146,6 @@ class ExplainerPool(Generic[E]):
         with self._lock:
             while self._made:
                 _close(self._made.popitem()[1])
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _close(explainer: BatchExplainer) -> None:

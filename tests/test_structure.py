@@ -18,11 +18,22 @@ MODULES = house_map.modules()
 IMPORTS = house_map.imports()
 
 # Each room, and the rooms it may use. A room is a module or folder directly below the package.
-FOUNDATION = {"choices", "wording", "errors", "values", "native", "images", "budget", "os_errors"}
+FOUNDATION = {
+    "choices",
+    "closeable",
+    "wording",
+    "errors",
+    "values",
+    "native",
+    "images",
+    "budget",
+    "os_errors",
+}
 WINGS = {"scenes", "capture", "explain", "show", "faithfulness"}
 RUNNING = {"pool", "timing", "workers", "lifecycle", "painter", "pipeline"}
 MAY_IMPORT: dict[str, set[str]] = {
     "choices": set(),
+    "closeable": set(),
     "errors": set(),
     "native": set(),
     "values": set(),

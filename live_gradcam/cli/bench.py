@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from live_gradcam.cli.console import Console
+from live_gradcam.cli.options import option
 
 if TYPE_CHECKING:
     from torch import nn
@@ -27,22 +26,12 @@ _SENSOR_NOISE = 5.0  # grey levels: a webcam in a lit room
 class BenchArguments:
     """Everything that can be typed after ``live-gradcam bench``."""
 
-    json: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Write the results.", show_default=False),
-    ] = None
-    peers: Annotated[
-        bool, typer.Option("--peers", help="Compare with other libraries where installed.")
-    ] = False
-    quick: Annotated[bool, typer.Option("--quick", help="Few repetitions.")] = False
-    compile: Annotated[
-        bool, typer.Option("--compile/--no-compile", help="Measure the compiled network.")
-    ] = True
+    json: Annotated[Path | None, option("Write the results.", metavar="FILE")] = None
+    peers: Annotated[bool, option("Compare with other libraries where installed.")] = False
+    quick: Annotated[bool, option("Few repetitions.")] = False
+    compile: Annotated[bool, option("Measure the compiled network.")] = True
     live: Annotated[
-        bool,
-        typer.Option(
-            "--live", help="Measure flicker, latency and the sanity check of live sessions instead."
-        ),
+        bool, option("Measure flicker, latency and the sanity check of live sessions instead.")
     ] = False
 
 
@@ -55,26 +44,16 @@ class _Effort:
             median does not.
     """
 
-    rounds: int
-    repeats: int
-    offline_rounds: int
-    clip_frames: int
-    naive_frames: int
-    live_seconds: float
-    flicker_scenes: int
-    scramble_scenes: int
+    rounds: int = 9
+    repeats: int = 7
+    offline_rounds: int = 5
+    clip_frames: int = 90
+    naive_frames: int = 12
+    live_seconds: float = 30.0
+    flicker_scenes: int = 8
+    scramble_scenes: int = 40
 
 
-_FULL = _Effort(
-    rounds=9,
-    repeats=7,
-    offline_rounds=5,
-    clip_frames=90,
-    naive_frames=12,
-    live_seconds=30.0,
-    flicker_scenes=8,
-    scramble_scenes=40,
-)
 _QUICK = _Effort(
     rounds=2,
     repeats=1,
@@ -95,7 +74,7 @@ def bench_command(arguments: BenchArguments, console: Console) -> None:
     """
     if arguments.json is not None:
         _refuse_unwritable(arguments.json)
-    effort = _QUICK if arguments.quick else _FULL
+    effort = _QUICK if arguments.quick else _Effort()
     if arguments.live:
         _measure_live(arguments, effort, console)
     else:
@@ -145,8 +124,7 @@ def _measure_speed(arguments: BenchArguments, effort: _Effort, console: Console)
     )
     console.out("")
     console.table(
-        ("ratio", "value"),
-        [(ratio_title(name), f"{value:.2f}") for name, value in ratios.items()],
+        ("ratio", "value"), [(ratio_title(name), f"{value:.2f}") for name, value in ratios.items()]
     )
     for peer in missing:
         console.note(f"{peer} is not installed: python scripts/install_peers.py --openvino")

@@ -13,12 +13,7 @@ from live_gradcam.choices import View
 from live_gradcam.evaluate.dataset import Sample
 from live_gradcam.evaluate.folders import printable
 from live_gradcam.evaluate.options import EvaluationOptions
-from live_gradcam.evaluate.values import (
-    ClassProbability,
-    ImageResult,
-    MethodResult,
-    ObjectResult,
-)
+from live_gradcam.evaluate.values import ClassProbability, ImageResult, MethodResult, ObjectResult
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.explainer import Explainer
 from live_gradcam.explain.protocol import BatchExplainer

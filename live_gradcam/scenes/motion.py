@@ -9,12 +9,7 @@ from math import sin
 import numpy as np
 from numpy.typing import NDArray
 
-from live_gradcam.scenes.backgrounds import (
-    add_noise,
-    apply_light,
-    light_field,
-    random_background,
-)
+from live_gradcam.scenes.backgrounds import add_noise, apply_light, light_field, random_background
 from live_gradcam.scenes.placement import (
     MAX_OBJECTS,
     MIN_VISIBLE,

@@ -89,12 +89,7 @@ def render_scene(
 
 
 def _still(
-    rng: np.random.Generator,
-    width: int,
-    height: int,
-    count: int,
-    zoom: float,
-    hide: Sequence[int],
+    rng: np.random.Generator, width: int, height: int, count: int, zoom: float, hide: Sequence[int]
 ) -> Scene | None:
     """Return a scene, or ``None`` where an object would be hidden too much."""
     low, high = _DIAMETERS[count]

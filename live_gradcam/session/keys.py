@@ -9,13 +9,7 @@ from typing import TypeAlias, TypeVar
 
 from live_gradcam.choices import COLORMAP_NAMES, LAYOUTS, VIEWS, Layout, View
 from live_gradcam.explain.methods import METHODS
-from live_gradcam.session.state import (
-    MOSAIC_TILES,
-    ExplainSettings,
-    Mode,
-    SessionState,
-    Situation,
-)
+from live_gradcam.session.state import MOSAIC_TILES, ExplainSettings, Mode, SessionState, Situation
 from live_gradcam.wording import percent
 
 _T = TypeVar("_T")

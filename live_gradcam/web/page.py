@@ -100,9 +100,7 @@ def build_page(state: AppState, examples: Sequence[Path]) -> gr.Blocks:
     limits = state.limits
     page: gr.Blocks
     with gr.Blocks(
-        title=TITLE,
-        analytics_enabled=False,
-        delete_cache=(60, int(limits.cache_seconds)),
+        title=TITLE, analytics_enabled=False, delete_cache=(60, int(limits.cache_seconds))
     ) as page:
         with gr.Row(elem_id="headline"):
             gr.Markdown(
@@ -120,17 +118,9 @@ def build_page(state: AppState, examples: Sequence[Path]) -> gr.Blocks:
                 _fill_video_tab(state, handlers)
         page.unload(handlers.leave)
         api(functions.explain, api_name="explain", concurrency_limit=limits.concurrency)
-        api(
-            functions.explain_with,
-            api_name="explain_with",
-            concurrency_limit=limits.concurrency,
-        )
+        api(functions.explain_with, api_name="explain_with", concurrency_limit=limits.concurrency)
         api(functions.classes, api_name="classes")
-    page.queue(
-        max_size=limits.queue,
-        default_concurrency_limit=limits.concurrency,
-        api_open=False,
-    )
+    page.queue(max_size=limits.queue, default_concurrency_limit=limits.concurrency, api_open=False)
     return page
 
 

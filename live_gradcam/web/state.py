@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from types import TracebackType
 
 from typing_extensions import Self
 
+from live_gradcam.closeable import Closeable
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.explainer import Explainer
 from live_gradcam.explain.protocol import BatchExplainer
@@ -20,7 +20,7 @@ from live_gradcam.web.videos import VideoService
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AppState:
+class AppState(Closeable):
     """Services behind the page's tabs. A context manager.
 
     Attributes:
@@ -99,14 +99,3 @@ class AppState:
         self.engine.close()
         self.pool.close()
         self.cache.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
