@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -97,31 +99,16 @@ def network_cases(network: nn.Module, explainer: Explainer, classifier: Classifi
         ("explain_top3", "top", "explain the top 3"),
         ("explain_all", "all", f"explain all {CLASSES} classes"),
     ):
-        cases.append(
-            Case(
-                name,
-                title,
-                lambda classes=classes: explainer.explain(small, classes=classes, view="stretch"),  # type: ignore[misc]
-            )
-        )
-    cases.append(
-        Case(
-            "explain_top3_720p",
-            "explain the top 3 of a 1280x720 frame",
-            lambda: explainer.explain(large, classes="top"),
-        )
-    )
+        run = partial(explainer.explain, small, classes=classes, view="stretch")
+        cases.append(Case(name, title, run))
+    top3 = "explain the top 3 of a 1280x720 frame"
+    cases.append(Case("explain_top3_720p", top3, partial(explainer.explain, large, classes="top")))
     cases.append(_frame_case(explainer))
     for batch in (8, 32):
         images = [random_image(1280, 720, seed) for seed in range(4)] * (batch // 4)
-        cases.append(
-            Case(
-                f"explain_batch{batch}_720p",
-                f"the same in a batch of {batch}, per frame",
-                lambda images=images: explainer.explain_batch(images, classes="top"),  # type: ignore[misc]
-                per=batch,
-            )
-        )
+        run_batch = partial(explainer.explain_batch, images, classes="top")
+        title = f"the same in a batch of {batch}, per frame"
+        cases.append(Case(f"explain_batch{batch}_720p", title, run_batch, per=batch))
     return cases
 
 

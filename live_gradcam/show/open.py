@@ -79,7 +79,10 @@ def open_sink(
 
 
 def validate_outputs(
-    specs: Sequence[str | Path], source_paths: Sequence[Path] = (), *, overwrite: bool = False
+    specs: Sequence[str | Path],
+    source_paths: Sequence[Path] = (),
+    *,
+    overwrite: bool = False,
 ) -> None:
     """Refuse outputs that cannot be right, before anything is opened or created.
 

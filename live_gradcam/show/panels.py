@@ -115,9 +115,7 @@ def labels_panel(
             strip = text_strip(name, names, colour)
             parts.append((strip, text_x, y + round(BASELINE * (size - names))))
         if marked:
-            parts.append(
-                (_pointer(mark, ACCENT), pad, y + round((line - mark) * 0.52))
-            )
+            parts.append((_pointer(mark, ACCENT), pad, y + round((line - mark) * 0.52)))
         if bars and inner > 2 * bar:
             top = y + line + round(size * 0.02)
             parts.append((bar_strip(inner, bar, WHITE, _BAR_GROUND_OPACITY), text_x, top))

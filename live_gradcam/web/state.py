@@ -10,7 +10,7 @@ from live_gradcam.closeable import Closeable
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.explainer import Explainer
 from live_gradcam.explain.protocol import BatchExplainer
-from live_gradcam.pool import ExplainerPool
+from live_gradcam.pool import ExplainerPool, pool_beside
 from live_gradcam.web.cache import CacheFolder
 from live_gradcam.web.camera import CameraService
 from live_gradcam.web.engine import SharedEngine
@@ -57,21 +57,7 @@ class AppState(Closeable):
             limits: Bounds of what visitors may ask for; the usual ones if ``None``.
         """
         limits = limits or Limits()
-        runtime = explainer.runtime
-
-        def make(other: Classifier, method: str) -> BatchExplainer:
-            return Explainer(
-                other,
-                device=runtime.device,
-                precision=runtime.precision,
-                compile="off",  # a layer that somebody looks at once is not worth compiling
-                top_k=explainer.top_k,
-                method=method,
-            )
-
-        pool = ExplainerPool[BatchExplainer](
-            classifier, make, given=explainer, given_method=explainer.method
-        )
+        pool = pool_beside(explainer)
         layers = pool.layer_names  # traces the network, which nobody runs yet
         cache = CacheFolder(
             files=limits.cache_files,

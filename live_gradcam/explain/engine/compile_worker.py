@@ -135,7 +135,10 @@ def build_package(
     from torch.fx.experimental.proxy_tensor import make_fx
 
     shape = (request.batch, request.height, request.width, 3)
-    inputs = (torch.zeros(shape, dtype=torch.uint8), torch.arange(-1, -1 - request.depth, -1))
+    inputs = (
+        torch.zeros(shape, dtype=torch.uint8),
+        torch.arange(-1, -1 - request.depth, -1),
+    )
     with torch.no_grad():
         # Gradients through a head become plain operations first, which export can follow.
         flat = make_fx(network)(*inputs)

@@ -102,7 +102,9 @@ class FusedNetwork(nn.Module):
     def forward(self, pixels: Tensor, selection: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """See `Engine`."""
         return self.head.explain_input(
-            self.normalised(pixels), self.features, lambda logits: choose_classes(logits, selection)
+            self.normalised(pixels),
+            self.features,
+            lambda logits: choose_classes(logits, selection),
         )
 
     @property
