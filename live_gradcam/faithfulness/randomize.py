@@ -8,14 +8,14 @@ A map that stays the same when every weight is drawn anew shows the image, not t
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import torch
 from torch import nn
 
 from live_gradcam.explain.classifier import Classifier
-from live_gradcam.explain.heads import ClosedFormHead
+from live_gradcam.explain.heads import ClosedFormHead, Head
 from live_gradcam.explain.omp import short_lived_thread
 
 _WEIGHTED = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d, nn.Linear)
@@ -30,10 +30,21 @@ def randomize_weights(classifier: Classifier, *, seed: int = 4) -> Classifier:
         classifier: Not modified.
         seed: Of the random weights.
     """
-    copied = _copy(classifier)
-    modules = [*copied.trunk.modules(), *copied.head.modules()]
-    _draw_all(modules, torch.Generator().manual_seed(seed), seed)
-    return copied
+    trunk: nn.Module = copy.deepcopy(classifier.trunk)
+    head: Head = copy.deepcopy(classifier.head)
+    generator = torch.Generator().manual_seed(seed)
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(seed)
+        for part in (trunk, head):
+            for module in part.modules():
+                _draw(module, generator)
+    return replace(
+        classifier,
+        name=f"{classifier.name}, scrambled",
+        trunk=trunk,
+        head=head,
+        weights_origin="random numbers",
+    )
 
 
 def cascading_randomization(
@@ -51,35 +62,31 @@ def cascading_randomization(
         The name of the part that was drawn last, and the classifier with all parts drawn so far.
         It shares its weights with the next ones: use it before asking for the next.
     """
-    copied = _copy(classifier)
-    parts = [("head", list(copied.head.modules())), *reversed(_stages(copied.trunk))]
+    head: Head = copy.deepcopy(classifier.head)
+    trunk: nn.Module = copy.deepcopy(classifier.trunk)
+    parts = [("head", list(head.modules()))]
+    parts += reversed(_stages(trunk))
     generator = torch.Generator().manual_seed(seed)
     for index, (name, modules) in enumerate(parts):
-        _draw_all(modules, generator, seed + index)
-        yield name, replace(copied, name=f"{classifier.name}, scrambled down to {name}")
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            torch.manual_seed(seed + index)
+            for module in modules:
+                _draw(module, generator)
+        yield (
+            name,
+            replace(
+                classifier,
+                name=f"{classifier.name}, scrambled down to {name}",
+                trunk=trunk,
+                head=head,
+                weights_origin="random numbers",
+            ),
+        )
 
 
 def count_stages(classifier: Classifier) -> int:
     """Return the number of classifiers that `cascading_randomization` yields."""
     return 1 + len(_stages(classifier.trunk))
-
-
-def _copy(classifier: Classifier) -> Classifier:
-    """Copy a classifier with all of its numbers, which are to be drawn."""
-    return replace(
-        classifier,
-        name=f"{classifier.name}, scrambled",
-        trunk=copy.deepcopy(classifier.trunk),
-        head=copy.deepcopy(classifier.head),
-        weights_origin="random numbers",
-    )
-
-
-def _draw_all(modules: Iterable[nn.Module], generator: torch.Generator, seed: int) -> None:
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
-        torch.manual_seed(seed)
-        for module in modules:
-            _draw(module, generator)
 
 
 def _stages(trunk: nn.Module) -> list[tuple[str, list[nn.Module]]]:

@@ -8,7 +8,7 @@ with the second. All results come from the network itself; nothing is derived fr
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -65,7 +65,17 @@ class Removal:
 
     def as_record(self) -> dict[str, Any]:
         """Return all values by name, ready for JSON."""
-        return {**asdict(self), "drop": self.drop, "control_drop": self.control_drop}
+        return {
+            "class_index": self.class_index,
+            "label": self.label,
+            "before": self.before,
+            "without_hot": self.without_hot,
+            "without_random": self.without_random,
+            "drop": self.drop,
+            "control_drop": self.control_drop,
+            "share": self.share,
+            "completeness_residual": self.completeness_residual,
+        }
 
 
 def hottest_mask(evidence: NDArray[np.float32], share: float = HOT_SHARE) -> NDArray[np.bool_]:
