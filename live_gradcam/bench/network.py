@@ -17,7 +17,8 @@ from live_gradcam.explain.engine.cuda import cuda_device
 from live_gradcam.explain.engine.cuda_graphs import GraphedNetwork
 from live_gradcam.explain.engine.fused import Engine, FusedNetwork, Shape
 from live_gradcam.explain.explainer import Explainer
-from live_gradcam.explain.heads import Head, Vjp
+from live_gradcam.explain.heads import Chooser, Explained
+from live_gradcam.explain.methods import Method
 from live_gradcam.explain.preprocess import Preprocessing
 from live_gradcam.painter import Painter
 from live_gradcam.show.overlay import OverlayOptions
@@ -27,26 +28,16 @@ SIZE = 224
 CLASSES = 1000
 
 
-class ScoresOnly(Head):
+class ScoresOnly(Method):
     """A head without any evidence: our forward with nothing but the forward."""
 
     all_maps_are_cheap = True
 
-    def __init__(self, head: Head) -> None:
-        super().__init__()
-        self.inner = head
-
     @override
-    def differentiate(self, activations: Tensor) -> tuple[Tensor, Vjp]:
-        return self.inner.differentiate(activations)
-
-    @override
-    def score(self, activations: Tensor) -> tuple[Tensor, Tensor]:
-        return self.inner.score(activations)[0], activations
-
-    @override
-    def evidence(self, basis: Tensor, classes: Tensor) -> Tensor:
-        return basis.new_zeros(*classes.shape, 1, 1)
+    def explain(self, activations: Tensor, choose: Chooser) -> Explained:
+        logits, _ = self.score(activations)
+        classes = choose(logits)
+        return logits, classes, logits.new_zeros(*classes.shape, 1, 1), activations
 
 
 def plain_network() -> nn.Module:

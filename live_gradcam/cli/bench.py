@@ -24,7 +24,7 @@ class BenchArguments:
 
 
 def bench_command(arguments: BenchArguments, console: Console) -> None:
-    """Measure, print the table and the ratios, and write them where asked.
+    """Measure, in one run, what explaining costs here, and print the ratios that travel.
 
     Raises:
         SinkError: The JSON file cannot be written; said before anything is measured.

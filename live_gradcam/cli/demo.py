@@ -30,7 +30,7 @@ class DemoArguments:
 
 
 def demo_command(arguments: DemoArguments, console: Console) -> None:
-    """Explain moving scenes: in a window where there is a display, else into a video.
+    """Show the real thing without a camera, network or screen: bundled model, generated scenes.
 
     Raises:
         LiveGradcamError: See `live_gradcam.cli.run.run_command`.

@@ -117,7 +117,7 @@ class EvaluateArguments:
 
 
 def evaluate_command(arguments: EvaluateArguments, console: Console) -> None:
-    """Measure, show the tables, and write what was asked for.
+    """Is it looking at the right thing? Measure a data set, class by class, and write a report.
 
     What can be refused at once is refused before anything slow is loaded.
 

@@ -20,7 +20,7 @@ class ModelsArguments:
 
 
 def models_command(arguments: ModelsArguments, console: Console) -> None:
-    """List the networks, or the layers of one, or the methods.
+    """List the networks: name, explained layer, input size, and whether the weights are here.
 
     Raises:
         ModelError: There is no such network.

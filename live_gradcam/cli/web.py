@@ -52,7 +52,7 @@ class WebArguments:
 
 
 def web_command(arguments: WebArguments, console: Console) -> None:
-    """Serve the page until a signal comes.
+    """Serve a page: upload a picture or a video, or switch the browser's camera on.
 
     Raises:
         UsageError: Gradio is not installed, others could use the page without a password, or
