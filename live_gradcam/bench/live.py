@@ -32,7 +32,7 @@ from live_gradcam.session.smoothing import SteadyLabels, SteadyMaps
 from live_gradcam.show.heat import normalise
 from live_gradcam.show.overlay import OverlayOptions
 from live_gradcam.show.scale import HeatScale
-from live_gradcam.show.sink import Sink
+from live_gradcam.show.sink import Extra, Sink
 from live_gradcam.values import Explanation, Frame, Image
 
 CAMERA_FPS = 30.0
@@ -195,12 +195,7 @@ class _AgeSink(Sink):
         self.ages_ms: list[float] = []
 
     def write(
-        self,
-        frame: Frame,
-        rendered: Image | None,
-        explanation: Explanation,
-        *,
-        extra: Mapping[str, Any] | None = None,
+        self, frame: Frame, rendered: Image | None, explanation: Explanation, *, extra: Extra = None
     ) -> None:
         """Add the frame's age."""
         assert frame.captured_seconds is not None, "a live source's"

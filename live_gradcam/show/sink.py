@@ -10,10 +10,13 @@ import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from live_gradcam.closeable import Closeable
 from live_gradcam.values import Explanation, Frame, Image
+
+Extra: TypeAlias = "Mapping[str, Any] | None"
+"""Further fields for records, by name."""
 
 
 class Sink(Closeable, ABC):
@@ -24,12 +27,7 @@ class Sink(Closeable, ABC):
 
     @abstractmethod
     def write(
-        self,
-        frame: Frame,
-        rendered: Image | None,
-        explanation: Explanation,
-        *,
-        extra: Mapping[str, Any] | None = None,
+        self, frame: Frame, rendered: Image | None, explanation: Explanation, *, extra: Extra = None
     ) -> None:
         """Write one explained frame.
 
