@@ -32,6 +32,7 @@ SLOW = (
     "tests/session/test_keys_window.py",
     "tests/show/test_window.py",
     "tests/test_faults.py",
+    "tests/test_gpu_check.py",
     "tests/test_lifecycle.py",
     "tests/test_main_job.py",
     "tests/test_readme.py",
