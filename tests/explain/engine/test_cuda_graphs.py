@@ -327,7 +327,7 @@ def test_cuda_computes_float32_in_float32_and_leaves_the_process_as_it_was() -> 
             classifier,
             device="cuda",
             precision="fp32",
-            compile=how,  # type: ignore[arg-type]
+            compile=how,
         ) as explainer:
             found = explainer.explain_batch(images)
         for ours, theirs in zip(found, expected, strict=True):
