@@ -48,6 +48,7 @@ SLOW = (
     "tests/show/test_window.py",
     "tests/test_docs.py",
     "tests/test_faults.py",
+    "tests/test_gpu_check.py",
     "tests/test_lifecycle.py",
     "tests/test_main_job.py",
     "tests/test_packages.py",
