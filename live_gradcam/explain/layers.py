@@ -19,6 +19,7 @@ from live_gradcam.choices import DEFAULT_FUSE, Fuse
 from live_gradcam.errors import UsageError
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.cutting.cut import channels_first, cut_graph
+from live_gradcam.explain.cutting.flow import bottlenecks
 from live_gradcam.explain.heads import (
     ChannelsLastHead,
     GradientHead,
@@ -265,7 +266,7 @@ def _find_sites(whole: fx.GraphModule, classifier: Classifier) -> dict[str, _Sit
     first = next(node for node in whole.graph.nodes if node.op == "call_module")
     last: dict[tuple[int, int], _Site] = {}
     finest = side
-    for node in _bottlenecks(whole.graph):
+    for node in bottlenecks(whole.graph):
         if node < first:  # the input, perhaps rescaled
             continue
         site = _find_site(node, shapes.get(node, ()), classifier)
@@ -297,22 +298,6 @@ def _find_site(node: fx.Node, shape: tuple[int, ...], classifier: Classifier) ->
     if shape[1] == shape[2] >= 2:
         return _Site(node, shape[3], (shape[1], shape[2]), is_own=False, channels_last=True)
     return None
-
-
-def _bottlenecks(graph: fx.Graph) -> list[fx.Node]:
-    """Return the values that everything flows through, in order: later ones need no other value."""
-    order = {node: index for index, node in enumerate(graph.nodes)}
-    bottlenecks = []
-    farthest = 0
-    for node in graph.nodes:
-        if node.op in ("get_attr", "output"):
-            continue
-        here = order[node]
-        if node.op != "placeholder" and farthest <= here:
-            bottlenecks.append(node)
-        uses = [order[user] for user in node.users]
-        farthest = max([farthest, *uses])
-    return bottlenecks
 
 
 def _name_sites(sites: list[_Site], classifier: Classifier) -> list[str]:
