@@ -122,4 +122,3 @@ def bottlenecks(graph: fx.Graph) -> list[fx.Node]:
         uses = [order[user] for user in node.users if node not in measured_inputs(user)]
         farthest = max([farthest, *uses])
     return found
-
