@@ -97,7 +97,8 @@ def find_layer(network: nn.Module, path: str) -> str:
 def canonical_name(network: nn.Module, layer: str) -> str:
     """Return the first of the names of a layer that has several."""
     module = network.get_submodule(layer)
-    return next(name for name, each in network.named_modules() if each is module)
+    names = (name for name, each in network.named_modules() if each is module)
+    return str(next(names))
 
 
 def _unknown_layer(network: nn.Module, layer: str) -> ModelError:

@@ -5,10 +5,14 @@ The exported graph is that of one image size, with any number of images.
 
 from __future__ import annotations
 
+import io
 import logging
+import sys
+import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
+from typing import TextIO
 
 import torch
 from torch import Tensor, fx, nn
@@ -100,6 +104,20 @@ def _is_mark(node: fx.Node) -> bool:
     return str(getattr(kind, "__qualname__", kind)).endswith(_Mark.__name__)
 
 
+class _SilentHere(io.TextIOBase):
+    """Standard error without what the current thread writes, which is meant for developers."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._thread = threading.get_ident()
+
+    @override
+    def write(self, text: str) -> int:
+        if threading.get_ident() == self._thread:
+            return len(text)
+        return self._stream.write(text)
+
+
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep what the exporter tells its developers from the user."""
@@ -108,7 +126,7 @@ def _quiet() -> Iterator[None]:
     for each in loggers:
         each.setLevel(logging.CRITICAL)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), redirect_stderr(_SilentHere(sys.stderr)):
             warnings.simplefilter("ignore")
             yield
     finally:

@@ -233,7 +233,8 @@ def _find_grid(spec: NetworkSpec, tokens: int) -> tuple[int, tuple[int, int]]:
         if columns and least <= tokens - rows * columns <= most and fills:
             return tokens - rows * columns, (rows, columns)
     before = "" if prefix is None else f" after the first {prefix}"
-    cause = f"its {tokens} tokens{before} are not a grid of patches of the picture's shape"
+    grid = "a square grid of patches" if height == width else f"a grid for {width}x{height} pixels"
+    cause = f"its {tokens} tokens{before} are not {grid}"
     raise ModelError(
         "cannot explain layer", spec.layer, cause, "Say prefix_tokens=... if it has any"
     )

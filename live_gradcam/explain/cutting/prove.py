@@ -58,7 +58,7 @@ class Reference:
         self.runs = [run for run in survey(shell, pixels[:1]) if run.name == self.layer]
         self.run = _find_run(layer, self.runs)
         self.replay = Replay(shell, self.layer, self.run)
-        self.activations = torch.cat([self.replay.take(each) for each in pixels.split(1)])
+        self.activations = torch.cat([self.replay.take(each) for each in pixels.unsqueeze(1)])
         if len(self.activations) != len(pixels):
             shape = tuple(self.replay.take(pixels[:1]).shape)
             cause = f"the first dimension of its output {shape} is not the number of images"

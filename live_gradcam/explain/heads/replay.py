@@ -85,7 +85,7 @@ class ReplayTrunk(nn.Module):
 
     @override
     def forward(self, pixels: Tensor) -> Tensor:
-        taken = torch.cat([self.replay.take(each) for each in pixels.split(1)])
+        taken = torch.cat([self.replay.take(each) for each in pixels.unsqueeze(1)])
         return self.packing.pack(taken, pixels)
 
 
@@ -111,7 +111,7 @@ class ReplayHead(Head):
     def differentiate(self, activations: Tensor) -> tuple[Tensor, Vjp]:
         sources, outputs = [], []
         with torch.enable_grad():
-            for row in activations.split(1):
+            for row in activations.unsqueeze(1):
                 source = self.packing.activations(row).detach().clone().requires_grad_()
                 sources.append(source)
                 outputs.append(self.replay.give(source, self.packing.pixels(row)))
@@ -126,7 +126,7 @@ class ReplayHead(Head):
     def score(self, activations: Tensor) -> tuple[Tensor, Tensor]:
         logits = [
             self.replay.give(self.packing.activations(row).detach(), self.packing.pixels(row))
-            for row in activations.split(1)
+            for row in activations.unsqueeze(1)
         ]
         return torch.cat(logits).detach().float(), activations
 

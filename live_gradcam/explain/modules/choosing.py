@@ -30,7 +30,7 @@ def name_of(network: nn.Module, layer: nn.Module) -> str:
     wanted = (layer, unwrap(layer))
     for name, each in inner.named_modules():
         if name and (each in wanted or unwrap(each) in wanted):
-            return name
+            return str(name)
     kind = type(layer).__name__
     step = "Hand over one of network.modules(), or its name"
     raise ModelError("unknown layer", kind, "it is no part of the network", step)

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
-from torch.nn.parameter import UninitializedTensorMixin
+from torch.nn.parameter import is_lazy
 from torch.nn.utils import parametrize
 
 from live_gradcam.errors import ModelError
@@ -51,7 +51,7 @@ def require_weights(module: nn.Module) -> None:
         ModelError: It is on the ``meta`` device, or has lazy layers that never ran.
     """
     for name, tensor in (*module.named_parameters(), *module.named_buffers()):
-        if isinstance(tensor, UninitializedTensorMixin):
+        if is_lazy(tensor):
             cause = f"{name} has no shape yet, because a lazy layer has not run"
             step = "Run the network once on a picture's tensor before"
             raise ModelError("cannot use the network", type(module).__name__, cause, step)

@@ -76,9 +76,8 @@ class Replay(nn.Module):
                 taken.append(found.clone())
             raise _Stop
 
-        with torch.no_grad(), self._at_layer(stop):
-            with suppress(_Stop):
-                self.network(pixels)
+        with torch.no_grad(), self._at_layer(stop), suppress(_Stop):
+            self.network(pixels)
         if not taken:
             raise LayerNeverRan
         return taken[0]
