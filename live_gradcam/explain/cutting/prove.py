@@ -14,7 +14,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from live_gradcam.errors import ModelError
 from live_gradcam.explain.cutting.layouts import Parts
-from live_gradcam.explain.heads import Head, grid_of, one_hot
+from live_gradcam.explain.heads import grid_of, one_hot
 from live_gradcam.explain.modules.choosing import flows_past
 from live_gradcam.explain.modules.copying import shell_of
 from live_gradcam.explain.modules.outputs import tensors_in
@@ -112,7 +112,7 @@ class Reference:
                 values = parts.trunk.forward(pixels[:count])
                 logits, vjp = parts.head.differentiate(values.float())
                 _compare("scores", logits, self.logits[:count], _SCORES)
-            layout = _layout_of(parts.head, self.activations, values)
+            layout = _ChannelsLast() if parts.turned else grid_of(parts.head)
             grid = parts.head.to_grid(values)
             _compare("activations", grid, layout.to_grid(self.activations), _SCORES)
             found = parts.head.gradients_to_grid(vjp(one_hot(logits, self.classes)))
@@ -127,14 +127,6 @@ class _ChannelsLast(nn.Module):
         return values.movedim(-1, -3)
 
     gradients_to_grid = to_grid
-
-
-def _layout_of(head: Head, activations: Tensor, values: Tensor) -> Head | _ChannelsLast:
-    """Return what lays out the layer's own output as a head lays out that of its trunk."""
-    four = activations.ndim == 4 and values.ndim == 4 and activations.shape != values.shape
-    if four and activations.permute(0, 3, 1, 2).shape == values.shape:
-        return _ChannelsLast()
-    return grid_of(head)
 
 
 def _find_run(layer: str, runs: list[LayerRun]) -> int:

@@ -8,11 +8,13 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor, fx, nn
+from torch import Tensor, nn
 
 from live_gradcam.errors import ModelError
 from live_gradcam.explain.cutting.cut import Cut, NoInfluence, cut_network
@@ -37,6 +39,8 @@ from live_gradcam.explain.heads.replay import Packing, ReplayHead, ReplayTrunk
 from live_gradcam.explain.modules.copying import shell_of
 from live_gradcam.explain.modules.running import undisturbed_randomness
 from live_gradcam.explain.networks.spec import NetworkSpec
+
+_logger = logging.getLogger(__name__)
 
 # Pixels by which the second image size differs that a cut is tried on.
 _FURTHER = 32
@@ -123,6 +127,7 @@ def _divide_own(spec: NetworkSpec) -> Divided:
                 parts = way(spec, reference, pixels)
                 reference.check(parts, pixels)
             except Exception:  # tracing and exporting run strangers' code; the next way does not
+                _logger.debug("%s is not cut %s", spec.layer, way.__name__, exc_info=True)
                 continue
             if way is _by_graph:
                 parts = _limited(parts, spec.network, pixels)
@@ -159,14 +164,19 @@ def _by_graph(spec: NetworkSpec, reference: Reference, pixels: Tensor) -> Parts:
 
 def _by_export(spec: NetworkSpec, reference: Reference, pixels: Tensor) -> Parts:
     cut = cut_exported(spec.network, reference.layer, reference.run, pixels)
-    return fit_parts(cut, spec, cut.trunk.forward(pixels[:1]))
+    return fit_parts(cut, spec, cut.trunk.forward(pixels[:1]), _wide(reference, pixels))
 
 
 def _by_replay(spec: NetworkSpec, reference: Reference, pixels: Tensor) -> Parts:
     packing, replay = Packing(), reference.replay
-    wide = torch.nn.functional.pad(pixels[:1], (0, pixels.shape[3]))
-    grid = lay_out(spec, reference.activations[:1], lambda: replay.take(wide))
+    grid = lay_out(spec, reference.activations[:1], _wide(reference, pixels))
     return Parts(ReplayTrunk(replay, packing), ReplayHead(replay, packing, grid))
+
+
+def _wide(reference: Reference, pixels: Tensor) -> Callable[[], Tensor]:
+    """Return what gives the layer's output for an image that is twice as wide."""
+    wide = torch.nn.functional.pad(pixels[:1], (0, pixels.shape[3]))
+    return lambda: reference.replay.take(wide)
 
 
 def _limited(parts: Parts, network: nn.Module, pixels: Tensor) -> Parts:
@@ -175,6 +185,4 @@ def _limited(parts: Parts, network: nn.Module, pixels: Tensor) -> Parts:
     larger = torch.nn.functional.pad(pixels, (0, 0, 0, _FURTHER))
     if agrees_on(parts, network, larger[:1]) is not False:
         return parts
-    trunk = parts.trunk
-    assert isinstance(trunk, fx.GraphModule)
-    return Parts(nn.Sequential(OneSize(height, width), trunk), parts.head)
+    return replace(parts, trunk=nn.Sequential(OneSize(height, width), parts.trunk))
