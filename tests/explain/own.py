@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -14,6 +15,8 @@ from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.preprocess import Preprocessing
 from live_gradcam.values import Image
 from tests.explain import support
+
+N = TypeVar("N", bound=nn.Module)
 
 SIDE = 32
 PREPROCESSING = Preprocessing(SIDE, SIDE)
@@ -41,7 +44,7 @@ class Small(nn.Module):
         return scores
 
 
-def made(network: nn.Module, seed: int = 0) -> nn.Module:
+def made(network: N, seed: int = 0) -> N:
     """Seeded weights and statistics, and evaluation mode."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
@@ -61,7 +64,7 @@ def images(count: int = 2) -> list[Image]:
 
 
 def expected(
-    network: nn.Module, layer: nn.Module, image: Image, classes: Sequence[int], run: int = 0
+    network: nn.Module, layer: str, image: Image, classes: Sequence[int], run: int = 0
 ) -> tuple[Tensor, Tensor]:
     """Scores ``(classes,)`` and Grad-CAM maps ``(K, h, w)`` by a hook and plain autograd."""
     taken: list[Tensor] = []
@@ -70,7 +73,7 @@ def expected(
         taken.append(output)
         return output.clone()  # what works in place behind it leaves it as it is
 
-    handle = layer.register_forward_hook(take)
+    handle = network.get_submodule(layer).register_forward_hook(take)
     try:
         with torch.enable_grad():
             scores = network(support.as_input([image], PREPROCESSING).requires_grad_())
@@ -86,7 +89,7 @@ def expected(
 def assert_explained(
     classifier: Classifier,
     network: nn.Module,
-    layer: nn.Module,
+    layer: str,
     *,
     run: int = 0,
     scale: float = 1.0,
@@ -97,7 +100,7 @@ def assert_explained(
     Args:
         classifier: Made of the network.
         network: The user's own, in float32.
-        layer: The explained one in it.
+        layer: Name of the explained one in it.
         run: Number of the explained run.
         scale: Multiplies the tolerances.
         count: Number of images.
@@ -110,7 +113,8 @@ def assert_explained(
         by_index = {each.class_index: each.logit for each in explanation.predictions}
         assert explanation.predictions[0].class_index == int(scores.argmax())
         for index, logit in by_index.items():
-            assert abs(logit - float(scores[index])) <= scale * 1e-5 * max(1, scores.abs().max())
+            largest = max(1.0, float(scores.abs().max()))
+            assert abs(logit - float(scores[index])) <= scale * 1e-5 * largest
         difference = np.abs(explanation.evidence - maps.numpy()).max()
         assert difference <= scale * 1e-4 * float(maps.abs().max())
 
