@@ -38,6 +38,7 @@ class NetworkSpec:
         prefix_tokens: Number of tokens before those of the patches, if the layer puts out tokens;
             ``None`` derives it from their number.
         notes: One sentence for each thing that had to be interpreted.
+        is_own: A user's own module, of which nothing is known: cut with every proof that there is.
     """
 
     name: str
@@ -50,3 +51,4 @@ class NetworkSpec:
     layout: LayoutChoice = "auto"
     prefix_tokens: int | None = None
     notes: tuple[str, ...] = ()
+    is_own: bool = False
