@@ -15,6 +15,8 @@ from torch import nn
 from live_gradcam.explain.networks.bundled import bundled_names, bundled_weights, read_card
 from live_gradcam.explain.networks.checkpoint import read_checkpoint
 from live_gradcam.explain.networks.download import Progress, fetch_weights
+from live_gradcam.explain.networks.hf_files import HF_PREFIX
+from live_gradcam.explain.networks.hf_networks import load_hf
 from live_gradcam.explain.networks.labels import Labels, tidy_labels
 from live_gradcam.explain.networks.options import LoadOptions
 from live_gradcam.explain.networks.spec import IMAGENET_CLASSES, TIMM_PREFIX, NetworkSpec
@@ -50,6 +52,8 @@ def find_network(
     """
     if name in bundled_names() and weights is None:
         spec = _load_bundled(name)
+    elif name.startswith(HF_PREFIX):
+        spec = load_hf(name.removeprefix(HF_PREFIX), None if weights is None else Path(weights))
     elif name.startswith(TIMM_PREFIX):
         path = None if weights is None else Path(weights)
         spec = load_timm(name.removeprefix(TIMM_PREFIX), path)
