@@ -15,6 +15,7 @@ from torch import nn
 from live_gradcam.explain.networks.bundled import bundled_names, bundled_weights, read_card
 from live_gradcam.explain.networks.checkpoint import read_checkpoint
 from live_gradcam.explain.networks.download import Progress, fetch_weights
+from live_gradcam.explain.networks.file_networks import is_onnx, load_network_file
 from live_gradcam.explain.networks.hf_files import HF_PREFIX
 from live_gradcam.explain.networks.hf_networks import load_hf
 from live_gradcam.explain.networks.labels import Labels, tidy_labels
@@ -50,7 +51,10 @@ def find_network(
     Raises:
         ModelError: The network or its weights cannot be used.
     """
-    if name in bundled_names() and weights is None:
+    whole = _network_file(name, weights)
+    if whole is not None:
+        spec = load_network_file(whole, options)
+    elif name in bundled_names() and weights is None:
         spec = _load_bundled(name)
     elif name.startswith(HF_PREFIX):
         spec = load_hf(name.removeprefix(HF_PREFIX), None if weights is None else Path(weights))
@@ -67,6 +71,16 @@ def find_network(
         else:
             spec = _load_published(name, family, entry, progress)
     return spec if options.labels is None else replace(spec, labels=options.labels)
+
+
+def _network_file(name: str, weights: Any) -> Path | None:  # noqa: ANN401
+    """Return the file that holds a whole network, if the name or the weights mean one."""
+    if weights is None:
+        path = Path(name)
+        return path if path.suffix == ".onnx" or (path.is_file() and is_onnx(path)) else None
+    if isinstance(weights, (str, Path)) and is_onnx(Path(weights)):
+        return Path(weights)
+    return None
 
 
 def _find_entry(name: str, weights: Any) -> Any:  # noqa: ANN401

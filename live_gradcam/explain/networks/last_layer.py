@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from live_gradcam.errors import ModelError
 from live_gradcam.explain.omp import short_lived_thread
@@ -47,6 +47,7 @@ class _Run:
 
 
 @short_lived_thread
+@torch.enable_grad()
 def find_last_layer(network: nn.Module, pixels: Tensor, *, patches: int | None = None) -> LastLayer:
     """Find the last layer of a network that can be explained.
 
@@ -58,17 +59,23 @@ def find_last_layer(network: nn.Module, pixels: Tensor, *, patches: int | None =
     Raises:
         ModelError: None is found.
     """
-    runs = _watch(network, pixels)
+    runs, logits = _watch(network, pixels)
+    narrow = _bottlenecks(network) if isinstance(network, fx.GraphModule) else None
+    generator = torch.Generator().manual_seed(0)
+    score = (logits * torch.randn(logits.shape, generator=generator)).sum()
     for index in range(len(runs) - 1, -1, -1):
         run = runs[index]
         prefix = _prefix(run.output, patches, pixels.shape[-1])
-        if prefix is None or _is_blind(run.output, prefix):
+        if prefix is None or (narrow is not None and run.name not in narrow):
             continue
-        if not _holds_everything(network, run.module, pixels):
+        if not _matters(score, run.output, prefix):
+            continue
+        if narrow is None and not _holds_everything(network, run.module, pixels):
             continue
         norm = _norm_behind(runs[index + 1 :], run.output)
-        chosen = run if norm is None else norm
-        return LastLayer(chosen.name, prefix if run.output.ndim == 3 else None)
+        if norm is not None and _matters(score, norm.output, prefix):
+            run = norm
+        return LastLayer(run.name, prefix if run.output.ndim == 3 else None)
     raise ModelError(
         "cannot explain network",
         type(network).__name__,
@@ -77,9 +84,8 @@ def find_last_layer(network: nn.Module, pixels: Tensor, *, patches: int | None =
     )
 
 
-@torch.enable_grad()
-def _watch(network: nn.Module, pixels: Tensor) -> list[_Run]:
-    """Run the network; return modules that run once, as they ended, with gradients kept.
+def _watch(network: nn.Module, pixels: Tensor) -> tuple[list[_Run], Tensor]:
+    """Run the network; return modules that run once, as they ended, and the scores.
 
     Of modules that end with the same value only the outermost is returned.
     """
@@ -93,7 +99,6 @@ def _watch(network: nn.Module, pixels: Tensor) -> list[_Run]:
         def record(module: nn.Module, given: object, output: object, name: str = name) -> None:
             times[name] = times.get(name, 0) + 1
             if isinstance(output, Tensor) and output.requires_grad:
-                output.retain_grad()
                 source = given[0] if isinstance(given, tuple) and given else None
                 runs.append(_Run(name, module, source, output))
 
@@ -111,10 +116,22 @@ def _watch(network: nn.Module, pixels: Tensor) -> list[_Run]:
         shape = tuple(getattr(logits, "shape", ()))
         cause = f"its output {shape} is not (N, classes)"
         raise ModelError("cannot explain network", type(network).__name__, cause)
-    generator = torch.Generator().manual_seed(0)
-    (logits * torch.randn(logits.shape, generator=generator)).sum().backward()
     outermost = {id(run.output): run for run in runs if times[run.name] == 1}
-    return [run for run in runs if outermost.get(id(run.output)) is run]
+    return [run for run in runs if outermost.get(id(run.output)) is run], logits
+
+
+def _bottlenecks(network: fx.GraphModule) -> set[str]:
+    """Return the modules of a graph through which everything flows."""
+    order = {node: index for index, node in enumerate(network.graph.nodes)}
+    found: set[str] = set()
+    farthest = 0
+    for node in network.graph.nodes:
+        if node.op in ("get_attr", "output"):
+            continue
+        if node.op == "call_module" and farthest <= order[node]:
+            found.add(str(node.target))
+        farthest = max([farthest, *(order[user] for user in node.users)])
+    return found
 
 
 def _prefix(values: Tensor, patches: int | None, side: int) -> int | None:
@@ -136,21 +153,20 @@ def _prefix(values: Tensor, patches: int | None, side: int) -> int | None:
     return None
 
 
-def _is_blind(values: Tensor, prefix: int) -> bool:
-    """Return whether too few places matter to the scores."""
-    gradient = values.grad
+def _matters(score: Tensor, values: Tensor, prefix: int) -> bool:
+    """Return whether the score depends on enough of the places."""
+    (gradient,) = torch.autograd.grad(score, values, retain_graph=True, allow_unused=True)
     if gradient is None:
-        return True
+        return False
     if values.ndim == 3:
         matters = (gradient[:, prefix:] != 0).any(2)
     elif values.shape[2] == values.shape[3]:
         matters = (gradient != 0).any(1)
     else:
         matters = (gradient != 0).any(3)
-    return float(matters.float().mean()) < _ENOUGH
+    return float(matters.float().mean()) >= _ENOUGH
 
 
-@torch.enable_grad()
 def _holds_everything(network: nn.Module, module: nn.Module, pixels: Tensor) -> bool:
     """Return whether no score depends on the pixels in another way than through a module."""
     handle = module.register_forward_hook(lambda _module, _given, output: output.detach())
@@ -166,9 +182,9 @@ def _holds_everything(network: nn.Module, module: nn.Module, pixels: Tensor) -> 
 
 
 def _norm_behind(later: Sequence[_Run], values: Tensor) -> _Run | None:
-    """Return the norm of the next block that reads tokens, if all of its places matter, too."""
+    """Return the norm of the next block, if it is what reads these tokens."""
     for run in later:
         if run.source is values and run.output.shape == values.shape and values.ndim == 3:
             is_norm = "norm" in type(run.module).__name__.lower()
-            return run if is_norm and run.output.grad is not None else None
+            return run if is_norm else None
     return None
