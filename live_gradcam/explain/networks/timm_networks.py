@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -112,10 +113,27 @@ def load_timm(name: str, path: Path | None) -> NetworkSpec:
         notes = tuple(f"{path.name}: {note}" for note in checkpoint.notes)
         if checkpoint.labels is not None:
             labels = tidy_labels(checkpoint.labels, str(path))
+    spec = describe_timm(network, name)
+    labels = labels if labels is not None else _imagenet_labels(timm, network)
+    return replace(spec, labels=labels, origin=origin, notes=(*notes, *spec.notes))
+
+
+def describe_timm(network: nn.Module, name: str) -> NetworkSpec:
+    """Describe a network that timm built: its layer and its preprocessing.
+
+    Args:
+        network: Put into evaluation mode.
+        name: timm's name.
+
+    Raises:
+        ModelError: It cannot be explained, or its preprocessing has no equivalent.
+    """
+    timm = _import_timm(name)
     network = network.eval().requires_grad_(False)
     config = timm.data.resolve_data_config(model=network)
+    notes: tuple[str, ...] = ()
     if config["crop_mode"] == "squash":
-        notes += ("it was trained on whole pictures squeezed into the square: --view stretch",)
+        notes = ("it was trained on whole pictures squeezed into the square: --view stretch",)
     layer, layout = choose_layer(network, name)
     prefix = getattr(network, "num_prefix_tokens", 0) if layer.endswith("norm1") else 0
     preprocessing = convert_preprocessing(config, name)
@@ -123,9 +141,9 @@ def load_timm(name: str, path: Path | None) -> NetworkSpec:
         name=f"{TIMM_PREFIX}{name}",
         network=network,
         layer=layer,
-        labels=labels if labels is not None else _imagenet_labels(timm, network),
+        labels=None,
         preprocessing=preprocessing,
-        origin=origin,
+        origin="timm",
         probe_size=preprocessing.crop_size,
         layout=layout,
         prefix_tokens=None if layout == "maps" else prefix,
