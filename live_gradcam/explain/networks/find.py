@@ -15,6 +15,7 @@ from torch import nn
 from live_gradcam.explain.networks.bundled import bundled_names, bundled_weights, read_card
 from live_gradcam.explain.networks.checkpoint import read_checkpoint
 from live_gradcam.explain.networks.download import Progress, fetch_weights
+from live_gradcam.explain.networks.fit_preprocessing import fit_preprocessing
 from live_gradcam.explain.networks.labels import Labels, tidy_labels
 from live_gradcam.explain.networks.options import LoadOptions
 from live_gradcam.explain.networks.spec import IMAGENET_CLASSES, TIMM_PREFIX, NetworkSpec
@@ -62,6 +63,7 @@ def find_network(
             spec = _load_file(name, family, Path(weights), options)
         else:
             spec = _load_published(name, family, entry, progress)
+    spec = fit_preprocessing(spec, options.preprocessing)
     return spec if options.labels is None else replace(spec, labels=options.labels)
 
 
