@@ -20,6 +20,7 @@ from typer.models import ParameterInfo
 from live_gradcam.wording import did_you_mean
 
 MODEL = "The network"
+INPUT = "The network's pictures"
 
 Outputs = Annotated[
     tuple[str, ...],

@@ -17,6 +17,7 @@ from live_gradcam.errors import ModelError
 from live_gradcam.explain.cutting.cut import Cut, cut_network
 from live_gradcam.explain.cutting.layouts import check_layout, fit_parts, probe, probe_pixels
 from live_gradcam.explain.heads import Head
+from live_gradcam.explain.networks.fit_preprocessing import PreprocessingLike, fit_preprocessing
 from live_gradcam.explain.networks.labels import Labels, find_class, resolve_labels
 from live_gradcam.explain.networks.spec import LayoutChoice, NetworkSpec
 from live_gradcam.explain.omp import short_lived_thread
@@ -33,7 +34,7 @@ class Classifier:
         layer: Name of the explained layer.
         labels: Names of the classes, in order.
         preprocessing: Resizing, cropping and normalisation of the network's images.
-        trunk: From normalised RGB ``(N, 3, H, W)`` to the layer's activations: maps
+        trunk: From normalised images ``(N, channels, H, W)`` to the layer's activations: maps
             ``(N, C, h, w)``, channels-last maps ``(N, h, w, C)`` or tokens ``(N, T, C)``.
         head: From the activations to logits and to evidence.
         weights_origin: Source of the weights, as a short sentence.
@@ -79,7 +80,7 @@ class Classifier:
         *,
         layer: str,
         labels: Labels = None,
-        preprocessing: Preprocessing | None = None,
+        preprocessing: PreprocessingLike | None = None,
         name: str = "custom",
         layout: LayoutChoice = "auto",
         prefix_tokens: int | None = None,
@@ -91,13 +92,15 @@ class Classifier:
             Classifier.from_module(vit, layer="encoder.layers.-1.ln_1", labels=["cat", "dog"])
 
         Args:
-            module: From normalised RGB ``(N, 3, H, W)`` to logits ``(N, classes)``; copied.
+            module: From normalised ``(N, channels, H, W)`` to logits ``(N, classes)``; copied.
             layer: Dotted name of the layer to explain; ``-1`` stands for the last child. Everything
                 must flow through it, except that the input of a residual block with tokens or
                 channels-last maps may flow past a layer inside.
             labels: Names of the classes or a file with them; ``class 0``, ``class 1``, ... if
                 ``None``.
-            preprocessing: Preprocessing of the network's images; ImageNet's usual one if ``None``.
+            preprocessing: Preprocessing of the network's images: all of it, some of its numbers as
+                a dictionary, or a JSON file; what is not said is ImageNet's usual one, for gray
+                images where the first convolution takes one channel.
             name: Short name for titles and messages.
             layout: Layout of the layer's output: maps ``"nchw"`` or ``"nhwc"``, or ``"tokens"``
                 ``(N, T, C)``, row by row; ``"auto"`` tells them by their shape.
@@ -110,20 +113,19 @@ class Classifier:
             UsageError: There is no such layout.
         """
         check_layout(layout, prefix_tokens)
-        preprocessing = preprocessing or Preprocessing()
-        return build_classifier(
-            NetworkSpec(
-                name=name,
-                network=_frozen_copy(module),
-                layer=layer,
-                labels=labels,
-                preprocessing=preprocessing,
-                origin="weights of the given module",
-                probe_size=preprocessing.crop_size,
-                layout=layout,
-                prefix_tokens=prefix_tokens,
-            )
+        usual = Preprocessing()
+        spec = NetworkSpec(
+            name=name,
+            network=_frozen_copy(module),
+            layer=layer,
+            labels=labels,
+            preprocessing=usual,
+            origin="weights of the given module",
+            probe_size=usual.input_size,
+            layout=layout,
+            prefix_tokens=prefix_tokens,
         )
+        return build_classifier(fit_preprocessing(spec, preprocessing))
 
     @classmethod
     @short_lived_thread
@@ -133,7 +135,7 @@ class Classifier:
         head: nn.Module,
         *,
         labels: Labels = None,
-        preprocessing: Preprocessing | None = None,
+        preprocessing: PreprocessingLike | None = None,
         name: str = "custom",
         layout: LayoutChoice = "auto",
         prefix_tokens: int | None = None,
@@ -141,7 +143,7 @@ class Classifier:
         """Make a classifier from a network that is in two parts already.
 
         Args:
-            trunk: From normalised RGB ``(N, 3, H, W)`` to activations; copied.
+            trunk: From normalised images ``(N, channels, H, W)`` to activations; copied.
             head: From the activations to logits ``(N, classes)``; copied.
             labels: As for `from_module`.
             preprocessing: As for `from_module`.
@@ -153,20 +155,20 @@ class Classifier:
             ModelError: The parts do not fit each other, or the labels do not fit the classes.
         """
         check_layout(layout, prefix_tokens)
-        preprocessing = preprocessing or Preprocessing()
+        usual = Preprocessing()
         cut = Cut(_frozen_copy(trunk), _frozen_copy(head))
         spec = NetworkSpec(
             name=name,
             network=nn.Sequential(OrderedDict(trunk=cut.trunk, head=cut.head)),
             layer="trunk",
             labels=labels,
-            preprocessing=preprocessing,
+            preprocessing=usual,
             origin="weights of the given module",
-            probe_size=preprocessing.crop_size,
+            probe_size=usual.input_size,
             layout=layout,
             prefix_tokens=prefix_tokens,
         )
-        return _assemble(spec, cut)
+        return _assemble(fit_preprocessing(spec, preprocessing), cut)
 
 
 def build_classifier(spec: NetworkSpec) -> Classifier:
@@ -192,13 +194,14 @@ def _frozen_copy(module: nn.Module) -> nn.Module:
 @torch.no_grad()
 def _assemble(spec: NetworkSpec, cut: Cut) -> Classifier:
     """Check on random input that the parts are the network, and find the head that fits."""
-    values = probe(cut, spec.layer, spec.probe_size)
+    channels = len(spec.preprocessing.planes)
+    values = probe(cut, spec.layer, spec.probe_size, channels)
     logits = cut.head(values.clone())
     if not isinstance(logits, Tensor) or logits.ndim != 2:
         shape = tuple(getattr(logits, "shape", ()))
         cause = f"its output {shape} is not (N, classes)"
         raise ModelError("cannot use the network", spec.name, cause)
-    expected = spec.network(probe_pixels(spec.probe_size))
+    expected = spec.network(probe_pixels(spec.probe_size, channels))
     if not torch.allclose(logits, expected, 1e-4, 1e-4, True):
         cause = "the part after the layer does not reproduce the network"
         raise ModelError("cannot explain layer", spec.layer, cause, "Name another layer")

@@ -23,7 +23,7 @@ class Parts:
     """A cut network that is ready to be explained.
 
     Attributes:
-        trunk: From normalised RGB ``(N, 3, H, W)`` to the layer's activations.
+        trunk: From normalised images ``(N, channels, H, W)`` to the layer's activations.
         head: From the activations to logits and to evidence.
     """
 
@@ -80,13 +80,13 @@ def fit_parts(cut: Cut, spec: NetworkSpec, values: Tensor) -> Parts:
     return Parts(cut.trunk, prove_head(cut.head, values.shape[1]))
 
 
-def probe_pixels(height: int, width: int | None = None) -> Tensor:
-    """Return random pixels ``(1, 3, height, width)``, the same each time; a square by default."""
+def probe_pixels(size: tuple[int, int], channels: int = 3) -> Tensor:
+    """Return random pixels ``(1, channels, height, width)``, the same each time."""
     generator = torch.Generator().manual_seed(0)
-    return torch.randn(1, 3, height, width or height, generator=generator)
+    return torch.randn(1, channels, *size, generator=generator)
 
 
-def probe(cut: Cut, layer: str, height: int, width: int | None = None) -> Tensor:
+def probe(cut: Cut, layer: str, size: tuple[int, int], channels: int = 3) -> Tensor:
     """Run the trunk on the random pixels of `probe_pixels`; its output is ``(1, ...)``.
 
     Raises:
@@ -95,13 +95,13 @@ def probe(cut: Cut, layer: str, height: int, width: int | None = None) -> Tensor
     """
     try:
         with torch.no_grad():
-            values = cut.trunk.forward(probe_pixels(height, width))
+            values = cut.trunk.forward(probe_pixels(size, channels))
     except (RuntimeError, TypeError, AttributeError) as exc:
         if cut.carried:  # most likely they cannot be laid side by side
             raise flows_around(layer, *cut.carried) from exc
         raise ModelError(
             "cannot run the network",
-            f"on a picture of {width or height}x{height}",
+            f"on a picture of {size[1]}x{size[0]} with {channels} channels",
             str(exc).partition("\n")[0],
             "Say what it wants with preprocessing=Preprocessing(...)",
         ) from exc
@@ -121,22 +121,35 @@ def _not_a_map(layer: str, values: object) -> ModelError:
 
 
 def _find_layout(cut: Cut, spec: NetworkSpec, values: Tensor) -> Literal["nchw", "nhwc"]:
-    """Return the layout in which the dimensions that are equal for a square image are positions."""
+    """Return the layout in which the dimensions that have the image's shape are positions."""
     if values.ndim != 4:
         return "nchw"  # refused by the caller
     copies = 1 + len(cut.carried)  # side by side in the last dimension
     first, second, third = values.shape[1], values.shape[2], values.shape[3] // copies
-    if first != second:
-        return "nchw"
-    if second != third:
-        return "nhwc"
+    height, width = spec.probe_size
+    if height == width:
+        if first != second:
+            return "nchw"
+        if second != third:
+            return "nhwc"
+    else:
+        fits = [_has_shape(*sides, height / width) for sides in ((second, third), (first, second))]
+        if fits[0] != fits[1]:
+            return "nchw" if fits[0] else "nhwc"
     try:  # as many channels as rows: an image of another shape tells them apart
-        wide = probe(cut, spec.layer, spec.probe_size, 2 * spec.probe_size)
+        channels = len(spec.preprocessing.planes)
+        wide = probe(cut, spec.layer, (height, 2 * width), channels)
     except ModelError as exc:
         cause = f"its output {tuple(values.shape)} may be (N, C, h, w) or (N, h, w, C)"
         step = 'Say which with layout="nchw" or layout="nhwc"'
         raise ModelError("cannot explain layer", spec.layer, cause, step) from exc
-    return "nchw" if wide.shape[3] // copies > wide.shape[2] else "nhwc"
+    return "nchw" if wide.shape[3] // copies > third else "nhwc"
+
+
+def _has_shape(rows: int, columns: int, ratio: float) -> bool:
+    """Return whether maps of this size are of an image of a ratio of height to width."""
+    # Strides round each side up or down by less than a position.
+    return abs(rows - columns * ratio) < max(1.0, ratio)
 
 
 def _find_grid(spec: NetworkSpec, tokens: int) -> tuple[int, tuple[int, int]]:
@@ -144,13 +157,32 @@ def _find_grid(spec: NetworkSpec, tokens: int) -> tuple[int, tuple[int, int]]:
     prefix = spec.prefix_tokens
     most = _MOST_PREFIX_TOKENS if prefix is None else prefix
     least = 0 if prefix is None else prefix
+    height, width = spec.probe_size
+    if height != width:
+        return _find_oblong_grid(spec, tokens, least, most)
     for edge in range(math.isqrt(tokens), 0, -1):
         # Patches fill the image, so their number divides the image's side, but for padding.
-        fills = prefix is not None or spec.probe_size % edge == 0
+        fills = prefix is not None or height % edge == 0
         if least <= tokens - edge * edge <= most and fills:
             return tokens - edge * edge, (edge, edge)
-    before = "" if prefix is None else f" after the first {prefix}"
-    cause = f"its {tokens} tokens{before} are not a square grid of patches"
-    raise ModelError(
-        "cannot explain layer", spec.layer, cause, "Say prefix_tokens=... if it has any"
-    )
+    raise _no_grid(spec, tokens, "square grid of patches")
+
+
+def _find_oblong_grid(
+    spec: NetworkSpec, tokens: int, least: int, most: int
+) -> tuple[int, tuple[int, int]]:
+    """Do what `_find_grid` does for an image that is not square, with square patches."""
+    height, width = spec.probe_size
+    for patch in range(1, min(height, width) + 1):
+        grid = height // patch, width // patch
+        rest = tokens - grid[0] * grid[1]
+        if not height % patch and not width % patch and least <= rest <= most:
+            return rest, grid
+    raise _no_grid(spec, tokens, f"grid of square patches of {width}x{height} pixels")
+
+
+def _no_grid(spec: NetworkSpec, tokens: int, grid: str) -> ModelError:
+    before = "" if spec.prefix_tokens is None else f" after the first {spec.prefix_tokens}"
+    cause = f"its {tokens} tokens{before} are not a {grid}"
+    step = "Say prefix_tokens=... if it has any"
+    return ModelError("cannot explain layer", spec.layer, cause, step)

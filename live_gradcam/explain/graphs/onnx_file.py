@@ -28,7 +28,7 @@ from live_gradcam.explain.omp import short_lived_thread
 _logger = logging.getLogger(__name__)
 
 _WHAT = "cannot use the ONNX file"
-_USUAL_SIDE = 224
+_USUAL_SIZE = (224, 224)
 _FLOATS = {1: 1e-4, 10: 3e-2, 11: 1e-4}  # float32, float16, float64, and what they may differ by
 _UINT8 = 2
 _CHANNELS = (1, 3, 4)
@@ -43,8 +43,7 @@ class OnnxNetwork:
     Attributes:
         network: From ``(N, C, H, W)`` to scores ``(N, classes)``.
         channels: C.
-        height: H.
-        width: W.
+        size: H and W.
         takes_bytes: Its input is 0..255.
         metadata: What the file says about itself.
         squashing: Name of the operation that was left out at the end, if one was.
@@ -53,8 +52,7 @@ class OnnxNetwork:
 
     network: fx.GraphModule
     channels: int
-    height: int
-    width: int
+    size: tuple[int, int]
     takes_bytes: bool
     metadata: Mapping[str, str]
     squashing: str | None = None
@@ -79,12 +77,14 @@ class _Input:
 
 
 @short_lived_thread
-def read_onnx(path: Path, *, side: int | None = None, output: str | int | None = None) -> OnnxNetwork:
+def read_onnx(
+    path: Path, *, size: tuple[int, int] | None = None, output: str | int | None = None
+) -> OnnxNetwork:
     """Read an ONNX file, rebuild its network, and prove it.
 
     Args:
         path: The file.
-        side: Side in pixels of its pictures, where the file leaves it open.
+        size: Height and width of its pictures, where the file leaves them open.
         output: Name or index of the scores, where it puts out several values.
 
     Raises:
@@ -94,7 +94,7 @@ def read_onnx(path: Path, *, side: int | None = None, output: str | int | None =
     onnx, runtime = _libraries(path)
     model = _load(onnx, path)
     try:
-        given = _find_input(model, side)
+        given = _find_input(model, size or _USUAL_SIZE)
         scores, notes = _find_output(model, output)
         network, squashing = _convert(onnx, model, given, scores)
     except GraphError as exc:
@@ -111,8 +111,7 @@ def read_onnx(path: Path, *, side: int | None = None, output: str | int | None =
     return OnnxNetwork(
         network=network,
         channels=channels,
-        height=height,
-        width=width,
+        size=(height, width),
         takes_bytes=given.kind == _UINT8,
         metadata={each.key: each.value for each in model.metadata_props},
         squashing=squashing,
@@ -167,7 +166,7 @@ def _check_external(model: Any, path: Path) -> None:  # noqa: ANN401
             raise ModelError(_WHAT, str(path), f"{name} is truncated", "Export it again")
 
 
-def _find_input(model: Any, side: int | None) -> _Input:  # noqa: ANN401
+def _find_input(model: Any, size: tuple[int, int]) -> _Input:  # noqa: ANN401
     weights = {each.name for each in model.graph.initializer}
     inputs = [each for each in model.graph.input if each.name not in weights]
     pictures = [each for each in inputs if len(each.type.tensor_type.shape.dim) == 4]
@@ -184,11 +183,10 @@ def _find_input(model: Any, side: int | None) -> _Input:  # noqa: ANN401
     last = known[3] in _CHANNELS and known[1] not in _CHANNELS
     if not last and known[1] not in (*_CHANNELS, 0):
         raise GraphError(f"its input {picture.name} {_shape_text(picture)} is no picture")
-    usual = side or _USUAL_SIDE
     if last:
-        shape = (1, known[1] or usual, known[2] or usual, known[3])
+        shape = (1, known[1] or size[0], known[2] or size[1], known[3])
     else:
-        shape = (1, known[1] or 3, known[2] or usual, known[3] or usual)
+        shape = (1, known[1] or 3, known[2] or size[0], known[3] or size[1])
     if max(shape) > 4096:
         raise GraphError(f"its pictures are of {shape[1:]}")
     return _Input(picture.name, shape, kind, "nhwc" if last else "nchw")

@@ -6,18 +6,19 @@ import ast
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import fx, nn
 
-from live_gradcam.errors import ModelError
 from live_gradcam.explain.graphs.onnx_file import OnnxNetwork, metadata_text, read_onnx
+from live_gradcam.explain.networks.fit_preprocessing import read_preprocessing_like
 from live_gradcam.explain.networks.labels import Labels, tidy_labels
 from live_gradcam.explain.networks.last_layer import find_last_layer
 from live_gradcam.explain.networks.options import LoadOptions
 from live_gradcam.explain.networks.spec import NetworkSpec
-from live_gradcam.explain.preprocess import Preprocessing
+from live_gradcam.explain.preprocess import Preprocessing, Size
 
 _ONNX_START = re.compile(rb"\x08[\x01-\x0f](\x12|:|\x3a|B|r)", re.DOTALL)
 _LABEL_ENTRIES = (
@@ -53,18 +54,14 @@ def load_network_file(path: Path, options: LoadOptions) -> NetworkSpec:
     Raises:
         ModelError: The file cannot be used, or the network cannot be explained.
     """
-    wanted = options.preprocessing
-    found = read_onnx(
-        path, side=None if wanted is None else wanted.crop_size, output=options.output_name
-    )
+    given = options.preprocessing
+    said = None if given is None else read_preprocessing_like(given)
+    size = said.input_size if said is not None else None
+    found = read_onnx(path, size=_pair(size), output=options.output_name)
     where = str(path)
-    if found.channels != 3 or found.height != found.width:
-        size = f"{found.width}x{found.height}"
-        cause = f"its pictures have {found.channels} channels and {size} pixels"
-        raise ModelError("cannot use the ONNX file", where, cause, "Export it for colour squares")
-    preprocessing, notes = _preprocessing(found, path)
-    side = found.height
-    pixels = torch.randn(1, 3, side, side, generator=torch.Generator().manual_seed(0))
+    preprocessing, notes = _preprocessing(found)
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.randn(1, found.channels, *found.size, generator=generator)
     last = find_last_layer(found.network, pixels)
     if found.squashing is not None:
         notes += (f"the {found.squashing} at its end is taken off: the scores before it are used",)
@@ -75,7 +72,7 @@ def load_network_file(path: Path, options: LoadOptions) -> NetworkSpec:
         labels=_labels(found.metadata, where),
         preprocessing=preprocessing,
         origin=f"the file {path}",
-        probe_size=side,
+        probe_size=found.size,
         layout="auto" if last.prefix_tokens is None else "tokens",
         prefix_tokens=last.prefix_tokens,
         notes=tuple(f"{path.name}: {note}" for note in (*found.notes, *notes)),
@@ -103,44 +100,40 @@ def _parse(text: str) -> object:
     return text
 
 
-def _preprocessing(found: OnnxNetwork, path: Path) -> tuple[Preprocessing, tuple[str, ...]]:
+def _preprocessing(found: OnnxNetwork) -> tuple[Preprocessing, tuple[str, ...]]:
     """Return what the network wants: what its file says, what its graph shows, or the usual."""
-    side = found.height
-    resize = round(side * 256 / 224)
-    stated = [_triple(metadata_text(found.metadata, each)) for each in (_MEAN_ENTRIES, _STD_ENTRIES)]
-    mean, std = stated
-    if mean is not None and std is not None:
-        scale = 255.0 if max(mean) > 1.5 else 1.0
-        mean, std = _scaled(mean, 1 / scale), _scaled(std, 1 / scale)
-        return Preprocessing(resize, side, mean, std), ()
-    nothing = (0.0, 0.0, 0.0)
+    usual = Preprocessing().for_channels(found.channels)
+    crop = found.size[0] if found.size[0] == found.size[1] else found.size
+    usual = replace(usual, resize_size=round(min(found.size) * 256 / 224), crop_size=crop)
+    mean = _numbers(metadata_text(found.metadata, _MEAN_ENTRIES))
+    std = _numbers(metadata_text(found.metadata, _STD_ENTRIES))
+    if mean and std:
+        high = 255.0 if max(*mean, *std) > 1.5 else 1.0
+        return replace(usual, value_range=(0.0, high), mean=mean, std=std), ()
+    plain = replace(usual, mean=(0.0,), std=(1.0,))
     if found.takes_bytes:
-        return Preprocessing(resize, side, nothing, (1 / 255,) * 3), ()
-    divisor = _own_scale(found.network)
-    if divisor is not None:
-        words = "0..255" if divisor > 1.5 else "0..1"
-        note = f"it normalises pictures itself: it is given {words}"
-        return Preprocessing(resize, side, nothing, (1 / 255,) * 3 if divisor > 1.5 else (1.0,) * 3), (
-            note,
-        )
-    note = "it does not say how its pictures are prepared: ImageNet's mean and deviation are taken"
-    return Preprocessing(resize, side), (note,)
+        return replace(plain, value_range=(0.0, 255.0)), ()
+    largest = _own_scale(found.network)
+    if largest is None:
+        note = f"it does not say how its pictures are prepared: {usual.describe()} is taken"
+        return usual, (note,)
+    high = 255.0 if largest > 1.5 else 1.0
+    note = f"it normalises pictures itself: it is given 0..{high:g}"
+    return replace(plain, value_range=(0.0, high)), (note,)
 
 
-def _triple(text: str | None) -> tuple[float, float, float] | None:
+def _pair(size: Size | None) -> tuple[int, int] | None:
+    return (size, size) if isinstance(size, int) else size
+
+
+def _numbers(text: str | None) -> tuple[float, ...]:
     if text is None:
-        return None
+        return ()
     content = _parse(text if text.lstrip().startswith(("[", "(")) else f"[{text}]")
     try:
-        red, green, blue = (float(each) for each in content)  # type: ignore[attr-defined]
+        return tuple(float(each) for each in content)  # type: ignore[attr-defined]
     except (TypeError, ValueError):
-        return None
-    return red, green, blue
-
-
-def _scaled(values: tuple[float, float, float], factor: float) -> tuple[float, float, float]:
-    red, green, blue = values
-    return red * factor, green * factor, blue * factor
+        return ()
 
 
 def _own_scale(network: fx.GraphModule) -> float | None:

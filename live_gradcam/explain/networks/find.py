@@ -12,14 +12,17 @@ from typing import Any
 
 from torch import nn
 
+from live_gradcam.errors import ModelError, UsageError
 from live_gradcam.explain.networks.bundled import bundled_names, bundled_weights, read_card
 from live_gradcam.explain.networks.checkpoint import read_checkpoint
 from live_gradcam.explain.networks.download import Progress, fetch_weights
 from live_gradcam.explain.networks.file_networks import is_onnx, load_network_file
+from live_gradcam.explain.networks.fit_preprocessing import fit_preprocessing
 from live_gradcam.explain.networks.hf_files import HF_PREFIX
 from live_gradcam.explain.networks.hf_networks import load_hf
 from live_gradcam.explain.networks.labels import Labels, tidy_labels
 from live_gradcam.explain.networks.options import LoadOptions
+from live_gradcam.explain.networks.published_files import recognise_file
 from live_gradcam.explain.networks.spec import IMAGENET_CLASSES, TIMM_PREFIX, NetworkSpec
 from live_gradcam.explain.networks.state_dict import build_with_weights
 from live_gradcam.explain.networks.timm_networks import load_timm
@@ -70,6 +73,9 @@ def find_network(
             spec = _load_file(name, family, Path(weights), options)
         else:
             spec = _load_published(name, family, entry, progress)
+            if options.transform_input is not None:
+                _set_transform_input(spec.network, name, options, published=True)
+    spec = fit_preprocessing(spec, options.preprocessing)
     return spec if options.labels is None else replace(spec, labels=options.labels)
 
 
@@ -115,24 +121,60 @@ def _load_published(
 
 def _load_file(name: str, family: Family, path: Path, options: LoadOptions) -> NetworkSpec:
     checkpoint = read_checkpoint(path)
+    published = recognise_file(path, name)
+    if published is not None and published.network != name:
+        cause = f"its name says that it is torchvision's file of {published.network}"
+        step = f"Use --model {published.network}"
+        raise ModelError(f"cannot use weights for {name}", str(path), cause, step)
     network = build_with_weights(name, family, checkpoint, path)
+    turned = _set_transform_input(network, name, options, published is not None)
     # A user's own checkpoint was most likely trained in the way of the first published recipe.
-    recipe = next(iter(weights_entries(name)))
+    recipe = next(iter(weights_entries(name))) if published is None else published.entry
     labels: Labels = None
     if checkpoint.labels is not None and options.labels is None:  # unread, they need not be sound
         labels = tidy_labels(checkpoint.labels, str(path))
     elif _output_count(network) == IMAGENET_CLASSES:
         labels = recipe.meta["categories"]
-    preprocessing = published_preprocessing(name, getattr(network, family.size_option or "", None))
+    if published is not None:
+        preprocessing = Preprocessing.from_transform(recipe.transforms())
+    else:
+        side = getattr(network, family.size_option or "", None)
+        preprocessing = published_preprocessing(name, side)
+    origin = f"the file {path}"
+    if published is not None:
+        origin += f", which is torchvision's {published.title}"
     return NetworkSpec(
         name=name,
         network=network,
         layer=family.layer,
         labels=labels,
         preprocessing=preprocessing,
-        origin=f"the file {path}",
+        origin=origin,
         probe_size=probe_size(family, preprocessing),
-        notes=tuple(f"{path.name}: {note}" for note in checkpoint.notes),
+        notes=tuple(f"{path.name}: {note}" for note in (*checkpoint.notes, *turned)),
+    )
+
+
+def _set_transform_input(
+    network: nn.Module, name: str, options: LoadOptions, published: bool
+) -> tuple[str, ...]:
+    """Have a network turn its input's normalisation into its own, or not; return what to say.
+
+    Raises:
+        UsageError: The user asks for it, and this network cannot.
+    """
+    wanted = options.transform_input
+    if not hasattr(network, "transform_input"):
+        if wanted is None:
+            return ()
+        step = "Leave it out: only GoogLeNet and Inception v3 have one"
+        raise UsageError("cannot use --transform-input", name, "it has no such step", step)
+    network.transform_input = published if wanted is None else wanted  # type: ignore[assignment]
+    if wanted is not None or published:
+        return ()
+    return (
+        f"its {name} is given the usual normalisation as it is, as a network trained from scratch "
+        "is; one that began with torchvision's weights wants --transform-input",
     )
 
 

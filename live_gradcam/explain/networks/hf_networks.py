@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from live_gradcam.explain.networks.checkpoint import read_checkpoint
 from live_gradcam.explain.networks.hf_files import HF_PREFIX, Repository, missing_library
 from live_gradcam.explain.networks.labels import Labels, tidy_labels
 from live_gradcam.explain.networks.last_layer import find_last_layer
+from live_gradcam.explain.networks.preprocessing_files import convert_record
 from live_gradcam.explain.networks.spec import NetworkSpec
 from live_gradcam.explain.omp import single_threaded
 from live_gradcam.explain.preprocess import Preprocessing
@@ -42,8 +44,6 @@ _LEFT_OUT = frozenset(
     }
 )
 _LARGEST_NUMBER = 1 << 20
-_USUAL_SIDE = 224
-
 
 def load_hf(name: str, weights: Path | None) -> NetworkSpec:
     """Load a Hugging Face network.
@@ -71,17 +71,14 @@ def load_hf(name: str, weights: Path | None) -> NetworkSpec:
         tensors, path, notes = checkpoint.tensors, weights, checkpoint.notes
     config = _configure(kind, repository, settings, len(tensors))
     network = _fill(kind, config, tensors, path, f"{HF_PREFIX}{name}")
-    size = _image_side(settings, processing)
-    preprocessing, assumed = convert_processor(processing, size, f"{HF_PREFIX}{name}")
-    side = preprocessing.crop_size
-    channels = int(settings.get("num_channels") or 3)
-    if channels != 3:
-        cause = f"its pictures have {channels} channels"
-        raise ModelError(_WHAT, f"{HF_PREFIX}{name}", cause, "Choose a network for colour pictures")
-    pixels = torch.randn(1, 3, side, side, generator=torch.Generator().manual_seed(0))
+    where = f"{HF_PREFIX}{name}"
+    preprocessing, assumed = _prepare(settings, processing, where)
+    side, channels = preprocessing.input_size, len(preprocessing.planes)
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.randn(1, channels, *side, generator=generator)
     last = find_last_layer(network, pixels, patches=_patches(settings, side))
     return NetworkSpec(
-        name=f"{HF_PREFIX}{name}",
+        name=where,
         network=network,
         layer=last.name,
         labels=_labels(settings, str(path)),
@@ -94,69 +91,21 @@ def load_hf(name: str, weights: Path | None) -> NetworkSpec:
     )
 
 
-def convert_processor(
-    processing: Mapping[str, Any] | None, side: int, name: str
+def _prepare(
+    settings: Mapping[str, Any], processing: Mapping[str, Any] | None, where: str
 ) -> tuple[Preprocessing, tuple[str, ...]]:
-    """Convert the settings of a Hugging Face image processor.
-
-    Args:
-        processing: Content of ``preprocessor_config.json``; ``None`` where there is none.
-        side: Side in pixels of the images that the network takes.
-        name: The network, for messages.
-
-    Returns:
-        The preprocessing, and one sentence for each thing that was assumed.
-
-    Raises:
-        ModelError: `Preprocessing` has no equivalent of the settings.
-    """
+    """Return the preprocessing that the processor says, and what had to be assumed."""
+    size = settings.get("image_size")
+    height, width = size if isinstance(size, (list, tuple)) and len(size) == 2 else (size, size)
+    usual = Preprocessing().for_channels(int(settings.get("num_channels") or 3))
+    if isinstance(height, int) and isinstance(width, int):
+        short = min(height, width)
+        crop = height if height == width else (height, width)
+        usual = replace(usual, resize_size=round(short * 256 / 224), crop_size=crop)
     if processing is None:
-        note = f"{name} does not say how its pictures are prepared: ImageNet's usual way is taken"
-        return Preprocessing(resize_size=round(side * 256 / 224), crop_size=side), (note,)
-    notes: tuple[str, ...] = ()
-    shortest = _shortest_edge(processing.get("size"))
-    crop = _square(processing.get("crop_size")) if processing.get("do_center_crop") else None
-    squeezed = _square(processing.get("size"))
-    if shortest is not None and processing.get("crop_pct") and shortest < 384:
-        resize, crop = int(shortest / processing["crop_pct"]), shortest  # ConvNeXt's own rule
-    elif shortest is not None and processing.get("crop_pct"):
-        resize = crop = shortest
-        squeezed = shortest
-    elif shortest is not None:
-        resize, crop = shortest, crop or shortest
-    else:
-        resize = squeezed or side
-        crop = crop or resize
-    if squeezed is not None and shortest is None and crop == resize:
-        notes = ("it was trained on whole pictures squeezed into the square: --view stretch",)
-    mean, std = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
-    if processing.get("do_normalize", True):
-        mean = tuple(processing.get("image_mean") or (0.5, 0.5, 0.5))
-        std = tuple(processing.get("image_std") or (0.5, 0.5, 0.5))
-    factor = float(processing.get("rescale_factor") or 1 / 255)
-    scale = 255 * (factor if processing.get("do_rescale", True) else 1.0)
-    return (
-        Preprocessing(
-            resize_size=max(resize, crop),
-            crop_size=crop,
-            mean=tuple(value / scale for value in mean),  # type: ignore[arg-type]
-            std=tuple(value / scale for value in std),  # type: ignore[arg-type]
-            interpolation="bicubic" if processing.get("resample") in (1, 3) else "bilinear",
-        ),
-        notes,
-    )
-
-
-def _shortest_edge(size: object) -> int | None:
-    if isinstance(size, Mapping) and "shortest_edge" in size:
-        return int(size["shortest_edge"])
-    return None
-
-
-def _square(size: object) -> int | None:
-    if isinstance(size, Mapping) and "height" in size and "width" in size:
-        return int(min(size["height"], size["width"]))
-    return int(size) if isinstance(size, int) else None
+        note = f"{where} does not say how its pictures are prepared: {usual.describe()} is taken"
+        return usual, (note,)
+    return convert_record(processing, where).apply(usual), ()
 
 
 def _network_class(
@@ -287,24 +236,12 @@ def _silence() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def _image_side(settings: Mapping[str, Any], processing: Mapping[str, Any] | None) -> int:
-    for size in (settings.get("image_size"), (processing or {}).get("size")):
-        if isinstance(size, (list, tuple)) and size:
-            return int(size[0])
-        side = _square(size) or _shortest_edge(size)
-        if side is not None:
-            return side
-    return _USUAL_SIDE
-
-
-def _patches(settings: Mapping[str, Any], side: int) -> int | None:
+def _patches(settings: Mapping[str, Any], size: tuple[int, int]) -> int | None:
     """Return the number of patch tokens of a plain vision transformer."""
     patch = settings.get("patch_size")
-    layers = settings.get("num_hidden_layers")
-    if not isinstance(patch, int) or not isinstance(layers, int) or patch < 1:
+    if not isinstance(patch, int) or "num_hidden_layers" not in settings or patch < 1:
         return None
-    edge = side // patch
-    return edge * edge
+    return (size[0] // patch) * (size[1] // patch)
 
 
 def _labels(settings: Mapping[str, Any], where: str) -> Labels:

@@ -53,7 +53,7 @@ def find_last_layer(network: nn.Module, pixels: Tensor, *, patches: int | None =
 
     Args:
         network: In evaluation mode, from ``(N, C, H, W)`` to logits ``(N, classes)``.
-        pixels: An input ``(1, C, H, W)`` of the size that it wants, square.
+        pixels: An input ``(1, C, H, W)`` of the size that it wants.
         patches: Number of patch tokens where the network's configuration says it.
 
     Raises:
@@ -65,15 +65,15 @@ def find_last_layer(network: nn.Module, pixels: Tensor, *, patches: int | None =
     score = (logits * torch.randn(logits.shape, generator=generator)).sum()
     for index in range(len(runs) - 1, -1, -1):
         run = runs[index]
-        prefix = _prefix(run.output, patches, pixels.shape[-1])
+        prefix = _prefix(run.output, patches, pixels)
         if prefix is None or (narrow is not None and run.name not in narrow):
             continue
-        if not _matters(score, run.output, prefix):
+        if not _matters(score, run, prefix, pixels):
             continue
         if narrow is None and not _holds_everything(network, run.module, pixels):
             continue
         norm = _norm_behind(runs[index + 1 :], run.output)
-        if norm is not None and _matters(score, norm.output, prefix):
+        if norm is not None and _matters(score, norm, prefix, pixels):
             run = norm
         return LastLayer(run.name, prefix if run.output.ndim == 3 else None)
     raise ModelError(
@@ -134,36 +134,49 @@ def _bottlenecks(network: fx.GraphModule) -> set[str]:
     return found
 
 
-def _prefix(values: Tensor, patches: int | None, side: int) -> int | None:
+def _prefix(values: Tensor, patches: int | None, pixels: Tensor) -> int | None:
     """Return the number of tokens before the patches, 0 for maps, ``None`` without places."""
     shape = values.shape
+    height, width = pixels.shape[2:]
     if values.ndim == 4:
-        has_places = shape[2] == shape[3] >= 2 or shape[1] == shape[2] >= 2
-        return 0 if has_places else None
+        return None if _places(values, pixels) is None else 0
     if values.ndim != 3 or shape[2] < 2:
         return None
     tokens = shape[1]
     if patches is not None and 0 <= tokens - patches <= _MOST_PREFIX_TOKENS:
         return tokens - patches
+    if height != width:
+        return None
     for edge in range(math.isqrt(tokens), 1, -1):
         if tokens - edge * edge > min(_MOST_PREFIX_TOKENS, edge * edge):
             return None
-        if side % edge == 0:  # patches fill the image
+        if height % edge == 0:  # patches fill the image
             return tokens - edge * edge
     return None
 
 
-def _matters(score: Tensor, values: Tensor, prefix: int) -> bool:
+def _places(values: Tensor, pixels: Tensor) -> tuple[int, int] | None:
+    """Return the two dimensions of maps that are places: those with the image's shape."""
+    ratio = pixels.shape[2] / pixels.shape[3]
+    for rows, columns in ((2, 3), (1, 2)):
+        tall, wide = values.shape[rows], values.shape[columns]
+        # Strides round each side up or down by less than one place.
+        same_shape = tall == wide if ratio == 1 else abs(tall - wide * ratio) < max(1.0, ratio)
+        if tall * wide >= 2 and same_shape and tall <= pixels.shape[2]:
+            return rows, columns
+    return None
+
+
+def _matters(score: Tensor, run: _Run, prefix: int, pixels: Tensor) -> bool:
     """Return whether the score depends on enough of the places."""
+    values = run.output
     (gradient,) = torch.autograd.grad(score, values, retain_graph=True, allow_unused=True)
     if gradient is None:
         return False
     if values.ndim == 3:
         matters = (gradient[:, prefix:] != 0).any(2)
-    elif values.shape[2] == values.shape[3]:
-        matters = (gradient != 0).any(1)
     else:
-        matters = (gradient != 0).any(3)
+        matters = (gradient != 0).any(1 if _places(values, pixels) == (2, 3) else 3)
     return float(matters.float().mean()) >= _ENOUGH
 
 

@@ -33,7 +33,7 @@ class NetworkSpec:
         labels: Names of the classes, or a file with them; ``None`` where they are unknown.
         preprocessing: Resizing, cropping and normalisation of its images.
         origin: Source of the weights, as a short sentence.
-        probe_size: Side in pixels of the images that the network is checked with.
+        probe_size: Height and width in pixels of the images that the network is checked with.
         layout: Layout of the layer's output.
         prefix_tokens: Number of tokens before those of the patches, if the layer puts out tokens;
             ``None`` derives it from their number.
@@ -46,7 +46,7 @@ class NetworkSpec:
     labels: Labels
     preprocessing: Preprocessing
     origin: str
-    probe_size: int
+    probe_size: tuple[int, int]
     layout: LayoutChoice = "auto"
     prefix_tokens: int | None = None
     notes: tuple[str, ...] = ()

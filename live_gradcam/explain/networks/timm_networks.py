@@ -8,7 +8,6 @@ read by `checkpoint.read_checkpoint`, never by timm.
 from __future__ import annotations
 
 import importlib
-import math
 from collections.abc import Mapping
 from dataclasses import replace
 from difflib import get_close_matches
@@ -21,6 +20,7 @@ from live_gradcam.errors import ModelError
 from live_gradcam.explain.networks.checkpoint import Checkpoint, read_checkpoint
 from live_gradcam.explain.networks.download import cached_path, require_server
 from live_gradcam.explain.networks.labels import tidy_labels
+from live_gradcam.explain.networks.preprocessing_files import convert_timm
 from live_gradcam.explain.networks.spec import (
     IMAGENET_CLASSES,
     TIMM_PREFIX,
@@ -115,7 +115,7 @@ def load_timm(name: str, path: Path | None) -> NetworkSpec:
             labels = tidy_labels(checkpoint.labels, str(path))
     spec = describe_timm(network, name)
     labels = labels if labels is not None else _imagenet_labels(timm, network)
-    return replace(spec, labels=labels, origin=origin, notes=(*notes, *spec.notes))
+    return replace(spec, labels=labels, origin=origin, notes=notes)
 
 
 def describe_timm(network: nn.Module, name: str) -> NetworkSpec:
@@ -131,9 +131,6 @@ def describe_timm(network: nn.Module, name: str) -> NetworkSpec:
     timm = _import_timm(name)
     network = network.eval().requires_grad_(False)
     config = timm.data.resolve_data_config(model=network)
-    notes: tuple[str, ...] = ()
-    if config["crop_mode"] == "squash":
-        notes = ("it was trained on whole pictures squeezed into the square: --view stretch",)
     layer, layout = choose_layer(network, name)
     prefix = getattr(network, "num_prefix_tokens", 0) if layer.endswith("norm1") else 0
     preprocessing = convert_preprocessing(config, name)
@@ -144,10 +141,9 @@ def describe_timm(network: nn.Module, name: str) -> NetworkSpec:
         labels=None,
         preprocessing=preprocessing,
         origin="timm",
-        probe_size=preprocessing.crop_size,
+        probe_size=preprocessing.input_size,
         layout=layout,
         prefix_tokens=None if layout == "maps" else prefix,
-        notes=notes,
     )
 
 
@@ -192,28 +188,7 @@ def convert_preprocessing(config: Mapping[str, Any], name: str) -> Preprocessing
     Raises:
         ModelError: `Preprocessing` has no equivalent of the transform.
     """
-    channels, height, width = config["input_size"]
-    what, where = "cannot use the preprocessing", f"of timm:{name}"
-    if channels != 3 or height != width:
-        cause = f"its pictures have {channels} channels and {width}x{height} pixels"
-        raise ModelError(what, where, cause, "Choose a network for square colour pictures")
-    whole = config["crop_mode"] == "squash" and config["crop_pct"] == 1
-    if config["crop_mode"] != "center" and not whole:
-        raise ModelError(what, where, f"its crop mode {config['crop_mode']!r} is not supported")
-    if config["interpolation"] not in ("bilinear", "bicubic"):
-        cause = f"its interpolation {config['interpolation']!r} is not supported"
-        raise ModelError(what, where, cause)
-    red, green, blue = config["mean"]
-    mean = (float(red), float(green), float(blue))
-    red, green, blue = config["std"]
-    return Preprocessing(
-        # timm rounds down, too; an image that is squeezed is not cropped.
-        resize_size=math.floor(height / config["crop_pct"]),
-        crop_size=height,
-        mean=mean,
-        std=(float(red), float(green), float(blue)),
-        interpolation=config["interpolation"],
-    )
+    return convert_timm(config, f"of timm:{name}").apply(Preprocessing())
 
 
 def _import_timm(name: str) -> Any:  # noqa: ANN401 - an optional library without types
