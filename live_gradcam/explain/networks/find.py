@@ -10,13 +10,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from torch import nn
-
 from live_gradcam.explain.networks.bundled import bundled_names, bundled_weights, read_card
 from live_gradcam.explain.networks.checkpoint import read_checkpoint
 from live_gradcam.explain.networks.download import Progress, fetch_weights
-from live_gradcam.explain.networks.labels import Labels, tidy_labels
+from live_gradcam.explain.networks.inside_labels import take_labels
+from live_gradcam.explain.networks.labels import Labels
 from live_gradcam.explain.networks.options import LoadOptions
+from live_gradcam.explain.networks.places import SMALL_SIDE, is_small_stem
 from live_gradcam.explain.networks.spec import IMAGENET_CLASSES, TIMM_PREFIX, NetworkSpec
 from live_gradcam.explain.networks.state_dict import build_with_weights
 from live_gradcam.explain.networks.timm_networks import load_timm
@@ -52,7 +52,7 @@ def find_network(
         spec = _load_bundled(name)
     elif name.startswith(TIMM_PREFIX):
         path = None if weights is None else Path(weights)
-        spec = load_timm(name.removeprefix(TIMM_PREFIX), path)
+        spec = load_timm(name.removeprefix(TIMM_PREFIX), path, options.state)
     else:
         if name in bundled_names():
             name = str(read_card(name)["arch"])
@@ -82,11 +82,11 @@ def _load_published(
     progress: Progress | None,
 ) -> NetworkSpec:
     path = fetch_weights(entry.url, name=name, progress=progress)
-    network = build_with_weights(name, family, read_checkpoint(path, trusted=True), path)
+    fitted = build_with_weights(name, family, read_checkpoint(path, trusted=True), path)
     preprocessing = Preprocessing.from_transform(entry.transforms())
     return NetworkSpec(
         name=name,
-        network=network,
+        network=fitted.network,
         layer=family.layer,
         labels=entry.meta.get("categories"),
         preprocessing=preprocessing,
@@ -96,25 +96,31 @@ def _load_published(
 
 
 def _load_file(name: str, family: Family, path: Path, options: LoadOptions) -> NetworkSpec:
-    checkpoint = read_checkpoint(path)
-    network = build_with_weights(name, family, checkpoint, path)
+    checkpoint = read_checkpoint(path, state=options.state)
+    fitted = build_with_weights(name, family, checkpoint, path)
     # A user's own checkpoint was most likely trained in the way of the first published recipe.
     recipe = next(iter(weights_entries(name)))
     labels: Labels = None
-    if checkpoint.labels is not None and options.labels is None:  # unread, they need not be sound
-        labels = tidy_labels(checkpoint.labels, str(path))
-    elif _output_count(network) == IMAGENET_CLASSES:
+    notes = (*checkpoint.notes, *fitted.notes)
+    if options.labels is None:  # unread, they need not be sound
+        labels, said = take_labels(checkpoint.inside_labels, fitted.class_count, str(path))
+        notes += said
+    if labels is None and fitted.class_count == IMAGENET_CLASSES:
         labels = recipe.meta["categories"]
-    preprocessing = published_preprocessing(name, getattr(network, family.size_option or "", None))
+    side = getattr(fitted.network, family.size_option or "", None)
+    preprocessing = published_preprocessing(name, side)
+    if is_small_stem(fitted.network):
+        preprocessing = replace(preprocessing, crop_size=SMALL_SIDE, resize_size=SMALL_SIDE)
     return NetworkSpec(
         name=name,
-        network=network,
+        network=fitted.network,
         layer=family.layer,
         labels=labels,
         preprocessing=preprocessing,
         origin=f"the file {path}",
         probe_size=probe_size(family, preprocessing),
-        notes=tuple(f"{path.name}: {note}" for note in checkpoint.notes),
+        in_channels=fitted.in_channels,
+        notes=tuple(f"{path.name}: {note}" for note in notes),
     )
 
 
@@ -123,17 +129,14 @@ def _load_bundled(name: str) -> NetworkSpec:
     path = bundled_weights(name)
     family = require_family(card["arch"])
     preprocessing = Preprocessing.from_record(card["preprocessing"])
+    checkpoint = read_checkpoint(path, trusted=True)
+    fitted = build_with_weights(card["arch"], family, checkpoint, path)
     return NetworkSpec(
         name=name,
-        network=build_with_weights(card["arch"], family, read_checkpoint(path, trusted=True), path),
+        network=fitted.network,
         layer=card.get("layer") or family.layer,
         labels=tuple(card["labels"]),
         preprocessing=preprocessing,
         origin="bundled with live-gradcam",
         probe_size=probe_size(family, preprocessing),
     )
-
-
-def _output_count(network: nn.Module) -> int:
-    *_, last = network.state_dict().values()
-    return int(last.shape[0])
