@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -82,7 +83,7 @@ def build_chain(tensors: Mapping[str, Tensor]) -> Chain:
         NoChainError: They are no plain chain.
     """
     parts = _parts(tensors)
-    for before, after in zip(parts, parts[1:], strict=False):
+    for before, after in pairwise(parts):
         if before.out_features != after.in_features:
             raise NoChainError(_shapes(tensors))
     layers: list[nn.Module] = []
@@ -123,7 +124,7 @@ def _parts(tensors: Mapping[str, Tensor]) -> list[_Part]:
             for leaf in ("bias", "running_mean", "running_var")
             if leaf in dimensions
         )
-        if not (norm or linear) or not vectors or not all(map(len, _sizes(part))):
+        if not (norm or linear) or not vectors or not all(map(all, _sizes(part))):
             raise NoChainError(_shapes(tensors))
     if not parts or parts[-1].is_norm:
         raise NoChainError(_shapes(tensors))

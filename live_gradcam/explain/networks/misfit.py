@@ -87,8 +87,8 @@ def _advice(name: str, checkpoint: Checkpoint) -> str:
         if own in equal:
             return f"These are weights of a changed {own}. {_IN_PYTHON}"
         return (
-            f"The nearest network is {best} ({100 * share:.0f} % of its tensors): name the one that "
-            f"they were trained for with --model. {_IN_PYTHON}"
+            f"The nearest network is {best} ({100 * share:.0f} % of its tensors): name the one "
+            f"that they were trained for with --model. {_IN_PYTHON}"
         )
     hint = _other_library(checkpoint.tensors)
     if hint:

@@ -88,9 +88,10 @@ def fit_stem(network: nn.Module, stem: str, tensors: dict[str, Tensor]) -> tuple
             conv = nn.Conv2d(found[1], found[0], 3, 1, 1, bias=has_bias)
         replace_module(network, stem, conv.eval())
         replace_module(network, "maxpool", nn.Identity())
+        size = f"{SMALL_SIDE}x{SMALL_SIDE}"
         notes.append(
             f"the first convolution is {found[1]}x3x3: read as a network for small images, "
-            f"stride 1 and no pooling behind it; images of {SMALL_SIDE}x{SMALL_SIDE} pixels are assumed"
+            f"stride 1 and no pooling behind it; images of {size} pixels are assumed"
         )
     elif found[2:] != wanted[2:]:
         return None

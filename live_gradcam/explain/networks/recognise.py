@@ -56,7 +56,6 @@ def recognise(checkpoint: Checkpoint, limit: int = 3) -> list[tuple[str, float]]
         pattern for mark, pattern in _MARKS if any(re.search(mark, name) for name in tensors)
     ]
     names = [n for n in network_names() if any(re.fullmatch(p, n) for p in patterns)]
-    # A ResNet's depth is in its names: only networks with about as many tensors can fit.
     found = []
     for name in names:
         share = _share(name, tensors)

@@ -22,7 +22,7 @@ from live_gradcam.explain.networks.leftovers import (
     left_out,
     touching,
 )
-from live_gradcam.explain.networks.matching import STEM, match_names
+from live_gradcam.explain.networks.matching import STEM, Shapes, match_names
 from live_gradcam.explain.networks.misfit import misfit
 from live_gradcam.explain.networks.places import Places, find_places, fit_stem
 from live_gradcam.explain.networks.spec import IMAGENET_CLASSES
@@ -146,8 +146,15 @@ def fit_weights(
         raise wrong(f"{reached!r} stands before or behind the network, and what it does is unknown")
     kept = {key: value for key, value in own.items() if not _is_part_of(key, places.container)}
     _load(network, {**kept, **head.tensors}, checkpoint, path, wrong)
-    notes = (*match.notes, *stem_notes, *head.notes, *left_out(match, unknown, head))
+    notes = (*match.notes, *(stem_notes or ()), *head.notes, *left_out(match, unknown, head))
     return FittedNetwork(network, head.class_count, _channels(network, places), notes)
+
+
+def _stem_reason(stem: str, found: Mapping[str, Tensor], expected: Shapes) -> str:
+    name = f"{stem}.weight"
+    if name not in found:
+        return ""
+    return f"{name} is {tuple(found[name].shape)}, not {expected[name]}"
 
 
 def _is_part_of(name: str, *parts: str) -> bool:
@@ -157,7 +164,8 @@ def _is_part_of(name: str, *parts: str) -> bool:
 def _channels(network: nn.Module, places: Places) -> int:
     if not places.stem:
         return 3
-    return int(network.get_submodule(places.stem).in_channels)
+    stem = network.get_submodule(places.stem)
+    return stem.in_channels if isinstance(stem, nn.Conv2d) else 3
 
 
 def _check_unknown(

@@ -1,7 +1,7 @@
 """Reader of pickles in which nothing can happen: tensors are read, every other object is data.
 
-torch's own restricted reader refuses a checkpoint for one ``argparse.Namespace`` beside the weights.
-This one reads it, and is stricter where it matters: it knows the instructions of a pickle, but no
+torch's own restricted reader refuses a checkpoint for one ``argparse.Namespace`` beside its
+weights. This one reads it, and is stricter where it matters: it knows the instructions of a pickle, but no
 way to import, to look up or to call what a pickle names. A name becomes an `Inert`, calling it
 another one; only torch's rebuilders of plain tensors, and Python's own containers, are made, by the
 functions below. `torch.load` lends the rest: archives, storages and memory mapping.
@@ -15,7 +15,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from pickle import UnpicklingError
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from torch import Tensor
@@ -48,7 +48,7 @@ class InertUnpickler:
         file: Source of the bytes.
     """
 
-    def __init__(self, file: Any, **_: Any) -> None:
+    def __init__(self, file: BinaryIO, **_: object) -> None:
         self._read = file.read
         self._readline = file.readline
         self._stack: list[Any] = []
@@ -328,7 +328,7 @@ _MAKERS: Mapping[str, Callable[[tuple[Any, ...]], Any]] = {
 }
 
 
-def _with(method: Callable[..., None], *values: Any) -> Callable[[InertUnpickler], None]:
+def _with(method: Callable[..., None], *values: object) -> Callable[[InertUnpickler], None]:
     return lambda reader: method(reader, *values)
 
 
@@ -396,7 +396,7 @@ def _drop(_: object) -> None:
     """Forget a value."""
 
 
-def _load(file: Any, **_: Any) -> Any:  # noqa: ANN401 - of any file, as `pickle.load`
+def _load(file: BinaryIO, **_: object) -> Any:  # noqa: ANN401
     return InertUnpickler(file).load()
 
 

@@ -76,6 +76,7 @@ def read_content(path: Path, *, trusted: bool = False) -> Any:  # noqa: ANN401 -
 
 
 def weights_error(path: Path, cause: str, next_step: str = "") -> ModelError:
+    """Return the refusal of a file of weights."""
     step = next_step or "Give a PyTorch state dict (.pth, .pt) or a .safetensors file"
     return ModelError("cannot use weights", str(path), cause, step)
 
