@@ -39,6 +39,7 @@ class NetworkSpec:
             ``None`` derives it from their number.
         in_channels: Number of channels of its images.
         notes: One sentence for each thing that had to be interpreted.
+        is_own: A user's own module, of which nothing is known: cut with every proof that there is.
     """
 
     name: str
@@ -52,3 +53,4 @@ class NetworkSpec:
     prefix_tokens: int | None = None
     in_channels: int = 3
     notes: tuple[str, ...] = ()
+    is_own: bool = False
