@@ -88,6 +88,7 @@ def load_hf(name: str, weights: Path | None) -> NetworkSpec:
         layout="auto" if last.prefix_tokens is None else "tokens",
         prefix_tokens=last.prefix_tokens,
         notes=(*notes, *assumed),
+        is_own=True,
     )
 
 
