@@ -1,9 +1,9 @@
-"""Every kind of sound into every kind of film, and every kind of film into what people open it with.
+"""Every kind of sound into every kind of film, and those into what people open them with.
 
     python scripts/film_outputs.py            # all pairs, with ffprobe and OpenCV
     python scripts/film_outputs.py --browser  # and with Chromium
 
-Sources are made with FFmpeg's command line, at random times of nothing: a test picture and a tone.
+Sources are made with FFmpeg's command line: a test picture and a tone.
 The verdict of a pair is empty where all of this holds: as many frames as in the source, each at its
 own time; the sound's packets all there and unchanged, or, where it was encoded anew, its length to
 within a frame of its codec, and that was said; the loudness of what is heard; each reader opens it.
@@ -69,6 +69,7 @@ class Heard:
         count: How many packets.
         seconds: From the first sample that is heard to the last.
         begins: Time of the first sample that is heard.
+        last: Time of the last packet.
         loudness: Root mean square of what is heard.
     """
 
@@ -77,6 +78,7 @@ class Heard:
     count: int
     seconds: float
     begins: float
+    last: float
     loudness: float
 
 
@@ -140,7 +142,9 @@ def hear(path: Path) -> Heard | None:
             return None
         stream = film.streams.audio[0]
         codec = codec_name(stream)
-        packets = [bytes(packet) for packet in film.demux(stream) if packet.size]
+        found = [packet for packet in film.demux(stream) if packet.size]
+        packets = [bytes(packet) for packet in found]
+        last = max(float(each.pts * each.time_base) for each in found if each.pts is not None)
     with av.open(str(path)) as film:
         times, samples = [], []
         resampler = av.AudioResampler("flt", "mono", 48_000)
@@ -151,7 +155,8 @@ def hear(path: Path) -> Heard | None:
     heard = np.concatenate(samples) if samples else np.zeros(0, np.float32)
     loudness = float(np.sqrt((heard.astype(np.float64) ** 2).mean())) if heard.size else 0.0
     begins = times[0] if times else math.nan
-    return Heard(codec, b"".join(packets), len(packets), heard.size / 48_000, begins, loudness)
+    seconds = heard.size / 48_000
+    return Heard(codec, b"".join(packets), len(packets), seconds, begins, last, loudness)
 
 
 def faults(source: Path, output: Path, notes: Sequence[str]) -> Iterator[str]:
@@ -176,6 +181,8 @@ def faults(source: Path, output: Path, notes: Sequence[str]) -> Iterator[str]:
         if abs(is_now.seconds - was.seconds) > 0.05 or abs(offset) > 0.025:
             yield f"sound of {is_now.seconds:.3f} s {offset:+.3f}, was {was.seconds:.3f} s"
         return
+    if abs(is_now.last - was.last + float(start)) > 0.0015 and not was.codec.startswith("pcm"):
+        yield f"the last packet of sound at {is_now.last:.3f} s, was {was.last:.3f} s"
     if is_now.packets != was.packets and was.codec != "aac":  # ADTS headers are taken off
         yield f"packets changed, {is_now.count} of {was.count}"
     if is_now.count != was.count and not was.codec.startswith("pcm"):  # which is cut anew
@@ -209,10 +216,7 @@ def browser() -> Iterator[object]:
 
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     with sync_playwright() as tools:
-        chromium = tools.chromium.launch(
-            executable_path=path,
-            args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required"],
-        )
+        chromium = tools.chromium.launch(executable_path=path, args=["--no-sandbox"])
         try:
             yield chromium.new_page()
         finally:

@@ -91,10 +91,13 @@ class CopiedTrack(SoundTrack):
             self._filter = av.bitstream.BitStreamFilterContext(bit_filter, in_stream=source)
         self._last_dts: int | None = None
         self._step = 0
+        self._shortest_step = 1
 
     def add_to(self, output: av.container.OutputContainer, *, before_zero: bool) -> None:
         """See `SoundTrack.add_to`."""
         encoder = _PRIMING_ENCODERS.get(codec_name(self.source))
+        # Matroska's clock is coarser than the shortest packets of sound.
+        self._shortest_step = 0 if output.format.name in _MATROSKA else 1
         if before_zero and encoder and output.format.name in _MATROSKA:
             # Matroska says how much of the beginning is not heard, and moves nothing for it, but
             # takes that from an encoder alone.
@@ -126,8 +129,8 @@ class CopiedTrack(SoundTrack):
         dts = packet.dts if packet.dts is not None else packet.pts
         assert dts is not None, "packets without a time are not put"
         if self._last_dts is not None:
-            if dts <= self._last_dts:
-                dts = self._last_dts + 1
+            if dts < self._last_dts + self._shortest_step:
+                dts = self._last_dts + self._shortest_step
                 packet.pts = dts if packet.pts is None else max(packet.pts, dts)
             self._step = dts - self._last_dts
         packet.dts = dts
