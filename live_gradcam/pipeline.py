@@ -206,6 +206,8 @@ class _OfflineRun:
                     except TimeoutError:
                         if on_idle is not None and not on_idle():
                             self.stop.request()
+                        if self.stop.requested:
+                            self.source.interrupt()
                         continue
                     except (ChannelClosed, ChannelAborted):
                         break

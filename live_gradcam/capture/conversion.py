@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from live_gradcam.capture.colour import to_sdr, wide_colour
 from live_gradcam.images.pixels import over_white
 from live_gradcam.native import av, cv2
 from live_gradcam.values import Image
@@ -46,11 +47,15 @@ def to_bgr(frame: av.VideoFrame) -> Image:
 
     Most films are 8-bit 4:2:0 in the matrix of BT.601, or do not say: OpenCV converts those to the
     level. The rest is for swscale, which is as fast in one thread (more cost more than they bring)
-    and knows every format, but is up to 3 of 255 levels too dark.
+    and knows every format, but is up to 3 of 255 levels too dark. HDR and wide gamuts become SDR
+    BT.709 (see `live_gradcam.capture.colour`).
 
     Returns:
         ``uint8 (H, W, 3)``, BGR, C-contiguous; transparent parts on white.
     """
+    wide = wide_colour(frame.color_trc, frame.color_primaries)
+    if wide is not None:
+        return to_sdr(frame, wide)
     if _is_plain(frame):
         planes = frame.to_ndarray()
         return np.asarray(cv2.cvtColor(planes, cv2.COLOR_YUV2BGR_I420), np.uint8)
@@ -70,4 +75,6 @@ def _is_plain(frame: av.VideoFrame) -> bool:
 
 @lru_cache(maxsize=64)
 def _has_alpha(format_name: str) -> bool:
+    if format_name == "pal8":  # four components a colour, but one a pixel
+        return True
     return any(component.is_alpha for component in av.VideoFormat(format_name).components)

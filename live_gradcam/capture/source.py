@@ -45,6 +45,9 @@ class Source(ABC):
             SourceError: The source broke; frames that were yielded before are good.
         """
 
+    def interrupt(self) -> None:
+        """End a wait for data that may never come, from any thread; the iteration then ends."""
+
     @abstractmethod
     def close(self) -> None:
         """Release everything. Idempotent; never raises."""

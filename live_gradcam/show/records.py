@@ -36,7 +36,7 @@ def record(
         extra: More keys at the end, e.g. of the truth meter.
 
     Returns:
-        ``index``, ``pts_seconds``, ``source``, ``explained`` (class index of the shown map, or
+        ``index``, ``pts_seconds``, ``original_pts_seconds`` (the source's own), ``source``, ``explained`` (class index of the shown map, or
         ``None``), ``method`` (that made the map), ``predictions`` (best first: ``class_index``,
         ``label``, ``logit``, ``probability``), ``region`` (``[x, y, width, height]`` in frame
         pixels) and ``timings_ms``.
@@ -46,6 +46,7 @@ def record(
         {
             "index": frame.index,
             "pts_seconds": frame.pts_seconds,
+            "original_pts_seconds": frame.pts_seconds + frame.start_seconds,
             "source": frame.source,
             "explained": explanation.explained[0] if explanation.explained else None,
             "method": explanation.method,
