@@ -58,6 +58,7 @@ class Summary:
         notes: One sentence for each thing the user should know.
         dropped: Frames of a live source that were replaced by newer ones.
         latency: Capture-to-show of live frames, in milliseconds.
+        pictures: The frames are pictures that stand still, not those of a film.
     """
 
     frames: int
@@ -68,6 +69,7 @@ class Summary:
     notes: tuple[str, ...] = ()
     dropped: int | None = None
     latency: StageTimes | None = None
+    pictures: bool = False
 
     @property
     def per_second(self) -> float:
@@ -236,6 +238,7 @@ class _OfflineRun:
             skipped=self.source.skipped,
             outputs=tuple(sink.description for sink in self.sinks),
             notes=(*self.source.notes, *(note for sink in self.sinks for note in sink.notes)),
+            pictures=self.source.info.kind == "pictures",
         )
 
     @contextlib.contextmanager

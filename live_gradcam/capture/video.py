@@ -171,7 +171,9 @@ class VideoSource(Source):
     def _decode(self) -> Iterator[av.VideoFrame]:
         return deinterlaced(
             self._decoder.frames(),
-            lambda: self._note("interlaced", f"{self._medium.name}: interlaced, it is deinterlaced"),
+            lambda: self._note(
+                "interlaced", f"{self._medium.name}: interlaced, it is deinterlaced"
+            ),
         )
 
     def _next_frame(self) -> Frame | None:

@@ -27,7 +27,8 @@ Outputs = Annotated[
         "--output",
         "-o",
         metavar="OUTPUT",
-        help="Where results go; may be repeated: .mp4 .mkv video, .png .jpg picture, a folder, "
+        help="Where results go; may be repeated: .mp4 .mov .mkv .webm film, .gif .webp .apng "
+        "animation, .png .jpg picture, a folder, "
         ".jsonl .csv records, '-' for JSON lines on stdout. Without one, a window opens.",
         show_default=False,
     ),

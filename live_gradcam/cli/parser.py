@@ -23,7 +23,8 @@ from live_gradcam.cli.options import (
     assemble,
     parameters_of,
 )
-from live_gradcam.cli.run import RunArguments, run_command
+from live_gradcam.cli.run import run_command
+from live_gradcam.cli.run_arguments import RunArguments
 from live_gradcam.cli.web import WebArguments, web_command
 
 

@@ -78,6 +78,7 @@ class AnimationSink(Sink):
         self._waiting: av.packet.Packet[Any] | None = None
         self._start: float | None = None
         self._last: int | None = None
+        self._first_step: int | None = None
         self._frames = self._left_out = self._fitted = 0
         self._closed = False
         try:
@@ -112,6 +113,12 @@ class AnimationSink(Sink):
         if not self._frames:
             return f"{self._path} (nothing: there were no frames)"
         return f"{self._path} ({self._frames} {'frame' if self._frames == 1 else 'frames'})"
+
+    def begin_source(self, fps: float | None) -> None:
+        """See `Sink.begin_source`."""
+        if fps:
+            shortest = self._form.shortest_ticks
+            self._first_step = max(shortest, round(1 / (fps * float(self._form.tick))))
 
     def write(
         self,
@@ -178,6 +185,8 @@ class AnimationSink(Sink):
             if tick - self._last < self._form.shortest_ticks:
                 return None
             self._step = tick - self._last
+        if self._first_step is not None:
+            self._step, self._first_step = self._first_step, None
         self._last = tick
         return tick
 

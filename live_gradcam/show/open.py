@@ -66,7 +66,7 @@ def open_sink(
         return RecordSink(None)
     path = Path(spec)
     suffix = path.suffix.lower()
-    if _is_folder(spec):
+    if is_folder(spec):
         return FolderSink(path, info, overwrite=overwrite)
     if suffix in FORMATS:
         return VideoSink(path, info, fps=fps, threads=threads)
@@ -138,7 +138,8 @@ def _identity(spec: str | Path) -> str:
         raise cannot_write("cannot create output", spec, error) from exc
 
 
-def _is_folder(spec: str | Path) -> bool:
+def is_folder(spec: str | Path) -> bool:
+    """Return whether an output is a folder, or would become one."""
     path = Path(spec)
     if path.is_dir():
         return True
@@ -161,7 +162,7 @@ def _check_form(spec: str | Path) -> None:
     if spec == "-" or path.suffix.lower() in _SUFFIXES:
         return
     try:
-        if _is_folder(spec) or _is_device(path):
+        if is_folder(spec) or _is_device(path):
             return
     except OSError:
         return  # _check_place says what is wrong with it

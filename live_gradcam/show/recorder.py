@@ -78,6 +78,7 @@ class VideoSink(Sink):
         self._first_tick: int | None = None
         self._last_tick: int | None = None
         self._step = max(1, round(1 / ((self._rate or 25.0) * float(self._time_base))))
+        self._first_step: int | None = None
         self._offset = 0
         self._moved = 0
         self._last_keyframe: int | None = None
@@ -119,6 +120,11 @@ class VideoSink(Sink):
         if self._first_tick is None or self._last_tick is None:
             return 0.0
         return float((self._last_tick + self._step - self._first_tick) * self._time_base)
+
+    def begin_source(self, fps: float | None) -> None:
+        """See `Sink.begin_source`."""
+        if fps:
+            self._first_step = max(1, round(1 / (fps * float(self._time_base))))
 
     def write(
         self,
@@ -235,6 +241,8 @@ class VideoSink(Sink):
                 tick = last + 1
         else:
             self._step = tick - last
+        if self._first_step is not None:
+            self._step, self._first_step = self._first_step, None
         self._last_tick = tick
         return tick
 
