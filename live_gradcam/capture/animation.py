@@ -130,5 +130,3 @@ class AnimationSource(Source):
         self._notes.append(sentence)
         if self._on_notice is not None:
             self._on_notice(sentence)
-
-

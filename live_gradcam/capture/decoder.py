@@ -58,9 +58,7 @@ class Decoder:
         try:
             self._container = medium.open(format_name)
         except (av.error.FFmpegError, ValueError, OSError) as exc:
-            raise SourceError(
-                "cannot open video", medium.where, self._why_not(exc)
-            ) from exc
+            raise SourceError("cannot open video", medium.where, self._why_not(exc)) from exc
         try:
             self.stream, self.choice = self._choose_stream(stream)
             self._context = self._choose_context()

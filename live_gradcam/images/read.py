@@ -126,9 +126,7 @@ def _decode(data: bytes, where: str, format_name: str) -> LoadedImage:
                     and pillow_image.format != "MPO"
                 )
                 pillow_image.load()
-            loaded = _sixteen_bits(pillow_image, data, where) or pillow_to_bgr(
-                pillow_image, where
-            )
+            loaded = _sixteen_bits(pillow_image, data, where) or pillow_to_bgr(pillow_image, where)
             # Only now: asking a PNG for its EXIF block decodes the whole image.
             with quiet_pillow():
                 orientation = _orientation(pillow_image)
