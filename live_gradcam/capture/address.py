@@ -61,7 +61,7 @@ def _list_is_complete(address: str, text: bytes) -> bool:
     if urlsplit(inner).scheme.lower() not in ("http", "https"):
         return False
     with _ask(inner) as answer:
-        return b"#EXT-X-ENDLIST" in cast("bytes", answer.read(_MAX_LIST_BYTES))
+        return b"#EXT-X-ENDLIST" in answer.read(_MAX_LIST_BYTES)
 
 
 def _ask(address: str) -> http.client.HTTPResponse:

@@ -25,6 +25,7 @@ from typing import Any, Literal, TypeAlias, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from live_gradcam.capture.scaler import Scaler
 from live_gradcam.native import av, cv2
 from live_gradcam.values import Image
 
@@ -49,6 +50,7 @@ _DEFAULT_PEAK = 10.0
 _LEVELS = 65536
 # Rows that are converted together, so that what is computed stays in the cache.
 _STRIP_PIXELS = 64 * 1024
+_FLAGS = "bicubic+full_chroma_int+accurate_rnd"
 _SMALLEST = np.float32(1e-6)
 
 
@@ -90,8 +92,16 @@ def wide_colour(transfer: int, primaries: int) -> WideColour | None:
     return WideColour(kind, primaries)
 
 
-def to_sdr(frame: av.VideoFrame, colour: WideColour) -> Image:
+def to_sdr(
+    frame: av.VideoFrame, colour: WideColour, scaler: Scaler, width: int | None = None
+) -> Image:
     """Convert a film frame to what an ordinary screen shows.
+
+    Args:
+        frame: A decoded frame.
+        colour: What its values mean.
+        scaler: Makes RGB of it.
+        width: Of the result, in pixels; ``None`` for the frame's own.
 
     Returns:
         ``uint8 (H, W, 3)``, BGR, BT.709 as BT.1886 displays it.
@@ -101,22 +111,19 @@ def to_sdr(frame: av.VideoFrame, colour: WideColour) -> Image:
         matrix = _BT2020
     is_rgb = frame.format.is_rgb or matrix == _RGB
     pixels = np.asarray(
-        frame.to_ndarray(format="rgb48le", threads=1)
-        if is_rgb
-        else frame.to_ndarray(format="rgb48le", src_colorspace=matrix, threads=1),
+        scaler.convert(frame, "rgb48le", width, matrix=None if is_rgb else matrix, flags=_FLAGS),
         np.uint16,
     )
     mapping = _mapping(colour, _peak(frame) if colour.transfer != "SDR" else 1.0)
-    height, width = pixels.shape[:2]
-    result = np.empty((height, width, 3), np.uint8)
-    rows = max(1, _STRIP_PIXELS // width)
-    for top in range(0, height, rows):
+    result = np.empty(pixels.shape, np.uint8)
+    rows = max(1, _STRIP_PIXELS // pixels.shape[1])
+    for top in range(0, pixels.shape[0], rows):
         mapping(pixels[top : top + rows], result[top : top + rows])
     return result
 
 
 def _peak(frame: av.VideoFrame) -> float:
-    """Return the brightest light of the film in units of 100 cd/m2, as FFmpeg's tonemap reads it."""
+    """Return the brightest light of the film in units of 100 cd/m2, as FFmpeg reads it."""
     side_data = cast("Mapping[str, Any]", frame.side_data)
     try:
         (brightest,) = struct.unpack_from("=I", bytes(side_data["CONTENT_LIGHT_LEVEL"]))
@@ -188,7 +195,7 @@ def _hable(light: Any) -> Any:  # noqa: ANN401 - a number or an array of them
 
 
 def _matrix_to_bt709(primaries: int) -> _Floats:
-    """Return the matrix from linear RGB of some primaries to linear BGR of BT.709 (SMPTE RP 177)."""
+    """Return the matrix from linear RGB of primaries to linear BGR of BT.709 (SMPTE RP 177)."""
     to_bt709 = np.linalg.inv(_rgb_to_xyz(1)) @ _adapt_white(primaries) @ _rgb_to_xyz(primaries)
     return np.ascontiguousarray(to_bt709[::-1], np.float32)
 

@@ -287,10 +287,11 @@ def _open(
     timeout: tuple[float, float] | None = None,
 ) -> av.container.InputContainer:
     every = {**options, "max_pixels": str(MAX_PIXELS), **_FORMAT_OPTIONS.get(format_name, {})}
-    return av.open(
+    container: av.container.InputContainer = av.open(
         file,
         format=format_name,
         container_options=every,
         metadata_errors="replace",
         timeout=timeout,
     )
+    return container

@@ -156,8 +156,10 @@ def require_source(spec: str | int | Path) -> None:
         SourceError: The source would be a file, and there is none.
     """
     text = str(spec).strip()
-    if isinstance(spec, str) and not Path(text).suffix:
-        return  # may be a camera's name, a folder, a scene
+    if not isinstance(spec, Path) and (not text or text.isdecimal() or _SCENE.fullmatch(text)):
+        return
+    if text == STANDARD_INPUT or is_numbered(text):
+        return
     if source_files(spec) or _scheme(text) is not None or glob.has_magic(text):
         return
     path = Path(_as_path_text(str(spec))).expanduser()

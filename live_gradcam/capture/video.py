@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from live_gradcam.capture.colour import wide_colour
-from live_gradcam.capture.conversion import orientation_of, to_bgr
+from live_gradcam.capture.conversion import FrameConverter, orientation_of
 from live_gradcam.capture.decoder import Decoder
 from live_gradcam.capture.deinterlace import deinterlaced
 from live_gradcam.capture.medium import FileMedium, Medium
 from live_gradcam.capture.source import Source
 from live_gradcam.capture.timeline import Timeline
 from live_gradcam.errors import SourceError
-from live_gradcam.images.geometry import letterbox, resize, square_width
+from live_gradcam.images.geometry import letterbox, square_width
 from live_gradcam.images.pixels import MAX_PIXELS, turn
 from live_gradcam.images.sniff import Sniffed, sniff, unfinished_iso
 from live_gradcam.native import av
@@ -79,6 +79,7 @@ class VideoSource(Source):
         self._size: tuple[int, int] | None = None
         self._orientation: tuple[tuple[int, int], int] | None = None
         self._shown_width = 0
+        self._converter = FrameConverter()
         self._closed = self._ended = False
         self._lock = threading.Lock()
         try:
@@ -228,10 +229,7 @@ class VideoSource(Source):
                 self._note_colours(decoded)
                 self._orientation = (coded_size, orientation_of(decoded))
                 self._shown_width = square_width(decoded.width, self._decoder.pixel_aspect)
-            image = to_bgr(decoded)
-            if self._shown_width != decoded.width:
-                image = resize(image, self._shown_width, decoded.height)
-            image = turn(image, self._orientation[1])
+            image = turn(self._converter.to_bgr(decoded, self._shown_width), self._orientation[1])
         except (av.error.FFmpegError, ValueError, MemoryError) as exc:
             self._unshowable += 1
             if self._strict:
@@ -244,8 +242,8 @@ class VideoSource(Source):
             first = f"{self._size[0]}x{self._size[1]}"
             self._note(
                 "size",
-                f"{self._medium.name}: the picture's size changes from {first} to {width}x{height}; "
-                f"it is letterboxed to {first}",
+                f"{self._medium.name}: the picture's size changes from {first} to "
+                f"{width}x{height}; it is letterboxed to {first}",
             )
             image = letterbox(image, *self._size)
         return image
