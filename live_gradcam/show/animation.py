@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from live_gradcam.errors import SinkError
 from live_gradcam.images.geometry import letterbox
@@ -16,9 +16,6 @@ from live_gradcam.os_errors import cannot_write
 from live_gradcam.show.atomic_file import AtomicFile
 from live_gradcam.show.sink import Sink
 from live_gradcam.values import Explanation, Frame, Image, SourceInfo
-
-if TYPE_CHECKING:
-    from av.filter import Graph
 
 _FALLBACK_RATE = 25.0
 
@@ -73,7 +70,7 @@ class AnimationSink(Sink):
         self._step = max(self._form.shortest_ticks, round(1 / (rate * self._form.tick)))
         self._container: av.container.OutputContainer | None = None
         self._stream: av.video.stream.VideoStream | None = None
-        self._palette: Graph | None = None
+        self._palette: av.filter.Graph | None = None
         self._size: tuple[int, int] | None = None
         self._waiting: av.packet.Packet[Any] | None = None
         self._start: float | None = None
@@ -246,7 +243,7 @@ class AnimationSink(Sink):
         self._file.close()
 
 
-def _palette_graph(width: int, height: int) -> Graph:
+def _palette_graph(width: int, height: int) -> av.filter.Graph:
     """A graph that gives every frame the 256 colours that suit it."""
     graph = av.filter.Graph()
     start = graph.add_buffer(

@@ -5,13 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from live_gradcam.native import av
-
-if TYPE_CHECKING:
-    from av.bitstream import BitStreamFilterContext
-    from av.filter import Graph
 
 Packet: TypeAlias = "av.packet.Packet[Any]"
 AudioStream: TypeAlias = "av.audio.stream.AudioStream"
@@ -86,7 +82,7 @@ class CopiedTrack(SoundTrack):
 
     def __init__(self, source: AudioStream, bit_filter: str = "") -> None:
         super().__init__(source)
-        self._filter: BitStreamFilterContext | None = None
+        self._filter: av.bitstream.BitStreamFilterContext | None = None
         if bit_filter:
             self._filter = av.bitstream.BitStreamFilterContext(bit_filter, in_stream=source)
         self._last_dts: int | None = None
@@ -156,7 +152,7 @@ class EncodedTrack(SoundTrack):
         channels = source.channels or 2
         self._layout = "5.1" if channels >= 6 else "stereo" if channels >= 2 else "mono"
         self._channels = {"5.1": 6, "stereo": 2, "mono": 1}[self._layout]
-        self._graph: Graph | None = None
+        self._graph: av.filter.Graph | None = None
         self._form: tuple[int, str, str] | None = None
 
     def add_to(self, output: av.container.OutputContainer, *, before_zero: bool) -> None:
@@ -208,7 +204,7 @@ class EncodedTrack(SoundTrack):
             assert isinstance(frame, av.AudioFrame), "the graph is one of sound"
             yield from self.target.encode(frame)
 
-    def _make_graph(self, frame: av.AudioFrame) -> Graph:
+    def _make_graph(self, frame: av.AudioFrame) -> av.filter.Graph:
         assert self.target is not None, "the stream was added"
         size = self.target.codec_context.frame_size or 1024
         form = f"sample_fmts=fltp:sample_rates={self._rate}:channel_layouts={self._layout}"

@@ -12,6 +12,7 @@ import pytest
 from live_gradcam.native import av
 from live_gradcam.os_errors import cannot_write
 from live_gradcam.show.recorder import VideoSink
+from live_gradcam.show.sound_track import codec_name
 from live_gradcam.values import Explanation, Frame, SourceInfo
 from scripts import film_outputs
 from tests.show.conftest import numbered, read_film
@@ -63,7 +64,7 @@ def test_every_track_is_kept_and_the_default_one_stays_it(
     subprocess.run(command, check=True, timeout=60)
     film_outputs.rerecord(source, tmp_path / "out.mp4")
     with av.open(str(tmp_path / "out.mp4")) as film:
-        assert [film_outputs.codec_name(track) for track in film.streams.audio] == ["aac", "flac"]
+        assert [codec_name(track) for track in film.streams.audio] == ["aac", "flac"]
         defaults = [
             bool(track.disposition & av.stream.Disposition.default) for track in film.streams.audio
         ]
