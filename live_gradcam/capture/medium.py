@@ -8,6 +8,7 @@ import os
 import select
 import tempfile
 import threading
+import time
 from pathlib import Path
 from typing import IO, Any, Protocol
 from urllib.parse import urlsplit
@@ -18,6 +19,7 @@ from live_gradcam.images.sniff import Sniffed, needs_seeking, sniff_bytes
 from live_gradcam.native import av
 
 _POLL_SECONDS = 0.1
+_PEEK_SECONDS = 0.5
 _READ_BYTES = 64 * 1024
 _HEAD_BYTES = 4096
 _ADDRESS_SECONDS = 5.0
@@ -245,8 +247,14 @@ class PipeReader:
         return self._receive(size)
 
     def peek(self, size: int) -> bytes:
-        """Return the first bytes that were not read, and keep them."""
-        while len(self._ahead) < size and (piece := self._receive(_READ_BYTES)):
+        """Return the first bytes that were not read, and keep them.
+
+        There may be fewer, at the end and where no more come for half a second.
+        """
+        while len(self._ahead) < size:
+            piece = self._receive(_READ_BYTES, _PEEK_SECONDS if self._ahead else None)
+            if not piece:
+                break
             self._ahead += piece
         return bytes(self._ahead[:size])
 
@@ -274,8 +282,9 @@ class PipeReader:
                 self._closed = True
                 os.close(self._descriptor)
 
-    def _receive(self, size: int) -> bytes:
-        while not self._interrupted.is_set():
+    def _receive(self, size: int, patience_seconds: float | None = None) -> bytes:
+        end = None if patience_seconds is None else time.monotonic() + patience_seconds
+        while not self._interrupted.is_set() and (end is None or time.monotonic() < end):
             with self._lock:
                 if self._closed:
                     return b""

@@ -9,35 +9,37 @@ import pytest
 from scripts.films import FILMS, Verdict, examine_all
 
 # One of each kind that is quick to make; `scripts/films.py` examines the whole matrix.
-QUICK = [
-    "bframes.mp4",
-    "mjpeg.avi",
-    "prores.mov",
-    "vp9.webm",
-    "flv1.flv",
-    "mpeg2.ts",
-    "camcorder.mts",
-    "mpeg2.vob",
-    "raw.m4v",
-    "raw.y4m",
-    "animated.gif",
-    "20s.mkv",
-    "hour.ts",
-    "anamorphic.mkv",
-    "hdv.mp4",
-    "bt709-full.mp4",
-    "ten-bit.mkv",
-    "bt2020.mkv",
-    "hdr10.mp4",
-    "hlg.mkv",
-    "turned-anamorphic.mp4",
-    "alpha-vp9.webm",
-    "alpha-prores.mov",
-    "alpha.apng",
-    "fields.mts",
-    "second-default.mkv",
-    "picture-first.mp4",
-]
+QUICK = frozenset(
+    [
+        "bframes.mp4",
+        "mjpeg.avi",
+        "prores.mov",
+        "vp9.webm",
+        "flv1.flv",
+        "mpeg2.ts",
+        "camcorder.mts",
+        "mpeg2.vob",
+        "raw.m4v",
+        "raw.y4m",
+        "animated.gif",
+        "20s.mkv",
+        "hour.ts",
+        "anamorphic.mkv",
+        "hdv.mp4",
+        "bt709-full.mp4",
+        "ten-bit.mkv",
+        "bt2020.mkv",
+        "hdr10.mp4",
+        "hlg.mkv",
+        "turned-anamorphic.mp4",
+        "alpha-vp9.webm",
+        "alpha-prores.mov",
+        "alpha.apng",
+        "fields.mts",
+        "second-default.mkv",
+        "picture-first.mp4",
+    ]
+)
 CHOSEN = [film for film in FILMS if film.name in QUICK]
 
 
@@ -59,4 +61,4 @@ def test_frames_times_shape_and_colours_are_those_of_ffmpeg(
 def test_the_matrix_is_large_and_its_names_are_unique() -> None:
     names = {film.name for film in FILMS}
     assert len(names) == len(FILMS) >= 60
-    assert set(QUICK) <= names
+    assert names >= QUICK

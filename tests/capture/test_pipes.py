@@ -47,6 +47,10 @@ def piped(data: bytes, *, keep_open: threading.Event | None = None) -> Iterator[
         thread.join()
 
 
+def still(_number: int, width: int, height: int) -> np.ndarray:
+    return np.full((height, width, 3), 90, np.uint8)
+
+
 def picture(colour: str, format_name: str = "PNG") -> bytes:
     target = io.BytesIO()
     Pillow.new("RGB", (40, 30), colour).save(target, format_name)
@@ -104,7 +108,8 @@ def test_a_named_pipe_is_opened_before_anybody_writes(tmp_path: Path) -> None:
 
 
 def test_closing_ends_a_wait_for_more(tmp_path: Path) -> None:
-    film = write_film(tmp_path / "f.mkv", options={"g": "1", "qp": "1"})
+    # Long enough that FFmpeg knows what it is before it has to wait.
+    film = write_film(tmp_path / "f.ts", frames=100, image=still)
     with piped(film.read_bytes(), keep_open=threading.Event()) as descriptor:
         source = open_pipe(descriptor, "pipe")
         thread = threading.Timer(0.3, source.interrupt)
