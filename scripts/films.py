@@ -312,7 +312,7 @@ def _times(film: Film, path: Path) -> tuple[list[float], float]:
                 "frame=best_effort_timestamp:stream=time_base:format=start_time",
                 str(path),
             ]
-        )  # fmt: skip
+        )
     )
     tick = Fraction(told["streams"][0]["time_base"])
     stamps = [frame.get("best_effort_timestamp") for frame in told["frames"]]

@@ -8,16 +8,18 @@ grows, and whatever is no HTTP.
 
 from __future__ import annotations
 
+import http
 import http.client
 import re
 import ssl
 import urllib.error
 import urllib.request
+from dataclasses import dataclass
 from typing import cast
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from live_gradcam.capture.probe import login
-from live_gradcam.images.sniff import Sniffed, sniff_bytes
+from live_gradcam.images.sniff import Sniffed, needs_seeking, sniff_bytes
 
 _SECONDS = 5.0
 _HEAD_BYTES = 4096
@@ -25,29 +27,46 @@ _MAX_LIST_BYTES = 4 * 1024 * 1024
 _HLS = Sniffed("video", "hls")
 
 
-def finite_film(address: str) -> Sniffed | None:
+@dataclass(frozen=True, slots=True)
+class WebFilm:
+    """A film on a web server.
+
+    Attributes:
+        kind: Of the film.
+        whole: It has to be fetched as a whole before it can be read: its index lies at its end, and
+            the server gives no parts of files.
+    """
+
+    kind: Sniffed
+    whole: bool = False
+
+
+def find_web_film(address: str) -> WebFilm | None:
     """Ask a web server what it has at an address.
 
     Returns:
-        The kind of film; ``None`` where it is a stream, or where the server does not answer, which
-        whoever opens the stream will find out.
+        The film; ``None`` where it is a stream, or where the server does not answer, which whoever
+        opens the stream will find out.
     """
     if urlsplit(address).scheme.lower() not in ("http", "https"):
         return None
     try:
-        with _ask(address) as answer:
+        with ask(address) as answer:
             if answer.headers.get_content_maintype() == "multipart":
                 return None
             head = answer.read(_HEAD_BYTES)
             if head.lstrip(b"\xef\xbb\xbf").startswith(b"#EXTM3U"):
                 text = head + answer.read(_MAX_LIST_BYTES)
-                return _HLS if _list_is_complete(address, text) else None
+                return WebFilm(_HLS) if _list_is_complete(address, text) else None
             if not (answer.headers.get("Content-Length") or "").strip().isdecimal():
                 return None
+            gives_parts = answer.status == http.HTTPStatus.PARTIAL_CONTENT
         kind = sniff_bytes(head)
     except (OSError, ValueError, http.client.HTTPException):
         return None
-    return kind if kind.content == "video" else None
+    if kind.content != "video":
+        return None
+    return WebFilm(kind, whole=not gives_parts and needs_seeking(kind.format, head))
 
 
 def _list_is_complete(address: str, text: bytes) -> bool:
@@ -60,14 +79,19 @@ def _list_is_complete(address: str, text: bytes) -> bool:
     inner = urljoin(address, variant[1].decode("utf-8", "replace"))
     if urlsplit(inner).scheme.lower() not in ("http", "https"):
         return False
-    with _ask(inner) as answer:
+    with ask(inner) as answer:
         return b"#EXT-X-ENDLIST" in answer.read(_MAX_LIST_BYTES)
 
 
-def _ask(address: str) -> http.client.HTTPResponse:
+def ask(address: str) -> http.client.HTTPResponse:
+    """Ask for what is at an address, from its first byte on.
+
+    Raises:
+        OSError: The server does not answer, or says no.
+    """
     parts = urlsplit(address)
     bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment=""))
-    request = urllib.request.Request(bare)
+    request = urllib.request.Request(bare, headers={"Range": "bytes=0-"})
     if credentials := login(parts):
         request.add_header("Authorization", credentials)
     # As FFmpeg, which reads the film: cameras at home sign their own certificates.

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import select
 import tempfile
 import threading
+import time
 from pathlib import Path
 from typing import IO, Any, Protocol
 from urllib.parse import urlsplit
 
+from live_gradcam.capture.address import ask
 from live_gradcam.images.pixels import MAX_PIXELS
-from live_gradcam.images.sniff import Sniffed, sniff_bytes
+from live_gradcam.images.sniff import Sniffed, needs_seeking, sniff_bytes
 from live_gradcam.native import av
 
 _POLL_SECONDS = 0.1
+_PEEK_SECONDS = 0.5
 _READ_BYTES = 64 * 1024
 _HEAD_BYTES = 4096
 _ADDRESS_SECONDS = 5.0
@@ -29,8 +33,6 @@ _ADDRESS_OPTIONS = {
     "reconnect_delay_max": "4",
 }
 _FORMAT_OPTIONS = {"mov": {"enable_drefs": "0", "use_absolute_path": "0"}}
-# Their index lies at the end, or they seek to and fro.
-_NEED_SEEKING = frozenset(["wtv", "mxf"])
 
 
 class Medium(Protocol):
@@ -90,12 +92,16 @@ class AddressMedium:
 
     Args:
         address: ``http://`` or ``https://``; a password in it appears in no message.
+        whole: Fetch it into a temporary file before it is read.
     """
 
     repeatable = True
     path: Path | None = None
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, *, whole: bool = False) -> None:
+        self._whole = whole
+        self._copy: IO[bytes] | None = None
+        self._interrupted = threading.Event()
         parts = urlsplit(address)
         self._address = address
         self.where = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
@@ -103,14 +109,37 @@ class AddressMedium:
 
     def open(self, format_name: str) -> av.container.InputContainer:
         """Connect and open the film with one demuxer."""
+        if self._whole:
+            if self._copy is None:
+                self._copy = self._fetch()
+            self._copy.seek(0)
+            return _open(self._copy, format_name, _FILE_OPTIONS)
         seconds = (_ADDRESS_SECONDS, 2 * _ADDRESS_SECONDS)
         return _open(self._address, format_name, _ADDRESS_OPTIONS, timeout=seconds)
 
     def interrupt(self) -> None:
-        """Do nothing: the connection's own time limit ends a wait."""
+        """End fetching; a wait for the server ends by its own time limit."""
+        self._interrupted.set()
 
     def close(self) -> None:
-        """Do nothing: the container closes the connection."""
+        """Drop what was fetched; the container closes the connection."""
+        self._interrupted.set()
+        if self._copy is not None:
+            self._copy.close()
+
+    def _fetch(self) -> IO[bytes]:
+        copy = tempfile.TemporaryFile()  # noqa: SIM115 - closed in `close`
+        try:
+            with ask(self._address) as answer:
+                left = int(answer.headers.get("Content-Length") or 0)
+                while (piece := answer.read(_READ_BYTES)) and not self._interrupted.is_set():
+                    left -= copy.write(piece)
+            if left:
+                raise OSError(errno.EIO, "the connection was cut before the end")
+        except BaseException:
+            copy.close()
+            raise
+        return copy
 
 
 class BytesMedium:
@@ -176,7 +205,7 @@ class PipeMedium:
     def open(self, format_name: str) -> av.container.InputContainer:
         """Open what comes with one demuxer."""
         head = self._reader.peek(_HEAD_BYTES)
-        if format_name in _NEED_SEEKING or (format_name == "mov" and not _index_first(head)):
+        if needs_seeking(format_name, head):
             self._copy = tempfile.TemporaryFile()  # noqa: SIM115 - closed in `close`
             while piece := self._reader.read(_READ_BYTES):
                 self._copy.write(piece)
@@ -218,8 +247,14 @@ class PipeReader:
         return self._receive(size)
 
     def peek(self, size: int) -> bytes:
-        """Return the first bytes that were not read, and keep them."""
-        while len(self._ahead) < size and (piece := self._receive(_READ_BYTES)):
+        """Return the first bytes that were not read, and keep them.
+
+        There may be fewer, at the end and where no more come for half a second.
+        """
+        while len(self._ahead) < size:
+            piece = self._receive(_READ_BYTES, _PEEK_SECONDS if self._ahead else None)
+            if not piece:
+                break
             self._ahead += piece
         return bytes(self._ahead[:size])
 
@@ -247,8 +282,9 @@ class PipeReader:
                 self._closed = True
                 os.close(self._descriptor)
 
-    def _receive(self, size: int) -> bytes:
-        while not self._interrupted.is_set():
+    def _receive(self, size: int, patience_seconds: float | None = None) -> bytes:
+        end = None if patience_seconds is None else time.monotonic() + patience_seconds
+        while not self._interrupted.is_set() and (end is None or time.monotonic() < end):
             with self._lock:
                 if self._closed:
                     return b""
@@ -264,20 +300,6 @@ def _is_ready(descriptor: int) -> bool:
     waiting = select.poll()
     waiting.register(descriptor, select.POLLIN)
     return bool(waiting.poll(_POLL_SECONDS * 1000))
-
-
-def _index_first(head: bytes) -> bool:
-    """Return whether an ISO base media file's index or first fragment precedes its data."""
-    at = 0
-    while at + 8 <= len(head):
-        kind = head[at + 4 : at + 8]
-        if kind in (b"moov", b"moof", b"sidx", b"styp"):
-            return True
-        size = int.from_bytes(head[at : at + 4], "big")
-        if kind == b"mdat" or size < 8:
-            return False
-        at += size
-    return False
 
 
 def _open(

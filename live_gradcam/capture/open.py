@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
-from live_gradcam.capture.address import finite_film
+from live_gradcam.capture.address import find_web_film
 from live_gradcam.capture.animation import AnimationSource
 from live_gradcam.capture.camera import CameraSource, find_camera
 from live_gradcam.capture.images import ImagesSource, is_image_file, natural_key
@@ -374,8 +374,8 @@ def _open_address(address: str, scheme: str, options: _SourceOptions) -> Source:
             f"{scheme}:// addresses are not supported",
             f"Use one of {', '.join(sorted(SCHEMES))}",
         )
-    if (film := finite_film(address)) is not None:
-        return _open_film(AddressMedium(address), film, options)
+    if (film := find_web_film(address)) is not None:
+        return _open_film(AddressMedium(address, whole=film.whole), film.kind, options)
     return StreamSource(
         address, max_outage_seconds=options.max_outage_seconds, on_notice=options.on_notice
     ).open()

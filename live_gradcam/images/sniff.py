@@ -99,6 +99,7 @@ _H265_START = frozenset([0x40, 0x42, 0x44, 0x46])
 _DV_SUBCODES = frozenset(bytes([value]) for value in range(0x20, 0x40))
 # So many packets in a row that fit by chance are one in 2^64.
 _MIN_SYNCS = 8
+_READ_TO_AND_FRO = frozenset(["wtv", "mxf"])
 _TEXT_CONTROL = frozenset(b"\t\n\r\f\x1b")
 _PLAYLISTS = (b"#extm3u", b"ffconcat", b"[playlist]", b"<asx", b"<smil", b"<mpd", b"[reference]")
 
@@ -231,6 +232,32 @@ def is_text(head: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
+
+
+def needs_seeking(format_name: str, head: bytes) -> bool:
+    """Return whether a film cannot be read from beginning to end.
+
+    Args:
+        format_name: FFmpeg's demuxer.
+        head: The beginning of the film.
+    """
+    if format_name == "mov":
+        return not _index_first(head)
+    return format_name in _READ_TO_AND_FRO
+
+
+def _index_first(head: bytes) -> bool:
+    """Return whether an ISO base media file's index or first fragment precedes its data."""
+    at = 0
+    while at + 8 <= len(head):
+        kind = head[at + 4 : at + 8]
+        if kind in (b"moov", b"moof", b"sidx", b"styp"):
+            return True
+        size = int.from_bytes(head[at : at + 4], "big")
+        if kind == b"mdat" or size < 8:
+            return False
+        at += size
+    return False
 
 
 def unfinished_iso(path: Path) -> str:
