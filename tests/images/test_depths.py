@@ -1,4 +1,4 @@
-"""Pictures of more than 8 bits, in files and from Pillow: the same picture, and a note for a guess."""
+"""Pictures of more than 8 bits are the same from files and from Pillow; a guess is noted."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ RAMP = np.tile(np.arange(256, dtype=np.uint8), (16, 1))
 
 def deep(bits: int) -> np.ndarray:
     """A ramp from black to white of so many bits."""
-    return np.rint(RAMP / 255 * (2**bits - 1)).astype(np.uint16)
+    levels: np.ndarray = np.rint(RAMP / 255 * (2**bits - 1))
+    return levels.astype(np.uint16)
 
 
 def png(pixels: np.ndarray) -> bytes:
@@ -81,9 +82,7 @@ def test_a_picture_of_pillow_is_what_its_file_is(mode: str, tmp_path: Path) -> N
     can_be_png = mode not in ("CMYK", "YCbCr", "HSV", "PA")
     kept = picture if can_be_png else picture.convert("RGBA" if mode == "PA" else "RGB")
     kept.save(stored, "PNG")
-    np.testing.assert_array_equal(
-        from_pillow(picture).image, load_image(stored.getvalue()).image
-    )
+    np.testing.assert_array_equal(from_pillow(picture).image, load_image(stored.getvalue()).image)
 
 
 def test_rotation_in_exif_is_followed() -> None:
