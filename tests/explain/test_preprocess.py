@@ -12,12 +12,8 @@ from PIL import Image as PilImages
 from torchvision import models, transforms
 
 from live_gradcam.errors import ModelError
-from live_gradcam.explain.preprocess import (
-    Interpolation,
-    Preprocessing,
-    plan_frame,
-    prepare_batch,
-)
+from live_gradcam.explain.frame_plan import plan_frame, prepare_batch
+from live_gradcam.explain.preprocess import Interpolation, Preprocessing
 from live_gradcam.images.read import from_pillow
 from live_gradcam.native import cv2
 
@@ -162,7 +158,7 @@ def test_numbers_come_from_the_weights_own_transform(name: str) -> None:
         {"crop_size": 0},
         {"resize_size": 100},
         {"std": (0.2, 0.0, 0.2)},
-        {"interpolation": "nearest"},
+        {"interpolation": "sharp"},
         {"mean": (float("nan"), 0.0, 0.0)},
     ],
 )
@@ -183,6 +179,12 @@ def test_pil_pictures_become_upright_bgr_on_white() -> None:
     assert sorted(map(tuple, image.reshape(-1, 3).tolist())) == [(0, 0, 255)] * 7 + [
         (255, 255, 255)
     ]
+
+
+def test_sixteen_bit_grey_is_scaled_not_clipped() -> None:
+    ramp = np.linspace(0, 65535, 256, dtype=np.uint16).reshape(1, -1)
+    image = from_pillow(PilImages.fromarray(ramp)).image
+    assert abs(image.mean() - 127) < 1
 
 
 @pytest.mark.parametrize("view", ["stretch", "full"])
