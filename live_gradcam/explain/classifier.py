@@ -18,7 +18,12 @@ from live_gradcam.explain.cutting.cut import Cut, cut_network
 from live_gradcam.explain.cutting.layouts import check_layout, fit_parts, probe, probe_pixels
 from live_gradcam.explain.heads import Head
 from live_gradcam.explain.networks.fit_preprocessing import PreprocessingLike, fit_preprocessing
-from live_gradcam.explain.networks.labels import Labels, find_class, resolve_labels
+from live_gradcam.explain.networks.labels import (
+    Labels,
+    find_class,
+    label_notes,
+    resolve_labels,
+)
 from live_gradcam.explain.networks.spec import LayoutChoice, NetworkSpec
 from live_gradcam.explain.omp import short_lived_thread
 from live_gradcam.explain.preprocess import Preprocessing
@@ -214,5 +219,5 @@ def _assemble(spec: NetworkSpec, cut: Cut) -> Classifier:
         trunk=parts.trunk,
         head=parts.head,
         weights_origin=spec.origin,
-        notes=spec.notes,
+        notes=(*spec.notes, *label_notes(spec.labels, logits.shape[1])),
     )
