@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from live_gradcam.capture.camera import CameraSource, find_camera
+from live_gradcam.capture.credentials import printable, scheme_of
 from live_gradcam.capture.images import ImagesSource, is_image_file, natural_key
 from live_gradcam.capture.scene import SceneSource
 from live_gradcam.capture.source import Source
@@ -18,7 +19,6 @@ from live_gradcam.capture.video import VideoSource
 from live_gradcam.errors import SourceError
 from live_gradcam.images.sniff import cannot_open, sniff
 
-_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 _SCENE = re.compile(r"scene(?::(\d+))?")
 _VIDEO_DEVICE = re.compile(r"/dev/video\d+$")
 _FORMS = (
@@ -75,7 +75,7 @@ def open_source(
             raise SourceError("cannot open source", "", "its name is empty", _FORMS)
         if scene := _SCENE.fullmatch(text):
             return _open_scene(int(scene[1]) if scene[1] else seed, options)
-        if (scheme := _scheme(text)) is not None:
+        if (scheme := scheme_of(text)) is not None:
             return _open_address(text, scheme, options)
     return _open_path(_as_path_text(str(spec)), options)
 
@@ -91,7 +91,7 @@ def source_files(spec: str | int | Path) -> tuple[Path, ...]:
         or not text
         or text.isdecimal()
         or _SCENE.fullmatch(text)
-        or _scheme(text) is not None
+        or scheme_of(text) is not None
     ):
         return ()
     text = _as_path_text(str(spec))
@@ -118,13 +118,6 @@ class _SourceOptions:
     strict: bool
     seed: int
     on_notice: Callable[[str], None] | None
-
-
-def _scheme(text: str) -> str | None:
-    """Return the scheme of an address, in small letters; ``None`` for paths and ``file://``."""
-    found = _ADDRESS.match(text)
-    scheme = found[1].lower() if found else None
-    return None if scheme == "file" else scheme
 
 
 def _as_path_text(text: str) -> str:
@@ -164,7 +157,9 @@ def _open_missing(text: str, options: _SourceOptions, missing: FileNotFoundError
         raise SourceError("cannot open pictures", text, cause, "Check the pattern and its folder")
     if (camera := find_camera(text)) is not None:
         return _open_camera(camera.index, options)
-    raise SourceError("cannot open source", text, "there is no such file", _FORMS) from missing
+    raise SourceError(
+        "cannot open source", printable(text), "there is no such file", _FORMS
+    ) from missing
 
 
 def _open_file(path: Path, options: _SourceOptions) -> Source:
@@ -224,7 +219,7 @@ def _open_address(address: str, scheme: str, options: _SourceOptions) -> Source:
     if scheme not in SCHEMES:
         raise SourceError(
             "cannot open source",
-            address,
+            printable(address),
             f"{scheme}:// addresses are not supported",
             f"Use one of {', '.join(sorted(SCHEMES))}",
         )
