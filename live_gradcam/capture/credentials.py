@@ -34,7 +34,7 @@ _SECRET_KEY = re.compile(
     r"(?:^|(?<=[^A-Za-z0-9]))"
     r"(?:[a-z]*user(?:name|id)?|usr|login|account|pass\w*?|[a-z]*passw(?:or)?d|pw|pwd|psw|psk|"
     r"\w*?secret|\w*?token|\w*?key|auth\w*?|sig(?:nature)?|sign|cred\w*?|pin|code|hash|nonce|"
-    r"session\w*?|sid|jwt|streamid)(?==|%3d|:)",
+    r"session\w*?|sid|jwt|streamid)(?==|%3d)",
     re.IGNORECASE,
 )
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
@@ -118,8 +118,12 @@ def printable(text: str) -> str:
         begin, rest = f"{start[1].lower()}://", rest.lstrip("/\\")
     # Up to the last @, because any sign may be in a password.
     head, at, tail = rest.rpartition("@")
-    if at and (":" in unquote(head) or not re.search(r"[/?#]", head) or _secret(head)):
+    if at and (_secret(head) or _secret(unquote(head))):  # what follows may belong to it
+        return begin + _HIDDEN
+    if at:
         rest = tail
+        if re.search(r"[/?#]", head):  # a server and its path, perhaps, but perhaps not
+            begin += f"{_HIDDEN}@"
     return begin + _public_tail(rest)
 
 
@@ -153,7 +157,7 @@ def _split(rest: str) -> tuple[str | None, str, str]:
         user, _, server = authority.rpartition("@")
         if _is_server(server):
             return user or None, server, rest[len(authority) :]
-    elif _is_server(authority):
+    elif _is_server(authority) and not _is_login(authority, rest):
         return None, authority, rest[len(authority) :]
     # The user or the password has signs that should have been encoded.
     for at in [found.start() for found in re.finditer("@", rest)][::-1]:
@@ -162,6 +166,15 @@ def _split(rest: str) -> tuple[str | None, str, str]:
             return rest[:at], found[0], rest[found.end() :]
     user, at_sign, server = authority.rpartition("@")
     return (user or None) if at_sign else None, server, rest[len(authority) :]
+
+
+def _is_login(authority: str, rest: str) -> bool:
+    """Return whether ``admin:123`` before ``/4@192.0.2.1`` is a user with half a password."""
+    host, colon, _ = authority.partition(":")
+    found = _SERVER.match(rest, rest.rfind("@") + 1)
+    server = found["host"] if found is not None and "@" in rest else ""
+    far = "." in server or server.startswith("[") or server == "localhost"
+    return bool(colon) and far and "." not in host and host not in ("", "localhost")
 
 
 def _is_server(text: str) -> bool:
