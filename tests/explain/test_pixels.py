@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pytest
 import torch
 import transformers
+from hypothesis import example, given, settings, strategies
 from PIL import Image as PilImages
 from torch import Tensor, nn
 from torchvision import transforms
@@ -51,7 +52,7 @@ def small(channels: int, seed: int = 0) -> nn.Sequential:
     ).eval()
 
 
-def given(image: Image, preprocessing: Preprocessing) -> Tensor:
+def network_input(image: Image, preprocessing: Preprocessing) -> Tensor:
     """The network's input, as the engine makes it."""
     plan = plan_frame(*image.shape[:2], preprocessing, "crop")
     return InputPixels(preprocessing)(prepare_batch([image], [plan]))[0]
@@ -128,13 +129,38 @@ def test_logits_and_maps_are_those_of_torchvision_s_transform(name: str) -> None
         | {"resample": "pil"}
     )
     bgr = np.ascontiguousarray(rgb[:, :, ::-1])
-    torch.testing.assert_close(given(bgr, exact), expected, rtol=0, atol=1e-5)
+    torch.testing.assert_close(network_input(bgr, exact), expected, rtol=0, atol=1e-5)
     module = small(len(preprocessing.planes))
     classifier = Classifier.from_module(module, layer="3", preprocessing=exact)
     logits, maps = explained(classifier, bgr)
     expected_logits, expected_maps = by_autograd(module, expected)
     assert logits == pytest.approx(expected_logits, rel=1e-4, abs=1e-4)
     assert maps == pytest.approx(expected_maps, abs=1e-4 * float(np.abs(expected_maps).max()))
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    height=strategies.integers(60, 400),
+    width=strategies.integers(60, 400),
+    resize=strategies.integers(64, 300),
+    crop=strategies.integers(48, 64),
+    interpolation=strategies.sampled_from(["bilinear", "bicubic"]),
+)
+@example(height=276, width=252, resize=256, crop=224, interpolation="bicubic")
+def test_any_size_is_within_rounding_of_torchvision_s(
+    height: int, width: int, resize: int, crop: int, interpolation: Any
+) -> None:
+    generator = np.random.default_rng(height * 1000 + width)
+    image = generator.integers(0, 256, (height, width, 3), np.uint8)
+    mode = transforms.InterpolationMode(interpolation)
+    steps = transforms.Compose([transforms.Resize(resize, mode), transforms.CenterCrop(crop)])
+    expected = np.asarray(steps(PilImages.fromarray(image))).astype(int)
+    plan = plan_frame(
+        height, width, Preprocessing(resize, crop, interpolation=interpolation), "crop"
+    )
+    apart = np.abs(prepare_batch([image], [plan])[0].numpy().astype(int) - expected)
+    assert apart.max() <= 1
+    assert (apart > 0).mean() < 0.02
 
 
 @pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
@@ -249,7 +275,7 @@ def test_hugging_face_s_processors_are_read_as_they_are(kind: str, tmp_path: Pat
     # Of even differences, whose half all libraries agree on.
     rgb = photograph(112, 144)
     expected = processor(PilImages.fromarray(rgb), return_tensors="pt")["pixel_values"][0]
-    found = given(np.ascontiguousarray(rgb[:, :, ::-1]), preprocessing)
+    found = network_input(np.ascontiguousarray(rgb[:, :, ::-1]), preprocessing)
     assert found.shape == expected.shape
     level = 1 / (255 * min(preprocessing.std))
     assert float((found - expected).abs().max()) <= 2.1 * level
@@ -333,7 +359,7 @@ def test_only_torchvision_s_own_weights_turn_their_input(
     image = photograph(240, 240)
     logits, _ = explained(classifier, image)
     with torch.no_grad():
-        expected = network(given(image, classifier.preprocessing)[None])[0]
+        expected = network(network_input(image, classifier.preprocessing)[None])[0]
     assert logits == pytest.approx(expected.tolist(), abs=1e-4)
     assert any("--transform-input" in note for note in notes) == (turned is None)
     with pytest.raises(UsageError, match="only GoogLeNet and Inception"):
