@@ -55,7 +55,8 @@ def small(channels: int, seed: int = 0) -> nn.Sequential:
 def network_input(image: Image, preprocessing: Preprocessing) -> Tensor:
     """The network's input, as the engine makes it."""
     plan = plan_frame(*image.shape[:2], preprocessing, "crop")
-    return InputPixels(preprocessing)(prepare_batch([image], [plan]))[0]
+    pixels: Tensor = InputPixels(preprocessing)(prepare_batch([image], [plan]))
+    return pixels[0]
 
 
 def explained(classifier: Classifier, image: Image) -> tuple[list[float], npt.NDArray[np.float32]]:
