@@ -78,11 +78,13 @@ class FusedNetwork(nn.Module):
 
     Args:
         classifier: What is run. In float32, its trunk is shared and not copied; its head always.
-        precision: Of the trunk.
+        precision: Of the trunk; float32 where the classifier says why.
     """
 
     def __init__(self, classifier: Classifier, precision: Precision) -> None:
         super().__init__()
+        if classifier.why_float32:
+            precision = "fp32"
         self.dtype = DTYPES[precision]
         self.layout = torch.contiguous_format if precision == "fp32" else torch.channels_last
         self.trunk = classifier.trunk
@@ -141,6 +143,7 @@ def fold_batch_norm(trunk: nn.Module) -> nn.Module:
             isinstance(norm, nn.BatchNorm2d)
             and isinstance(convolution, nn.Conv2d)
             and len(before.users) == 1
+            and not (norm._forward_pre_hooks or convolution._forward_hooks or norm._forward_hooks)
             and _runs_once(traced.graph, before, node)
         ):
             traced.set_submodule(str(before.target), fuse_conv_bn_eval(convolution, norm))

@@ -37,7 +37,9 @@ class NetworkSpec:
         layout: Layout of the layer's output.
         prefix_tokens: Number of tokens before those of the patches, if the layer puts out tokens;
             ``None`` derives it from their number.
+        in_channels: Number of channels of its images.
         notes: One sentence for each thing that had to be interpreted.
+        is_own: A user's own module, of which nothing is known: cut with every proof that there is.
     """
 
     name: str
@@ -49,4 +51,6 @@ class NetworkSpec:
     probe_size: tuple[int, int]
     layout: LayoutChoice = "auto"
     prefix_tokens: int | None = None
+    in_channels: int = 3
     notes: tuple[str, ...] = ()
+    is_own: bool = False
