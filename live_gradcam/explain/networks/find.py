@@ -75,8 +75,8 @@ def find_network(
             spec = _load_file(name, family, Path(weights), options)
         else:
             spec = _load_published(name, family, entry, progress)
-            if options.transform_input is not None:
-                _set_transform_input(spec.network, name, options, published=True)
+    if options.transform_input is not None:
+        _set_transform_input(spec.network, name, options, published=True)
     spec = fit_preprocessing(spec, options.preprocessing)
     return spec if options.labels is None else replace(spec, labels=options.labels)
 
