@@ -23,6 +23,7 @@ from live_gradcam.explain.omp import short_lived_thread
 
 # Wrappers put these before every name: DataParallel, torch.compile, Lightning and the like.
 _PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "network.")
+_LONGEST_NAME = 500
 _NOT_PARAMETERS = frozenset({"n_averaged"})
 
 
@@ -67,6 +68,10 @@ def read_checkpoint(path: Path, *, trusted: bool = False, state: str | None = No
             has no such set of weights.
     """
     content = read_content(path, trusted=trusted)
+    if isinstance(content, (list, tuple)) and any(isinstance(each, Mapping) for each in content):
+        content = {str(index): each for index, each in enumerate(content)}
+    if isinstance(content, Inert) and content.entries and not content.is_network:
+        content = content.entries
     if isinstance(content, Inert):
         raise objects_error(path, _described(content))
     if not isinstance(content, Mapping):
@@ -77,6 +82,8 @@ def read_checkpoint(path: Path, *, trusted: bool = False, state: str | None = No
     notes: list[str] = []
     chosen = choose_state(path, states, state, notes)
     tensors = _strip_prefixes(chosen.tensors, notes)
+    if any(len(name) > _LONGEST_NAME for name in tensors):
+        raise weights_error(path, f"its tensors have names of more than {_LONGEST_NAME} letters")
     _note_half(tensors, notes)
     try:
         tensors = {key: _copy_tensor(path, key, value) for key, value in tensors.items()}

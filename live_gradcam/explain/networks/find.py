@@ -109,6 +109,9 @@ def _load_file(name: str, family: Family, path: Path, options: LoadOptions) -> N
         labels = recipe.meta["categories"]
     side = getattr(fitted.network, family.size_option or "", None)
     preprocessing = published_preprocessing(name, side)
+    if fitted.normalisation is not None:
+        own = fitted.normalisation
+        preprocessing = replace(preprocessing, mean=own.mean, std=own.std)
     if is_small_stem(fitted.network):
         preprocessing = replace(preprocessing, crop_size=SMALL_SIDE, resize_size=SMALL_SIDE)
     return NetworkSpec(

@@ -41,6 +41,9 @@ _TRAINING_WORDS = frozenset(
         "momentum",
         "optimizer",
         "precision",
+        "predictor",
+        "projection",
+        "projector",
         "queue",
         "recall",
         "scheduler",
@@ -89,20 +92,21 @@ def group_beside(match: Match, unknown: Mapping[str, Tensor]) -> dict[str, dict[
     }
 
 
-def touching(match: Match, head: HeadFit, channels: int) -> str | None:
+def touching(match: Match, head: HeadFit, channels: int, features: int) -> str | None:
     """Return the name of a layer beside the network that its images or scores may pass through.
 
     Args:
         match: Of the checkpoint's names.
         head: The network's.
         channels: Number of channels of the network's images.
+        features: Number of features that its own head reads: another head reads them, too.
     """
     for name, tensor in match.outside.items():
         if name in head.taken or not name.endswith("weight"):
             continue
         if any(map(belongs_to_training, name.split("."))):
             continue
-        behind = tensor.ndim == 2 and tensor.shape[1] == head.class_count
+        behind = tensor.ndim == 2 and tensor.shape[1] in (head.class_count, features)
         before = tensor.ndim == 4 and tensor.shape[0] == channels
         if behind or before:
             return name

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from live_gradcam.explain.networks.checkpoint import Checkpoint, read_checkpoint
 from live_gradcam.explain.networks.inside_labels import take_labels
@@ -37,6 +37,8 @@ _MARKS = (
 )
 # Shares below this are chance: any two networks have some names and shapes in common.
 _LEAST_SHARE = 0.3
+# More than the largest network has, with all that training adds.
+_MOST_TENSORS = 5000
 
 
 @short_lived_thread
@@ -52,6 +54,8 @@ def recognise(checkpoint: Checkpoint, limit: int = 3) -> list[tuple[str, float]]
         the first convolution and the head; 1 is certain.
     """
     tensors = checkpoint.tensors
+    if len(tensors) > _MOST_TENSORS:
+        return []
     patterns = [
         pattern for mark, pattern in _MARKS if any(re.search(mark, name) for name in tensors)
     ]
@@ -69,12 +73,15 @@ def _share(name: str, tensors: Mapping[str, Tensor]) -> float:
     places = find_places(network)
     body = places.body(network)
     match = match_names(body, tensors)
-    return match.share * len(body) / max(len(body), _body_count(places.container, match))
+    return match.share * len(body) / max(len(body), _own_count(network, places.container, match))
 
 
-def _body_count(container: str, match: Match) -> int:
+def _own_count(network: nn.Module, container: str, match: Match) -> int:
+    """Return how many tensors stand in the network's own parts, whether it knows them or not."""
     return sum(
-        not name.startswith(f"{container}.") and not name.endswith("num_batches_tracked")
+        name.partition(".")[0] in network._modules
+        and not name.startswith(f"{container}.")
+        and not name.endswith("num_batches_tracked")
         for name, tensor in match.inside.items()
         if tensor.ndim
     )

@@ -107,13 +107,14 @@ def load_timm(name: str, path: Path | None, state: str | None = None) -> Network
     _require_name(timm, name)
     labels: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
-    channels = 3
+    channels, normalisation = 3, None
     if path is None:
         network, origin = _build_published(timm, name), "timm's weights"
     else:
         checkpoint = read_checkpoint(path, state=state)
         fitted = _build_with_weights(timm, name, checkpoint, path)
         network, channels, origin = fitted.network, fitted.in_channels, f"the file {path}"
+        normalisation = fitted.normalisation
         labels, said = take_labels(checkpoint.inside_labels, fitted.class_count, str(path))
         said = (*checkpoint.notes, *fitted.notes, *said)
         notes = tuple(f"{path.name}: {note}" for note in said)
@@ -124,6 +125,8 @@ def load_timm(name: str, path: Path | None, state: str | None = None) -> Network
     layer, layout = choose_layer(network, name)
     prefix = getattr(network, "num_prefix_tokens", 0) if layer.endswith("norm1") else 0
     preprocessing = convert_preprocessing(config, name)
+    if normalisation is not None:
+        preprocessing = replace(preprocessing, mean=normalisation.mean, std=normalisation.std)
     return NetworkSpec(
         name=f"{TIMM_PREFIX}{name}",
         network=network,

@@ -1,10 +1,10 @@
 """Reader of pickles in which nothing can happen: tensors are read, every other object is data.
 
 torch's own restricted reader refuses a checkpoint for one ``argparse.Namespace`` beside its
-weights. This one reads it, and is stricter where it matters: it knows the instructions of a pickle, but no
-way to import, to look up or to call what a pickle names. A name becomes an `Inert`, calling it
-another one; only torch's rebuilders of plain tensors, and Python's own containers, are made, by the
-functions below. `torch.load` lends the rest: archives, storages and memory mapping.
+weights. This one reads it, and is stricter where it matters: it knows the instructions of a pickle,
+but no way to import, to look up or to call what a pickle names. A name becomes an `Inert`, calling
+it another one; only plain tensors and Python's own containers are made, by the functions below.
+`torch.load` lends the rest: archives, storages and memory mapping.
 """
 
 from __future__ import annotations
