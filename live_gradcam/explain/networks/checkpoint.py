@@ -13,6 +13,7 @@ from torch import Tensor
 from live_gradcam.explain.networks.inert import Inert
 from live_gradcam.explain.networks.inside_labels import InsideLabels, find_labels
 from live_gradcam.explain.networks.states import choose_state, find_states
+from live_gradcam.explain.networks.training_names import belongs_to_training
 from live_gradcam.explain.networks.weight_files import (
     listed,
     objects_error,
@@ -157,9 +158,11 @@ def _copy_tensor(path: Path, name: str, tensor: Tensor) -> Tensor:
     if not tensor.is_floating_point():
         return tensor.detach().clone()
     copied = tensor.detach().to(torch.float32, copy=True).contiguous()
+    # A training run's own numbers, such as the best loss so far, may be infinite.
+    if belongs_to_training(name):
+        return copied
     # In float64 no sum of finite float32 numbers overflows, and one pass is enough.
-    # A single number is no layer's weight but a training run's: its best loss may be infinite.
-    if copied.ndim and not bool(copied.sum(dtype=torch.float64).isfinite()):
+    if not bool(copied.sum(dtype=torch.float64).isfinite()):
         raise weights_error(
             path,
             f"its tensor {name!r} holds values that are not finite",

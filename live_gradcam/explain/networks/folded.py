@@ -58,18 +58,21 @@ def _parts_of(name: str, tensors: Mapping[str, Tensor]) -> tuple[_Way, str, tupl
 
 
 def _masked(original: Tensor, mask: Tensor) -> Tensor:
-    return original * mask
+    whole: Tensor = original * mask
+    return whole
 
 
 def _weight_normed(length: Tensor, direction: Tensor) -> Tensor:
     dimensions = tuple(range(1, direction.ndim))
     norm = torch.linalg.vector_norm(direction, dim=dimensions, keepdim=True)
-    return direction * (length / norm)
+    whole: Tensor = direction * (length / norm)
+    return whole
 
 
 def _spectral_normed(original: Tensor, left: Tensor, right: Tensor) -> Tensor:
     largest = torch.dot(left, torch.mv(original.flatten(1), right))
-    return original / largest
+    whole: Tensor = original / largest
+    return whole
 
 
 _NORMED = "weight norm was folded into the weights"

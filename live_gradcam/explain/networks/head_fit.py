@@ -62,7 +62,7 @@ def fit_head(
         return _put(network, container, found)
     candidates = _heads_beside(network, places, beside)
     if len(candidates) != 1:
-        there = " and ".join(repr(each) for each in candidates)
+        there = " or ".join(repr(each) for each in candidates)
         raise NoChainError(
             f"its head could be {there}" if there else "there is no head in the file"
         )

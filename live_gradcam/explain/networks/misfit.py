@@ -90,7 +90,7 @@ def _advice(name: str, checkpoint: Checkpoint) -> str:
         if share >= _CERTAIN and own not in equal:
             return f"These are weights of {' or '.join(equal)}: add --model {best}"
         if own in equal:
-            return f"These are weights of a changed {own}. {_IN_PYTHON}"
+            return f"These are weights of a changed or wrapped {own}. {_IN_PYTHON}"
         return (
             f"The nearest network is {best} ({100 * share:.0f} % of its tensors): name the one "
             f"that they were trained for with --model. {_IN_PYTHON}"

@@ -18,7 +18,6 @@ from live_gradcam.explain.networks.folded import fold_weights
 from live_gradcam.explain.networks.head_chain import NoChainError
 from live_gradcam.explain.networks.head_fit import HeadFit, feature_count, fit_head
 from live_gradcam.explain.networks.leftovers import (
-    belongs_to_training,
     group_beside,
     left_out,
     touching,
@@ -29,6 +28,7 @@ from live_gradcam.explain.networks.own_normalisation import OwnNormalisation, fi
 from live_gradcam.explain.networks.places import Places, find_places, fit_stem
 from live_gradcam.explain.networks.spec import IMAGENET_CLASSES
 from live_gradcam.explain.networks.torchvision_networks import Family, build_network
+from live_gradcam.explain.networks.training_names import belongs_to_training
 from live_gradcam.explain.omp import short_lived_thread
 
 

@@ -203,9 +203,12 @@ class InertUnpickler:
 
     def _made(self, maker: Any, arguments: Any, *, called: bool) -> Any:  # noqa: ANN401
         """Return what a call gives: a tensor, a container, or an object as data."""
-        if not isinstance(maker, Inert) or maker.is_object or not isinstance(arguments, tuple):
+        if not isinstance(maker, Inert) or not isinstance(arguments, tuple):
             raise UnpicklingError("not a call")
         name = maker.name
+        if maker.is_object:  # whatever it is, calling it would run its code
+            self._refused[name] = None
+            return Inert(name, arguments, is_object=True)
         if name == "builtins.getattr":
             return self._member(arguments)
         if called and not may_be_called(name):
