@@ -155,6 +155,15 @@ def _read_array(value: Inert) -> Any:  # noqa: ANN401
     return np.frombuffer(numbers, array_type).tolist()
 
 
+def _read_buffer(value: Inert) -> Any:  # noqa: ANN401
+    if len(value.arguments) < 3:
+        return value
+    content, kind, shape = value.arguments[:3]
+    array = Inert(value.name, is_object=True)
+    array.state = (1, shape, kind, False, content)
+    return _read_array(array)
+
+
 def _as_bytes(content: object) -> bytes | None:
     """Return an array's bytes, which torch's pickles may hold as a text of the same length."""
     if isinstance(content, str) and all(ord(letter) < 256 for letter in content):
@@ -166,4 +175,5 @@ _READERS: Sequence[tuple[re.Pattern[str], Callable[[Inert], Any]]] = (
     (re.compile(r"pathlib\..*"), _read_path),
     (re.compile(r"numpy\.(_?core)\.multiarray\.scalar"), _read_scalar),
     (re.compile(r"numpy\.(_?core)\.multiarray\._reconstruct"), _read_array),
+    (re.compile(r"numpy\.(_?core)\.numeric\._frombuffer"), _read_buffer),
 )

@@ -9,6 +9,7 @@ import decimal
 import enum
 import fractions
 import functools
+import importlib
 import pathlib
 import random
 import types
@@ -22,18 +23,33 @@ import torch
 from torch import nn
 
 from live_gradcam.errors import ModelError
+from live_gradcam.explain.networks.checkpoint import Checkpoint, read_checkpoint
+from live_gradcam.explain.networks.inside_labels import take_labels
 from tests.explain import support
 from tests.explain.networks.own import SMALL, assert_is, changed, load, prefixed, said
 
 NETWORK = support.network(SMALL, 5)
 STATE = NETWORK.state_dict()
 OTHER = changed(STATE)
+TINY = {"conv.weight": torch.arange(54.0).reshape(2, 3, 3, 3), "fc.bias": torch.ones(2)}
 NAMES = ["ash", "birch", "cedar", "dogwood", "elm"]
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "w.pth"
+
+
+def saved(path: Path, content: object, **options: Any) -> Checkpoint:
+    """Save a checkpoint with `torch.save` and read it."""
+    torch.save(content, path, **options)
+    return read_checkpoint(path)
+
+
+def assert_tiny(checkpoint: Checkpoint) -> None:
+    assert list(checkpoint.tensors) == list(TINY)
+    for name, tensor in TINY.items():
+        torch.testing.assert_close(checkpoint.tensors[name], tensor)
 
 
 @pytest.mark.parametrize(
@@ -78,12 +94,10 @@ BESIDE = {
 
 
 @pytest.mark.parametrize("prefix", ["", "model.", "lit.net."])
-@pytest.mark.parametrize("name", BESIDE)
-def test_what_training_alone_needs_is_left_out_and_said(path: Path, name: str, prefix: str) -> None:
-    content = {"state_dict": {name: BESIDE[name], **prefixed(prefix, STATE)}, "epoch": 3}
-    spec = load(path, content)
+def test_what_training_alone_needs_is_left_out_and_said(path: Path, prefix: str) -> None:
+    spec = load(path, {"state_dict": {**BESIDE, **prefixed(prefix, STATE)}, "epoch": 3})
     assert_is(spec, NETWORK)
-    said(spec, f"1 entry was left out, {name!r}")
+    said(spec, f"{len(BESIDE)} entries were left out, e.g. 'criterion.weight'")
 
 
 @pytest.mark.parametrize(
@@ -95,9 +109,10 @@ def test_what_training_alone_needs_is_left_out_and_said(path: Path, name: str, p
 )
 def test_state_dicts_are_found_under_any_key(path: Path, key: str) -> None:
     optimizer = {"state": {0: {"exp_avg": torch.ones(3)}}, "param_groups": [{"lr": 0.1}]}
-    spec = load(path, {"epoch": 7, "optimizer": optimizer, key: STATE})
-    assert_is(spec, NETWORK)
-    said(spec, f"under {key!r}")
+    checkpoint = saved(path, {"epoch": 7, "optimizer": optimizer, key: TINY})
+    assert_tiny(checkpoint)
+    assert checkpoint.state == key
+    assert f"under {key!r}" in checkpoint.notes[0]
 
 
 @pytest.mark.parametrize(
@@ -263,21 +278,21 @@ OBJECTS: dict[str, Any] = {
 @pytest.mark.parametrize("legacy", [False, True], ids=["zip", "legacy"])
 @pytest.mark.parametrize("kind", OBJECTS)
 def test_objects_beside_the_tensors_are_skipped(path: Path, kind: str, legacy: bool) -> None:
-    content = {"state_dict": STATE, "beside": OBJECTS[kind], "list": [OBJECTS[kind]]}
-    assert_is(load(path, content, _use_new_zipfile_serialization=not legacy), NETWORK)
+    content = {"state_dict": TINY, "beside": OBJECTS[kind], "list": [OBJECTS[kind]]}
+    assert_tiny(saved(path, content, _use_new_zipfile_serialization=not legacy))
 
 
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
 @pytest.mark.parametrize("legacy", [False, True], ids=["zip", "legacy"])
 def test_pickles_of_every_protocol_are_read(path: Path, protocol: int, legacy: bool) -> None:
-    spec = load(
+    checkpoint = saved(
         path,
-        {"state_dict": STATE, "classes": np.array(NAMES), **OBJECTS},
+        {"state_dict": TINY, "classes": np.array(NAMES), **OBJECTS},
         pickle_protocol=protocol,
         _use_new_zipfile_serialization=not legacy,
     )
-    assert_is(spec, NETWORK)
-    assert spec.labels == tuple(NAMES)
+    assert_tiny(checkpoint)
+    assert checkpoint.labels == NAMES
 
 
 LABELS: dict[str, Any] = {
@@ -299,19 +314,25 @@ LABELS: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("key", LABELS)
-def test_labels_inside_the_file_are_taken_and_said(path: Path, key: str) -> None:
-    spec = load(path, {"state_dict": STATE, "epoch": 1, key: LABELS[key]})
+def test_labels_inside_the_file_are_found(path: Path, key: str) -> None:
+    found = saved(path, {"state_dict": TINY, "epoch": 1, key: LABELS[key]}).inside_labels
+    names, notes = take_labels(found, 5, str(path))
+    assert names == tuple(NAMES)
+    assert f"the names of the classes were found under {key!r}" in notes[0]
+
+
+def test_labels_inside_the_file_are_the_networks(path: Path) -> None:
+    spec = load(path, {"state_dict": STATE, "hyper_parameters": {"classes": NAMES}})
     assert spec.labels == tuple(NAMES)
-    said(spec, "the names of the classes were found under", repr(key))
+    said(spec, "found under 'hyper_parameters' > 'classes'")
 
 
 @pytest.mark.parametrize(
     "value", [5, ["a"], [0, 1, 2, 3, 4], {"a": "b"}, {"classes": 5}, nn.Linear(2, 2)], ids=repr
 )
 def test_what_is_no_list_of_this_networks_classes_is_not_taken(path: Path, value: object) -> None:
-    spec = load(path, {"state_dict": STATE, "classes": value})
-    assert_is(spec, NETWORK)
-    assert spec.labels is None
+    checkpoint = saved(path, {"state_dict": TINY, "classes": value})
+    assert take_labels(checkpoint.inside_labels, 5, str(path))[0] is None
 
 
 def test_names_for_another_number_of_classes_are_left_out_and_said(path: Path) -> None:
@@ -321,10 +342,11 @@ def test_names_for_another_number_of_classes_are_left_out_and_said(path: Path) -
 
 
 def test_weights_kept_in_parts_are_put_together(path: Path) -> None:
-    from torch.nn.utils import parametrizations, prune
+    from torch.nn.utils import parametrizations
 
-    network = support.network(SMALL, 5)
-    stage: Any = network.get_submodule("stage2.0.branch1")
+    prune: Any = importlib.import_module("torch.nn.utils.prune")
+    network: Any = support.network(SMALL, 5)
+    stage = network.stage2[0].branch1
     prune.l1_unstructured(stage[0], "weight", 0.5)
     prune.l1_unstructured(network.fc, "weight", 0.3)
     parametrizations.weight_norm(stage[2])
