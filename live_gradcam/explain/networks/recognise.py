@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from live_gradcam.explain.networks.checkpoint import Checkpoint, read_checkpoint
 from live_gradcam.explain.networks.inside_labels import take_labels
 from live_gradcam.explain.networks.matching import Match, match_names
-from live_gradcam.explain.networks.places import find_places
+from live_gradcam.explain.networks.places import Places, find_places
 from live_gradcam.explain.networks.spec import IMAGENET_CLASSES
 from live_gradcam.explain.networks.torchvision_networks import build_network, network_names
 from live_gradcam.explain.omp import short_lived_thread
@@ -73,14 +73,15 @@ def _share(name: str, tensors: Mapping[str, Tensor]) -> float:
     places = find_places(network)
     body = places.body(network)
     match = match_names(body, tensors)
-    return match.share * len(body) / max(len(body), _own_count(network, places.container, match))
+    return match.share * len(body) / max(len(body), _own_count(network, places, match))
 
 
-def _own_count(network: nn.Module, container: str, match: Match) -> int:
-    """Return how many tensors stand in the network's own parts, whether it knows them or not."""
+def _own_count(network: nn.Module, places: Places, match: Match) -> int:
+    """Return how many tensors stand in the body's own parts, whether it knows them or not."""
+    skipped = tuple(f"{each}." for each in (places.stem, places.container))
     return sum(
         name.partition(".")[0] in network._modules
-        and not name.startswith(f"{container}.")
+        and not name.startswith(skipped)
         and not name.endswith("num_batches_tracked")
         for name, tensor in match.inside.items()
         if tensor.ndim

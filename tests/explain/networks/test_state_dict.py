@@ -30,12 +30,12 @@ def test_weights_of_another_network_name_the_tensors(own_weights: Path, name: st
 
 def test_a_tensor_of_another_shape_names_both_shapes(tmp_path: Path) -> None:
     state = support.network("squeezenet1_1", 7).state_dict()
-    state["features.0.weight"] = torch.zeros(64, 1, 3, 3)
-    torch.save(state, tmp_path / "grey.pth")
+    state["features.3.squeeze.weight"] = torch.zeros(16, 32, 1, 1)
+    torch.save(state, tmp_path / "thin.pth")
     with pytest.raises(
-        ModelError, match=r"features\.0\.weight is \(64, 1, 3, 3\), not \(64, 3, 3, 3\)"
+        ModelError, match=r"features\.3\.squeeze\.weight is \(16, 32, 1, 1\), not \(16, 64, 1, 1\)"
     ):
-        load_classifier("squeezenet1_1", weights=tmp_path / "grey.pth")
+        load_classifier("squeezenet1_1", weights=tmp_path / "thin.pth")
 
 
 def test_a_missing_and_an_unknown_tensor_are_refused(tmp_path: Path) -> None:
