@@ -34,9 +34,10 @@ if TYPE_CHECKING:
     from live_gradcam.evaluate.values import EvaluationResult
     from live_gradcam.explain.classifier import Classifier
     from live_gradcam.explain.explainer import Explainer
-    from live_gradcam.explain.layers import Layer, list_layers
+    from live_gradcam.explain.layers import list_layers
     from live_gradcam.explain.load import load_classifier
     from live_gradcam.explain.preprocess import Preprocessing
+    from live_gradcam.explain.seen_layers import Layer
     from live_gradcam.images import read_image
     from live_gradcam.painter import Painter
     from live_gradcam.pipeline import RunOptions, Summary, run_offline
@@ -49,46 +50,32 @@ if TYPE_CHECKING:
 
     __version__: str
 
-_HOMES = {
-    "Classifier": "explain.classifier",
-    "Dataset": "evaluate.dataset",
-    "DeviceError": "errors",
-    "Evaluation": "evaluate.evaluation",
-    "EvaluationOptions": "evaluate.options",
-    "EvaluationResult": "evaluate.values",
-    "Explainer": "explain.explainer",
-    "Explanation": "values",
-    "Frame": "values",
-    "Layer": "explain.layers",
-    "LiveGradcamError": "errors",
-    "LiveSource": "capture.source",
-    "MemorySink": "show.memory",
-    "ModelError": "errors",
-    "OverlayOptions": "show.overlay",
-    "Painter": "painter",
-    "Prediction": "values",
-    "Preprocessing": "explain.preprocess",
-    "Region": "values",
-    "RunOptions": "pipeline",
-    "SceneSource": "capture.scene",
-    "Sink": "show.sink",
-    "SinkError": "errors",
-    "Source": "capture.source",
-    "SourceError": "errors",
-    "SourceInfo": "values",
-    "Summary": "pipeline",
-    "UsageError": "errors",
-    "draw": "show.overlay",
-    "list_layers": "explain.layers",
-    "load_classifier": "explain.load",
-    "open_dataset": "evaluate.dataset",
-    "open_sink": "show.open",
-    "open_source": "capture.open",
-    "read_image": "images",
-    "run_evaluation": "evaluate.evaluation",
-    "run_offline": "pipeline",
-    "run_session": "session",
+_NAMES = {
+    "capture.open": "open_source",
+    "capture.scene": "SceneSource",
+    "capture.source": "LiveSource Source",
+    "errors": "DeviceError LiveGradcamError ModelError SinkError SourceError UsageError",
+    "evaluate.dataset": "Dataset open_dataset",
+    "evaluate.evaluation": "Evaluation run_evaluation",
+    "evaluate.options": "EvaluationOptions",
+    "evaluate.values": "EvaluationResult",
+    "explain.classifier": "Classifier",
+    "explain.explainer": "Explainer",
+    "explain.layers": "list_layers",
+    "explain.load": "load_classifier",
+    "explain.preprocess": "Preprocessing",
+    "explain.seen_layers": "Layer",
+    "images": "read_image",
+    "painter": "Painter",
+    "pipeline": "RunOptions Summary run_offline",
+    "session": "run_session",
+    "show.memory": "MemorySink",
+    "show.open": "open_sink",
+    "show.overlay": "OverlayOptions draw",
+    "show.sink": "Sink",
+    "values": "Explanation Frame Prediction Region SourceInfo",
 }
+_HOMES = {name: home for home, names in _NAMES.items() for name in names.split()}
 
 __all__ = [
     "Classifier",

@@ -11,10 +11,11 @@ from typing import Any
 from live_gradcam.capture.source import Source
 from live_gradcam.errors import LiveGradcamError
 from live_gradcam.pipeline import Summary
+from live_gradcam.pool import pool_beside
 from live_gradcam.session.background import BackgroundTasks
 from live_gradcam.session.config import SessionConfig
 from live_gradcam.session.controller import Controller
-from live_gradcam.session.explainers import RequestedExplainers, make_pool
+from live_gradcam.session.explainers import RequestedExplainers
 from live_gradcam.session.feeds import Feed, FeedReport, make_endless_feed, make_feed
 from live_gradcam.session.metrics import SessionMetrics
 from live_gradcam.session.outputs import Writer, describe_failure
@@ -40,6 +41,7 @@ _LOOK_EVERY_SECONDS = 0.25
 _STOP_SECONDS = 0.7
 _BEGIN_AGAIN_SECONDS = 1.0
 _EMPTY_SIZE = (1280, 720)
+_KEPT = 4  # explainers of other layers, methods and weights
 
 
 class Session:
@@ -53,7 +55,7 @@ class Session:
         self._config = config
         state = config.first_state()
         on_forwards = config.forwards.update if config.forwards is not None else None
-        self._pool = make_pool(config.explainer, on_forwards=on_forwards)
+        self._pool = pool_beside(config.explainer, keep=_KEPT, on_forwards=on_forwards)
         self._explainers = RequestedExplainers(self._pool)
         self._controller = Controller(state, self._explainers, on_state=config.on_state)
         self._renderer = Renderer(smooth=config.smoothed)
@@ -81,7 +83,7 @@ class Session:
         """Show, obey and write until somebody ends it; see `run_session` for what it raises."""
         config, metrics = self._config, self._metrics
         window: Window | None = None
-        with Writer(config.sinks, metrics.stage_clock) as writer:
+        with Writer(config.sinks, metrics.stage_clock, config.stop) as writer:
             try:
                 self._worker.start()
                 if config.window_title is not None:
@@ -93,14 +95,11 @@ class Session:
                 while not self._is_over():
                     self._run_once(window, writer)
             finally:
-                self._worker.stop(_STOP_SECONDS)
-                self._feed.close()
-                if window is not None:
-                    window.close()
-                self._background.close()
-                self._pool.close()
-                if self._own_source is not None:
-                    self._own_source.close()
+                try:
+                    if config.stop.requested:
+                        writer.close()  # first of all: there is little time
+                finally:
+                    self._close(window)
         report = self._earlier_feeds + self._feed.report
         return Summary(
             frames=metrics.frames,
@@ -112,6 +111,16 @@ class Session:
             dropped=report.dropped,
             latency=metrics.latency,
         )
+
+    def _close(self, window: Window | None) -> None:
+        self._worker.stop(_STOP_SECONDS)
+        self._feed.close()
+        if window is not None:
+            window.close()
+        self._background.close()
+        self._pool.close()
+        if self._own_source is not None:
+            self._own_source.close()
 
     def _is_over(self) -> bool:
         limit = self._config.options.max_frames
@@ -357,9 +366,10 @@ class Session:
             reading = None  # it is about another class than the one that is shown
         moving = info is not None and info.kind != "pictures"
         fps, latency_ms = self._metrics.current(moving=moving)
+        measured = self._config.options.show_rate
         figures = Figures(
-            fps=fps,
-            latency_ms=latency_ms,
+            fps=fps if measured else None,
+            latency_ms=latency_ms if measured else None,
             dropped=self._feed.report.dropped,
             banner=self._feed.banner,
             capture=describe_capture(info),

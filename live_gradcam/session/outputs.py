@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import queue
 import time
@@ -10,12 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
-from typing_extensions import Self
+from typing_extensions import Self, override
 
+from live_gradcam.closeable import Closeable
 from live_gradcam.errors import SinkError
+from live_gradcam.lifecycle import StopToken
 from live_gradcam.os_errors import cannot_write
 from live_gradcam.show.images import write_image
 from live_gradcam.show.recorder import VideoSink
@@ -30,7 +30,7 @@ _FINISH_SECONDS = 60.0
 _NAME = "live-gradcam"
 
 
-class Writer:
+class Writer(Closeable):
     """Writes every frame to sinks in a thread of its own, in order and without loss.
 
     A context manager: the thread runs inside it, and the end finalises the sinks.
@@ -38,9 +38,13 @@ class Writer:
     Args:
         sinks: Closed at the end in every case.
         clock: Collects the duration for each frame, under ``write``.
+        stop: Where it asks for the end, what waits is written to none of the sinks.
     """
 
-    def __init__(self, sinks: Sequence[Sink], clock: StageClock) -> None:
+    def __init__(
+        self, sinks: Sequence[Sink], clock: StageClock, stop: StopToken | None = None
+    ) -> None:
+        self._stop = stop or StopToken()
         self._sinks = sinks
         self._clock = clock
         self._items: Channel[tuple[Frame, Image | None, Explanation, Mapping[str, Any]]] = Channel(
@@ -81,31 +85,26 @@ class Writer:
         with closing_sinks(self._sinks):
             self._items.close()
             self._workers.join()
+            self._stop.be_patient()
             self._workers.reraise()
+        self._stop.be_patient(0)
 
+    @override
     def __enter__(self) -> Self:
         if self._sinks:
             self._workers.start("write", self._write_items)
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if exc is None:
-            self.close()
-            return
-        # A failure to finalise must not hide why we are leaving.
-        with contextlib.suppress(Exception):
-            self.close()
-
     def _write_items(self) -> None:
         for frame, rendered, explanation, extra in self._items:
+            if self._stop.requested:
+                self._items.abort()
+                return
             began = time.perf_counter()
+            self._stop.be_patient()
             for sink in self._sinks:
                 sink.write(frame, rendered, explanation, extra=extra)
+            self._stop.be_patient(0)
             self._clock.add("write", (time.perf_counter() - began) * 1000.0)
 
 
@@ -207,11 +206,7 @@ def fresh_paths(
 
 
 def save_snapshot(
-    folder: Path,
-    frame: Frame,
-    rendered: Image,
-    explanation: Explanation,
-    extra: Mapping[str, Any],
+    folder: Path, frame: Frame, rendered: Image, explanation: Explanation, extra: Mapping[str, Any]
 ) -> Path:
     """Write the rendered image as PNG and its record as JSON.
 

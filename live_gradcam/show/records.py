@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeAlias
 
 from live_gradcam.errors import SinkError
 from live_gradcam.os_errors import cannot_write
-from live_gradcam.show.sink import Sink
+from live_gradcam.show.sink import Extra, Sink
 from live_gradcam.values import Explanation, Frame, Image
 
 RecordFormat: TypeAlias = Literal["jsonl", "csv"]
@@ -36,16 +36,17 @@ def record(
         extra: More keys at the end, e.g. of the truth meter.
 
     Returns:
-        ``index``, ``pts_seconds``, ``source``, ``explained`` (class index of the shown map, or
-        ``None``), ``method`` (that made the map), ``predictions`` (best first: ``class_index``,
-        ``label``, ``logit``, ``probability``), ``region`` (``[x, y, width, height]`` in frame
-        pixels) and ``timings_ms``.
+        ``index``, ``pts_seconds``, ``original_pts_seconds`` (the source's own), ``source``,
+        ``explained`` (class index of the shown map, or ``None``), ``method`` (that made the map),
+        ``predictions`` (best first: ``class_index``, ``label``, ``logit``, ``probability``),
+        ``region`` (``[x, y, width, height]`` in frame pixels) and ``timings_ms``.
         Numbers that are not finite are ``None``.
     """
     content: dict[str, Any] = _finite(
         {
             "index": frame.index,
             "pts_seconds": frame.pts_seconds,
+            "original_pts_seconds": frame.pts_seconds + frame.start_seconds,
             "source": frame.source,
             "explained": explanation.explained[0] if explanation.explained else None,
             "method": explanation.method,
@@ -143,12 +144,7 @@ class RecordSink(Sink):
         return f"{self._where} ({self._count} {'record' if self._count == 1 else 'records'})"
 
     def write(
-        self,
-        frame: Frame,
-        rendered: Image | None,
-        explanation: Explanation,
-        *,
-        extra: Mapping[str, Any] | None = None,
+        self, frame: Frame, rendered: Image | None, explanation: Explanation, *, extra: Extra = None
     ) -> None:
         """Write one record; the rendered image does not matter.
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
+
+from live_gradcam.explain.preprocess import Preprocessing
 
 _MEANS = frozenset({"mean", "pixel_mean", "image_mean", "img_mean", "_mean", "norm_mean", "mu"})
 _STDS = frozenset({"std", "pixel_std", "image_std", "img_std", "_std", "norm_std", "sigma"})
@@ -28,6 +30,13 @@ class OwnNormalisation:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     names: frozenset[str]
+
+    def apply(self, preprocessing: Preprocessing) -> Preprocessing:
+        """Return a preprocessing with this normalisation in place of its own."""
+        count = len(self.mean)
+        if count != len(preprocessing.planes):
+            preprocessing = preprocessing.for_channels(count)
+        return replace(preprocessing, mean=self.mean, std=self.std, value_range=(0.0, 1.0))
 
     @property
     def note(self) -> str:

@@ -8,10 +8,8 @@ read by `checkpoint.read_checkpoint`, never by timm.
 from __future__ import annotations
 
 import importlib
-import math
 from collections.abc import Mapping
 from dataclasses import replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +20,7 @@ from live_gradcam.explain.networks.checkpoint import Checkpoint, read_checkpoint
 from live_gradcam.explain.networks.download import cached_path, require_server
 from live_gradcam.explain.networks.inside_labels import take_labels
 from live_gradcam.explain.networks.places import Places
+from live_gradcam.explain.networks.preprocessing_files import convert_timm
 from live_gradcam.explain.networks.spec import (
     IMAGENET_CLASSES,
     TIMM_PREFIX,
@@ -32,6 +31,7 @@ from live_gradcam.explain.networks.state_dict import FittedNetwork, fit_weights
 from live_gradcam.explain.omp import short_lived_thread, single_threaded
 from live_gradcam.explain.preprocess import Preprocessing
 from live_gradcam.explain.tracing import keep_whole
+from live_gradcam.wording import did_you_mean
 
 _SAFE_FILE = "model.safetensors"
 
@@ -118,27 +118,39 @@ def load_timm(name: str, path: Path | None, state: str | None = None) -> Network
         labels, said = take_labels(checkpoint.inside_labels, fitted.class_count, str(path))
         said = (*checkpoint.notes, *fitted.notes, *said)
         notes = tuple(f"{path.name}: {note}" for note in said)
+    spec = describe_timm(network, name)
+    if normalisation is not None:
+        spec = replace(spec, preprocessing=normalisation.apply(spec.preprocessing))
+    labels = labels if labels is not None else _imagenet_labels(timm, network)
+    return replace(spec, labels=labels, origin=origin, in_channels=channels, notes=notes)
+
+
+def describe_timm(network: nn.Module, name: str) -> NetworkSpec:
+    """Describe a network that timm built: its layer and its preprocessing.
+
+    Args:
+        network: Put into evaluation mode.
+        name: timm's name.
+
+    Raises:
+        ModelError: It cannot be explained, or its preprocessing has no equivalent.
+    """
+    timm = _import_timm(name)
     network = network.eval().requires_grad_(False)
     config = timm.data.resolve_data_config(model=network)
-    if config["crop_mode"] == "squash":
-        notes += ("it was trained on whole pictures squeezed into the square: --view stretch",)
     layer, layout = choose_layer(network, name)
     prefix = getattr(network, "num_prefix_tokens", 0) if layer.endswith("norm1") else 0
     preprocessing = convert_preprocessing(config, name)
-    if normalisation is not None:
-        preprocessing = replace(preprocessing, mean=normalisation.mean, std=normalisation.std)
     return NetworkSpec(
         name=f"{TIMM_PREFIX}{name}",
         network=network,
         layer=layer,
-        labels=labels if labels is not None else _imagenet_labels(timm, network),
+        labels=None,
         preprocessing=preprocessing,
-        origin=origin,
-        probe_size=preprocessing.crop_size,
+        origin="timm",
+        probe_size=preprocessing.input_size,
         layout=layout,
         prefix_tokens=None if layout == "maps" else prefix,
-        in_channels=channels,
-        notes=notes,
     )
 
 
@@ -183,28 +195,7 @@ def convert_preprocessing(config: Mapping[str, Any], name: str) -> Preprocessing
     Raises:
         ModelError: `Preprocessing` has no equivalent of the transform.
     """
-    channels, height, width = config["input_size"]
-    what, where = "cannot use the preprocessing", f"of timm:{name}"
-    if channels != 3 or height != width:
-        cause = f"its pictures have {channels} channels and {width}x{height} pixels"
-        raise ModelError(what, where, cause, "Choose a network for square colour pictures")
-    whole = config["crop_mode"] == "squash" and config["crop_pct"] == 1
-    if config["crop_mode"] != "center" and not whole:
-        raise ModelError(what, where, f"its crop mode {config['crop_mode']!r} is not supported")
-    if config["interpolation"] not in ("bilinear", "bicubic"):
-        cause = f"its interpolation {config['interpolation']!r} is not supported"
-        raise ModelError(what, where, cause)
-    red, green, blue = config["mean"]
-    mean = (float(red), float(green), float(blue))
-    red, green, blue = config["std"]
-    return Preprocessing(
-        # timm rounds down, too; an image that is squeezed is not cropped.
-        resize_size=math.floor(height / config["crop_pct"]),
-        crop_size=height,
-        mean=mean,
-        std=(float(red), float(green), float(blue)),
-        interpolation=config["interpolation"],
-    )
+    return convert_timm(config, f"of timm:{name}").apply(Preprocessing())
 
 
 def _import_timm(name: str) -> Any:  # noqa: ANN401 - an optional library without types
@@ -224,8 +215,7 @@ def _require_name(timm: Any, name: str) -> None:  # noqa: ANN401
     tags = [each for each in timm.list_pretrained(f"{base}.*")]
     if base in known and (not tag or name in tags):
         return
-    near = get_close_matches(name, tags if base in known else known, 3, 0.5)
-    hint = f"Did you mean {' or '.join(f'timm:{each}' for each in near)}? " if near else ""
+    hint = did_you_mean(name, tags if base in known else known, prefix="timm:")
     raise ModelError(
         "unknown model",
         f"timm:{name}",
