@@ -32,11 +32,17 @@ def changed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def load(
-    path: Path, content: object, name: str = SMALL, *, state: str | None = None, **options: Any
+    path: Path,
+    content: object,
+    name: str = SMALL,
+    *,
+    state: str | None = None,
+    preprocessing: Mapping[str, Any] | None = None,
+    **options: Any,
 ) -> NetworkSpec:
     """Save a checkpoint with `torch.save` and find the network with its weights."""
     torch.save(content, path, **options)
-    return find_network(name, path, LoadOptions(state=state), None)
+    return find_network(name, path, LoadOptions(state=state, preprocessing=preprocessing), None)
 
 
 def alive(module: nn.Module, seed: int = 0) -> nn.Module:

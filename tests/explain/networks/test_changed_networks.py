@@ -246,8 +246,11 @@ def test_first_convolutions_of_other_channels_are_read(
     )
     parent, _, child = stem.rpartition(".")
     setattr(network.get_submodule(parent), child, new)
-    spec = load(path, prefixed("model.", network.state_dict()), name)
+    named = {2: {"channels": "gray+gray"}, 6: {"channels": "rgb+rgb"}}.get(channels)
+    state = prefixed("model.", network.state_dict())
+    spec = load(path, state, name, preprocessing=named)
     assert_is(spec, network, channels=channels)
+    assert len(spec.preprocessing.planes) == channels
     said(spec, f"reads {channels} channel")
 
 
