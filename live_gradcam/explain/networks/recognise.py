@@ -11,10 +11,11 @@ from torch import Tensor, nn
 
 from live_gradcam.explain.networks.checkpoint import Checkpoint, read_checkpoint
 from live_gradcam.explain.networks.inside_labels import take_labels
-from live_gradcam.explain.networks.matching import Match, match_names
+from live_gradcam.explain.networks.matching import STEM, Match, match_names
 from live_gradcam.explain.networks.places import Places, find_places
 from live_gradcam.explain.networks.spec import IMAGENET_CLASSES
 from live_gradcam.explain.networks.torchvision_networks import build_network, network_names
+from live_gradcam.explain.networks.training_names import belongs_to_training
 from live_gradcam.explain.omp import short_lived_thread
 
 # A part of the names that only one family has, and a pattern of that family's networks.
@@ -132,16 +133,16 @@ def describe_checkpoint(path: Path, *, state: str | None = None) -> CheckpointRe
     checkpoint = read_checkpoint(path, state=state)
     tensors = checkpoint.tensors
     nearest = tuple(recognise(checkpoint))
-    count = class_count(tensors)
+    prefix, count, channels = _fitted(nearest, tensors)
     labels, said = take_labels(checkpoint.inside_labels, count or 0, str(path))
     return CheckpointReport(
         states=checkpoint.states,
         state=checkpoint.state,
         tensor_count=len(tensors),
         parameter_count=sum(tensor.numel() for tensor in tensors.values()),
-        prefix=_prefix(nearest, tensors),
+        prefix=prefix,
         nearest=nearest,
-        in_channels=in_channels(tensors),
+        in_channels=channels,
         class_count=count,
         labels=labels,
         examples=examples(tensors),
@@ -149,16 +150,31 @@ def describe_checkpoint(path: Path, *, state: str | None = None) -> CheckpointRe
     )
 
 
-def _prefix(nearest: tuple[tuple[str, float], ...], tensors: Mapping[str, Tensor]) -> str:
+def _fitted(
+    nearest: tuple[tuple[str, float], ...], tensors: Mapping[str, Tensor]
+) -> tuple[str, int | None, int | None]:
+    """Return the prefix, the number of classes and that of channels, by the nearest network."""
     if not nearest:
-        return ""
+        return "", class_count(tensors), in_channels(tensors)
     network = build_network(nearest[0][0], IMAGENET_CLASSES)
-    return match_names(find_places(network).body(network), tensors).prefix
+    places = find_places(network)
+    match = match_names(places.body(network), tensors)
+    head = {n: t for n, t in match.inside.items() if n.startswith(f"{places.container}.")}
+    stem = {n: t for n, t in match.inside.items() if n.startswith((f"{places.stem}.", STEM))}
+    return (
+        match.prefix,
+        class_count(head) or class_count(tensors),
+        in_channels(stem) or in_channels(tensors),
+    )
 
 
 def class_count(tensors: Mapping[str, Tensor]) -> int | None:
     """Return the number of scores of the last layer in a state dict; ``None`` if there is none."""
-    last = [t for name, t in tensors.items() if name.endswith("weight") and t.ndim in (2, 4)]
+    last = [
+        tensor
+        for name, tensor in tensors.items()
+        if name.endswith("weight") and tensor.ndim in (2, 4) and not belongs_to_training(name)
+    ]
     return int(last[-1].shape[0]) if last else None
 
 
