@@ -45,7 +45,14 @@ if TYPE_CHECKING:
     from live_gradcam.show.open import open_sink
     from live_gradcam.show.overlay import OverlayOptions, draw
     from live_gradcam.show.sink import Sink
-    from live_gradcam.values import Explanation, Frame, Prediction, Region, SourceInfo
+    from live_gradcam.values import (
+        Explanation,
+        Frame,
+        OutputKind,
+        Prediction,
+        Region,
+        SourceInfo,
+    )
 
     __version__: str
 
@@ -64,6 +71,7 @@ _HOMES = {
     "LiveSource": "capture.source",
     "MemorySink": "show.memory",
     "ModelError": "errors",
+    "OutputKind": "values",
     "OverlayOptions": "show.overlay",
     "Painter": "painter",
     "Prediction": "values",
@@ -105,6 +113,7 @@ __all__ = [
     "LiveSource",
     "MemorySink",
     "ModelError",
+    "OutputKind",
     "OverlayOptions",
     "Painter",
     "Prediction",

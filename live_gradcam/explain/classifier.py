@@ -11,17 +11,20 @@ from collections import OrderedDict
 from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
+from live_gradcam.choices import DEFAULT_OUTPUT, DEFAULT_THRESHOLD, OutputChoice
 from live_gradcam.errors import ModelError
 from live_gradcam.explain.cutting.cut import Cut, cut_network
 from live_gradcam.explain.cutting.layouts import check_layout, fit_parts, probe, probe_pixels
 from live_gradcam.explain.heads import Head
-from live_gradcam.explain.networks.labels import Labels, find_class, resolve_labels
+from live_gradcam.explain.networks.labels import Labels, find_class
 from live_gradcam.explain.networks.spec import LayoutChoice, NetworkSpec
-from live_gradcam.explain.omp import short_lived_thread
+from live_gradcam.explain.omp import in_short_lived_thread, short_lived_thread
+from live_gradcam.explain.outputs import Adapted, OutputWish, adapt, check_output, name_outputs
 from live_gradcam.explain.preprocess import Preprocessing
 from live_gradcam.explain.tracing import find_layer
+from live_gradcam.values import OutputKind
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,6 +40,7 @@ class Classifier:
             ``(N, C, h, w)``, channels-last maps ``(N, h, w, C)`` or tokens ``(N, T, C)``.
         head: From the activations to logits and to evidence.
         weights_origin: Source of the weights, as a short sentence.
+        output: Meaning of the logits; it says what the probabilities are.
         notes: One sentence for each thing that had to be interpreted.
     """
 
@@ -47,6 +51,7 @@ class Classifier:
     trunk: nn.Module
     head: Head
     weights_origin: str = "weights of the given module"
+    output: OutputKind = OutputKind()
     notes: tuple[str, ...] = ()
 
     @property
@@ -83,6 +88,9 @@ class Classifier:
         name: str = "custom",
         layout: LayoutChoice = "auto",
         prefix_tokens: int | None = None,
+        output: OutputChoice = DEFAULT_OUTPUT,
+        output_name: str | int | None = None,
+        threshold: float = DEFAULT_THRESHOLD,
     ) -> Classifier:
         """Make a classifier from any network that `torch.fx` can trace.
 
@@ -103,13 +111,25 @@ class Classifier:
                 ``(N, T, C)``, row by row; ``"auto"`` tells them by their shape.
             prefix_tokens: Number of tokens before those of the patches (a class token, registers);
                 ``None`` takes what is left over of the largest square that fits.
+            output: Meaning of what the module puts out: scores of which one class is true
+                (``"softmax"``) or of which each is true or not (``"sigmoid"``; a single one is
+                binary and has two sides), ``"probabilities"`` already, or ``"raw"`` numbers, such
+                as those of a regression. ``"auto"`` takes what can be proven by the last
+                operations, and for one output that it is binary, for several ``"softmax"``. A
+                squashing inside is cut off, so that evidence is of logits.
+            output_name: Name or index of the logits where the module puts out a tuple, a
+                dictionary or a dataclass; ``None`` finds them by name and shape.
+            threshold: Probability above which a class is true; of a binary module it decides which
+                side is predicted.
 
         Raises:
             ModelError: The layer does not exist or does not cut the network in two, the layout is
-                not the layer's, or the number of labels is not the number of classes.
-            UsageError: There is no such layout.
+                not the layer's, the number of labels is not the number of classes, or the output
+                is not what it is said to be.
+            UsageError: There is no such layout or output, or the threshold is no probability.
         """
         check_layout(layout, prefix_tokens)
+        check_output(output, threshold)
         preprocessing = preprocessing or Preprocessing()
         return build_classifier(
             NetworkSpec(
@@ -122,6 +142,9 @@ class Classifier:
                 probe_size=preprocessing.crop_size,
                 layout=layout,
                 prefix_tokens=prefix_tokens,
+                output=output,
+                output_name=output_name,
+                threshold=threshold,
             )
         )
 
@@ -137,6 +160,9 @@ class Classifier:
         name: str = "custom",
         layout: LayoutChoice = "auto",
         prefix_tokens: int | None = None,
+        output: OutputChoice = DEFAULT_OUTPUT,
+        output_name: str | int | None = None,
+        threshold: float = DEFAULT_THRESHOLD,
     ) -> Classifier:
         """Make a classifier from a network that is in two parts already.
 
@@ -148,11 +174,16 @@ class Classifier:
             name: As for `from_module`.
             layout: As for `from_module`, of the trunk's output.
             prefix_tokens: As for `from_module`.
+            output: As for `from_module`, of the head's output.
+            output_name: As for `from_module`.
+            threshold: As for `from_module`.
 
         Raises:
             ModelError: The parts do not fit each other, or the labels do not fit the classes.
+            UsageError: As for `from_module`.
         """
         check_layout(layout, prefix_tokens)
+        check_output(output, threshold)
         preprocessing = preprocessing or Preprocessing()
         cut = Cut(_frozen_copy(trunk), _frozen_copy(head))
         spec = NetworkSpec(
@@ -165,8 +196,13 @@ class Classifier:
             probe_size=preprocessing.crop_size,
             layout=layout,
             prefix_tokens=prefix_tokens,
+            output=output,
+            output_name=output_name,
+            threshold=threshold,
         )
-        return _assemble(spec, cut)
+        values = probe(cut, spec.layer, spec.probe_size)
+        adapted = adapt(cut.head, values, _wish(spec), name=name)
+        return _assemble(spec, replace(cut, head=adapted.network), adapted)
 
 
 def build_classifier(spec: NetworkSpec) -> Classifier:
@@ -180,8 +216,18 @@ def build_classifier(spec: NetworkSpec) -> Classifier:
             not fit the classes.
     """
     layer = find_layer(spec.network, spec.layer)
-    cut = cut_network(spec.network, layer, carry=spec.layout != "nchw")
-    return _assemble(replace(spec, layer=layer), cut)
+    pixels = probe_pixels(spec.probe_size)
+    adapted = in_short_lived_thread(
+        lambda: adapt(spec.network, pixels, _wish(spec), name=spec.name, layer=layer)
+    )
+    cut = cut_network(adapted.network, layer, carry=spec.layout != "nchw")
+    return _assemble(replace(spec, layer=layer), cut, adapted)
+
+
+def _wish(spec: NetworkSpec) -> OutputWish:
+    return OutputWish(
+        choice=spec.output, name=spec.output_name, threshold=spec.threshold, labels=spec.labels
+    )
 
 
 def _frozen_copy(module: nn.Module) -> nn.Module:
@@ -190,26 +236,24 @@ def _frozen_copy(module: nn.Module) -> nn.Module:
 
 @short_lived_thread
 @torch.no_grad()
-def _assemble(spec: NetworkSpec, cut: Cut) -> Classifier:
+def _assemble(spec: NetworkSpec, cut: Cut, adapted: Adapted) -> Classifier:
     """Check on random input that the parts are the network, and find the head that fits."""
     values = probe(cut, spec.layer, spec.probe_size)
     logits = cut.head(values.clone())
-    if not isinstance(logits, Tensor) or logits.ndim != 2:
-        shape = tuple(getattr(logits, "shape", ()))
-        cause = f"its output {shape} is not (N, classes)"
-        raise ModelError("cannot use the network", spec.name, cause)
-    expected = spec.network(probe_pixels(spec.probe_size))
-    if not torch.allclose(logits, expected, 1e-4, 1e-4, True):
+    if logits.shape != adapted.expected.shape or not torch.allclose(
+        logits, adapted.expected, 1e-4, 1e-4, True
+    ):
         cause = "the part after the layer does not reproduce the network"
         raise ModelError("cannot explain layer", spec.layer, cause, "Name another layer")
     parts = fit_parts(cut, spec, values)
     return Classifier(
         name=spec.name,
         layer=spec.layer,
-        labels=resolve_labels(spec.labels, logits.shape[1]),
+        labels=name_outputs(spec.labels, adapted.kind, adapted.count),
         preprocessing=spec.preprocessing,
         trunk=parts.trunk,
         head=parts.head,
         weights_origin=spec.origin,
-        notes=spec.notes,
+        output=adapted.kind,
+        notes=(*spec.notes, *adapted.notes),
     )

@@ -45,7 +45,8 @@ class SteadyLabels:
     leads by little, but leads all the time.
 
     Args:
-        margin: Lead in smoothed probability that is clear, as a share of the leader's, 0..1.
+        margin: Lead in smoothed probability (or plain number) that is clear, as a share of the
+            leader's, 0..1.
         patience: Frames of a small lead after which it counts.
         rate: Weight of the newest frame in the smoothed probability, above 0 and at most 1.
     """
@@ -75,7 +76,7 @@ class SteadyLabels:
 
         The numbers are those of this frame; only their order is smoothed.
         """
-        now = {prediction.class_index: prediction.probability for prediction in predictions}
+        now = {prediction.class_index: prediction.strength for prediction in predictions}
         fresh = not self._smoothed
         for index in {*self._smoothed, *now}:
             before = self._smoothed.get(index, 0.0)
@@ -108,7 +109,7 @@ class SteadyLabels:
                     continue
                 pair = (below, above)
                 leads[pair] = self._leads.get(pair, 0) + 1
-                clear = lead >= max(self._margin * self._smoothed[below], _SMALLEST_LEAD)
+                clear = lead >= max(self._margin * abs(self._smoothed[below]), _SMALLEST_LEAD)
                 if clear or leads[pair] > self._patience:
                     order[rank], order[rank + 1] = below, above
         self._leads = leads

@@ -28,7 +28,7 @@ from live_gradcam.show.text import (
     wrap_text,
 )
 from live_gradcam.values import Explanation, Image, Prediction
-from live_gradcam.wording import percent
+from live_gradcam.wording import strength
 
 WHITE: Colour = (255, 255, 255)
 GREY: Colour = (205, 205, 205)
@@ -182,17 +182,24 @@ def shown_label(explanation: Explanation, position: int = 0) -> str:
     )
 
 
+def shown_strength(prediction: Prediction) -> str:
+    """Return how strongly a class is predicted: its probability, or its number if it has none."""
+    return strength(prediction.strength, is_share=prediction.probability is not None)
+
+
 def labels_panel(
     explanation: Explanation, space: Space, width: int, *, top_k: int, bars: bool
 ) -> Panel | None:
     """Lay out the best classes with their probabilities; the explained one is marked.
 
-    An explained class that is not among the best ``top_k`` gets a row of its own below them.
+    An explained class that is not among the best ``top_k`` gets a row of its own below them. Plain
+    numbers stand without bars.
     """
     size = space.size
+    bars = bars and explanation.output.has_probabilities
     explained = explanation.explained[0] if explanation.explained else None
-    rows: list[tuple[str, float | None, bool]] = [
-        (p.label, p.probability, p.class_index == explained)
+    rows: list[tuple[str, Prediction | None, bool]] = [
+        (p.label, p, p.class_index == explained)
         for p in explanation.predictions[:top_k]
     ]
     if explained is not None and not any(marked for _, _, marked in rows):
@@ -200,7 +207,7 @@ def labels_panel(
             (p for p in explanation.predictions if p.class_index == explained), None
         )
         label = shown_label(explanation)
-        rows.append((label, found.probability if found else None, True))
+        rows.append((label, found, True))
     if not rows:
         return None
     pad, mark = round(size * 0.5), max(4, round(size * 0.55))
@@ -208,15 +215,17 @@ def labels_panel(
     step = _line(size) + (bar + round(size * 0.42) if bars else 0)
     text_x = pad + mark + round(size * 0.3)
     inner = width - text_x - pad
-    share_width = text_width("88 %", size) + round(size * 0.4)
+    shares = {id(found): shown_strength(found) for _, found, _ in rows if found}
+    share_width = max((text_width(each, size) for each in (*shares.values(), "88 %")))
+    share_width += round(size * 0.4)
     names = _fitting_size((label for label, _, _ in rows), size, inner - share_width)
     parts: list[tuple[Strip, int, int]] = []
     y = round(size * 0.3)
-    for label, probability, marked in rows:
+    for label, shown, marked in rows:
         colour = WHITE if marked else GREY
         right = 0
-        if probability is not None:
-            share = text_strip(percent(probability), size, colour)
+        if shown is not None:
+            share = text_strip(shares[id(shown)], size, colour)
             parts.append((share, width - pad - share.width, y))
             right = share.width + round(size * 0.4)
         name = fit_text(label, names, max(0, inner - right))
@@ -228,7 +237,8 @@ def labels_panel(
         if bars and inner > 2 * bar:
             top = y + _line(size) + round(size * 0.02)
             parts.append((_bar(inner, bar, WHITE, _BAR_GROUND_OPACITY), text_x, top))
-            length = 0 if probability is None else round(inner * min(max(probability, 0.0), 1.0))
+            likely = shown.strength if shown is not None else 0.0
+            length = round(inner * min(max(likely, 0.0), 1.0))
             if length:
                 fill = _bar(max(length, bar), bar, ACCENT if marked else GREY, 1.0)
                 parts.append((fill, text_x, top))
