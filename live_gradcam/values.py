@@ -99,6 +99,10 @@ class OutputKind:
         return np.argsort(-logits, kind="stable")
 
 
+SOFTMAX = OutputKind()
+"""The usual kind: one class is true, and the network puts out its logits."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
     """One image of a source.
@@ -201,7 +205,7 @@ class Explanation:
     completeness_residual: float | None = None
     finite: bool = True
     timings_ms: Mapping[str, float] = field(default_factory=dict)
-    output: OutputKind = OutputKind()
+    output: OutputKind = SOFTMAX
 
     def __post_init__(self) -> None:
         if self.evidence.ndim != 3 or len(self.explained) != self.evidence.shape[0]:

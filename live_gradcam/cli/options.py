@@ -28,7 +28,9 @@ Outputs = Annotated[
         "-o",
         metavar="OUTPUT",
         help="Where results go; may be repeated: .mp4 .mkv video, .png .jpg picture, a folder, "
-        ".jsonl .csv records, '-' for JSON lines on stdout. Without one, a window opens.",
+        ".jsonl .csv records, '-' for JSON lines on stdout. Without one, a window opens. The words "
+        "softmax, sigmoid, probabilities and raw name no files: they say what the network's output "
+        "means.",
         show_default=False,
     ),
 ]

@@ -19,6 +19,7 @@ from live_gradcam.choices import (
     DEFAULT_TOP_K,
     DEFAULT_VIEW,
     ColormapName,
+    OutputChoice,
 )
 from live_gradcam.cli.console import Console
 from live_gradcam.cli.network import (
@@ -27,6 +28,7 @@ from live_gradcam.cli.network import (
     NetworkOptions,
     ViewOption,
     open_classifier,
+    split_meaning,
     warn_of_forwards,
 )
 from live_gradcam.cli.options import MODEL, Outputs, Overwrite, Window
@@ -158,6 +160,7 @@ class _Run:
     console: Console
     overlay: OverlayOptions
     forwards: StepProgress
+    meaning: OutputChoice
 
 
 def run_command(arguments: RunArguments, console: Console) -> None:
@@ -172,7 +175,9 @@ def run_command(arguments: RunArguments, console: Console) -> None:
     """
     from live_gradcam.timing import StepProgress
 
-    run = _Run(arguments, console, _check_arguments(arguments), StepProgress())
+    meaning, files = split_meaning(arguments.outputs)
+    arguments = replace(arguments, outputs=files)
+    run = _Run(arguments, console, _check_arguments(arguments), StepProgress(), meaning)
     if arguments.in_window:
         from live_gradcam.show.window import probe_display
 
@@ -343,7 +348,7 @@ def _open_explainer(run: _Run) -> Explainer:
     from live_gradcam.explain.explainer import Explainer
 
     arguments, console = run.arguments, run.console
-    classifier = open_classifier(arguments.network, console)
+    classifier = open_classifier(arguments.network, console, output=run.meaning)
     warn_of_forwards([arguments.method], classifier, console)
 
     def on_forwards(done: int, total: int) -> None:

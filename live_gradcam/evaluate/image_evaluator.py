@@ -122,7 +122,7 @@ class ImageEvaluator:
             index,
             name,
             sample.labels,
-            tuple(ClassProbability(e.class_index, printable(e.label), e.probability) for e in best),
+            tuple(ClassProbability(e.class_index, printable(e.label), e.strength) for e in best),
             hits[0] if hits else None,
             any(hits) if hits else None,
             {
@@ -152,14 +152,12 @@ class ImageEvaluator:
         return MethodResult(
             class_index=explained,
             probability=next(
-                each.probability
-                for each in explanation.predictions
-                if each.class_index == explained
+                each.strength for each in explanation.predictions if each.class_index == explained
             ),
             blank=blank,
             removal_drop=removal.drop if removal else None,
             control_drop=removal.control_drop if removal else None,
-            average_drop=drop[0] if drop else None,
+            average_drop=(drop[0] if drop and explanation.output.has_probabilities else None),
             increase=drop[1] if drop else None,
             deletion=curves.deletion_area if curves else None,
             insertion=curves.insertion_area if curves else None,
@@ -177,7 +175,7 @@ class ImageEvaluator:
         evidence, explained = explanation.evidence[0], explanation.explained[0]
 
         def score(several: measures.Inputs) -> NDArray[np.float64]:
-            return self.scorer.probabilities(several, explained)
+            return self.scorer.strengths(several, explained)
 
         masked = measures.masked_by(inputs, evidence)
         before, left = (float(each) for each in score(np.stack([inputs, masked])))

@@ -24,7 +24,7 @@ from live_gradcam.explain.omp import in_short_lived_thread, short_lived_thread
 from live_gradcam.explain.outputs import Adapted, OutputWish, adapt, check_output, name_outputs
 from live_gradcam.explain.preprocess import Preprocessing
 from live_gradcam.explain.tracing import find_layer
-from live_gradcam.values import OutputKind
+from live_gradcam.values import SOFTMAX, OutputKind
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,7 +51,7 @@ class Classifier:
     trunk: nn.Module
     head: Head
     weights_origin: str = "weights of the given module"
-    output: OutputKind = OutputKind()
+    output: OutputKind = SOFTMAX
     notes: tuple[str, ...] = ()
 
     @property

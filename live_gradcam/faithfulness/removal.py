@@ -195,9 +195,7 @@ def removal_test(
 
 def strength_of(explanation: Explanation, class_index: int) -> float | None:
     """Return a class's probability or number; ``None`` where the explanation does not hold it."""
-    return next(
-        (p.strength for p in explanation.predictions if p.class_index == class_index), None
-    )
+    return next((p.strength for p in explanation.predictions if p.class_index == class_index), None)
 
 
 def rank_correlation(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:

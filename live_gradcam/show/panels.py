@@ -199,8 +199,7 @@ def labels_panel(
     bars = bars and explanation.output.has_probabilities
     explained = explanation.explained[0] if explanation.explained else None
     rows: list[tuple[str, Prediction | None, bool]] = [
-        (p.label, p, p.class_index == explained)
-        for p in explanation.predictions[:top_k]
+        (p.label, p, p.class_index == explained) for p in explanation.predictions[:top_k]
     ]
     if explained is not None and not any(marked for _, _, marked in rows):
         found: Prediction | None = next(
@@ -216,8 +215,8 @@ def labels_panel(
     text_x = pad + mark + round(size * 0.3)
     inner = width - text_x - pad
     shares = {id(found): shown_strength(found) for _, found, _ in rows if found}
-    share_width = max((text_width(each, size) for each in (*shares.values(), "88 %")))
-    share_width += round(size * 0.4)
+    widest = ["88 %"] if explanation.output.has_probabilities else list(shares.values())
+    share_width = max((text_width(each, size) for each in widest), default=0) + round(size * 0.4)
     names = _fitting_size((label for label, _, _ in rows), size, inner - share_width)
     parts: list[tuple[Strip, int, int]] = []
     y = round(size * 0.3)

@@ -142,7 +142,15 @@ def _python_faces() -> dict[str, tuple[Callable[..., object], type[Any], dict[st
 _SHARED = {
     "Explainer": {"device", "precision", "compile", "top_k", "view", "method"},
     "the page's Explainer": {"device", "precision", "compile", "method"},
-    "load_classifier": {"model", "weights", "labels", "layer", "fuse"},
+    "load_classifier": {
+        "model",
+        "weights",
+        "labels",
+        "layer",
+        "fuse",
+        "output_name",
+        "threshold",
+    },
     "OverlayOptions": {"colormap", "opacity", "top_k"},
     "open_source": {"loop", "width", "height", "fps", "max_outage_seconds", "strict"},
     "RunOptions": {"class_name", "max_frames", "mirror"},

@@ -6,11 +6,11 @@
 - a squashing at the end (softmax, log-softmax, sigmoid) is cut off, so that evidence is of logits;
 - a single logit gets its other side, whose evidence is the negative one.
 
-The result is a module with the network's own modules under their own names: it is cut like any other
-network. Where the network can be traced and ends in a squashing, it is a graph without that end.
+The result is a module with the network's own modules under their own names, which is cut like any
+other. Where the network can be traced and ends in a squashing, it is a graph without that end.
 Elsewhere it is the network itself under a class of its own, whose ``forward`` is the network's and
-then the above; the squashing is then cut off in every run, which needs no graph. A tracer that meets
-such a forward fails, as it does with the network alone.
+then the above; the squashing is then cut off in every run, which needs no graph. A tracer that
+meets such a forward fails, as it does with the network alone.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Adapted:
     """A network that puts out logits, and what they mean.
 
     Attributes:
-        network: From its inputs to logits ``(N, count)``; the given one where nothing is to be done.
+        network: From its inputs to logits ``(N, count)``; the given one if nothing is to be done.
         kind: Meaning of the logits.
         count: Number of logits.
         expected: Its output for the input that it was tried with.

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
 from typing_extensions import override
 
 from live_gradcam.explain.outputs.operations import (
@@ -24,7 +25,19 @@ from live_gradcam.values import SquashingName
 # As many operations as any network applies to its scores, and many more.
 _REMEMBERED = 48
 _FORM = frozenset(
-    "view reshape flatten squeeze unsqueeze clone detach alias unsafe_view to_copy contiguous".split()
+    (
+        "view",
+        "reshape",
+        "flatten",
+        "squeeze",
+        "unsqueeze",
+        "clone",
+        "detach",
+        "alias",
+        "unsafe_view",
+        "to_copy",
+        "contiguous",
+    )
 )
 
 
@@ -263,29 +276,32 @@ def peel_run(tape: Tape, output: Tensor) -> Tensor:
     return peeled
 
 
-def last_kernel(run: Callable[[], Tensor]) -> str:
+class _Kernels(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Remembers the last kernel that does more than change the form."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.last = ""
+
+    def __torch_dispatch__(
+        self,
+        func: Any,  # noqa: ANN401
+        types: Any,  # noqa: ANN401
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:  # noqa: ANN401
+        name = func.overloadpacket.__name__.strip("_")
+        if name not in _FORM:
+            self.last = name
+        return func(*args, **dict(kwargs or {}))
+
+
+@torch.no_grad()
+def last_kernel(run: Callable[[], object]) -> str:
     """Return the name of the last operation that does more than change the form, by kernels.
 
     It sees into code that functions cannot be recorded of, such as TorchScript.
     """
-    from torch.utils._python_dispatch import TorchDispatchMode
-
-    class Kernels(TorchDispatchMode):
-        last = ""
-
-        def __torch_dispatch__(
-            self,
-            func: Any,  # noqa: ANN401
-            types: Any,  # noqa: ANN401
-            args: tuple[Any, ...] = (),
-            kwargs: Mapping[str, Any] | None = None,
-        ) -> Any:  # noqa: ANN401
-            name = func.overloadpacket.__name__.strip("_")
-            if name not in _FORM:
-                self.last = name
-            return func(*args, **dict(kwargs or {}))
-
-    with Kernels() as kernels, torch.no_grad():
+    with _Kernels() as kernels:
         run()
-    return kernels.last
-
+    return str(kernels.last)

@@ -1,4 +1,4 @@
-"""What the numbers that a network puts out mean: proven by how they are made, or said by the user."""
+"""What the numbers that a network puts out mean: proven by their making, or said by the user."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def decide(
         return _inside(output, squashing) if squashing else _claimed(output)
     if choice == "softmax":
         if output.count == 1:
-            cause, step = "the softmax of a single output is always 1", "Say output=\"sigmoid\""
+            cause, step = "the softmax of a single output is always 1", 'Say output="sigmoid"'
             raise output.refuse(cause, step)
         if squashing is not None and "softmax" in squashing:
             return _inside(output, squashing)
@@ -251,4 +251,3 @@ def _guessed(output: _Output, kernel: Callable[[], str]) -> Meaning:
         )
         return output.meaning("sigmoid", note)
     return output.meaning("softmax")
-

@@ -30,15 +30,53 @@ SQUASHINGS: Mapping[str, SquashingName] = {
 }
 
 BOUNDED = frozenset(
-    "tanh hardtanh hardsigmoid softsign relu6 clamp clip clamp_min clamp_max erf sin cos".split()
+    (
+        "tanh",
+        "hardtanh",
+        "hardsigmoid",
+        "softsign",
+        "relu6",
+        "clamp",
+        "clip",
+        "clamp_min",
+        "clamp_max",
+        "erf",
+        "sin",
+        "cos",
+    )
 )
 """Operations whose results have bounds: no logits come out of them."""
 
-POSITIVE = frozenset("relu softplus exp square abs sqrt gelu elu silu hardswish".split())
+POSITIVE = frozenset(
+    (
+        "relu",
+        "softplus",
+        "exp",
+        "square",
+        "abs",
+        "sqrt",
+        "gelu",
+        "elu",
+        "silu",
+        "hardswish",
+    )
+)
 """Operations whose results are, all or nearly all, positive: one such number is no logit."""
 
 _KEEP = frozenset(
-    "flatten view reshape squeeze unsqueeze contiguous clone float to dropout identity".split()
+    (
+        "flatten",
+        "view",
+        "reshape",
+        "squeeze",
+        "unsqueeze",
+        "contiguous",
+        "clone",
+        "float",
+        "to",
+        "dropout",
+        "identity",
+    )
 )
 _MODULES: Mapping[type[nn.Module], str] = {
     nn.Softmax: "softmax",

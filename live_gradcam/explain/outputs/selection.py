@@ -127,7 +127,9 @@ def choose_logits(
 def _named(found: Sequence[Found], wanted: str | int, network: str) -> Found:
     text = str(wanted)
     matches = [each for each in found if each.name == text]
-    matches = matches or [each for each in found if str(each.path[-1:][0] if each.path else "") == text]
+    matches = matches or [
+        each for each in found if str(each.path[-1:][0] if each.path else "") == text
+    ]
     if not matches and text.isdecimal() and int(text) < len(found):
         matches = [found[int(text)]]
     if not matches and len(found) == 1 and not found[0].path:
