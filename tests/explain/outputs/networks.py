@@ -1,4 +1,4 @@
-"""Small networks with every end that training code gives them, and what plain torch says of them."""
+"""Small networks with every end that training code gives them, and what plain torch says."""
 
 from __future__ import annotations
 
