@@ -5,19 +5,18 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from types import TracebackType
 from typing import Generic, NamedTuple, TypeVar
 
-from typing_extensions import Self
-
+from live_gradcam.closeable import Closeable
 from live_gradcam.errors import UsageError
 from live_gradcam.explain.classifier import Classifier
+from live_gradcam.explain.explainer import Explainer
 from live_gradcam.explain.layers import at_layer, list_layers
-from live_gradcam.explain.methods import require_method
+from live_gradcam.explain.methods import OnForwards, require_method
 from live_gradcam.explain.protocol import BatchExplainer
 from live_gradcam.faithfulness.randomize import randomize_weights
 
-E = TypeVar("E", bound=BatchExplainer)
+E = TypeVar("E", bound=BatchExplainer, covariant=True)
 
 
 class ExplainerKey(NamedTuple):
@@ -34,7 +33,7 @@ class ExplainerKey(NamedTuple):
     randomized: bool = False
 
 
-class ExplainerPool(Generic[E]):
+class ExplainerPool(Closeable, Generic[E]):
     """Makes explainers when they are first asked for. Safe to use from many threads.
 
     Making one traces the network, during which no other thread may run it: call `get` for something
@@ -149,16 +148,35 @@ class ExplainerPool(Generic[E]):
             while self._made:
                 _close(self._made.popitem()[1])
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
+def pool_beside(
+    explainer: Explainer, *, keep: int | None = None, on_forwards: OnForwards | None = None
+) -> ExplainerPool[Explainer]:
+    """Make the pool of explainers that differ from a given one in layer, method or weights.
+
+    They run eagerly: what is only looked at for a while is not worth compiling.
+
+    Args:
+        explainer: The given one; stays its owner's.
+        keep: How many of the others are kept at most.
+        on_forwards: Called with the progress of a slow method, as by the given one.
+    """
+
+    def make(classifier: Classifier, method: str) -> Explainer:
+        return Explainer(
+            classifier,
+            device=explainer.runtime.device,
+            precision=explainer.runtime.precision,
+            compile="off",
+            top_k=explainer.top_k,
+            view=explainer.view,
+            method=method,
+            on_forwards=on_forwards,
+        )
+
+    return ExplainerPool(
+        explainer.classifier, make, given=explainer, given_method=explainer.method, keep=keep
+    )
 
 
 def _close(explainer: BatchExplainer) -> None:

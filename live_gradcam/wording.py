@@ -48,12 +48,13 @@ def strength(value: float, *, is_share: bool, in_words: bool = False) -> str:
     return percent(value, in_words=in_words) if is_share else number(value)
 
 
-def did_you_mean(text: str, known: Iterable[str]) -> str:
+def did_you_mean(text: str, known: Iterable[str], *, prefix: str = "") -> str:
     """The question after a name that does not exist: ``Did you mean magma? ``, or nothing.
 
     Args:
         text: The name as it was typed.
         known: Every name that exists.
+        prefix: What stands before each of them where it is typed.
     """
     near = get_close_matches(text.lower(), known, 3, 0.5)
-    return f"Did you mean {' or '.join(near)}? " if near else ""
+    return f"Did you mean {' or '.join(prefix + each for each in near)}? " if near else ""

@@ -2,7 +2,7 @@
 
 ``python scripts/test.py`` runs all of them and prints the coverage of the package, statements of
 this process alone: what commands in processes of their own execute does not count. ``--quick``
-leaves out the files that take long, for daily work: three minutes on two slow cores.
+leaves out what takes long, for daily work: under three minutes on two slow cores.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import sys
 
 from environment import ENVIRONMENT, ROOT, make_environment, run_or_exit, say
 
-# Left out by --quick: real processes, windows, browsers and networks, compilers, whole films.
+# Left out by --quick: real processes, windows, browsers and compilers, whole films, and what runs
+# over every network or every device. A file, or a test of a file whose others are fast.
 SLOW = (
     "tests/bench",
     "tests/capture/test_fuzz.py",
@@ -24,16 +25,33 @@ SLOW = (
     "tests/cli/test_evaluate.py",
     "tests/cli/test_listings.py",
     "tests/cli/test_main.py",
+    "tests/cli/test_parser.py::test_a_wrong_value_of_any_option_ends_with_its_code_and_one_line",
     "tests/cli/test_run.py",
+    "tests/evaluate/test_evaluation.py",
     "tests/explain/engine/test_compiled.py",
     "tests/explain/engine/test_cuda_graphs.py",
+    "tests/explain/engine/test_devices.py",
     "tests/explain/engine/test_winograd.py",
+    "tests/explain/heads/test_tokens.py::test_a_checkpoint_says_its_images_size",
+    "tests/explain/heads/test_tokens.py::test_a_transformer_is_compiled",
     "tests/explain/methods/test_parity.py",
+    "tests/explain/networks/test_lazy_torchvision.py",
+    "tests/explain/networks/test_timm_networks.py",
+    "tests/explain/networks/test_torchvision_networks.py::test_head_after_trunk_is_the_network",
+    "tests/explain/test_layers.py::test_fused_layers_equal_pytorch_grad_cam_at_its_size",
+    "tests/explain/test_layers.py::test_one_pass_gives_what_each_layer_gives_alone",
+    "tests/explain/test_load.py::test_layers_on_the_command_line",
+    "tests/explain/test_omp.py::test_loading_and_opening_leave_no_team_behind",
+    "tests/faithfulness/test_randomize.py::test_with_random_weights_the_explanation_falls_apart",
+    "tests/scenes/test_bundled_network.py",
     "tests/session/test_keys_window.py",
     "tests/show/test_window.py",
+    "tests/test_docs.py",
     "tests/test_faults.py",
+    "tests/test_gpu_check.py",
     "tests/test_lifecycle.py",
     "tests/test_main_job.py",
+    "tests/test_packages.py",
     "tests/test_readme.py",
     "tests/test_reliability.py",
     "tests/test_tour.py",
@@ -41,6 +59,7 @@ SLOW = (
     "tests/web/test_command.py",
     "tests/web/test_http.py",
     "tests/web/test_photographs.py",
+    "tests/web/test_server.py::test_a_page_leaves_the_process_as_it_was",
 )
 
 
@@ -68,15 +87,19 @@ def main() -> int:
 
 
 def _without_slow_ones() -> list[str]:
-    """Return pytest's options that leave the slow files out.
+    """Return pytest's options that leave the slow files and tests out.
 
     Raises:
-        SystemExit: A file of the table is not there any more.
+        SystemExit: A row of the table names nothing any more.
     """
-    for path in SLOW:
-        if not (ROOT / path).exists():
-            sys.exit(f"error: {path} is in the table of scripts/test.py, but it does not exist.")
-    return [f"--ignore={path}" for path in SLOW]
+    options = []
+    for row in SLOW:
+        path, _, test = row.partition("::")
+        file = ROOT / path
+        if not file.exists() or (test and f"def {test}(" not in file.read_text(encoding="utf-8")):
+            sys.exit(f"error: {row} is in the table of scripts/test.py, but it does not exist.")
+        options.append(f"--deselect={row}" if test else f"--ignore={row}")
+    return options
 
 
 if __name__ == "__main__":

@@ -18,18 +18,21 @@ MODULES = house_map.modules()
 IMPORTS = house_map.imports()
 
 # Each room, and the rooms it may use. A room is a module or folder directly below the package.
-FOUNDATION = {"choices", "wording", "errors", "values", "native", "images", "budget", "os_errors"}
+GROUND = {"choices", "closeable", "errors", "lazy", "native", "values", "wording"}
+FOUNDATION = GROUND | {"budget", "images", "os_errors"}
 WINGS = {"scenes", "capture", "explain", "show", "faithfulness"}
 RUNNING = {"pool", "timing", "workers", "lifecycle", "painter", "pipeline"}
 MAY_IMPORT: dict[str, set[str]] = {
     "choices": set(),
+    "closeable": set(),
     "errors": set(),
+    "lazy": set(),
     "native": set(),
     "values": set(),
     "wording": set(),
     "os_errors": {"errors", "native"},
     "budget": {"native"},
-    "images": {"errors", "values", "native"},
+    "images": {"errors", "lazy", "values", "native"},
     "scenes": FOUNDATION,
     "capture": FOUNDATION | {"scenes"},
     "explain": FOUNDATION,

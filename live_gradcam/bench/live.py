@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from live_gradcam.bench.measure import Effort
 from live_gradcam.capture.live_scene import LiveScene
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.explainer import Explainer
@@ -31,7 +32,7 @@ from live_gradcam.session.smoothing import SteadyLabels, SteadyMaps
 from live_gradcam.show.heat import normalise
 from live_gradcam.show.overlay import OverlayOptions
 from live_gradcam.show.scale import HeatScale
-from live_gradcam.show.sink import Sink
+from live_gradcam.show.sink import Extra, Sink
 from live_gradcam.values import Explanation, Frame, Image
 
 CAMERA_FPS = 30.0
@@ -46,6 +47,7 @@ CORRELATION_BAR = 0.3
 
 _FLICKER_FRAMES = 60
 _SETTLING_FRAMES = 10
+_SENSOR_NOISE = 5.0  # grey levels: a webcam in a lit room
 _SIZE = (640, 480)
 
 
@@ -66,6 +68,16 @@ class Promise:
     measured: str
     kept: bool
     numbers: Mapping[str, float]
+
+
+def measure_promises(effort: Effort) -> list[Promise]:
+    """Measure what a live session promises, with the bundled network."""
+    with Explainer(load_classifier("scenes"), compile="off") as explainer:
+        promises = [
+            measure_flicker(explainer, _SENSOR_NOISE, scenes=effort.flicker_scenes),
+            measure_randomization(explainer, scenes=effort.scramble_scenes),
+        ]
+    return [*promises, measure_latency(effort.live_seconds)]
 
 
 def measure_flicker(explainer: Explainer, noise_levels: float, *, scenes: int = 8) -> Promise:
@@ -183,12 +195,7 @@ class _AgeSink(Sink):
         self.ages_ms: list[float] = []
 
     def write(
-        self,
-        frame: Frame,
-        rendered: Image | None,
-        explanation: Explanation,
-        *,
-        extra: Mapping[str, Any] | None = None,
+        self, frame: Frame, rendered: Image | None, explanation: Explanation, *, extra: Extra = None
     ) -> None:
         """Add the frame's age."""
         assert frame.captured_seconds is not None, "a live source's"

@@ -9,6 +9,37 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effort:
+    """Numbers of repetitions.
+
+    Attributes:
+        repeats: Of a case in a row, as frames are: the first one of a row finds cold caches, the
+            median does not.
+    """
+
+    rounds: int = 9
+    repeats: int = 7
+    offline_rounds: int = 5
+    clip_frames: int = 90
+    naive_frames: int = 12
+    live_seconds: float = 30.0
+    flicker_scenes: int = 8
+    scramble_scenes: int = 40
+
+
+QUICK = Effort(
+    rounds=2,
+    repeats=1,
+    offline_rounds=1,
+    clip_frames=24,
+    naive_frames=3,
+    live_seconds=3.0,
+    flicker_scenes=2,
+    scramble_scenes=8,
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """Work whose time is measured.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -15,7 +17,8 @@ from live_gradcam.explain.engine.cuda import cuda_device
 from live_gradcam.explain.engine.cuda_graphs import GraphedNetwork
 from live_gradcam.explain.engine.fused import Engine, FusedNetwork, Shape
 from live_gradcam.explain.explainer import Explainer
-from live_gradcam.explain.heads import Head, Vjp
+from live_gradcam.explain.heads import Chooser, Explained
+from live_gradcam.explain.methods import Method
 from live_gradcam.explain.preprocess import Preprocessing
 from live_gradcam.painter import Painter
 from live_gradcam.show.overlay import OverlayOptions
@@ -25,26 +28,16 @@ SIZE = 224
 CLASSES = 1000
 
 
-class ScoresOnly(Head):
+class ScoresOnly(Method):
     """A head without any evidence: our forward with nothing but the forward."""
 
     all_maps_are_cheap = True
 
-    def __init__(self, head: Head) -> None:
-        super().__init__()
-        self.inner = head
-
     @override
-    def differentiate(self, activations: Tensor) -> tuple[Tensor, Vjp]:
-        return self.inner.differentiate(activations)
-
-    @override
-    def score(self, activations: Tensor) -> tuple[Tensor, Tensor]:
-        return self.inner.score(activations)[0], activations
-
-    @override
-    def evidence(self, basis: Tensor, classes: Tensor) -> Tensor:
-        return basis.new_zeros(*classes.shape, 1, 1)
+    def explain(self, activations: Tensor, choose: Chooser) -> Explained:
+        logits, _ = self.score(activations)
+        classes = choose(logits)
+        return logits, classes, logits.new_zeros(*classes.shape, 1, 1), activations
 
 
 def plain_network() -> nn.Module:
@@ -97,31 +90,16 @@ def network_cases(network: nn.Module, explainer: Explainer, classifier: Classifi
         ("explain_top3", "top", "explain the top 3"),
         ("explain_all", "all", f"explain all {CLASSES} classes"),
     ):
-        cases.append(
-            Case(
-                name,
-                title,
-                lambda classes=classes: explainer.explain(small, classes=classes, view="stretch"),  # type: ignore[misc]
-            )
-        )
-    cases.append(
-        Case(
-            "explain_top3_720p",
-            "explain the top 3 of a 1280x720 frame",
-            lambda: explainer.explain(large, classes="top"),
-        )
-    )
+        run = partial(explainer.explain, small, classes=classes, view="stretch")
+        cases.append(Case(name, title, run))
+    top3 = "explain the top 3 of a 1280x720 frame"
+    cases.append(Case("explain_top3_720p", top3, partial(explainer.explain, large, classes="top")))
     cases.append(_frame_case(explainer))
     for batch in (8, 32):
         images = [random_image(1280, 720, seed) for seed in range(4)] * (batch // 4)
-        cases.append(
-            Case(
-                f"explain_batch{batch}_720p",
-                f"the same in a batch of {batch}, per frame",
-                lambda images=images: explainer.explain_batch(images, classes="top"),  # type: ignore[misc]
-                per=batch,
-            )
-        )
+        run_batch = partial(explainer.explain_batch, images, classes="top")
+        title = f"the same in a batch of {batch}, per frame"
+        cases.append(Case(f"explain_batch{batch}_720p", title, run_batch, per=batch))
     return cases
 
 

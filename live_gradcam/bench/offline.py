@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -46,13 +47,9 @@ def offline_cases(clip: Path, explainer: Explainer, folder: Path) -> list[Case]:
         frames = list(source)
         info = source.info
     batch = explainer.preferred_batch_size
-    explanations = [
-        explanation
-        for start in range(0, len(frames), batch)
-        for explanation in explainer.explain_batch(
-            [frame.image for frame in frames[start : start + batch]]
-        )
-    ]
+    images = [frame.image for frame in frames]
+    batches = [images[start : start + batch] for start in range(0, len(images), batch)]
+    explanations = [each for part in batches for each in explainer.explain_batch(part)]
     names = (folder / f"out{number}.mp4" for number in itertools.count())
 
     def decode() -> None:
@@ -61,25 +58,20 @@ def offline_cases(clip: Path, explainer: Explainer, folder: Path) -> list[Case]:
                 pass
 
     def explain() -> None:
-        for start in range(0, len(frames), batch):
-            explainer.explain_batch([frame.image for frame in frames[start : start + batch]])
+        for part in batches:
+            explainer.explain_batch(part)
 
     def draw() -> list[Image]:
         painter = Painter(OverlayOptions(), moving=True)
-        return [
-            painter.paint(frame.image, explanation)
-            for frame, explanation in zip(frames, explanations, strict=True)
-        ]
+        return [painter.paint(*pair) for pair in zip(images, explanations, strict=True)]
 
     rendered_frames = draw()
 
     def encode() -> None:
         path = next(names)
         with open_sink(str(path), info) as sink:
-            for frame, rendered, explanation in zip(
-                frames, rendered_frames, explanations, strict=True
-            ):
-                sink.write(frame, rendered, explanation)
+            for written in zip(frames, rendered_frames, explanations, strict=True):
+                sink.write(*written)
         path.unlink()
 
     def offline() -> None:
@@ -94,16 +86,14 @@ def offline_cases(clip: Path, explainer: Explainer, folder: Path) -> list[Case]:
             )
         path.unlink()
 
-    count = len(frames)
-    return [
-        Case("decode", "decode alone", decode, per=count, once=True),
-        Case(
-            "explain", "explain alone", lambda: in_short_lived_thread(explain), per=count, once=True
-        ),
-        Case("draw", "draw alone", draw, per=count, once=True),
-        Case("encode", "encode alone", encode, per=count, once=True),
-        Case("offline", "the whole offline pipeline", offline, per=count, once=True),
-    ]
+    stages: tuple[tuple[str, str, Callable[[], object]], ...] = (
+        ("decode", "decode alone", decode),
+        ("explain", "explain alone", lambda: in_short_lived_thread(explain)),
+        ("draw", "draw alone", draw),
+        ("encode", "encode alone", encode),
+        ("offline", "the whole offline pipeline", offline),
+    )
+    return [Case(*stage, per=len(frames), once=True) for stage in stages]
 
 
 def naive_case(clip: Path, network: nn.Module, folder: Path, frames: int) -> Case:
@@ -118,10 +108,8 @@ def naive_case(clip: Path, network: nn.Module, folder: Path, frames: int) -> Cas
     Raises:
         ImportError: pytorch-grad-cam is not installed.
     """
-    run = _naive(clip, network, folder, frames)
-    return Case(
-        "naive_loop", "the usual loop", lambda: in_short_lived_thread(run), per=frames, once=True
-    )
+    run = partial(in_short_lived_thread, _naive(clip, network, folder, frames))
+    return Case("naive_loop", "the usual loop", run, per=frames, once=True)
 
 
 def _naive(clip: Path, network: nn.Module, folder: Path, frames: int) -> Callable[[], None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,49 +14,39 @@ from live_gradcam.errors import SinkError
 if TYPE_CHECKING:
     from live_gradcam.bench.live import Promise
 
-_RATIOS: Mapping[str, tuple[str, Callable[[Mapping[str, float]], float]]] = {
+# Description, and the cases that are divided: the sum of the first ones by the last one.
+_RATIOS: Mapping[str, tuple[str, str, str]] = {
     "explain_over_plain_forward": (
         "explain top 3 from 1280x720 / plain eager fp32 forward",
-        lambda ms: ms["explain_top3_720p"] / ms["plain_fp32"],
+        "explain_top3_720p",
+        "plain_fp32",
     ),
-    "pytorch_grad_cam_over_ours": (
-        "pytorch-grad-cam / ours",
-        lambda ms: ms["pytorch_grad_cam"] / ms["explain_top1"],
-    ),
-    "captum_over_ours": ("captum / ours", lambda ms: ms["captum"] / ms["explain_top1"]),
-    "torchcam_over_ours": ("torchcam / ours", lambda ms: ms["torchcam"] / ms["explain_top1"]),
-    "top3_over_bare": (
-        "explain top 3 / our bare forward",
-        lambda ms: ms["explain_top3"] / ms["bare"],
-    ),
-    "all_classes_over_bare": (
-        "explain all 1000 classes / our bare forward",
-        lambda ms: ms["explain_all"] / ms["bare"],
-    ),
+    "pytorch_grad_cam_over_ours": ("pytorch-grad-cam / ours", "pytorch_grad_cam", "explain_top1"),
+    "captum_over_ours": ("captum / ours", "captum", "explain_top1"),
+    "torchcam_over_ours": ("torchcam / ours", "torchcam", "explain_top1"),
+    "top3_over_bare": ("explain top 3 / our bare forward", "explain_top3", "bare"),
+    "all_classes_over_bare": ("explain all 1000 classes / our bare forward", "explain_all", "bare"),
     "bare_over_openvino_bf16": (
         "our bare forward / OpenVINO's in bf16",
-        lambda ms: ms["bare"] / ms["openvino_bare_bf16"],
+        "bare",
+        "openvino_bare_bf16",
     ),
     "offline_over_floors": (
         "offline rate / rate of decode + explain + encode in turn",
-        lambda ms: (ms["decode"] + ms["explain"] + ms["encode"]) / ms["offline"],
+        "decode explain encode",
+        "offline",
     ),
-    "offline_over_naive_loop": (
-        "offline rate / rate of the usual loop",
-        lambda ms: ms["naive_loop"] / ms["offline"],
-    ),
+    "offline_over_naive_loop": ("offline rate / rate of the usual loop", "naive_loop", "offline"),
 }
 
 
 def ratios_of(medians_ms: Mapping[str, float]) -> dict[str, float]:
-    """Return every ratio whose parts were measured."""
-    found = {}
-    for name, (_, ratio) in _RATIOS.items():
-        try:
-            found[name] = ratio(medians_ms)
-        except KeyError:
-            continue  # a peer that is not installed
-    return found
+    """Return every ratio whose parts were measured; a peer that is not installed was not."""
+    return {
+        name: sum(medians_ms[part] for part in parts.split()) / medians_ms[by]
+        for name, (_, parts, by) in _RATIOS.items()
+        if {*parts.split(), by} <= medians_ms.keys()
+    }
 
 
 def ratio_title(name: str) -> str:
@@ -92,15 +82,11 @@ def write_json(
     Raises:
         SinkError: The file cannot be written.
     """
-    _write(
-        path,
-        {
-            "machine": machine(),
-            "runtime": runtime,
-            "medians_ms": {name: round(value, 4) for name, value in medians_ms.items()},
-            "ratios": {name: round(value, 4) for name, value in ratios.items()},
-        },
-    )
+    rounded = {
+        title: {name: round(value, 4) for name, value in figures.items()}
+        for title, figures in (("medians_ms", medians_ms), ("ratios", ratios))
+    }
+    _write(path, {"machine": machine(), "runtime": runtime, **rounded})
 
 
 def promises_markdown(promises: Sequence[Promise]) -> str:
@@ -136,9 +122,7 @@ def _write(path: Path, content: Mapping[str, object]) -> None:
     try:
         path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     except OSError as error:
+        cause = error.strerror or str(error)
         raise SinkError(
-            "cannot write the results",
-            str(path),
-            error.strerror or str(error),
-            "choose another file",
+            "cannot write the results", str(path), cause, "choose another file"
         ) from error

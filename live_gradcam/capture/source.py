@@ -9,17 +9,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from types import TracebackType
 from typing import Literal, TypeAlias
 
-from typing_extensions import Self
-
+from live_gradcam.closeable import Closeable
 from live_gradcam.values import Frame, SourceInfo
 
 LiveState: TypeAlias = Literal["connecting", "running", "stalled", "reconnecting", "ended"]
 
 
-class Source(ABC):
+class Source(Closeable, ABC):
     """Frames in order. Iterating a second time continues; it does not rewind."""
 
     @property
@@ -48,17 +46,6 @@ class Source(ABC):
     @abstractmethod
     def close(self) -> None:
         """Release everything. Idempotent; never raises."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 class LiveSource(Source):

@@ -11,7 +11,6 @@ import io
 import sys
 import time
 from collections.abc import Callable, Sequence
-from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 
 from typing_extensions import Self
@@ -155,12 +154,7 @@ class ProgressLine:
         self._next_line = self._clock() + _PLAIN_EVERY_SECONDS
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._bar is not None:
             self._bar.stop()
             self._bar = None

@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-import typer
-
 from live_gradcam.cli.console import Console
 from live_gradcam.cli.network import NetworkOptions
-from live_gradcam.cli.options import Outputs, Overwrite, Window
+from live_gradcam.cli.options import Outputs, Overwrite, Window, option
 from live_gradcam.cli.run import RunArguments, run_command
 from live_gradcam.errors import DeviceError
 
@@ -24,16 +22,15 @@ class DemoArguments:
 
     outputs: Outputs = ()
     seconds: Annotated[
-        float,
-        typer.Option(min=0.1, max=_DAY_SECONDS, help="Length of the video, where one is written."),
+        float, option("Length of the video, where one is written.", min=0.1, max=_DAY_SECONDS)
     ] = 12.0
-    seed: Annotated[int, typer.Option(min=0, help="Which scene.")] = 0
+    seed: Annotated[int, option("Which scene.", min=0)] = 0
     overwrite: Overwrite = False
     window: Window = True
 
 
 def demo_command(arguments: DemoArguments, console: Console) -> None:
-    """Explain moving scenes: in a window where there is a display, else into a video.
+    """Show the real thing without a camera, network or screen: bundled model, generated scenes.
 
     Raises:
         LiveGradcamError: See `live_gradcam.cli.run.run_command`.

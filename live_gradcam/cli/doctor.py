@@ -18,7 +18,7 @@ _CONFLICTING = ("opencv-python-headless", "opencv-contrib-python-headless")
 
 
 def doctor_command(_arguments: NoArguments, console: Console) -> None:
-    """Print the report; a check that fails is a line of the report, never an end of it."""
+    """Say what this machine has: everything useful in a bug report."""
     for title, check in _CHECKS:
         try:
             lines = list(check())

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from typing_extensions import Self
 
 from live_gradcam import lifecycle
 from live_gradcam.choices import (
@@ -28,7 +28,7 @@ from live_gradcam.cli.network import (
     split_meaning,
     warn_of_forwards,
 )
-from live_gradcam.cli.options import Overwrite
+from live_gradcam.cli.options import Overwrite, option
 from live_gradcam.errors import UsageError
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ _MOST_FINDINGS = 10
 # Names of what is counted.
 _UNITS = {"images": "pictures", "sanity": "scrambled parts"}
 
-_EVALUATE = "What is measured"
+_measured = partial(option, panel="What is measured")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,83 +63,60 @@ class EvaluateArguments:
     ]
     outputs: Annotated[
         tuple[Path, ...],
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="OUTPUT",
-            help="Where results go; may be repeated: .html a report, .json everything, .csv a row "
+        option(
+            "Where results go; may be repeated: .html a report, .json everything, .csv a row "
             "for each picture and method. The words softmax, sigmoid, probabilities and raw say "
             "what the network's output means.",
-            show_default=False,
+            *("--output", "-o"),
+            metavar="OUTPUT",
         ),
     ] = ()
     network: NetworkOptions = field(default_factory=NetworkOptions)
     methods: Annotated[
         tuple[str, ...],
-        typer.Option(
+        _measured(
+            "What makes the maps; may be repeated, to compare. See 'live-gradcam models "
+            "--methods'.",
             "--method",
             metavar="NAME",
-            help="What makes the maps; may be repeated, to compare. See 'live-gradcam models "
-            "--methods'.",
-            rich_help_panel=_EVALUATE,
             show_default=DEFAULT_METHOD,
         ),
     ] = (DEFAULT_METHOD,)
     measures: Annotated[
         tuple[str, ...],
-        typer.Option(
-            metavar="NAME,...",
-            help="accuracy, removal, curves (deletion and insertion), drop (average drop and "
+        _measured(
+            "accuracy, removal, curves (deletion and insertion), drop (average drop and "
             "increase), pointing (and evidence on the object), completeness.",
-            rich_help_panel=_EVALUATE,
+            metavar="NAME,...",
             show_default="all",
         ),
     ] = ()
     view: ViewOption = DEFAULT_VIEW
     boxes: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE|FOLDER",
-            help="Where the objects are: COCO JSON, or a folder of PascalVOC XML.",
-            rich_help_panel=_EVALUATE,
-            show_default=False,
+        _measured(
+            "Where the objects are: COCO JSON, or a folder of PascalVOC XML.", metavar="FILE|FOLDER"
         ),
     ] = None
-    scenes: Annotated[
-        int, typer.Option(min=1, help="How many scenes to generate.", rich_help_panel=_EVALUATE)
-    ] = DEFAULT_SCENES
-    seed: Annotated[
-        int,
-        typer.Option(min=0, help="Decides everything that is random.", rich_help_panel=_EVALUATE),
-    ] = DEFAULT_SEED
-    steps: Annotated[
-        int,
-        typer.Option(
-            min=1, max=1000, help="Steps of deletion and insertion.", rich_help_panel=_EVALUATE
-        ),
-    ] = DEFAULT_CURVE_STEPS
+    scenes: Annotated[int, _measured("How many scenes to generate.", min=1)] = DEFAULT_SCENES
+    seed: Annotated[int, _measured("Decides everything that is random.", min=0)] = DEFAULT_SEED
+    steps: Annotated[int, _measured("Steps of deletion and insertion.", min=1, max=1000)] = (
+        DEFAULT_CURVE_STEPS
+    )
     max_pictures: Annotated[
         int | None,
-        typer.Option(
-            min=1,
-            help="Measure at most so many pictures, spread over the classes.",
-            rich_help_panel=_EVALUATE,
-            show_default="all",
+        _measured(
+            "Measure at most so many pictures, spread over the classes.", min=1, show_default="all"
         ),
     ] = None
     sanity: Annotated[
-        bool,
-        typer.Option(
-            "--sanity/--no-sanity",
-            help="Scramble the weights part by part: the maps have to change.",
-            rich_help_panel=_EVALUATE,
-        ),
+        bool, _measured("Scramble the weights part by part: the maps have to change.")
     ] = True
     resume: Annotated[
         Path | None,
-        typer.Option(
+        option(
+            "Keep partial results here, and go on from them.",
             metavar="FILE",
-            help="Keep partial results here, and go on from them.",
             show_default="beside the first output, until that is written",
         ),
     ] = None
@@ -147,7 +124,7 @@ class EvaluateArguments:
 
 
 def evaluate_command(arguments: EvaluateArguments, console: Console) -> None:
-    """Measure, show the tables, and write what was asked for.
+    """Is it looking at the right thing? Measure a data set, class by class, and write a report.
 
     What can be refused at once is refused before anything slow is loaded.
 
@@ -166,12 +143,10 @@ def evaluate_command(arguments: EvaluateArguments, console: Console) -> None:
     measures = parse_measures(arguments.measures)
     network = arguments.network
     read = [each for each in (network.weights, network.labels, arguments.boxes) if each is not None]
-    partial = _partial_path(arguments)
-    check_outputs(
-        arguments.outputs,
-        [*read, Path(arguments.source), *([partial] if partial else [])],
-        overwrite=arguments.overwrite,
-    )
+    unfinished = _unfinished_path(arguments)
+    kept = [unfinished] if unfinished is not None else []
+    inputs = [*read, Path(arguments.source), *kept]
+    check_outputs(arguments.outputs, inputs, overwrite=arguments.overwrite)
     require_source(arguments.source)
     boxes = None
     if arguments.boxes is not None:
@@ -195,53 +170,35 @@ def evaluate_command(arguments: EvaluateArguments, console: Console) -> None:
         require_method(name)
     classifier = open_classifier(network, console, output=meaning)
     warn_of_forwards(options.methods, classifier, console)
-    dataset = open_dataset(
-        arguments.source,
-        classifier.labels,
-        boxes=boxes,
-        scenes=arguments.scenes,
-        seed=arguments.seed,
-    ).subset(arguments.max_pictures, arguments.seed)
-    evaluation = _measure(classifier, dataset, options, partial, console)
+    source, scenes, seed = arguments.source, arguments.scenes, arguments.seed
+    dataset = open_dataset(source, classifier.labels, boxes=boxes, scenes=scenes, seed=seed)
+    dataset = dataset.subset(arguments.max_pictures, seed)
+    evaluation = _measure(classifier, dataset, options, unfinished, console)
     _show(evaluation.result, console)
     for path in arguments.outputs:
         evaluation.write_file(path)
         console.note(f"wrote {path}")
-    if arguments.resume is None and partial is not None:
-        partial.unlink(missing_ok=True)
+    if arguments.resume is None and unfinished is not None:
+        unfinished.unlink(missing_ok=True)
 
 
-class _Progress:
+@contextmanager
+def _progress(console: Console) -> Iterator[Callable[[str, int, int], None]]:
     """One progress line after another, each for what is being counted."""
+    lines: dict[str, ProgressLine] = {}
+    with ExitStack() as stack:
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._stack = ExitStack()
-        self._unit = ""
-        self._line: ProgressLine | None = None
+        def update(stage: str, done: int, total: int) -> None:
+            if stage not in lines:
+                stack.close()
+                line = console.progress("evaluating", unit=_UNITS[stage])
+                lines[stage] = stack.enter_context(line)
+            lines[stage].update(done, total, None)
 
-    def update(self, unit: str, done: int, total: int) -> None:
-        """Show how many of a unit are done."""
-        if unit != self._unit or self._line is None:
-            self._stack.close()
-            self._unit = unit
-            line = self._console.progress("evaluating", unit=unit)
-            self._line = self._stack.enter_context(line)
-        self._line.update(done, total, None)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._stack.close()
+        yield update
 
 
-def _partial_path(arguments: EvaluateArguments) -> Path | None:
+def _unfinished_path(arguments: EvaluateArguments) -> Path | None:
     """Return the file of partial results: the named one, or one beside the first output."""
     if arguments.resume is not None or not arguments.outputs:
         return arguments.resume
@@ -253,24 +210,24 @@ def _measure(
     classifier: Classifier,
     dataset: Dataset,
     options: EvaluationOptions,
-    partial: Path | None,
+    unfinished: Path | None,
     console: Console,
 ) -> Evaluation:
     from live_gradcam.evaluate.evaluation import run_evaluation
 
-    with _Progress(console) as progress:
+    with _progress(console) as show:
         try:
             return run_evaluation(
                 classifier,
                 dataset,
                 options,
-                resume=partial,
-                on_progress=lambda stage, done, of: progress.update(_UNITS[stage], done, of),
+                resume=unfinished,
+                on_progress=show,
                 on_notice=console.note,
             )
         except lifecycle.Interrupted:
-            if partial is not None and partial.exists():
-                console.note(f"the same command goes on from {partial}")
+            if unfinished is not None and unfinished.exists():
+                console.note(f"the same command goes on from {unfinished}")
             raise
 
 

@@ -5,31 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-import typer
-
 from live_gradcam.cli.console import Console
-from live_gradcam.cli.options import NoArguments
+from live_gradcam.cli.options import NoArguments, option
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelsArguments:
     """Everything that can be typed after ``live-gradcam models``."""
 
-    methods: Annotated[
-        bool, typer.Option("--methods", help="List the methods instead, with their definitions.")
-    ] = False
+    methods: Annotated[bool, option("List the methods instead, with their definitions.")] = False
     layers: Annotated[
-        str | None,
-        typer.Option(
-            metavar="MODEL",
-            help="List the layers of this network instead.",
-            show_default=False,
-        ),
+        str | None, option("List the layers of this network instead.", metavar="MODEL")
     ] = None
 
 
 def models_command(arguments: ModelsArguments, console: Console) -> None:
-    """List the networks, or the layers of one, or the methods.
+    """List the networks: name, explained layer, input size, and whether the weights are here.
 
     Raises:
         ModelError: There is no such network.
@@ -50,10 +41,8 @@ def cameras_command(_arguments: NoArguments, console: Console) -> None:
     if not cameras:
         console.note("No camera was found. Without one: live-gradcam demo")
         return
-    console.table(
-        ("number", "name", "device"),
-        [(str(camera.index), camera.name, camera.path) for camera in cameras],
-    )
+    rows = [(str(camera.index), camera.name, camera.path) for camera in cameras]
+    console.table(("number", "name", "device"), rows)
 
 
 def _list_models(console: Console) -> None:
@@ -61,18 +50,11 @@ def _list_models(console: Console) -> None:
     from live_gradcam.explain.networks.catalogue import list_models
     from live_gradcam.explain.networks.timm_networks import count_timm
 
-    console.table(
-        ("name", "explained layer", "input", "weights"),
-        [
-            (
-                row.name,
-                row.layer,
-                f"{row.input_size}x{row.input_size}",
-                "here" if row.cached else "-",
-            )
-            for row in list_models()
-        ],
-    )
+    rows = [
+        (row.name, row.layer, f"{row.input_size}x{row.input_size}", "here" if row.cached else "-")
+        for row in list_models()
+    ]
+    console.table(("name", "explained layer", "input", "weights"), rows)
     console.note("Weights that are not here are downloaded at the first run.")
     count = count_timm()
     if count is None:
@@ -87,13 +69,9 @@ def _list_methods(console: Console) -> None:
     """List every method: name, paper, unit of its maps, and definition."""
     from live_gradcam.explain.methods import METHODS
 
-    console.table(
-        ("name", "title", "paper", "unit", "map of class c"),
-        [
-            (each.name, each.title, each.paper, each.unit, each.definition)
-            for each in METHODS.values()
-        ],
-    )
+    shown = ("name", "title", "paper", "unit", "definition")
+    rows = [[getattr(each, name) for name in shown] for each in METHODS.values()]
+    console.table((*shown[:-1], "map of class c"), rows)
     console.note(
         "A: the layer's activations; y: the scores; G: the gradient of y_c by A; sums and means "
         "without an index: over places."
@@ -112,16 +90,9 @@ def _list_layers(console: Console, model: str) -> None:
     from live_gradcam.explain.load import list_layers_by_name
 
     layers, default = list_layers_by_name(model)
-    console.table(
-        ("index", "layer", "channels", "grid", "default"),
-        [
-            (
-                str(index),
-                layer.name,
-                str(layer.channels),
-                "x".join(map(str, layer.grid[::-1])),
-                "yes" if layer.name == default else "",
-            )
-            for index, layer in enumerate(layers)
-        ],
-    )
+    rows = []
+    for index, layer in enumerate(layers):
+        grid = "x".join(map(str, layer.grid[::-1]))
+        chosen = "yes" if layer.name == default else ""
+        rows.append((str(index), layer.name, str(layer.channels), grid, chosen))
+    console.table(("index", "layer", "channels", "grid", "default"), rows)

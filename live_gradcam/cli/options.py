@@ -1,9 +1,10 @@
 """Options as typed dataclasses: a field is an option, with its type, its default and its help.
 
-A command's arguments are one frozen dataclass, whose fields carry a ``typer.Option`` or a
+A command's arguments are one frozen dataclass, whose fields carry an `option` or a
 ``typer.Argument``. The command line, the help and the value that the command receives are made from
-it. A field may be such a dataclass itself; a field of several values is a tuple; a field that is
-true unless ``--no-...`` is typed declares that name alone.
+it. A field may be such a dataclass itself; a field of several values is a tuple; a flag that is
+false has its name alone, without a ``--no-...``; one that is true unless ``--no-...`` is typed
+declares that name alone.
 """
 
 from __future__ import annotations
@@ -15,29 +16,36 @@ from inspect import Parameter
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import typer
-from typer.models import ParameterInfo
+from typer.models import OptionInfo, ParameterInfo
 
 from live_gradcam.wording import did_you_mean
 
 MODEL = "The network"
 
-Outputs = Annotated[
-    tuple[str, ...],
-    typer.Option(
-        "--output",
-        "-o",
-        metavar="OUTPUT",
-        help="Where results go; may be repeated: .mp4 .mkv video, .png .jpg picture, a folder, "
-        ".jsonl .csv records, '-' for JSON lines on stdout. Without one, a window opens. The words "
-        "softmax, sigmoid, probabilities and raw name no files: they say what the network's output "
-        "means.",
-        show_default=False,
-    ),
-]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")]
-Window = Annotated[bool, typer.Option("--no-window", help="Never open a window.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only errors.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks and log messages.")]
+
+def option(help: str, *names: str, panel: str | None = None, **details: Any) -> OptionInfo:  # noqa: ANN401
+    """Declare an option, for ``Annotated``.
+
+    Args:
+        help: One or two sentences.
+        names: How it is typed, where the field's name does not say it.
+        panel: Heading that it stands under in the help.
+        details: Further arguments of ``typer.Option``.
+    """
+    declared: OptionInfo = typer.Option(*names, help=help, rich_help_panel=panel, **details)
+    return declared
+
+
+_OUTPUTS_HELP = (
+    "Where results go; may be repeated: .mp4 .mkv video, .png .jpg picture, a folder, "
+    ".jsonl .csv records, '-' for JSON lines on stdout. Without one, a window opens. The words "
+    "softmax, sigmoid, probabilities and raw name no files: they say what the output means."
+)
+Outputs = Annotated[tuple[str, ...], option(_OUTPUTS_HELP, "--output", "-o", metavar="OUTPUT")]
+Overwrite = Annotated[bool, option("Replace outputs that exist.")]
+Window = Annotated[bool, option("Never open a window.", "--no-window")]
+Quiet = Annotated[bool, option("Only errors.", "--quiet", "-q")]
+Debug = Annotated[bool, option("Show tracebacks and log messages.", "--debug")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +101,9 @@ def _parameter(field: Field[Any], kind: Any, option: ParameterInfo) -> Parameter
         kind, option = str, _choice(option, get_args(kind))
     elif _switches_off(field, option):
         default = False
+    elif kind is bool and not default and option.default is ...:
+        option = copy(option)
+        option.default = f"--{field.name.replace('_', '-')}"  # else typer adds a --no-...
     annotation = Annotated[kind, option]
     return Parameter(field.name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 

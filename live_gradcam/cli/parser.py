@@ -15,14 +15,7 @@ from live_gradcam.cli.demo import DemoArguments, demo_command
 from live_gradcam.cli.doctor import doctor_command
 from live_gradcam.cli.evaluate import EvaluateArguments, evaluate_command
 from live_gradcam.cli.listings import ModelsArguments, cameras_command, models_command
-from live_gradcam.cli.options import (
-    ArgumentsT,
-    Debug,
-    NoArguments,
-    Quiet,
-    assemble,
-    parameters_of,
-)
+from live_gradcam.cli.options import ArgumentsT, Debug, NoArguments, Quiet, assemble, parameters_of
 from live_gradcam.cli.run import RunArguments, run_command
 from live_gradcam.cli.web import WebArguments, web_command
 
@@ -34,66 +27,30 @@ class Command(Generic[ArgumentsT]):
     Attributes:
         name: The word that is typed.
         arguments: Dataclass whose fields are its options; see `live_gradcam.cli.options`.
-        run: Function that does it.
-        help: One sentence.
+        run: Function that does it; the first line of its docstring is the command's help.
         can_be_quiet: It has ``--quiet``; every command has ``--debug``.
     """
 
     name: str
     arguments: type[ArgumentsT]
     run: Callable[[ArgumentsT, Console], None]
-    help: str
     can_be_quiet: bool = False
+
+    @property
+    def help(self) -> str:
+        """One sentence."""
+        return (self.run.__doc__ or "").partition("\n")[0]
 
 
 COMMANDS: tuple[Command[Any], ...] = (
-    Command(
-        "run",
-        RunArguments,
-        run_command,
-        "Explain a camera, a stream, a video or pictures: into a window or into files.",
-        can_be_quiet=True,
-    ),
-    Command(
-        "demo",
-        DemoArguments,
-        demo_command,
-        "Show the real thing without a camera, network or screen: bundled model, generated scenes.",
-        can_be_quiet=True,
-    ),
-    Command(
-        "web",
-        WebArguments,
-        web_command,
-        "Serve a page: upload a picture or a video, or switch the browser's camera on.",
-    ),
-    Command(
-        "evaluate",
-        EvaluateArguments,
-        evaluate_command,
-        "Is it looking at the right thing? Measure a data set, class by class, and write a report.",
-        can_be_quiet=True,
-    ),
-    Command(
-        "bench",
-        BenchArguments,
-        bench_command,
-        "Measure, in one run, what explaining costs here, and print the ratios that travel.",
-        can_be_quiet=True,
-    ),
-    Command(
-        "models",
-        ModelsArguments,
-        models_command,
-        "List the networks: name, explained layer, input size, and whether the weights are here.",
-    ),
-    Command("cameras", NoArguments, cameras_command, "List the cameras by number and name."),
-    Command(
-        "doctor",
-        NoArguments,
-        doctor_command,
-        "Say what this machine has: everything useful in a bug report.",
-    ),
+    Command("run", RunArguments, run_command, can_be_quiet=True),
+    Command("demo", DemoArguments, demo_command, can_be_quiet=True),
+    Command("web", WebArguments, web_command),
+    Command("evaluate", EvaluateArguments, evaluate_command, can_be_quiet=True),
+    Command("bench", BenchArguments, bench_command, can_be_quiet=True),
+    Command("models", ModelsArguments, models_command),
+    Command("cameras", NoArguments, cameras_command),
+    Command("doctor", NoArguments, doctor_command),
 )
 
 

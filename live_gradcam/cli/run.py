@@ -164,7 +164,7 @@ class _Run:
 
 
 def run_command(arguments: RunArguments, console: Console) -> None:
-    """Explain a source, into a window or into files.
+    """Explain a camera, a stream, a video or pictures: into a window or into files.
 
     The order is that of patience: what can be refused at once is refused before anything slow is
     loaded, and no output is created before the network stands.

@@ -9,13 +9,11 @@ import webbrowser
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from live_gradcam import lifecycle
 from live_gradcam.choices import DEFAULT_COMPILE, DEFAULT_METHOD, DEFAULT_OUTPUT, OutputChoice
 from live_gradcam.cli.console import Console
 from live_gradcam.cli.network import CompileOption, MethodOption, NetworkOptions, open_classifier
-from live_gradcam.cli.options import MODEL
+from live_gradcam.cli.options import MODEL, option
 from live_gradcam.errors import UsageError
 
 if TYPE_CHECKING:
@@ -29,43 +27,36 @@ _WAIT_SECONDS = 0.5
 class WebArguments:
     """Everything that can be typed after ``live-gradcam web``."""
 
-    host: Annotated[
-        str, typer.Option(help="What to listen on; more than this machine needs --auth.")
-    ] = "127.0.0.1"
+    host: Annotated[str, option("What to listen on; more than this machine needs --auth.")] = (
+        "127.0.0.1"
+    )
     port: Annotated[
         int | None,
-        typer.Option(
-            min=1, max=65535, help="Where to listen.", show_default="the first free one from 7860"
-        ),
+        option("Where to listen.", min=1, max=65535, show_default="the first free one from 7860"),
     ] = None
     auth: Annotated[
         str | None,
-        typer.Option(
+        option(
+            "Name and password that visitors need.",
             metavar="USER:PASSWORD",
-            help="Name and password that visitors need.",
             envvar="LIVE_GRADCAM_AUTH",
-            show_default=False,
         ),
     ] = None
-    share: Annotated[
-        bool, typer.Option("--share", help="A public address through Gradio; needs --auth.")
-    ] = False
+    share: Annotated[bool, option("A public address through Gradio; needs --auth.")] = False
     network: NetworkOptions = field(default_factory=NetworkOptions)
     output: Annotated[
         OutputChoice,
-        typer.Option(
-            "--output", "-o", help="What the network's output means.", rich_help_panel=MODEL
-        ),
+        option("What the network's output means.", "--output", "-o", panel=MODEL),
     ] = DEFAULT_OUTPUT
     method: MethodOption = DEFAULT_METHOD
     compile: CompileOption = DEFAULT_COMPILE
-    open_browser: Annotated[
-        bool, typer.Option("--open/--no-open", help="Open the page in the browser.")
-    ] = True
+    open_browser: Annotated[bool, option("Open the page in the browser.", "--open/--no-open")] = (
+        True
+    )
 
 
 def web_command(arguments: WebArguments, console: Console) -> None:
-    """Serve the page until a signal comes.
+    """Serve a page: upload a picture or a video, or switch the browser's camera on.
 
     Raises:
         UsageError: Gradio is not installed, others could use the page without a password, or
@@ -168,8 +159,6 @@ def open_browser(address: str) -> bool:
     except webbrowser.Error:
         return False
     # A browser in the terminal would take the terminal over.
-    if isinstance(browser, webbrowser.GenericBrowser) and not isinstance(
-        browser, webbrowser.BackgroundBrowser
-    ):
-        return False
-    return browser.open(address)
+    generic = isinstance(browser, webbrowser.GenericBrowser)
+    has_window = not generic or isinstance(browser, webbrowser.BackgroundBrowser)
+    return has_window and browser.open(address)

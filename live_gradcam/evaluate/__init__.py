@@ -17,8 +17,9 @@ Modules, in the order of the way from a folder of images to a report:
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from live_gradcam.lazy import lazy_names
 
 if TYPE_CHECKING:
     from live_gradcam.evaluate.annotations import Annotations, read_annotations
@@ -26,18 +27,6 @@ if TYPE_CHECKING:
     from live_gradcam.evaluate.evaluation import Evaluation, run_evaluation
     from live_gradcam.evaluate.options import MEASURES, EvaluationOptions
     from live_gradcam.evaluate.values import EvaluationResult
-
-_HOMES = {
-    "MEASURES": "options",
-    "Annotations": "annotations",
-    "Dataset": "dataset",
-    "Evaluation": "evaluation",
-    "EvaluationOptions": "options",
-    "EvaluationResult": "values",
-    "open_dataset": "dataset",
-    "read_annotations": "annotations",
-    "run_evaluation": "evaluation",
-}
 
 __all__ = [
     "MEASURES",
@@ -51,10 +40,14 @@ __all__ = [
     "run_evaluation",
 ]
 
-
-def __getattr__(name: str) -> object:
-    """Load a name when it is first used: options are checked before anything slow is loaded."""
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{home}"), name)
+# Options are checked before anything slow is loaded.
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "annotations": "Annotations read_annotations",
+        "dataset": "Dataset open_dataset",
+        "evaluation": "Evaluation run_evaluation",
+        "options": "MEASURES EvaluationOptions",
+        "values": "EvaluationResult",
+    },
+)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -121,21 +121,19 @@ def read_annotations(path: Path) -> Annotations:
         raise cannot_open(path, exc) from exc
     if not found.by_name:
         cause = f"there are none in it ({found.example})" if found.example else "there are none"
-        raise SourceError("cannot read boxes", str(path), cause, _FORMS)
+        raise _unreadable(path, cause, _FORMS)
     return found
 
 
 def _read_coco(path: Path) -> Annotations:
-    where = str(path)
     if path.stat().st_size > _MOST_BYTES:
-        raise SourceError("cannot read boxes", where, "the file is larger than 1 GB")
+        raise _unreadable(path, "the file is larger than 1 GB")
     try:
         content = json.loads(path.read_bytes())
     except (ValueError, RecursionError) as exc:
-        raise SourceError("cannot read boxes", where, f"it is not JSON ({exc})", _FORMS) from exc
+        raise _unreadable(path, f"it is not JSON ({exc})", _FORMS) from exc
     if not isinstance(content, dict) or not isinstance(content.get("images"), list):
-        cause = "it has no list of images, as COCO's annotations have"
-        raise SourceError("cannot read boxes", where, cause, _FORMS)
+        raise _unreadable(path, "it has no list of images, as COCO's annotations have", _FORMS)
     names = {
         each.get("id"): str(each.get("name", ""))
         for each in _dictionaries(content.get("categories"))
@@ -202,10 +200,7 @@ def _read_folder(folder: Path) -> Annotations:
 
 def _add_voc(found: Annotations, path: Path) -> None:
     root = parse_xml(path)
-    size = root.find("size")
-    known = None
-    if size is not None:
-        known = _size({key: size.findtext(key) for key in ("width", "height")})
+    known = _size({key: root.findtext(f"size/{key}") for key in ("width", "height")})
     objects = []
     for entry in root.iter("object"):
         try:
@@ -241,19 +236,19 @@ def parse_xml(path: Path) -> Element:
         OSError: It cannot be read.
     """
     if not path.is_file():
-        raise SourceError("cannot read boxes", str(path), "it is not a regular file")
+        raise _unreadable(path, "it is not a regular file")
     if path.stat().st_size > _MOST_XML_BYTES:
-        raise SourceError("cannot read boxes", str(path), "the file is larger than 16 MB")
+        raise _unreadable(path, "the file is larger than 16 MB")
     parser = expat.ParserCreate()
     stack: list[Element] = []
     roots: list[Element] = []
 
     def refuse(*_: object) -> None:
-        raise SourceError("cannot read boxes", str(path), "it declares a document type or entities")
+        raise _unreadable(path, "it declares a document type or entities")
 
     def begin(tag: str, attributes: dict[str, str]) -> None:
         if len(stack) > 64:
-            raise SourceError("cannot read boxes", str(path), "it is nested too deeply")
+            raise _unreadable(path, "it is nested too deeply")
         element = Element(tag, attributes)
         (stack[-1].append if stack else roots.append)(element)
         stack.append(element)
@@ -271,8 +266,12 @@ def parse_xml(path: Path) -> Element:
     try:
         parser.Parse(path.read_bytes(), True)
     except expat.ExpatError as exc:
-        raise SourceError("cannot read boxes", str(path), f"it is not XML ({exc})") from exc
+        raise _unreadable(path, f"it is not XML ({exc})") from exc
     return roots[0]
+
+
+def _unreadable(path: Path, cause: str, step: str = "") -> SourceError:
+    return SourceError("cannot read boxes", str(path), cause, step)
 
 
 def _number(value: Any) -> float:  # noqa: ANN401 - JSON or the text of an XML element
@@ -325,19 +324,13 @@ def object_mask(
         own = own[:height, :width]
         mask[: own.shape[0], : own.shape[1]] = own
     elif annotated.polygons:
-        pieces = [
-            np.rint(np.asarray(points, np.float64) * (across, down)).astype(np.int32)
-            for points in annotated.polygons
-        ]
-        _fill(mask, pieces)
+        for points in annotated.polygons:
+            piece = np.rint(np.asarray(points, np.float64) * (across, down)).astype(np.int32)
+            # One by one: where pieces overlap, filling them together leaves holes.
+            cv2.fillPoly(mask, [piece], 1)
     else:
         x, y, w, h = annotated.box
         rows = slice(max(0, round(y * down)), max(0, round((y + h) * down)))
         columns = slice(max(0, round(x * across)), max(0, round((x + w) * across)))
         mask[rows, columns] = 1
     return mask > 0
-
-
-def _fill(mask: NDArray[np.uint8], pieces: Sequence[NDArray[np.int32]]) -> None:
-    for piece in pieces:  # one by one: where pieces overlap, filling them together leaves holes
-        cv2.fillPoly(mask, [piece], 1)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import cycle
 from pathlib import Path
 from typing import TypeAlias
 
@@ -167,6 +168,9 @@ class _Draft:
     skipped: list[SkippedEntry] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
+    def skip(self, names: Iterable[str], reason: str) -> None:
+        self.skipped += [SkippedEntry(printable(name), reason) for name in names]
+
     def finish(self, name: str) -> Dataset:
         return Dataset(name, tuple(self.items), self.lookup, tuple(self.skipped), tuple(self.notes))
 
@@ -238,17 +242,11 @@ def _scenes(source: str, lookup: ClassLookup, count: int, seed: int) -> Dataset:
     if not 1 <= count <= SCENES_PER_SEED:
         raise UsageError("cannot make so many scenes", str(count), f"1 to {SCENES_PER_SEED}")
     if not any(lookup(name) is not None for name in SCENE_CLASSES):
-        raise SourceError(
-            "cannot use scenes",
-            source,
-            f"the network knows none of their classes ({', '.join(SCENE_CLASSES[:4])}, ...)",
-            "Use --model scenes or pictures of your own classes",
-        )
-    seeds = range(first, first + count)
-    items = (
-        DatasetItem(f"scene {each}", scene=(each, _OBJECTS[index % len(_OBJECTS)]))
-        for index, each in enumerate(seeds)
-    )
+        cause = f"the network knows none of their classes ({', '.join(SCENE_CLASSES[:4])}, ...)"
+        step = "Use --model scenes or pictures of your own classes"
+        raise SourceError("cannot use scenes", source, cause, step)
+    seeds = zip(range(first, first + count), cycle(_OBJECTS), strict=False)
+    items = (DatasetItem(f"scene {each}", scene=(each, objects)) for each, objects in seeds)
     return Dataset(source, tuple(items), lookup)
 
 
@@ -273,43 +271,34 @@ def _add_files(draft: _Draft, source: str, *, labelled_by_boxes: bool) -> None:
 
 def _files_in_folders(draft: _Draft, path: Path, *, forgiving: bool) -> list[LabelledFile]:
     folders = class_folders(path)
-    flat = [
-        LabelledFile(each, relative_name(each, path))
-        for each in find_images(path, path, deep=False)
-    ]
-    known = {folder for folder in folders if draft.lookup(folder.name) is not None}
-    if folders and not known and not forgiving and not flat:
-        _refuse_unknown_folders(path, folders)
+    images = find_images(path, path, deep=False)
+    flat = [LabelledFile(each, relative_name(each, path)) for each in images]
+    known = [folder for folder in folders if draft.lookup(folder.name) is not None]
     if not known and not forgiving:
+        if folders and not flat:
+            raise _unknown_folders(path, folders)
         if folders and flat:
             draft.notes.append(f"{len(folders)} folders in {path} are no classes and are left out")
         return flat
     found = []
-    for folder in folders:
-        images = find_images(folder, path) if folder in known or forgiving else ()
+    for folder in folders if forgiving else known:
+        images = find_images(folder, path)
         found += [LabelledFile(each, relative_name(each, path), (folder.name,)) for each in images]
     unknown = [folder.name for folder in folders if folder not in known]
     if unknown and not forgiving:
         draft.notes.append(f"{_some(unknown, 'folder')} mean no class of the network: left out")
-        draft.skipped += [
-            SkippedEntry(printable(name) + "/", "no class is called so") for name in unknown
-        ]
+        draft.skip((f"{name}/" for name in unknown), "no class is called so")
     if forgiving:
         return found + flat
-    draft.skipped += [
-        SkippedEntry(printable(each.relative), "it is in no class's folder") for each in flat
-    ]
+    draft.skip((each.relative for each in flat), "it is in no class's folder")
     return found
 
 
-def _refuse_unknown_folders(path: Path, folders: Sequence[Path]) -> None:
+def _unknown_folders(path: Path, folders: Sequence[Path]) -> SourceError:
     names = [printable(folder.name) for folder in folders[:3]]
-    raise SourceError(
-        "no folder means a class of the network",
-        str(path),
-        f"{len(folders)} folders, such as {', '.join(names)}",
-        "Call them by the network's labels or indices, or give --labels with these names",
-    )
+    cause = f"{len(folders)} folders, such as {', '.join(names)}"
+    step = "Call them by the network's labels or indices, or give --labels with these names"
+    return SourceError("no folder means a class of the network", str(path), cause, step)
 
 
 def _add_items(draft: _Draft, found: Iterable[LabelledFile], *, forgiving: bool) -> None:
@@ -320,7 +309,7 @@ def _add_items(draft: _Draft, found: Iterable[LabelledFile], *, forgiving: bool)
         if each.labels and index is None and not forgiving:
             label = printable(each.labels[0])
             unknown[label] += 1
-            draft.skipped.append(SkippedEntry(name, f"no class is called {label}"))
+            draft.skip([each.relative], f"no class is called {label}")
             continue
         labels = () if index is None else (index,)
         draft.items.append(DatasetItem(name, each.path, labels=labels))
@@ -372,16 +361,13 @@ def _add_boxes(draft: _Draft, source: str, boxes: Annotations) -> None:
     if without:
         draft.notes.append(f"{without} of {len(draft.items)} pictures have no boxes")
     if adopted:
-        draft.notes.append(
-            f"boxes of {adopted} pictures have names that mean no class of the network: they are "
-            "taken for the picture's own class"
-        )
+        foreign_names = f"boxes of {adopted} pictures have names that mean no class of the network"
+        draft.notes.append(f"{foreign_names}: they are taken for the picture's own class")
     if foreign:
         draft.notes.append(f"boxes of {_some(sorted(foreign), 'name')} mean no class: left out")
     if boxes.broken:
-        draft.notes.append(
-            f"{boxes.broken} boxes cannot be read, such as {printable(boxes.example)}"
-        )
+        example = printable(boxes.example)
+        draft.notes.append(f"{boxes.broken} boxes cannot be read, such as {example}")
 
 
 def _scale(size: tuple[int, int] | None, width: int, height: int) -> tuple[float, float] | None:

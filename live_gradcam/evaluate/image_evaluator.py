@@ -13,12 +13,7 @@ from live_gradcam.choices import View
 from live_gradcam.evaluate.dataset import Sample
 from live_gradcam.evaluate.folders import printable
 from live_gradcam.evaluate.options import EvaluationOptions
-from live_gradcam.evaluate.values import (
-    ClassProbability,
-    ImageResult,
-    MethodResult,
-    ObjectResult,
-)
+from live_gradcam.evaluate.values import ClassProbability, ImageResult, MethodResult, ObjectResult
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.explainer import Explainer
 from live_gradcam.explain.protocol import BatchExplainer
@@ -125,10 +120,7 @@ class ImageEvaluator:
             tuple(ClassProbability(e.class_index, printable(e.label), e.strength) for e in best),
             hits[0] if hits else None,
             any(hits) if hits else None,
-            {
-                method: self._measure(sample, explanation, index)
-                for method, explanation in explained.items()
-            },
+            {method: self._measure(sample, each, index) for method, each in explained.items()},
             sample.note,
         )
 
@@ -149,11 +141,10 @@ class ImageEvaluator:
             drop, curves = self._perturb(sample, explanation)
         if "pointing" in wanted:
             objects = self._measure_objects(sample, explanation)
+        chances = {each.class_index: each.strength for each in explanation.predictions}
         return MethodResult(
             class_index=explained,
-            probability=next(
-                each.strength for each in explanation.predictions if each.class_index == explained
-            ),
+            probability=chances[explained],
             blank=blank,
             removal_drop=removal.drop if removal else None,
             control_drop=removal.control_drop if removal else None,
@@ -198,13 +189,12 @@ class ImageEvaluator:
             if not mask.any():
                 continue  # the network was not shown it
             evidence = explanation.evidence[explanation.explained.index(index)]
-            objects.append(
-                ObjectResult(
-                    index,
-                    hit=measures.points_at(evidence, mask),
-                    chance=measures.pointing_chance(mask),
-                    inside=measures.share_inside(evidence, mask),
-                    area=measures.area_inside(evidence, mask),
-                )
+            found = ObjectResult(
+                index,
+                hit=measures.points_at(evidence, mask),
+                chance=measures.pointing_chance(mask),
+                inside=measures.share_inside(evidence, mask),
+                area=measures.area_inside(evidence, mask),
             )
+            objects.append(found)
         return tuple(objects)

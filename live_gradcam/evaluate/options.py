@@ -17,6 +17,7 @@ from live_gradcam.choices import (
     View,
 )
 from live_gradcam.errors import UsageError
+from live_gradcam.wording import did_you_mean
 
 Measure: TypeAlias = Literal["accuracy", "removal", "curves", "drop", "pointing", "completeness"]
 
@@ -63,13 +64,11 @@ class EvaluationOptions:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the options that change results, ready for JSON."""
+        same = ("view", "steps", "seed", "sanity")
         return {
             "methods": list(self.methods),
             "measures": list(self.measures),
-            "view": self.view,
-            "steps": self.steps,
-            "seed": self.seed,
-            "sanity": self.sanity,
+            **{name: getattr(self, name) for name in same},
             "sanity_pictures": self.sanity_images if self.sanity else 0,
         }
 
@@ -86,5 +85,6 @@ def parse_measures(texts: Sequence[str]) -> tuple[Measure, ...]:
     wanted = [name.strip() for text in texts for name in text.split(",") if name.strip()]
     unknown = [name for name in wanted if name not in MEASURES]
     if unknown:
-        raise UsageError("unknown measure", unknown[0], "", f"Choose from {', '.join(MEASURES)}")
+        step = f"{did_you_mean(unknown[0], MEASURES)}Choose from {', '.join(MEASURES)}"
+        raise UsageError("unknown measure", unknown[0], "", step)
     return tuple(name for name in MEASURES if name in wanted or not wanted)

@@ -18,13 +18,8 @@ SUFFIXES = (".json", ".csv", ".html", ".htm")
 """Endings of outputs."""
 
 _FIRST_COLUMNS = (
-    "picture",
-    "method",
-    "labels",
-    "predicted",
-    "predicted_probability",
-    "top1",
-    "top3",
+    *("picture", "method", "labels", "predicted", "predicted_probability", "top1", "top3"),
+    *("explained_index", "probability", "blank"),
 )
 # A spreadsheet takes a cell that begins with one of these for a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -93,22 +88,15 @@ def format_csv(result: EvaluationResult) -> str:
     metrics = [metric.key for metric in METHOD_METRICS]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*_FIRST_COLUMNS, "explained_index", "probability", "blank", *metrics])
+    writer.writerow([*_FIRST_COLUMNS, *metrics])
     for image in result.images:
         best = image.predictions[0]
         for method, measured in image.methods.items():
             own = measured.explained_object
+            true = "|".join(labels[index] for index in image.labels)
             row = [
-                image.name,
-                method,
-                "|".join(labels[index] for index in image.labels),
-                best.label,
-                best.probability,
-                image.top1,
-                image.top3,
-                measured.class_index,
-                measured.probability,
-                measured.blank,
+                *(image.name, method, true, best.label, best.probability, image.top1, image.top3),
+                *(measured.class_index, measured.probability, measured.blank),
                 *((own.inside, own.area, own.hit, own.chance) if own else [None] * 4),
                 *(metric.value(measured) for metric in IMAGE_METRICS),
             ]

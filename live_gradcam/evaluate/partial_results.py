@@ -11,11 +11,9 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
-from typing_extensions import Self
-
+from live_gradcam.closeable import Closeable
 from live_gradcam.errors import UsageError
 from live_gradcam.evaluate.values import ImageResult, Provenance, SanityStage, UnreadableImage
 from live_gradcam.os_errors import cannot_write
@@ -24,7 +22,7 @@ _KIND = "live-gradcam partial evaluation"
 _IMAGE, _STAGE = "picture", "sanity"
 
 
-class PartialResults:
+class PartialResults(Closeable):
     """Results so far, in memory and on disk. A context manager; `close` may be called twice.
 
     Args:
@@ -94,17 +92,6 @@ class PartialResults:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _write_result(self, key: str, record: Mapping[str, Any]) -> None:
         if self._path is None:

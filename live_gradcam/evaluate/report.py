@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from live_gradcam.evaluate.gallery import Gallery
 from live_gradcam.evaluate.summary import FEWEST, GROUP_METRICS, METHOD_METRICS, Metric
-from live_gradcam.evaluate.tables import format_figure, metric_rows
+from live_gradcam.evaluate.tables import format_figure, metric_rows, shortened
 from live_gradcam.evaluate.values import (
     ClassSummary,
     EvaluationResult,
@@ -160,15 +160,11 @@ def _sanity_curves(stages: Sequence[SanityStage], methods: Sequence[str]) -> _Cu
     for method in methods:
         values = [1.0, *(stage.correlation[method] for stage in stages)]
         spots = zip(across, values, names, strict=True)
-        curves.append(
-            _Curve(
-                method,
-                tuple(
-                    (f"{x:.1f}", f"{down(value):.1f}", f"{method}, {name}: {value:.2f}")
-                    for x, value, name in spots
-                ),
-            )
+        shown = (
+            (f"{x:.1f}", f"{down(value):.1f}", f"{method}, {name}: {value:.2f}")
+            for x, value, name in spots
         )
+        curves.append(_Curve(method, tuple(shown)))
     return _Curves(
         left,
         right,
@@ -177,10 +173,7 @@ def _sanity_curves(stages: Sequence[SanityStage], methods: Sequence[str]) -> _Cu
             (level, f"{down(level):.1f}", f"{down(level) + 4:.1f}") for level in (0.0, 0.5, 1.0)
         ),
         stages=tuple(
-            (
-                name if len(name) <= _LONGEST_STAGE else f"{name[: _LONGEST_STAGE - 1]}…",
-                f"{x:.1f} {bottom + 8}",
-            )
+            (shortened(name, _LONGEST_STAGE), f"{x:.1f} {bottom + 8}")
             for x, name in zip(across, names, strict=True)
         ),
         methods=tuple(curves),

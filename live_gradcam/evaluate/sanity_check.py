@@ -50,13 +50,7 @@ def run_sanity_check(
     randomised = cascading_randomization(pool.classifier, seed=options.seed)
     for place, (name, classifier) in enumerate(randomised):
         if place not in partial.stages:
-            originals = originals or {
-                method: [
-                    explain_sample(pool.get(pool.key(method=method)), sample, options.view)
-                    for sample in samples
-                ]
-                for method in options.methods
-            }
+            originals = originals or _explain_all(pool, samples, options)
             with open_pool(classifier, options, on_notice) as own:
                 correlation = {
                     method: _correlation(own.get(own.key(method=method)), samples, maps, options)
@@ -65,6 +59,16 @@ def run_sanity_check(
             partial.add_stage(place, SanityStage(name, correlation))
         on_stage(place + 1, count)
     return tuple(partial.stages[place] for place in range(count))
+
+
+def _explain_all(
+    pool: ExplainerPool[Explainer], samples: Sequence[Sample], options: EvaluationOptions
+) -> dict[str, list[Explanation]]:
+    explainers = {method: pool.get(pool.key(method=method)) for method in options.methods}
+    return {
+        method: [explain_sample(explainer, sample, options.view) for sample in samples]
+        for method, explainer in explainers.items()
+    }
 
 
 def _correlation(

@@ -162,23 +162,17 @@ def summarise(
 
 def _limits(figures: MethodSummary, classes: Sequence[ClassSummary]) -> tuple[str, ...]:
     """Return what could not be judged, and why, as sentences."""
+    few, blank = sum(each.images < FEWEST for each in classes), figures.objects_without_evidence
     limits = []
-    few = sum(each.images < FEWEST for each in classes)
     if few:
-        limits.append(
-            f"{few} of {len(classes)} classes have fewer than {FEWEST} pictures: too few to be "
-            "judged."
-        )
-    if figures.objects_without_evidence:
-        limits.append(
-            f"{figures.objects_without_evidence} of {figures.objects} objects have no evidence "
-            "at all: they are misses of the pointing game, and count nothing elsewhere."
-        )
+        judged = f"{few} of {len(classes)} classes have fewer than {FEWEST} pictures"
+        limits.append(f"{judged}: too few to be judged.")
+    if blank:
+        misses = "they are misses of the pointing game, and count nothing elsewhere"
+        limits.append(f"{blank} of {figures.objects} objects have no evidence at all: {misses}.")
     if not figures.objects:
-        limits.append(
-            "Where the objects are is not known, so it was not measured whether the evidence lies "
-            "on them (--boxes)."
-        )
+        unknown = "it was not measured whether the evidence lies on them (--boxes)"
+        limits.append(f"Where the objects are is not known, so {unknown}.")
     return tuple(limits)
 
 

@@ -82,7 +82,7 @@ def classes_table(summary: Summary, *, width: int, height: int) -> Table | None:
     shown = summary.classes[: max(1, height)]
     top1 = GROUP_METRICS[0]
     columns: list[list[str]] = [
-        ["class", *(_shortened(each.label) for each in shown)],
+        ["class", *(shortened(each.label) for each in shown)],
         ["pictures", *(str(each.images) for each in shown)],
         [top1.title, *(format_figure(top1, each.top1) for each in shown)],
     ]
@@ -108,5 +108,6 @@ def _width(cells: Sequence[str]) -> int:
     return max(map(len, cells))
 
 
-def _shortened(label: str) -> str:
-    return label if len(label) <= _LONGEST_LABEL else f"{label[: _LONGEST_LABEL - 1]}…"
+def shortened(label: str, longest: int = _LONGEST_LABEL) -> str:
+    """Return a label, cut at its end where it has more characters."""
+    return label if len(label) <= longest else f"{label[: longest - 1]}…"

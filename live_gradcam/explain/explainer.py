@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
-from types import MappingProxyType, TracebackType
+from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from typing_extensions import Self
 
 from live_gradcam.choices import (
     DEFAULT_COMPILE,
@@ -25,6 +24,7 @@ from live_gradcam.choices import (
     PrecisionChoice,
     View,
 )
+from live_gradcam.closeable import Closeable
 from live_gradcam.errors import SourceError, UsageError
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.engine.cuda_graphs import Accelerator
@@ -49,7 +49,7 @@ ImageLike: TypeAlias = "str | Path | PilImage | Image"
 """A file, a PIL image, or ``uint8 (H, W, 3)`` BGR."""
 
 
-class Explainer:
+class Explainer(Closeable):
     """Explains images with one classifier on one device. A context manager.
 
     Keeps nothing of a call beyond it, so many threads may share one. On the CPU it sets the number
@@ -215,17 +215,6 @@ class Explainer:
     def close(self) -> None:
         """End the compiler, if it runs. Idempotent; explaining goes on to work."""
         self._runner.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _as_frame(self, image: ImageLike) -> Image:
         if isinstance(image, (str, Path)):

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import TypeAlias
 
 import numpy as np
@@ -166,16 +167,8 @@ def deletion_insertion(
 
 
 def _in_chunks(inputs: Iterator[Inputs], score: Score) -> NDArray[np.float64]:
-    scores: list[NDArray[np.float64]] = []
-    chunk: list[Inputs] = []
-    for each in inputs:
-        chunk.append(each)
-        if len(chunk) == _CHUNK:
-            scores.append(score(np.stack(chunk)))
-            chunk = []
-    if chunk:
-        scores.append(score(np.stack(chunk)))
-    return np.concatenate(scores)
+    chunks = iter(lambda: list(islice(inputs, _CHUNK)), [])
+    return np.concatenate([score(np.stack(chunk)) for chunk in chunks])
 
 
 def masked_by(inputs: Inputs, evidence: Map) -> Inputs:

@@ -10,9 +10,14 @@
 
 from __future__ import annotations
 
-from live_gradcam.images.pixels import MAX_PIXELS
-from live_gradcam.images.read import LoadedImage, load_image, read_image
+from typing import TYPE_CHECKING
+
 from live_gradcam.images.sniff import Sniffed, is_text, sniff, sniff_bytes
+from live_gradcam.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from live_gradcam.images.pixels import MAX_PIXELS
+    from live_gradcam.images.read import LoadedImage, load_image, read_image
 
 __all__ = [
     "MAX_PIXELS",
@@ -24,3 +29,8 @@ __all__ = [
     "sniff",
     "sniff_bytes",
 ]
+
+# What only sniffs loads no OpenCV.
+__getattr__ = lazy_names(
+    __name__, {"pixels": "MAX_PIXELS", "read": "LoadedImage load_image read_image"}
+)

@@ -22,11 +22,4 @@ from live_gradcam.scenes.placement import MIN_VISIBLE, SceneObject
 from live_gradcam.scenes.shapes import SCENE_CLASSES
 from live_gradcam.scenes.still import Scene, render_scene
 
-__all__ = [
-    "MIN_VISIBLE",
-    "SCENE_CLASSES",
-    "MovingScene",
-    "Scene",
-    "SceneObject",
-    "render_scene",
-]
+__all__ = ["MIN_VISIBLE", "SCENE_CLASSES", "MovingScene", "Scene", "SceneObject", "render_scene"]

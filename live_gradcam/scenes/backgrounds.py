@@ -216,17 +216,7 @@ def _speckle(rng: np.random.Generator, image: Image) -> None:
     cv2.polylines(image, list(segments), False, random_colour(rng), thickness, cv2.LINE_AA)
 
 
-_CLUTTER: tuple[Callable[[np.random.Generator, Image], None], ...] = (
-    _half_plane,
-    _bar,
-    _bar,
-    _scribble,
-    _scribble,
-    _blob,
-    _blob,
-    _text,
-    _speckle,
-)
+_CLUTTER = (_half_plane, _bar, _bar, _scribble, _scribble, _blob, _blob, _text, _speckle)
 
 
 @lru_cache(maxsize=len(_NOISE_LEVELS))

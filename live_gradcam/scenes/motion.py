@@ -9,12 +9,7 @@ from math import sin
 import numpy as np
 from numpy.typing import NDArray
 
-from live_gradcam.scenes.backgrounds import (
-    add_noise,
-    apply_light,
-    light_field,
-    random_background,
-)
+from live_gradcam.scenes.backgrounds import add_noise, apply_light, light_field, random_background
 from live_gradcam.scenes.placement import (
     MAX_OBJECTS,
     MIN_VISIBLE,
@@ -188,15 +183,14 @@ def _choose_motions(
             for at, size in zip(home, (width, height), strict=True)
         ]
         spin = 0.0 if rng.random() < 0.4 else rng.normal(0.0, 0.5)
-        motions.append(
-            Motion(
-                middle=np.array([*middle, radius, rng.normal(0.0, 0.3), *rng.normal(0.0, 0.1, 2)]),
-                swing=np.array([sway, sway, 0.1 * radius, 0.2, 0.3, 0.3]),
-                rate=0.5 + 0.9 * rng.random(6),
-                phase=FULL_TURN * rng.random(6),
-                spin=spin,
-            )
+        motion = Motion(
+            middle=np.array([*middle, radius, rng.normal(0.0, 0.3), *rng.normal(0.0, 0.1, 2)]),
+            swing=np.array([sway, sway, 0.1 * radius, 0.2, 0.3, 0.3]),
+            rate=0.5 + 0.9 * rng.random(6),
+            phase=FULL_TURN * rng.random(6),
+            spin=spin,
         )
+        motions.append(motion)
     for seconds in np.linspace(0.0, _SHOT_SECONDS, 12):
         poses = [motion.pose(float(seconds)) for motion in motions]
         for one, other in combinations(poses, 2):

@@ -69,11 +69,8 @@ def check_size(width: int, height: int) -> None:
         UsageError: A side is too short or too long.
     """
     if not all(_SMALLEST_SIDE <= side <= _LARGEST_SIDE for side in (width, height)):
-        raise UsageError(
-            "cannot make a scene",
-            f"{width}x{height}",
-            f"each side must have {_SMALLEST_SIDE} to {_LARGEST_SIDE} pixels",
-        )
+        cause = f"each side must have {_SMALLEST_SIDE} to {_LARGEST_SIDE} pixels"
+        raise UsageError("cannot make a scene", f"{width}x{height}", cause)
 
 
 def generator(*key: int) -> np.random.Generator:
@@ -184,10 +181,6 @@ def _whole_area(each: PlacedSprite) -> float:
 def as_object(class_index: int, mask: NDArray[np.bool_]) -> SceneObject:
     """Return the ground truth of one object from its mask, which must not be empty."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    box = Region(
-        int(columns[0]),
-        int(rows[0]),
-        int(columns[-1] - columns[0]) + 1,
-        int(rows[-1] - rows[0]) + 1,
-    )
+    left, top = int(columns[0]), int(rows[0])
+    box = Region(left, top, int(columns[-1]) + 1 - left, int(rows[-1]) + 1 - top)
     return SceneObject(class_index, SCENE_CLASSES[class_index], mask, box)

@@ -31,8 +31,7 @@ from live_gradcam.scenes.strokes import (
 def _disc(hand: Hand) -> Glyph:
     # An outlined disc would be a ring, so a circle is filled, and has no border of its own.
     hand = replace(hand, style="hatched" if hand.style == "hatched" else "solid")
-    outline = hand.path(circle(), dense=True)
-    return hand.glyph(hand.body(outline), outline)
+    return hand.area(circle(), dense=True)
 
 
 def _ring(hand: Hand) -> Glyph:
@@ -44,23 +43,20 @@ def _ring(hand: Hand) -> Glyph:
 
 def _triangle(hand: Hand) -> Glyph:
     angle = np.arange(3) * (FULL_TURN / 3) - 0.5 * pi + hand.rng.normal(0.0, 0.1, 3)
-    outline = hand.path(np.stack([np.cos(angle), np.sin(angle)], axis=1))
-    return hand.glyph(hand.body(outline), outline)
+    return hand.area(np.stack([np.cos(angle), np.sin(angle)], axis=1))
 
 
 def _square(hand: Hand) -> Glyph:
     side = 0.84
     corners = np.array([[-side, -side], [side, -side], [side, side], [-side, side]])
-    outline = hand.path(corners + hand.rng.normal(0.0, 0.025, (4, 2)))
-    return hand.glyph(hand.body(outline), outline)
+    return hand.area(corners + hand.rng.normal(0.0, 0.025, (4, 2)))
 
 
 def _star(hand: Hand) -> Glyph:
     inner = uniform(hand.rng, 0.36, 0.5)
     angle = np.arange(10) * (pi / 5) - 0.5 * pi
     radius = np.where(np.arange(10) % 2 == 0, 1.0, inner)
-    outline = hand.path(np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1))
-    return hand.glyph(hand.body(outline), outline)
+    return hand.area(np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1))
 
 
 def _heart(hand: Hand) -> Glyph:
@@ -68,8 +64,7 @@ def _heart(hand: Hand) -> Glyph:
     x = 16.0 * np.sin(t) ** 3
     y = -(13.0 * np.cos(t) - 5.0 * np.cos(2 * t) - 2.0 * np.cos(3 * t) - np.cos(4 * t))
     stretch = uniform(hand.rng, 0.9, 1.1)
-    outline = hand.path(np.stack([x * stretch, y - 2.0], axis=1) / 16.5, dense=True)
-    return hand.glyph(hand.body(outline), outline)
+    return hand.area(np.stack([x * stretch, y - 2.0], axis=1) / 16.5, dense=True)
 
 
 def _arrow(hand: Hand) -> Glyph:
@@ -80,8 +75,7 @@ def _arrow(hand: Hand) -> Glyph:
          [-1, shaft]]
     )  # fmt: skip
     if hand.style in ("solid", "bordered") or hand.rng.random() < 0.4:
-        outline = hand.path(corners)
-        return hand.glyph(hand.body(outline), outline)
+        return hand.area(corners)
     width = max(hand.width, 0.1)
     stroke = hand.path(np.array([[-1.0, 0.0], [0.95, 0.0]]), closed=False)
     barbs = np.array([[neck, -head], [0.97, 0.0], [neck, head]])
@@ -100,8 +94,7 @@ def _cross(hand: Hand) -> Glyph:
          [-1, -a], [-a, -a]]
     )  # fmt: skip
     if hand.style in ("solid", "bordered") or hand.rng.random() < 0.35:
-        outline = hand.path(corners)
-        return hand.glyph(hand.body(outline), outline)
+        return hand.area(corners)
     width = max(hand.width, 0.11)
     lines = [np.array([[-1.0, 0.0], [1.0, 0.0]]), np.array([[0.0, -1.0], [0.0, 1.0]])]
     return Glyph(
@@ -122,8 +115,7 @@ def _crescent(hand: Hand) -> Glyph:
     radius = centre + depth
     half = float(np.arctan2(tip_y, tip_x - centre))
     inner = arc(FULL_TURN - half, half, radius, centre)
-    outline = hand.path(np.vstack([outer, inner[1:-1]]), dense=True)
-    return hand.glyph(hand.body(outline), outline)
+    return hand.area(np.vstack([outer, inner[1:-1]]), dense=True)
 
 
 def _spiral(hand: Hand) -> Glyph:
@@ -195,8 +187,7 @@ def _lightning(hand: Hand) -> Glyph:
         [[0.15, -1.0], [-0.55, 0.12], [-0.08, 0.12], [-0.3, 1.0], [0.55, -0.25], [0.06, -0.25],
          [0.6, -1.0]]
     )  # fmt: skip
-    outline = hand.path(corners * [uniform(hand.rng, 0.95, 1.25), 1.0])
-    return hand.glyph(hand.body(outline), outline)
+    return hand.area(corners * [uniform(hand.rng, 0.95, 1.25), 1.0])
 
 
 def _house(hand: Hand) -> Glyph:

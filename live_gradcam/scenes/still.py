@@ -62,7 +62,7 @@ def render_scene(
         width: Of the image, in pixels.
         height: Of the image, in pixels.
         objects: Number of objects, 1 to 3; ``None`` leaves it to the seed.
-        zoom: Feach on the objects' size.
+        zoom: Factor on the objects' size.
         hide: Positions (back to front) of objects that are left out of the image and of
             `Scene.objects`, while everything else stays as it is, their paper and shadow included.
 
@@ -71,9 +71,8 @@ def render_scene(
     """
     check_size(width, height)
     if objects is not None and not 1 <= objects <= MAX_OBJECTS:
-        raise UsageError(
-            "cannot make a scene", f"objects={objects}", f"1 to {MAX_OBJECTS} are possible"
-        )
+        cause = f"1 to {MAX_OBJECTS} are possible"
+        raise UsageError("cannot make a scene", f"objects={objects}", cause)
     if not 0.2 <= zoom <= 4.0:
         raise UsageError("cannot make a scene", f"zoom={zoom}", "0.2 to 4 are possible")
     count = objects
@@ -89,12 +88,7 @@ def render_scene(
 
 
 def _still(
-    rng: np.random.Generator,
-    width: int,
-    height: int,
-    count: int,
-    zoom: float,
-    hide: Sequence[int],
+    rng: np.random.Generator, width: int, height: int, count: int, zoom: float, hide: Sequence[int]
 ) -> Scene | None:
     """Return a scene, or ``None`` where an object would be hidden too much."""
     low, high = _DIAMETERS[count]
@@ -124,10 +118,8 @@ def _still(
     if min(shares) < MIN_VISIBLE:
         return None
     shown = [position for position in range(count) if position not in hide]
-    return Scene(
-        photograph(rng, image),
-        tuple(as_object(placed_sprites[i].class_index, masks[i]) for i in shown),
-    )
+    objects = tuple(as_object(placed_sprites[i].class_index, masks[i]) for i in shown)
+    return Scene(photograph(rng, image), objects)
 
 
 def _tilt(rng: np.random.Generator) -> float:

@@ -91,6 +91,11 @@ class Hand:
         stroke = Primitive(points, "main", self.width)
         return [*_hatching(self.rng, points), stroke] if self.style == "hatched" else [stroke]
 
+    def area(self, corners: Points, *, dense: bool = False) -> Glyph:
+        """An object that is one closed area in this hand's style."""
+        outline = self.path(corners, dense=dense)
+        return self.glyph(self.body(outline), outline)
+
     @property
     def detail(self) -> Slot:
         """The colour of what is drawn upon the body."""

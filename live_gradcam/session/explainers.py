@@ -1,45 +1,11 @@
-"""The explainers of a session: the given one, and others of its classifier made on demand."""
+"""The explainers of a session that one thread asks for and another one makes."""
 
 from __future__ import annotations
 
 import threading
 
-from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.explainer import Explainer
-from live_gradcam.explain.methods import OnForwards
 from live_gradcam.pool import ExplainerKey, ExplainerPool
-
-_KEPT = 4
-
-
-def make_pool(
-    explainer: Explainer, *, on_forwards: OnForwards | None = None
-) -> ExplainerPool[Explainer]:
-    """Make the pool of explainers that differ from a given one in layer, method or weights.
-
-    They run eagerly: what is only looked at for a while is not worth compiling.
-
-    Args:
-        explainer: The given one; stays its owner's.
-        on_forwards: Called with the progress of a slow method, as by the given one.
-    """
-
-    def make(classifier: Classifier, method: str) -> Explainer:
-        runtime = explainer.runtime
-        return Explainer(
-            classifier,
-            device=runtime.device,
-            precision=runtime.precision,
-            compile="off",
-            top_k=explainer.top_k,
-            view=explainer.view,
-            method=method,
-            on_forwards=on_forwards,
-        )
-
-    return ExplainerPool(
-        explainer.classifier, make, given=explainer, given_method=explainer.method, keep=_KEPT
-    )
 
 
 class RequestedExplainers:

@@ -12,13 +12,7 @@ from dataclasses import dataclass
 from live_gradcam.capture.source import LiveSource, Source
 from live_gradcam.errors import LiveGradcamError
 from live_gradcam.values import Frame, SourceInfo
-from live_gradcam.workers import (
-    Channel,
-    ChannelAborted,
-    ChannelClosed,
-    WorkerGroup,
-    run_in_thread,
-)
+from live_gradcam.workers import Channel, ChannelAborted, ChannelClosed, WorkerGroup, run_in_thread
 
 _READ_AHEAD_FRAMES = 4
 _CLOSE_SECONDS = 1.0
@@ -322,10 +316,7 @@ def make_feed(source: Source, *, clock: Clock | None = None) -> Feed:
 
 
 def make_endless_feed(
-    open_source: Callable[[], Source],
-    source: Source | None = None,
-    *,
-    clock: Clock | None = None,
+    open_source: Callable[[], Source], source: Source | None = None, *, clock: Clock | None = None
 ) -> Feed:
     """Make the feed of a source that is opened again whenever it ends or fails, for ever.
 

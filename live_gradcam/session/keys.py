@@ -5,17 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from live_gradcam.choices import COLORMAP_NAMES, LAYOUTS, VIEWS, Layout, View
 from live_gradcam.explain.methods import METHODS
-from live_gradcam.session.state import (
-    MOSAIC_TILES,
-    ExplainSettings,
-    Mode,
-    SessionState,
-    Situation,
-)
+from live_gradcam.session.state import MOSAIC_TILES, Mode, SessionState, Situation
 from live_gradcam.wording import percent
 
 _T = TypeVar("_T")
@@ -62,31 +56,31 @@ def _quit(state: SessionState, _situation: Situation, _key: str) -> SessionState
     return replace(state, quit=True)
 
 
-def _help(state: SessionState, _situation: Situation, _key: str) -> SessionState:
-    return replace(state, show_help=not state.show_help)
+def _flip(name: str) -> Change:
+    """A key that turns one field of the state on and off."""
+
+    def change(state: SessionState, _situation: Situation, _key: str) -> SessionState:
+        flipped: dict[str, Any] = {name: not getattr(state, name)}
+        return replace(state, **flipped)
+
+    return change
 
 
 def _freeze(state: SessionState, situation: Situation, key: str) -> SessionState:
     if situation.by_hand:
         return _advance(state, situation, key)
     frozen = not state.settings.frozen
-    settings = replace(state.settings, frozen=frozen)
-    return _changed(state, settings, "frozen" if frozen else "running")
+    return _changed(state, "frozen" if frozen else "running", frozen=frozen)
 
 
 def _step(state: SessionState, situation: Situation, key: str) -> SessionState:
     if situation.by_hand:
         return _advance(state, situation, key)
-    settings = replace(state.settings, frozen=True, steps=state.settings.steps + 1)
-    return _changed(state, settings, "one frame on")
+    return _changed(state, "one frame on", frozen=True, steps=state.settings.steps + 1)
 
 
 def _snapshot(state: SessionState, _situation: Situation, _key: str) -> SessionState:
     return replace(state, snapshots=state.snapshots + 1)
-
-
-def _record(state: SessionState, _situation: Situation, _key: str) -> SessionState:
-    return replace(state, recording=not state.recording)
 
 
 def _hold(state: SessionState, situation: Situation, key: str) -> SessionState:
@@ -95,30 +89,27 @@ def _hold(state: SessionState, situation: Situation, key: str) -> SessionState:
         count = len(situation.predictions)
         return replace(state, message=f"only {count} labels (see --top-k)")
     chosen = situation.predictions[rank - 1]
-    settings = replace(state.settings, held=chosen.class_index)
-    return _changed(state, settings, f"holding {chosen.label}")
+    return _changed(state, f"holding {chosen.label}", held=chosen.class_index)
 
 
 def _follow(state: SessionState, _situation: Situation, _key: str) -> SessionState:
-    settings = replace(state.settings, held=None, kept=None)
-    return _changed(state, settings, "following the top class")
+    return _changed(state, "following the top class", held=None, kept=None)
 
 
 def _mode(mode: Mode, message: str) -> Change:
     def change(state: SessionState, situation: Situation, _key: str) -> SessionState:
         settings = state.settings
         if settings.mode == mode:
-            return _changed(state, replace(settings, mode="single"), "one map")
+            return _changed(state, "one map", mode="single")
         if len(situation.predictions) < 2:
             return replace(state, message="that needs two labels (see --top-k)")
         method = METHODS[settings.key.method]
         if mode == "contrast" and settings.fused:
             return replace(state, message="fused maps cannot be subtracted (j, l: one layer)")
         if mode == "contrast" and not method.contrasts:
-            return replace(
-                state, message=f"maps of {method.title} cannot be subtracted (k: others)"
-            )
-        return _changed(state, replace(settings, mode=mode), message)
+            words = f"maps of {method.title} cannot be subtracted (k: others)"
+            return replace(state, message=words)
+        return _changed(state, message, mode=mode)
 
     return change
 
@@ -138,8 +129,8 @@ def _layer(step: int) -> Change:
         if not 0 <= number < len(names):
             which = "first" if step < 0 else "last"
             return replace(state, message=f"{key.layer} is the {which} layer")
-        settings = replace(state.settings, key=key._replace(layer=names[number]))
-        return _changed(state, settings, f"{names[number]}: layer {number + 1} of {len(names)}")
+        words = f"{names[number]}: layer {number + 1} of {len(names)}"
+        return _changed(state, words, key=key._replace(layer=names[number]))
 
     return change
 
@@ -156,20 +147,19 @@ def _method(state: SessionState, situation: Situation, _key: str) -> SessionStat
         message += f" (slow, so only by --method: {', '.join(slow)})" if slow else ""
     if mode == "contrast" and not METHODS[following].contrasts:
         mode, message = "single", f"{message}, one map"
-    settings = replace(state.settings, key=key._replace(method=following), mode=mode)
-    return _changed(state, settings, message)
+    return _changed(state, message, key=key._replace(method=following), mode=mode)
 
 
 def _view(state: SessionState, _situation: Situation, _key: str) -> SessionState:
     following = _after(VIEWS, state.settings.view)
-    return _changed(state, replace(state.settings, view=following), _VIEW_WORDS[following])
+    return _changed(state, _VIEW_WORDS[following], view=following)
 
 
 def _layout(state: SessionState, _situation: Situation, _key: str) -> SessionState:
     following = _after(LAYOUTS, state.overlay.layout)
     overlay = replace(state.overlay, layout=following)
-    settings = replace(state.settings, mode="single")
-    return replace(state, settings=settings, overlay=overlay, message=_LAYOUT_WORDS[following])
+    changed = _changed(state, _LAYOUT_WORDS[following], mode="single")
+    return replace(changed, overlay=overlay)
 
 
 def _colormap(state: SessionState, _situation: Situation, _key: str) -> SessionState:
@@ -190,84 +180,67 @@ def _opacity(step: float) -> Change:
 
 def _mirror(state: SessionState, _situation: Situation, _key: str) -> SessionState:
     mirror = not state.settings.mirror
-    settings = replace(state.settings, mirror=mirror)
-    return _changed(state, settings, "mirrored" if mirror else "not mirrored")
-
-
-def _fullscreen(state: SessionState, _situation: Situation, _key: str) -> SessionState:
-    return replace(state, fullscreen=not state.fullscreen)
-
-
-def _hud(state: SessionState, _situation: Situation, _key: str) -> SessionState:
-    return replace(state, show_hud=not state.show_hud)
+    return _changed(state, "mirrored" if mirror else "not mirrored", mirror=mirror)
 
 
 def _advance(state: SessionState, situation: Situation, _key: str) -> SessionState:
     if situation.advance is None:
         return replace(state, message="there is no next camera")
     message = "opening the next camera" if situation.advance == "camera" else ""
-    settings = replace(state.settings, advances=state.settings.advances + 1)
-    return _changed(state, settings, message)
+    return _changed(state, message, advances=state.settings.advances + 1)
 
 
 def _truth(state: SessionState, _situation: Situation, _key: str) -> SessionState:
     truth = not state.settings.truth
-    message = "" if truth else "truth meter off"
-    return _changed(state, replace(state.settings, truth=truth), message)
+    return _changed(state, "" if truth else "truth meter off", truth=truth)
 
 
 def _randomize(state: SessionState, situation: Situation, _key: str) -> SessionState:
-    randomized = not state.settings.key.randomized
+    key = state.settings.key._replace(randomized=not state.settings.key.randomized)
+    if not key.randomized:
+        return _changed(state, "the trained weights are back", key=key, kept=None)
     # The same class goes on to be explained: the question stays, the network is another.
-    settings = replace(
-        state.settings,
-        key=state.settings.key._replace(randomized=randomized),
-        kept=situation.explained if randomized else None,
-    )
-    message = "random weights: it must fall apart" if randomized else "the trained weights are back"
-    return _changed(state, settings, message)
+    message = "random weights: it must fall apart"
+    return _changed(state, message, key=key, kept=situation.explained)
 
 
-def _changed(state: SessionState, settings: ExplainSettings, message: str) -> SessionState:
-    return replace(state, settings=settings, message=message)
+def _changed(state: SessionState, message: str, **settings: Any) -> SessionState:  # noqa: ANN401
+    """The state with other settings, and what the key did in words."""
+    return replace(state, settings=replace(state.settings, **settings), message=message)
 
+
+def _key(key: str, help: str, change: Change) -> KeyBinding:
+    return KeyBinding((key,), key, help, change)
+
+
+_TILES, _CONTRAST = f"the top {MOSAIC_TILES} maps", "why the first, not the second"
 
 KEYS: tuple[KeyBinding, ...] = (
     KeyBinding(("q", "esc"), "q, Esc", "quit", _quit, ends=True),
-    KeyBinding(("h", "?"), "h, ?", "this help", _help),
+    KeyBinding(("h", "?"), "h, ?", "this help", _flip("show_help")),
     KeyBinding(("space",), "space", "freeze, go on", _freeze),
-    KeyBinding((".",), ".", "one frame on", _step),
-    KeyBinding(("s",), "s", "snapshot: picture and record", _snapshot),
-    KeyBinding(("r",), "r", "record on, off", _record),
+    _key(".", "one frame on", _step),
+    _key("s", "snapshot: picture and record", _snapshot),
+    _key("r", "record on, off", _flip("recording")),
     KeyBinding(tuple("123456789"), "1-9", "explain that label, hold it", _hold),
-    KeyBinding(("0",), "0", "follow the top label", _follow),
-    KeyBinding(
-        ("a",),
-        "a",
-        f"the top {MOSAIC_TILES} maps side by side",
-        _mode("mosaic", f"the top {MOSAIC_TILES} maps"),
-    ),
-    KeyBinding(
-        ("d",),
-        "d",
-        "why the first, not the second",
-        _mode("contrast", "why the first, not the second"),
-    ),
-    KeyBinding(("e",), "e", "evidence for and against", _signed),
-    KeyBinding(("j",), "j", "previous layer", _layer(-1)),
-    KeyBinding(("l",), "l", "next layer", _layer(+1)),
-    KeyBinding(("k",), "k", "next method", _method),
-    KeyBinding(("v",), "v", "crop, stretch, full view", _view),
-    KeyBinding(("b",), "b", "heat, side by side, plain", _layout),
-    KeyBinding(("c",), "c", "colour map", _colormap),
-    KeyBinding(("[",), "[", "less heat", _opacity(-OPACITY_STEP)),
-    KeyBinding(("]",), "]", "more heat", _opacity(+OPACITY_STEP)),
-    KeyBinding(("m",), "m", "mirror", _mirror),
-    KeyBinding(("f",), "f", "full screen", _fullscreen),
-    KeyBinding(("i",), "i", "figures", _hud),
+    _key("0", "follow the top label", _follow),
+    _key("a", f"{_TILES} side by side", _mode("mosaic", _TILES)),
+    _key("d", _CONTRAST, _mode("contrast", _CONTRAST)),
+    _key("e", "evidence for and against", _signed),
+    _key("j", "previous layer", _layer(-1)),
+    _key("l", "next layer", _layer(+1)),
+    _key("k", "next method", _method),
+    _key("v", "crop, stretch, full view", _view),
+    _key("b", "heat, side by side, plain", _layout),
+    _key("c", "colour map", _colormap),
+    _key("[", "less heat", _opacity(-OPACITY_STEP)),
+    _key("]", "more heat", _opacity(+OPACITY_STEP)),
+    _key("m", "mirror", _mirror),
+    _key("f", "full screen", _flip("fullscreen")),
+    _key("i", "figures", _flip("show_hud")),
     KeyBinding(("n", "right"), "n", "next camera, next picture", _advance),
-    KeyBinding(("t",), "t", "truth meter", _truth),
-    KeyBinding(("x",), "x", "scramble the weights, restore", _randomize),
+    _key("t", "truth meter", _truth),
+    _key("x", "scramble the weights, restore", _randomize),
 )
 """Every key. The toolkit cannot tell upper from lower case, so there are lower-case keys only."""
 

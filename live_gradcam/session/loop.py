@@ -11,10 +11,11 @@ from typing import Any
 from live_gradcam.capture.source import Source
 from live_gradcam.errors import LiveGradcamError
 from live_gradcam.pipeline import Summary
+from live_gradcam.pool import pool_beside
 from live_gradcam.session.background import BackgroundTasks
 from live_gradcam.session.config import SessionConfig
 from live_gradcam.session.controller import Controller
-from live_gradcam.session.explainers import RequestedExplainers, make_pool
+from live_gradcam.session.explainers import RequestedExplainers
 from live_gradcam.session.feeds import Feed, FeedReport, make_endless_feed, make_feed
 from live_gradcam.session.metrics import SessionMetrics
 from live_gradcam.session.outputs import Writer, describe_failure
@@ -40,6 +41,7 @@ _LOOK_EVERY_SECONDS = 0.25
 _STOP_SECONDS = 0.7
 _BEGIN_AGAIN_SECONDS = 1.0
 _EMPTY_SIZE = (1280, 720)
+_KEPT = 4  # explainers of other layers, methods and weights
 
 
 class Session:
@@ -53,7 +55,7 @@ class Session:
         self._config = config
         state = config.first_state()
         on_forwards = config.forwards.update if config.forwards is not None else None
-        self._pool = make_pool(config.explainer, on_forwards=on_forwards)
+        self._pool = pool_beside(config.explainer, keep=_KEPT, on_forwards=on_forwards)
         self._explainers = RequestedExplainers(self._pool)
         self._controller = Controller(state, self._explainers, on_state=config.on_state)
         self._renderer = Renderer(smooth=config.smoothed)

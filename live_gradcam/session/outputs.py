@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import queue
 import time
@@ -10,11 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
-from typing_extensions import Self
+from typing_extensions import Self, override
 
+from live_gradcam.closeable import Closeable
 from live_gradcam.errors import SinkError
 from live_gradcam.os_errors import cannot_write
 from live_gradcam.show.images import write_image
@@ -30,7 +29,7 @@ _FINISH_SECONDS = 60.0
 _NAME = "live-gradcam"
 
 
-class Writer:
+class Writer(Closeable):
     """Writes every frame to sinks in a thread of its own, in order and without loss.
 
     A context manager: the thread runs inside it, and the end finalises the sinks.
@@ -83,23 +82,11 @@ class Writer:
             self._workers.join()
             self._workers.reraise()
 
+    @override
     def __enter__(self) -> Self:
         if self._sinks:
             self._workers.start("write", self._write_items)
         return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if exc is None:
-            self.close()
-            return
-        # A failure to finalise must not hide why we are leaving.
-        with contextlib.suppress(Exception):
-            self.close()
 
     def _write_items(self) -> None:
         for frame, rendered, explanation, extra in self._items:
@@ -207,11 +194,7 @@ def fresh_paths(
 
 
 def save_snapshot(
-    folder: Path,
-    frame: Frame,
-    rendered: Image,
-    explanation: Explanation,
-    extra: Mapping[str, Any],
+    folder: Path, frame: Frame, rendered: Image, explanation: Explanation, extra: Mapping[str, Any]
 ) -> Path:
     """Write the rendered image as PNG and its record as JSON.
 

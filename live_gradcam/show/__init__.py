@@ -6,7 +6,8 @@
 `heat`           evidence becomes colour
 `scale`          the colour scale of frames that follow each other
 `annotate`       the text on an image: which pieces, and what they say
-`panels`         the pieces of text, laid out and measured
+`panel`          a piece of text, laid out and measured
+`panels`         the pieces: labels, legend, recording, help
 `arrange`        their placement
 `text`           type: fonts, strips of text
 `votes`          the classes that one spot speaks for and against

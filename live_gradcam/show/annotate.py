@@ -7,22 +7,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from live_gradcam.show.arrange import Anchor, Arrangement, tile_view
 from live_gradcam.show.heat import heat_table
 from live_gradcam.show.options import Hud, OverlayOptions, is_unsure
+from live_gradcam.show.panel import ACCENT, DARK, GREY, WHITE, Line, Panel, Space, pill, text_panel
 from live_gradcam.show.panels import (
-    ACCENT,
-    DARK,
-    GREY,
-    WHITE,
-    Line,
-    Panel,
-    Space,
     help_panel,
     labels_panel,
     legend_panel,
-    pill,
     recording_panel,
     shown_label,
     shown_strength,
-    text_panel,
 )
 from live_gradcam.show.text import wrap_text
 from live_gradcam.values import Explanation, Image, Region

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Literal, TypeAlias
 
-from live_gradcam.show.panels import Panel
+from live_gradcam.show.panel import Panel
 from live_gradcam.values import Image, Region
 
 Anchor: TypeAlias = Literal[

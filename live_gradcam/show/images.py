@@ -5,14 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from live_gradcam.errors import SinkError, UsageError
 from live_gradcam.native import cv2
 from live_gradcam.os_errors import cannot_write
-from live_gradcam.show.sink import Sink
+from live_gradcam.show.sink import Extra, Sink
 from live_gradcam.values import Explanation, Frame, Image, SourceInfo
 
 ENCODER_OPTIONS: dict[str, list[int]] = {
@@ -118,12 +116,7 @@ class ImageSink(Sink):
         return str(self._path) if self._written else f"{self._path} (nothing: there was no frame)"
 
     def write(
-        self,
-        frame: Frame,
-        rendered: Image | None,
-        explanation: Explanation,
-        *,
-        extra: Mapping[str, Any] | None = None,
+        self, frame: Frame, rendered: Image | None, explanation: Explanation, *, extra: Extra = None
     ) -> None:
         """Write the image.
 
@@ -184,12 +177,7 @@ class FolderSink(Sink):
         return f"{self._folder} ({count} {'picture' if count == 1 else 'pictures'})"
 
     def write(
-        self,
-        frame: Frame,
-        rendered: Image | None,
-        explanation: Explanation,
-        *,
-        extra: Mapping[str, Any] | None = None,
+        self, frame: Frame, rendered: Image | None, explanation: Explanation, *, extra: Extra = None
     ) -> None:
         """Write one image.
 

@@ -14,15 +14,9 @@ from live_gradcam.images.geometry import resize
 from live_gradcam.native import cv2
 from live_gradcam.show.annotate import annotate, caption
 from live_gradcam.show.arrange import tile_places, tile_view
-from live_gradcam.show.heat import (
-    blend_heat,
-    heat_table,
-    normalise,
-    own_scale,
-    upsample,
-)
+from live_gradcam.show.heat import blend_heat, heat_table, normalise, own_scale, upsample
 from live_gradcam.show.options import Hud, OverlayOptions
-from live_gradcam.show.panels import DARK, WHITE
+from live_gradcam.show.panel import DARK, WHITE
 from live_gradcam.values import Explanation, Image, Region
 
 __all__ = ["Hud", "OverlayOptions", "draw", "draw_mosaic", "locate"]
@@ -150,11 +144,7 @@ def _scale(explanation: Explanation, options: OverlayOptions) -> float:
 
 
 def _with_heat(
-    image: Image,
-    explanation: Explanation,
-    position: int,
-    options: OverlayOptions,
-    scale: float,
+    image: Image, explanation: Explanation, position: int, options: OverlayOptions, scale: float
 ) -> Image:
     rendered: Image = np.array(image, order="C")
     region = _clip(explanation.region, image)

@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeAlias
 
 from live_gradcam.errors import SinkError
 from live_gradcam.os_errors import cannot_write
-from live_gradcam.show.sink import Sink
+from live_gradcam.show.sink import Extra, Sink
 from live_gradcam.values import Explanation, Frame, Image
 
 RecordFormat: TypeAlias = Literal["jsonl", "csv"]
@@ -146,12 +146,7 @@ class RecordSink(Sink):
         return f"{self._where} ({self._count} {'record' if self._count == 1 else 'records'})"
 
     def write(
-        self,
-        frame: Frame,
-        rendered: Image | None,
-        explanation: Explanation,
-        *,
-        extra: Mapping[str, Any] | None = None,
+        self, frame: Frame, rendered: Image | None, explanation: Explanation, *, extra: Extra = None
     ) -> None:
         """Write one record; the rendered image does not matter.
 

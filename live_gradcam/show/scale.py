@@ -21,12 +21,7 @@ class HeatScale:
     """
 
     def __init__(
-        self,
-        *,
-        attack: float = 0.5,
-        decay: float = 0.04,
-        floor: float = 0.2,
-        forget: float = 0.002,
+        self, *, attack: float = 0.5, decay: float = 0.04, floor: float = 0.2, forget: float = 0.002
     ) -> None:
         for name, value in {"attack": attack, "decay": decay}.items():
             if not 0 < value <= 1:

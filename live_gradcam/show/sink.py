@@ -10,15 +10,16 @@ import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any
+from typing import Any, TypeAlias
 
-from typing_extensions import Self
-
+from live_gradcam.closeable import Closeable
 from live_gradcam.values import Explanation, Frame, Image
 
+Extra: TypeAlias = "Mapping[str, Any] | None"
+"""Further fields for records, by name."""
 
-class Sink(ABC):
+
+class Sink(Closeable, ABC):
     """An output that takes explained frames in order."""
 
     needs_rendered: bool = True
@@ -26,12 +27,7 @@ class Sink(ABC):
 
     @abstractmethod
     def write(
-        self,
-        frame: Frame,
-        rendered: Image | None,
-        explanation: Explanation,
-        *,
-        extra: Mapping[str, Any] | None = None,
+        self, frame: Frame, rendered: Image | None, explanation: Explanation, *, extra: Extra = None
     ) -> None:
         """Write one explained frame.
 
@@ -68,24 +64,6 @@ class Sink(ABC):
     def notes(self) -> tuple[str, ...]:
         """One sentence for each thing the user should know (no sound, moved frames)."""
         return ()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if exc is None:
-            self.close()
-            return
-        # A failure to finalise must not hide why we are leaving.
-        try:
-            self.close()
-        except Exception:
-            return
 
 
 @contextlib.contextmanager

@@ -44,41 +44,15 @@ _PROBE_SIZE = 24
 _MAX_FONT_FILES = 200
 
 # Earlier is better; upright text faces first, then scripts, then symbols.
-_PREFERRED_FONTS = (
-    "dejavusans",
-    "notosans-regular",
-    "liberationsans-regular",
-    "segoeui",
-    "arial",
-    "helveticaneue",
-    "notosanscjk-regular",
-    "notosansjp-regular",
-    "hiragino sans gb",
-    "pingfang",
-    "applesdgothicneo",
-    "arial unicode",
-    "yugothr",
-    "meiryo",
-    "msgothic",
-    "msyh",
-    "malgun",
-    "wqy-microhei",
-    "wqy-zenhei",
-    "ipag",
-    "ipagp",
-    "nanumgothic",
-    "droidsansfallbackfull",
-    "notosansarabic-regular",
-    "notosanshebrew-regular",
-    "notosansdevanagari-regular",
-    "notosansthai-regular",
-    "nirmala",
-    "notoemoji-regular",
-    "seguisym",
-    "apple symbols",
-    "symbola",
-    "unifont",
-)
+_PREFERRED_FONTS = """
+    dejavusans, notosans-regular, liberationsans-regular, segoeui, arial, helveticaneue,
+    notosanscjk-regular, notosansjp-regular, hiragino sans gb, pingfang, applesdgothicneo,
+    arial unicode, yugothr, meiryo, msgothic, msyh, malgun, wqy-microhei, wqy-zenhei, ipag,
+    ipagp, nanumgothic, droidsansfallbackfull,
+    notosansarabic-regular, notosanshebrew-regular, notosansdevanagari-regular,
+    notosansthai-regular, nirmala,
+    notoemoji-regular, seguisym, apple symbols, symbola, unifont
+"""
 _UNWANTED = ("bold", "italic", "oblique", "light", "condensed", "narrow", "color", "mono", "thin")
 
 
@@ -296,9 +270,11 @@ def _font_files() -> tuple[Path, ...]:
         for root, _, names in os.walk(folder):
             found += [Path(root, n) for n in names if n.lower().endswith((".ttf", ".otf", ".ttc"))]
 
+    preferred = [name.strip() for name in _PREFERRED_FONTS.split(",")]
+
     def rank(path: Path) -> tuple[int, bool, str]:
         stem = path.stem.lower()
-        place = _PREFERRED_FONTS.index(stem) if stem in _PREFERRED_FONTS else len(_PREFERRED_FONTS)
+        place = preferred.index(stem) if stem in preferred else len(preferred)
         return place, any(word in stem for word in _UNWANTED), str(path)
 
     return tuple(sorted(found, key=rank)[:_MAX_FONT_FILES])

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from live_gradcam.native import cv2
-from live_gradcam.show.panels import ACCENT, GREY, Line, Space, logits, text_panel
+from live_gradcam.show.panel import ACCENT, GREY, Line, Space, text_panel
+from live_gradcam.show.panels import logits, shown_label
 from live_gradcam.values import Explanation, Image, Region
 
 _TYPE_SHARE = 0.038
@@ -76,7 +77,7 @@ def spot_at(explanation: Explanation, x: int, y: int, *, most: int = 3) -> Spot 
     values = explanation.evidence[:, row, column]
     order = np.argsort(-values, kind="stable")
     votes = [
-        Vote(explanation.explained[i], _label(explanation, i), float(values[i]))
+        Vote(explanation.explained[i], shown_label(explanation, i), float(values[i]))
         for i in (*order[:most], *order[::-1][:most])
     ]
     count = min(most, len(order))
@@ -126,9 +127,7 @@ def add_spot(rendered: Image, spot: Spot, x: int, y: int, *, outline: Region | N
     left = x + gap if 2 * x < width else x - gap - panel.width
     top = y + gap if 2 * y < height else y - gap - panel.height
     panel.draw(
-        rendered,
-        max(0, min(left, width - panel.width)),
-        max(0, min(top, height - panel.height)),
+        rendered, max(0, min(left, width - panel.width)), max(0, min(top, height - panel.height))
     )
 
 
@@ -137,9 +136,3 @@ def _outline(rendered: Image, cell: Region, thick: int) -> None:
     last = (cell.x + cell.width - 1, cell.y + cell.height - 1)
     cv2.rectangle(rendered, first, last, (0, 0, 0), 3 * thick)
     cv2.rectangle(rendered, first, last, ACCENT, thick)
-
-
-def _label(explanation: Explanation, position: int) -> str:
-    if position < len(explanation.labels):
-        return explanation.labels[position]
-    return f"class {explanation.explained[position]}"

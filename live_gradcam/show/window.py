@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType, TracebackType
+from types import MappingProxyType
 from typing import TypeAlias
 
-from typing_extensions import Self
-
+from live_gradcam.closeable import Closeable
 from live_gradcam.errors import DeviceError
 from live_gradcam.images.geometry import letterbox, letterbox_region
 from live_gradcam.native import cv2
@@ -95,7 +94,7 @@ def key_name(code: int) -> str | None:
     return chr(code).lower() if 32 < code < 127 else None
 
 
-class Window:
+class Window(Closeable):
     """A resizable window for images, with black bars where their shape is not its own.
 
     Belongs to the thread that makes it, which must be the main thread.
@@ -210,17 +209,6 @@ class Window:
                 cv2.waitKey(1)  # the toolkit needs a turn to take it off the screen
             except cv2.error:
                 return
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _size(self) -> tuple[int, int]:
         _, _, width, height = cv2.getWindowImageRect(self._title)

@@ -14,8 +14,9 @@ From what is asked to what is answered:
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from live_gradcam.lazy import lazy_names
 
 if TYPE_CHECKING:
     from live_gradcam.web.limits import Limits
@@ -23,13 +24,9 @@ if TYPE_CHECKING:
     from live_gradcam.web.server import serving
     from live_gradcam.web.state import AppState
 
-_HOMES = {"AppState": "state", "Limits": "limits", "parse_auth": "security", "serving": "server"}
-
 __all__ = ["AppState", "Limits", "parse_auth", "serving"]
 
-
-def __getattr__(name: str) -> object:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{home}"), name)
+__getattr__ = lazy_names(
+    __name__,
+    {"limits": "Limits", "security": "parse_auth", "server": "serving", "state": "AppState"},
+)

@@ -3,7 +3,7 @@
 Gradio reads the types while the program runs, so that this module does not postpone annotations.
 """
 
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import gradio as gr
 
@@ -15,6 +15,7 @@ from live_gradcam.web.settings import ViewSettings, read_settings
 from live_gradcam.web.state import AppState
 
 _DEFAULT = ViewSettings()
+_Answer: TypeAlias = tuple[str, dict[str, float], list[list[float]], gr.FileData]
 
 
 class Api:
@@ -35,7 +36,7 @@ class Api:
         view: View = _DEFAULT.view,
         opacity: float = _DEFAULT.opacity,
         colormap: ColormapName = _DEFAULT.colormap,
-    ) -> tuple[str, dict[str, float], list[list[float]], gr.FileData]:
+    ) -> _Answer:
         """Explain one picture: label, probabilities, evidence, overlay.
 
         Args:
@@ -62,7 +63,7 @@ class Api:
         view: View = _DEFAULT.view,
         opacity: float = _DEFAULT.opacity,
         colormap: ColormapName = _DEFAULT.colormap,
-    ) -> tuple[str, dict[str, float], list[list[float]], gr.FileData]:
+    ) -> _Answer:
         """Explain one picture with a method of your choice.
 
         Args:
@@ -83,9 +84,7 @@ class Api:
         """The names of the classes that the network knows, in order."""
         return list(self._state.classifier.labels)
 
-    def _explain(
-        self, image: gr.FileData, settings: ViewSettings
-    ) -> tuple[str, dict[str, float], list[list[float]], gr.FileData]:
+    def _explain(self, image: gr.FileData, settings: ViewSettings) -> _Answer:
         path, name = uploaded(self._state.cache, image)
         cached = CachedImage(f"program {path}", read_image(path), name)
         explanation = self._state.images.explain(cached, settings)

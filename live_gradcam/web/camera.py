@@ -79,11 +79,7 @@ class CameraService:
     """
 
     def __init__(
-        self,
-        engine: SharedEngine,
-        limits: Limits,
-        *,
-        clock: Callable[[], float] = time.monotonic,
+        self, engine: SharedEngine, limits: Limits, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._engine = engine
         self._limits = limits

@@ -8,12 +8,10 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import TypeVar
 
-from typing_extensions import Self
-
 from live_gradcam.choices import View
+from live_gradcam.closeable import Closeable
 from live_gradcam.errors import LiveGradcamError
 from live_gradcam.explain.protocol import BatchExplainer, ClassChoice
 from live_gradcam.pool import ExplainerKey, ExplainerPool
@@ -41,7 +39,7 @@ class _Request:
         return self.key == other.key and self.view == other.view and self.classes == other.classes
 
 
-class SharedEngine:
+class SharedEngine(Closeable):
     """Explains images from any thread, in turns, in one thread of its own. A context manager.
 
     A turn serves each visitor who waits with one image, if it is to be explained in the same way
@@ -55,11 +53,7 @@ class SharedEngine:
     """
 
     def __init__(
-        self,
-        pool: ExplainerPool[BatchExplainer],
-        *,
-        batch: int = 8,
-        waiting_per_visitor: int = 4,
+        self, pool: ExplainerPool[BatchExplainer], *, batch: int = 8, waiting_per_visitor: int = 4
     ) -> None:
         self.pool = pool
         self._batch = max(1, batch)
@@ -126,17 +120,6 @@ class SharedEngine:
             if request.result.set_running_or_notify_cancel():
                 request.result.set_exception(_closing())
         self._thread.shutdown()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _require_open(self) -> None:
         if self._closed:

@@ -109,27 +109,24 @@ class Handlers:
         overlay = draw_overlay(
             cached.image, explanation, settings, side=self._state.limits.shown_side
         )
+        trust = MEASURING
+        if removal in cached.removals:
+            trust = messages.describe_trust(cached.removals[removal])
         return [
             figure(overlay, alt=_spoken(sentence)),
             likely_label(explanation, self._state.classifier.labels),
-            sentence,
-            messages.describe_trust(cached.removals[removal])
-            if removal in cached.removals
-            else MEASURING,
-            self._maps(cached, settings),
-            _downloads(cached, settings),
+            *(sentence, trust, self._maps(cached, settings), _downloads(cached, settings)),
         ]
 
     def _maps(self, cached: CachedImage, settings: ViewSettings) -> str:
         explanations = self._state.images.explain_top(cached, settings)
+        maps = draw_maps(cached.image, explanations, settings)
         figures = []
-        for each, drawn in zip(
-            explanations, draw_maps(cached.image, explanations, settings), strict=True
-        ):
+        for each, drawn in zip(explanations, maps, strict=True):
             shown = next(p for p in each.predictions if p.class_index == each.explained[0])
             is_share = shown.probability is not None
-            figure_ = strength(shown.strength, is_share=is_share, in_words=True)
-            caption = f"{each.labels[0]} · {figure_}"
+            given = strength(shown.strength, is_share=is_share, in_words=True)
+            caption = f"{each.labels[0]} · {given}"
             alt = f"Map of the evidence for {each.labels[0]}"
             figures.append(figure(drawn, alt=alt, caption=caption))
         return f'<div class="maps">{"".join(figures)}</div>'

@@ -160,15 +160,11 @@ class ImageService:
         explanation = self.explain(cached, settings)
         key = (settings.cache_key, explanation.explained[0])
         if key not in cached.removals:
+            # In turns of its own: the test of the last view must not refuse the next view.
+            # Only probabilities are asked for, which the cheapest method has as well.
+            visitor, cheapest = f"removal {cached.visitor}", self._engine.pool.key(method="gradcam")
             cached.removals[key] = removal_test(
-                # In turns of its own: the test of the last view must not refuse the next view.
-                # Only probabilities are asked for, which the cheapest method has as well.
-                VisitorExplainer(
-                    self._engine,
-                    f"removal {cached.visitor}",
-                    settings.view,
-                    explainer_key(self._engine.pool, method="gradcam"),
-                ),
+                VisitorExplainer(self._engine, visitor, settings.view, cheapest),
                 cached.image,
                 self._with_probability(cached, settings, explanation),
                 view=settings.view,

@@ -50,24 +50,9 @@ class _Controls:
     opacity: gr.Slider
     colormap: gr.Dropdown
 
-
-@dataclass(frozen=True, slots=True)
-class _ImageTab:
-    """Components that the picture tab's events read and write.
-
-    Attributes:
-        upload: The visitor's image.
-        settings: Controls in the order of `read_settings`.
-        sentence: The answer in words.
-        trust: The removal test in words.
-        outputs: Everything that an explanation fills, in the order of the handlers' answers.
-    """
-
-    upload: gr.Image
-    settings: list[Any]
-    sentence: gr.Markdown
-    trust: gr.Markdown
-    outputs: list[gr.components.Component]
+    def in_order(self, *layer: gr.Dropdown) -> list[Any]:
+        """All of them in the order of `read_settings`, with the layer where a tab has it."""
+        return [self.class_name, self.view, *layer, self.method, self.opacity, self.colormap]
 
 
 def make_examples(folder: Path) -> list[Path]:
@@ -100,9 +85,7 @@ def build_page(state: AppState, examples: Sequence[Path]) -> gr.Blocks:
     limits = state.limits
     page: gr.Blocks
     with gr.Blocks(
-        title=TITLE,
-        analytics_enabled=False,
-        delete_cache=(60, int(limits.cache_seconds)),
+        title=TITLE, analytics_enabled=False, delete_cache=(60, int(limits.cache_seconds))
     ) as page:
         with gr.Row(elem_id="headline"):
             gr.Markdown(
@@ -120,17 +103,9 @@ def build_page(state: AppState, examples: Sequence[Path]) -> gr.Blocks:
                 _fill_video_tab(state, handlers)
         page.unload(handlers.leave)
         api(functions.explain, api_name="explain", concurrency_limit=limits.concurrency)
-        api(
-            functions.explain_with,
-            api_name="explain_with",
-            concurrency_limit=limits.concurrency,
-        )
+        api(functions.explain_with, api_name="explain_with", concurrency_limit=limits.concurrency)
         api(functions.classes, api_name="classes")
-    page.queue(
-        max_size=limits.queue,
-        default_concurrency_limit=limits.concurrency,
-        api_open=False,
-    )
+    page.queue(max_size=limits.queue, default_concurrency_limit=limits.concurrency, api_open=False)
     return page
 
 
@@ -234,21 +209,15 @@ def _fill_image_tab(state: AppState, handlers: Handlers, examples: Sequence[Path
             label = gr.Label(num_top_classes=TOP, label="Most likely", elem_id="picture-label")
     maps = gr.HTML(elem_id="picture-maps")
     downloads = gr.HTML(elem_id="picture-downloads")
-    tab = _ImageTab(
-        upload,
-        [
-            controls.class_name,
-            controls.view,
-            layer,
-            controls.method,
-            controls.opacity,
-            controls.colormap,
-        ],
-        sentence,
-        trust,
-        [overlay, label, sentence, trust, maps, downloads],
-    )
-    _connect_image_tab(tab, handlers, state.limits.concurrency)
+    settings = controls.in_order(layer)
+    outputs = [overlay, label, sentence, trust, maps, downloads]
+    newest: dict[str, Any] = {"preprocess": False, "trigger_mode": "always_last"} | _QUIET
+    limited = newest | {"concurrency_limit": state.limits.concurrency}
+    opened = upload.change(handlers.open_image, [upload, *settings], outputs, **limited)
+    changes = [control.change for control in settings]
+    changed = gr.on(changes, handlers.change_settings, settings, outputs, **limited)
+    for explained in (opened, changed):
+        explained.success(handlers.measure_trust, settings, [sentence, trust], **newest)
 
 
 def _upload_control(examples: Sequence[Path]) -> gr.Image:
@@ -272,27 +241,6 @@ def _upload_control(examples: Sequence[Path]) -> gr.Image:
     return upload
 
 
-def _connect_image_tab(tab: _ImageTab, handlers: Handlers, concurrency: int) -> None:
-    newest: dict[str, Any] = {"preprocess": False, "trigger_mode": "always_last"} | _QUIET
-    opened = tab.upload.change(
-        handlers.open_image,
-        [tab.upload, *tab.settings],
-        tab.outputs,
-        concurrency_limit=concurrency,
-        **newest,
-    )
-    changed = gr.on(
-        [control.change for control in tab.settings],
-        handlers.change_settings,
-        tab.settings,
-        tab.outputs,
-        concurrency_limit=concurrency,
-        **newest,
-    )
-    for explained in (opened, changed):
-        explained.success(handlers.measure_trust, tab.settings, [tab.sentence, tab.trust], **newest)
-
-
 def _fill_camera_tab(state: AppState) -> None:
     with gr.Row(equal_height=False):
         with gr.Column(scale=6, min_width=300):
@@ -303,15 +251,8 @@ def _fill_camera_tab(state: AppState) -> None:
             mirror = gr.Checkbox(label="Mirror", value=False)
             _legend(controls)
     button.click(None, js="() => { liveCamera.toggle(); }", api_visibility="private")
-    settings: dict[str, Any] = {
-        "class": controls.class_name,
-        "view": controls.view,
-        "method": controls.method,
-        "opacity": controls.opacity,
-        "colormap": controls.colormap,
-        "mirror": mirror,
-    }
-    for name, control in settings.items():
+    names = ("class", "view", "method", "opacity", "colormap", "mirror")
+    for name, control in zip(names, (*controls.in_order(), mirror), strict=True):
         script = f"(value) => {{ liveCamera.set('{name}', value); }}"
         control.change(None, control, js=script, api_visibility="private")
 
@@ -349,14 +290,7 @@ def _fill_video_tab(state: AppState, handlers: Handlers) -> None:
             _legend(controls)
     begin.click(
         handlers.explain_video,
-        [
-            video,
-            controls.class_name,
-            controls.view,
-            controls.method,
-            controls.opacity,
-            controls.colormap,
-        ],
+        [video, *controls.in_order()],
         [result, message],
         preprocess=False,
         trigger_mode="once",

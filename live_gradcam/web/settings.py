@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -124,12 +125,8 @@ def settings_from_query(query: Mapping[str, str]) -> ViewSettings:
 def settings_as_query(settings: ViewSettings) -> dict[str, str]:
     """Write settings as `settings_from_query` reads them."""
     return {
-        "class": settings.class_name,
-        "view": settings.view,
-        "layer": settings.layer,
-        "method": settings.method,
-        "opacity": str(settings.opacity),
-        "colormap": settings.colormap,
+        name.removesuffix("_name"): str(value)
+        for name, value in dataclasses.asdict(settings).items()
     }
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from types import TracebackType
 
 from typing_extensions import Self
 
+from live_gradcam.closeable import Closeable
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.explainer import Explainer
 from live_gradcam.explain.protocol import BatchExplainer
-from live_gradcam.pool import ExplainerPool
+from live_gradcam.pool import ExplainerPool, pool_beside
 from live_gradcam.web.cache import CacheFolder
 from live_gradcam.web.camera import CameraService
 from live_gradcam.web.engine import SharedEngine
@@ -20,7 +20,7 @@ from live_gradcam.web.videos import VideoService
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AppState:
+class AppState(Closeable):
     """Services behind the page's tabs. A context manager.
 
     Attributes:
@@ -57,21 +57,7 @@ class AppState:
             limits: Bounds of what visitors may ask for; the usual ones if ``None``.
         """
         limits = limits or Limits()
-        runtime = explainer.runtime
-
-        def make(other: Classifier, method: str) -> BatchExplainer:
-            return Explainer(
-                other,
-                device=runtime.device,
-                precision=runtime.precision,
-                compile="off",  # a layer that somebody looks at once is not worth compiling
-                top_k=explainer.top_k,
-                method=method,
-            )
-
-        pool = ExplainerPool[BatchExplainer](
-            classifier, make, given=explainer, given_method=explainer.method
-        )
+        pool = pool_beside(explainer)
         layers = pool.layer_names  # traces the network, which nobody runs yet
         cache = CacheFolder(
             files=limits.cache_files,
@@ -99,14 +85,3 @@ class AppState:
         self.engine.close()
         self.pool.close()
         self.cache.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()

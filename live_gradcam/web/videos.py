@@ -109,12 +109,8 @@ class VideoService:
             Busy: The visitor's last video is still being explained.
         """
         pool = self._engine.pool
-        explainer = VisitorExplainer(
-            self._engine,
-            f"video {visitor}",
-            settings.view,
-            explainer_key(pool, method=settings.method),
-        )
+        key = explainer_key(pool, method=settings.method)
+        explainer = VisitorExplainer(self._engine, f"video {visitor}", settings.view, key)
         options = RunOptions(
             classes=settings.class_index(pool.classifier),
             batch_size=_FRAMES_IN_ONE_FORWARD,

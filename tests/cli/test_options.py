@@ -38,7 +38,7 @@ class Outer:
 def parse(kind: type[Any], *arguments: str) -> Any:
     """The value of what was typed."""
     seen: list[object] = []
-    parser = make_parser([Command("do", kind, lambda value, _: seen.append(value), "Do it.")])
+    parser = make_parser([Command("do", kind, lambda value, _: seen.append(value))])
     parser(["do", *arguments], standalone_mode=False)
     (value,) = seen
     return value
@@ -94,7 +94,7 @@ def test_one_field_more_is_one_option_more(
     value = parse(Sparkling, "film.mp4", "--sparkle", "7", "--top-k", "5")
     assert value == Sparkling(source="film.mp4", sparkle=7, top_k=5)
     monkeypatch.setenv("COLUMNS", "200")
-    parser = make_parser([Command("run", Sparkling, lambda *_: None, "Sparkle.")])
+    parser = make_parser([Command("run", Sparkling, lambda *_: None)])
     parser(["run", "--help"], standalone_mode=False)
     text = capsys.readouterr().out
     assert "--sparkle" in text

@@ -42,18 +42,21 @@ class VirtualScreen:
             **{k: v for k, v in os.environ.items() if k not in ("WAYLAND_DISPLAY", "XAUTHORITY")},
             "DISPLAY": self.name,
         }
-        self._manager = subprocess.Popen(
-            ["openbox"],
-            env=self.environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        self._manager = self._start_manager()
         try:
             # Fails until there is a window manager that says so.
             self._repeat("get_num_desktops")
         except BaseException:
             self.close()
             raise
+
+    def _start_manager(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            ["openbox"],
+            env=self.environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
 
     def xdotool(self, *arguments: object, timeout_seconds: float = 120.0) -> str:
         """Run xdotool and return what it prints."""
@@ -104,4 +107,6 @@ class VirtualScreen:
         while time.monotonic() < deadline:
             with contextlib.suppress(subprocess.SubprocessError):
                 return self.xdotool(*arguments, timeout_seconds=_TRY_SECONDS)
+            if self._manager.poll() is not None:  # it gives up where the busy server answers late
+                self._manager = self._start_manager()
         return self.xdotool(*arguments)

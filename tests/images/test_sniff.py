@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -46,3 +48,9 @@ def test_text_may_be_cut_within_a_character_but_holds_no_control_characters() ->
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="not a regular file"):
         sniff(tmp_path)
+
+
+def test_sniffing_loads_no_opencv() -> None:
+    code = "import sys, live_gradcam.images.sniff; print('cv2' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

@@ -8,8 +8,9 @@ from dataclasses import replace
 import pytest
 
 from live_gradcam.explain.explainer import Explainer
+from live_gradcam.pool import pool_beside
 from live_gradcam.session.controller import MESSAGE_SECONDS, POINTER_SECONDS, Controller
-from live_gradcam.session.explainers import RequestedExplainers, make_pool
+from live_gradcam.session.explainers import RequestedExplainers
 from live_gradcam.session.state import SessionState, Situation
 from tests.session.doubles import START, make_request, with_settings
 
@@ -33,7 +34,7 @@ class Bench:
 
 @pytest.fixture
 def bench(explainer: Explainer) -> Iterator[Bench]:
-    with make_pool(explainer) as pool:
+    with pool_beside(explainer) as pool:
         yield Bench(RequestedExplainers(pool))
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from live_gradcam.errors import UsageError
 from live_gradcam.explain.explainer import Explainer
-from live_gradcam.pool import ExplainerKey
-from live_gradcam.session.explainers import RequestedExplainers, make_pool
+from live_gradcam.pool import ExplainerKey, pool_beside
+from live_gradcam.session.explainers import RequestedExplainers
 from live_gradcam.session.request import wanted_classes
 from live_gradcam.values import Image
 from tests.helpers.live import tiny_classifier
@@ -19,7 +19,7 @@ from tests.session.doubles import make_request
 
 @pytest.fixture
 def requested(explainer: Explainer) -> Iterator[RequestedExplainers]:
-    with make_pool(explainer) as pool:
+    with pool_beside(explainer) as pool:
         yield RequestedExplainers(pool)
 
 
@@ -90,7 +90,7 @@ def test_explainers_that_are_made_hand_on_the_progress_of_a_slow_method(image: I
     steps: list[tuple[int, int]] = []
     with (
         Explainer(tiny_classifier(), compile="off", method="scorecam") as slow,
-        make_pool(slow, on_forwards=lambda done, total: steps.append((done, total))) as pool,
+        pool_beside(slow, on_forwards=lambda done, total: steps.append((done, total))) as pool,
     ):
         made(RequestedExplainers(pool), ExplainerKey("a", "scorecam")).explain(image)
     assert steps == [(16, 16)]

@@ -23,7 +23,7 @@ from live_gradcam.show.overlay import (
     draw_mosaic,
     locate,
 )
-from live_gradcam.show.panels import ACCENT
+from live_gradcam.show.panel import ACCENT
 from live_gradcam.show.text import text_strip
 from live_gradcam.values import Explanation, Image, Prediction, Region
 

@@ -9,7 +9,8 @@ import pytest
 
 from live_gradcam.show.arrange import Arrangement
 from live_gradcam.show.heat import heat_table
-from live_gradcam.show.panels import ACCENT, Panel, Space, legend_panel, logits, pill, type_size
+from live_gradcam.show.panel import ACCENT, Panel, Space, pill, type_size
+from live_gradcam.show.panels import legend_panel, logits
 from live_gradcam.values import Image, Region
 
 

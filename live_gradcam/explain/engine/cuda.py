@@ -67,7 +67,7 @@ class Cuda:
         (CUDA Graphs) describes it. Only this thread is held to the rules of a capture.
         """
         graph = torch.cuda.CUDAGraph()
-        with _capturing, torch.cuda.device(self._device), _best_convolutions():
+        with _capturing, torch.cuda.device(self._device), _best_convolutions(), exact_float32():
             stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
             stream.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(stream):
@@ -84,6 +84,17 @@ class Cuda:
 def cuda_device(device: torch.device) -> Cuda:
     """The accelerator ``cuda:N``, one for the whole process."""
     return Cuda(device)
+
+
+@contextmanager
+def exact_float32() -> Iterator[None]:
+    """Have cuDNN compute float32 in float32: by default it rounds inputs to TF32's 10 bits."""
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = before
 
 
 @contextmanager

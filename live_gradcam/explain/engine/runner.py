@@ -11,7 +11,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from functools import lru_cache
 
@@ -22,7 +22,7 @@ from live_gradcam.errors import DeviceError, UsageError
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.engine.batching import BatchSizer, free_memory
 from live_gradcam.explain.engine.compiled import CompiledNetworks
-from live_gradcam.explain.engine.cuda import cuda_device
+from live_gradcam.explain.engine.cuda import cuda_device, exact_float32
 from live_gradcam.explain.engine.cuda_graphs import Accelerator, GraphedNetworks, Pending
 from live_gradcam.explain.engine.fused import (
     BatchResult,
@@ -173,7 +173,8 @@ class Runner:
         with torch.no_grad(), self._memory_errors(shape), self._size_errors(shape):
             engine = None if self.compiled is None else self.compiled.get(shape)
             began = time.perf_counter()
-            output = self._forward(engine, pixels.to(self._device), selection)
+            with self._exactness():
+                output = self._forward(engine, pixels.to(self._device), selection)
             result = BatchResult(output.logits.cpu(), output.classes.cpu(), output.evidence.cpu())
             if engine is None:  # sizes are compared with each other, not with the compiler's work
                 self.sizer.note(*shape, time.perf_counter() - began)
@@ -198,6 +199,9 @@ class Runner:
         """End the compiler, if it runs. Idempotent; running goes on to work."""
         if self.compiled is not None:
             self.compiled.close()
+
+    def _exactness(self) -> AbstractContextManager[None]:
+        return exact_float32() if self._device.type == "cuda" else nullcontext()
 
     def _leave_threads(self) -> None:
         """Use the threads of the budget, one less while the compiler needs a core beside us."""

@@ -21,12 +21,7 @@ from live_gradcam.explain.heads.base import (
 )
 from live_gradcam.explain.heads.closed_form import ClosedFormHead, LinearHead, PointwiseHead
 from live_gradcam.explain.heads.gradient import GradientHead
-from live_gradcam.explain.heads.multi_layer import (
-    FUSED_UNIT,
-    MultiLayerHead,
-    fuse_maps,
-    grid_of,
-)
+from live_gradcam.explain.heads.multi_layer import FUSED_UNIT, MultiLayerHead, fuse_maps, grid_of
 from live_gradcam.explain.heads.prove import prove_head
 from live_gradcam.explain.heads.tokens import ChannelsLastHead, TokenHead
 

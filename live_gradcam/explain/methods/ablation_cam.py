@@ -49,12 +49,9 @@ class AblationCam(Method):
         if isinstance(self.inner, LinearHead):
             drops = _linear_drops(self.inner.weight, activations, classes)
         else:
-            drops = torch.stack(
-                [
-                    scores[row][:, None] - self._ablated_scores(values)[:, classes[row]].t()
-                    for row, values in enumerate(activations)
-                ]
-            )
+            ablated = map(self._ablated_scores, activations)
+            left = [each[:, chosen].t() for each, chosen in zip(ablated, classes, strict=True)]
+            drops = scores[:, :, None] - torch.stack(left)
         maps = weighted_sum(_relative(drops, scores), self.inner.to_grid(activations))
         return logits, classes, maps, activations
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pkgutil
 from collections.abc import Iterator
-from difflib import get_close_matches
 from importlib import import_module
 from types import MappingProxyType
 
 from live_gradcam.errors import UsageError
 from live_gradcam.explain.heads import Head, MultiLayerHead
 from live_gradcam.explain.methods.base import Method
+from live_gradcam.wording import did_you_mean
 
 
 def _find_methods() -> Iterator[type[Method]]:
@@ -48,9 +48,8 @@ def require_method(name: str, head: Head | None = None) -> type[Method]:
     """
     method = METHODS.get(name)
     if method is None:
-        near = get_close_matches(name.lower(), METHODS, 3, 0.5)
-        hint = f"Did you mean {' or '.join(near)}? " if near else ""
-        raise UsageError("unknown method", name, "", f"{hint}Choose from {', '.join(METHODS)}")
+        step = f"{did_you_mean(name, METHODS)}Choose from {', '.join(METHODS)}"
+        raise UsageError("unknown method", name, "", step)
     if isinstance(head, MultiLayerHead) and name not in QUICK_METHODS:
         cause = f"{method.title} explains one layer"
         step = f"Name one layer, or use {', '.join(QUICK_METHODS)}"

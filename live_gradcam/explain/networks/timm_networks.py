@@ -10,7 +10,6 @@ from __future__ import annotations
 import importlib
 import math
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +29,7 @@ from live_gradcam.explain.networks.state_dict import load_weights
 from live_gradcam.explain.omp import short_lived_thread, single_threaded
 from live_gradcam.explain.preprocess import Preprocessing
 from live_gradcam.explain.tracing import keep_whole
+from live_gradcam.wording import did_you_mean
 
 _SAFE_FILE = "model.safetensors"
 
@@ -215,8 +215,7 @@ def _require_name(timm: Any, name: str) -> None:  # noqa: ANN401
     tags = [each for each in timm.list_pretrained(f"{base}.*")]
     if base in known and (not tag or name in tags):
         return
-    near = get_close_matches(name, tags if base in known else known, 3, 0.5)
-    hint = f"Did you mean {' or '.join(f'timm:{each}' for each in near)}? " if near else ""
+    hint = did_you_mean(name, tags if base in known else known, prefix="timm:")
     raise ModelError(
         "unknown model",
         f"timm:{name}",

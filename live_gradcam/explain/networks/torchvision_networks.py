@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from typing import Any
 
 import torch
@@ -20,6 +19,7 @@ from typing_extensions import override
 from live_gradcam.errors import ModelError
 from live_gradcam.explain.networks.lazy_torchvision import torchvision_models
 from live_gradcam.explain.preprocess import Preprocessing
+from live_gradcam.wording import did_you_mean
 
 # Small enough to cost nothing, large enough for the network with the largest stem.
 _PROBE_SIZE = 96
@@ -111,8 +111,7 @@ def require_family(name: str) -> Family:
         cause = "which layer of it to explain is not known"
     else:
         cause = "there is no such network"
-    near = get_close_matches(name.lower().replace("-", "_"), ["scenes", *network_names()], 3, 0.5)
-    hint = f"Did you mean {' or '.join(near)}? " if near else ""
+    hint = did_you_mean(name.replace("-", "_"), ["scenes", *network_names()])
     raise ModelError("unknown model", name, cause, f"{hint}`live-gradcam models` lists all of them")
 
 

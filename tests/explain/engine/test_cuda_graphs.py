@@ -316,6 +316,27 @@ def test_cuda_captures_what_it_computes(
 
 
 @needs_cuda
+def test_cuda_computes_float32_in_float32_and_leaves_the_process_as_it_was() -> None:
+    before = torch.backends.cudnn.allow_tf32
+    classifier = support.tiny_classifier()
+    images = [support.smooth_image(seed=seed) for seed in range(8)]
+    with Explainer(classifier, device="cpu", precision="fp32", compile="off") as explainer:
+        expected = explainer.explain_batch(images)
+    for how in ("off", "on"):
+        with Explainer(
+            classifier,
+            device="cuda",
+            precision="fp32",
+            compile=how,
+        ) as explainer:
+            found = explainer.explain_batch(images)
+        for ours, theirs in zip(found, expected, strict=True):
+            # TF32 keeps 10 bits: a hundred times the bound.
+            support.assert_maps_close(ours.evidence, theirs.evidence, 1e-5)
+    assert torch.backends.cudnn.allow_tf32 == before
+
+
+@needs_cuda
 @pytest.mark.parametrize("method", sorted(METHODS))
 def test_cuda_explains_by_every_method(method: str) -> None:
     classifier = support.tiny_classifier()
