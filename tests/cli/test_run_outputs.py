@@ -25,7 +25,7 @@ Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 def _network(outputs: int) -> nn.Module:
     torch.manual_seed(3)
-    network = models.resnet18(num_classes=outputs).eval()
+    network: models.ResNet = models.resnet18(num_classes=outputs).eval()
     network.fc.weight.data.normal_(0, 0.3)
     return network
 

@@ -125,7 +125,10 @@ def adapt(
         kernel=lambda: last_kernel(lambda: pick(network(inputs), run.path)),
     )
     finish = Finish(meaning)
-    notes = tuple(each for each in (note, meaning.note) if each)
+    flattened = ""
+    if run.output.ndim == 4:
+        flattened = f"the network's output (N, {run.output.shape[1]}, 1, 1) is flattened"
+    notes = tuple(each for each in (note, flattened, meaning.note) if each)
     if meaning.peel:
         _prove(meaning.kind, finish(run.logits), run.output / run.ending.scale, name)
     as_it_is = not run.path and not meaning.peel and meaning.plain and run.output.ndim == 2

@@ -10,6 +10,9 @@ from torch.nn import functional
 
 import live_gradcam as lg
 from live_gradcam.explain.heads import LinearHead
+from live_gradcam.explain.layers import at_layer
+from live_gradcam.explain.outputs import OutputWish, adapt
+from live_gradcam.faithfulness import randomize_weights
 from live_gradcam.values import OutputName, SquashingName
 from tests.explain.outputs import networks
 from tests.explain.outputs.networks import HEADS, PREPROCESSING, End, assert_same_map, by_class
@@ -294,3 +297,39 @@ def test_the_users_own_module_stays_as_it_is() -> None:
     assert type(network) is networks.Small
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
     assert networks.truth(network, IMAGE).output.sum().item() == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("end", ["sigmoid", "logit"])
+def test_other_layers_and_other_weights_keep_the_kind(end: str) -> None:
+    network = networks.make(HEADS["linear"](1), torch.sigmoid if end == "sigmoid" else lambda x: x)
+    classifier = explainer_of(network).classifier
+    names = [layer.name for layer in lg.list_layers(classifier)]
+    other = at_layer(classifier, names[0])
+    assert other.layer != classifier.layer
+    scrambled = randomize_weights(classifier)
+    expected = networks.truth(network, IMAGE)
+    for each in (other, scrambled):
+        explainer = lg.Explainer(each, device="cpu", precision="fp32", compile="off")
+        found = explainer.explain(IMAGE, classes="all")
+        assert found.output == classifier.output
+        sides = by_class(found)
+        assert sides[0][0] == pytest.approx(-sides[1][0], abs=1e-6)
+        assert found.evidence[0] == pytest.approx(-found.evidence[1], abs=1e-6)
+        if each is other:
+            assert sides[1][0] == pytest.approx(expected.logit[0], abs=1e-5)
+
+
+@pytest.mark.filterwarnings(
+    "ignore:.torch.jit:FutureWarning", "ignore:.torch.jit:DeprecationWarning"
+)
+@pytest.mark.parametrize("end", [nn.Softmax(1), nn.Sigmoid()])
+def test_what_cannot_be_looked_into_is_undone_and_said_so(end: nn.Module) -> None:
+    torch.manual_seed(0)
+    values = torch.randn(1, 8)
+    head = nn.Sequential(nn.Linear(8, 3), end).eval().requires_grad_(False)
+    opaque = nn.Sequential(torch.jit.trace(head, torch.zeros(2, 8), check_trace=False))
+    adapted = adapt(opaque, values, OutputWish(), name="scripted")
+    (note,) = adapted.notes
+    assert "cannot be" in note
+    found = adapted.kind.probabilities(adapted.network(values).numpy())
+    np.testing.assert_allclose(np.asarray(found), head(values).numpy(), rtol=0, atol=1e-6)

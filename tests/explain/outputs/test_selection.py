@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 import live_gradcam as lg
 from tests.explain.outputs import networks
-from tests.explain.outputs.networks import PREPROCESSING, End, assert_same_map, by_class
+from tests.explain.outputs.networks import End, assert_same_map, by_class
 from tests.explain.outputs.test_kinds import explainer_of
 
 IMAGE = networks.noise(5)
@@ -150,7 +150,8 @@ def test_what_holds_no_logits_is_refused(end: End, words: str) -> None:
 
 def test_a_map_of_one_cell_is_flattened() -> None:
     network = networks.make(networks.linear(4), lambda x: x[:, :, None, None])
-    found = explainer_of(network).explain(IMAGE)
+    explainer = explainer_of(network)
+    found = explainer.explain(IMAGE)
     expected = networks.truth(network, IMAGE).logit
     assert found.predictions[0].logit == pytest.approx(float(expected.max()), abs=1e-5)
-    assert PREPROCESSING.crop_size == networks.SIDE
+    assert "the network's output (N, 4, 1, 1) is flattened" in explainer.classifier.notes
