@@ -6,22 +6,37 @@ proved to be the network.
 
 from __future__ import annotations
 
-import copy
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from live_gradcam.choices import DEFAULT_OUTPUT, DEFAULT_THRESHOLD, OutputChoice
 from live_gradcam.errors import ModelError
-from live_gradcam.explain.cutting.cut import Cut, cut_network
-from live_gradcam.explain.cutting.layouts import check_layout, fit_parts, probe, probe_pixels
+from live_gradcam.explain.cutting.cut import Cut
+from live_gradcam.explain.cutting.layouts import (
+    check_layout,
+    probe_channels,
+    probe_pixels,
+    probe_size,
+)
+from live_gradcam.explain.cutting.ways import Divided, divide, probe_trunk, prove_quickly
 from live_gradcam.explain.heads import Head
+from live_gradcam.explain.modules.choosing import default_layers, name_of
+from live_gradcam.explain.modules.own import check_own, own_copy
+from live_gradcam.explain.modules.running import undisturbed_randomness
 from live_gradcam.explain.networks.labels import Labels, find_class
 from live_gradcam.explain.networks.spec import LayoutChoice, NetworkSpec
 from live_gradcam.explain.omp import in_short_lived_thread, short_lived_thread
-from live_gradcam.explain.outputs import Adapted, OutputWish, adapt, check_output, name_outputs
+from live_gradcam.explain.outputs import (
+    Adapted,
+    OutputWish,
+    adapt,
+    check_output,
+    name_outputs,
+    pick_logits,
+)
 from live_gradcam.explain.preprocess import Preprocessing
 from live_gradcam.explain.tracing import find_layer
 from live_gradcam.values import SOFTMAX, OutputKind
@@ -42,6 +57,8 @@ class Classifier:
         weights_origin: Source of the weights, as a short sentence.
         output: Meaning of the logits; it says what the probabilities are.
         notes: One sentence for each thing that had to be interpreted.
+        why_float32: Reason why the network runs in float32 only; empty if half precision will do.
+        source: The whole network, where other layers are not found in the parts' graphs.
     """
 
     name: str
@@ -53,6 +70,8 @@ class Classifier:
     weights_origin: str = "weights of the given module"
     output: OutputKind = SOFTMAX
     notes: tuple[str, ...] = ()
+    why_float32: str = ""
+    source: NetworkSpec | None = None
 
     @property
     def all_maps_are_cheap(self) -> bool:
@@ -82,7 +101,7 @@ class Classifier:
         cls,
         module: nn.Module,
         *,
-        layer: str,
+        layer: str | nn.Module | None = None,
         labels: Labels = None,
         preprocessing: Preprocessing | None = None,
         name: str = "custom",
@@ -92,17 +111,22 @@ class Classifier:
         output_name: str | int | None = None,
         threshold: float = DEFAULT_THRESHOLD,
     ) -> Classifier:
-        """Make a classifier from any network that `torch.fx` can trace.
+        """Make a classifier from any network that runs.
 
         For example a vision transformer, explained at the layer that pytorch-grad-cam suggests::
 
             Classifier.from_module(vit, layer="encoder.layers.-1.ln_1", labels=["cat", "dog"])
 
+        A network whose code `torch.fx` and `torch.export` cannot follow is explained all the same,
+        more slowly; `notes` says so. Forward hooks that change the output are kept; others, and
+        backward hooks, are left out.
+
         Args:
-            module: From normalised RGB ``(N, 3, H, W)`` to logits ``(N, classes)``; copied.
-            layer: Dotted name of the layer to explain; ``-1`` stands for the last child. Everything
-                must flow through it, except that the input of a residual block with tokens or
-                channels-last maps may flow past a layer inside.
+            module: From normalised RGB ``(N, 3, H, W)`` to logits ``(N, classes)``; copied, and
+                never changed.
+            layer: The layer to explain: its dotted name (``-1`` stands for the last child) or the
+                module itself; ``None`` takes the last one that has positions and that everything
+                flows through.
             labels: Names of the classes or a file with them; ``class 0``, ``class 1``, ... if
                 ``None``.
             preprocessing: Preprocessing of the network's images; ImageNet's usual one if ``None``.
@@ -110,7 +134,7 @@ class Classifier:
             layout: Layout of the layer's output: maps ``"nchw"`` or ``"nhwc"``, or ``"tokens"``
                 ``(N, T, C)``, row by row; ``"auto"`` tells them by their shape.
             prefix_tokens: Number of tokens before those of the patches (a class token, registers);
-                ``None`` takes what is left over of the largest square that fits.
+                ``None`` takes what is left over of the largest grid that fits.
             output: Meaning of what the module puts out: scores of which one class is true
                 (``"softmax"``) or of which each is true or not (``"sigmoid"``; a single one is
                 binary and has two sides), ``"probabilities"`` already, or ``"raw"`` numbers, such
@@ -123,30 +147,37 @@ class Classifier:
                 side is predicted.
 
         Raises:
-            ModelError: The layer does not exist or does not cut the network in two, the layout is
-                not the layer's, the number of labels is not the number of classes, or the output
-                is not what it is said to be.
+            ModelError: The network does not run or is random, the layer does not exist or has no
+                part in the output, the layout is not the layer's, the number of labels is not the
+                number of classes, or the output is not what it is said to be.
             UsageError: There is no such layout or output, or the threshold is no probability.
         """
         check_layout(layout, prefix_tokens)
         check_output(output, threshold)
         preprocessing = preprocessing or Preprocessing()
-        return build_classifier(
-            NetworkSpec(
+        wanted = name_of(module, layer) if isinstance(layer, nn.Module) else layer
+        with undisturbed_randomness():
+            own = own_copy(module)
+            side, channels = preprocessing.crop_size, len(preprocessing.mean)
+            pixels = probe_pixels(side, channels=channels)
+            check_own(own.network, pixels)
+            spec = NetworkSpec(
                 name=name,
-                network=_frozen_copy(module),
-                layer=layer,
+                network=own.network,
+                layer=wanted or "",
                 labels=labels,
                 preprocessing=preprocessing,
                 origin="weights of the given module",
-                probe_size=preprocessing.crop_size,
+                probe_size=side,
                 layout=layout,
                 prefix_tokens=prefix_tokens,
                 output=output,
                 output_name=output_name,
                 threshold=threshold,
+                notes=own.notes,
+                is_own=True,
             )
-        )
+            return build_classifier(spec) if wanted is not None else _build_anywhere(spec, pixels)
 
     @classmethod
     @short_lived_thread
@@ -185,7 +216,7 @@ class Classifier:
         check_layout(layout, prefix_tokens)
         check_output(output, threshold)
         preprocessing = preprocessing or Preprocessing()
-        cut = Cut(_frozen_copy(trunk), _frozen_copy(head))
+        cut = Cut(own_copy(trunk).network, own_copy(head).network)
         spec = NetworkSpec(
             name=name,
             network=nn.Sequential(OrderedDict(trunk=cut.trunk, head=cut.head)),
@@ -200,9 +231,11 @@ class Classifier:
             output_name=output_name,
             threshold=threshold,
         )
-        values = probe(cut, spec.layer, spec.probe_size)
-        adapted = adapt(cut.head, values, _wish(spec), name=name)
-        return _assemble(spec, replace(cut, head=adapted.network), adapted)
+        with torch.no_grad():
+            adapted = adapt(cut.head, probe_trunk(cut, spec), _wish(spec), name=name)
+            whole = replace(cut, head=adapted.network)
+            parts, class_count = prove_quickly(whole, spec, adapted.expected)
+        return _describe(spec, Divided(parts, class_count), adapted)
 
 
 def build_classifier(spec: NetworkSpec) -> Classifier:
@@ -212,16 +245,21 @@ def build_classifier(spec: NetworkSpec) -> Classifier:
         spec: Its network becomes part of the classifier and is not copied.
 
     Raises:
-        ModelError: The layer does not exist or does not cut the network in two, or the labels do
-            not fit the classes.
+        ModelError: The layer does not exist or cannot be explained, or the labels do not fit the
+            classes.
     """
-    layer = find_layer(spec.network, spec.layer)
-    pixels = probe_pixels(spec.probe_size)
-    adapted = in_short_lived_thread(
-        lambda: adapt(spec.network, pixels, _wish(spec), name=spec.name, layer=layer)
-    )
-    cut = cut_network(adapted.network, layer, carry=spec.layout != "nchw")
-    return _assemble(replace(spec, layer=layer), cut, adapted)
+    spec = replace(spec, layer=find_layer(spec.network, spec.layer))
+    adapted, divided = in_short_lived_thread(lambda: _divide_adapted(spec))
+    return _describe(spec, divided, adapted)
+
+
+def _divide_adapted(spec: NetworkSpec) -> tuple[Adapted, Divided]:
+    """Make a network put out logits, and cut it."""
+    height, width = probe_size(spec)
+    pixels = probe_pixels(height, width, channels=probe_channels(spec))
+    with undisturbed_randomness():
+        adapted = adapt(spec.network, pixels, _wish(spec), name=spec.name, layer=spec.layer)
+    return adapted, divide(replace(spec, network=adapted.network), adapted.expected)
 
 
 def _wish(spec: NetworkSpec) -> OutputWish:
@@ -230,30 +268,34 @@ def _wish(spec: NetworkSpec) -> OutputWish:
     )
 
 
-def _frozen_copy(module: nn.Module) -> nn.Module:
-    return copy.deepcopy(module).eval().requires_grad_(False).float().cpu()
+def _build_anywhere(spec: NetworkSpec, pixels: Tensor) -> Classifier:
+    """Cut a network at the best layer that it can be cut at."""
+    problem = ModelError(
+        "cannot explain the network",
+        spec.name,
+        "none of its layers puts out maps or tokens on which its scores depend",
+        "Name a layer",
+    )
+    scores = pick_logits(spec.network, pixels, _wish(spec), spec.name)
+    for layer in default_layers(scores, pixels):
+        try:
+            return build_classifier(replace(spec, layer=layer))
+        except ModelError as exc:  # tokens that are no grid, for example
+            problem = exc
+    raise problem
 
 
-@short_lived_thread
-@torch.no_grad()
-def _assemble(spec: NetworkSpec, cut: Cut, adapted: Adapted) -> Classifier:
-    """Check on random input that the parts are the network, and find the head that fits."""
-    values = probe(cut, spec.layer, spec.probe_size)
-    logits = cut.head(values.clone())
-    if logits.shape != adapted.expected.shape or not torch.allclose(
-        logits, adapted.expected, 1e-4, 1e-4, True
-    ):
-        cause = "the part after the layer does not reproduce the network"
-        raise ModelError("cannot explain layer", spec.layer, cause, "Name another layer")
-    parts = fit_parts(cut, spec, values)
+def _describe(spec: NetworkSpec, divided: Divided, adapted: Adapted) -> Classifier:
     return Classifier(
         name=spec.name,
         layer=spec.layer,
-        labels=name_outputs(spec.labels, adapted.kind, adapted.count),
+        labels=name_outputs(spec.labels, adapted.kind, divided.class_count),
         preprocessing=spec.preprocessing,
-        trunk=parts.trunk,
-        head=parts.head,
+        trunk=divided.parts.trunk,
+        head=divided.parts.head,
         weights_origin=spec.origin,
         output=adapted.kind,
-        notes=(*spec.notes, *adapted.notes),
+        notes=(*spec.notes, *adapted.notes, *divided.notes),
+        why_float32=divided.why_float32,
+        source=None if divided.is_traced else spec,
     )

@@ -30,8 +30,7 @@ def randomize_weights(classifier: Classifier, *, seed: int = 4) -> Classifier:
         classifier: Not modified.
         seed: Of the random weights.
     """
-    trunk: nn.Module = copy.deepcopy(classifier.trunk)
-    head: Head = copy.deepcopy(classifier.head)
+    trunk, head = _copy_parts(classifier)
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(seed)
@@ -44,6 +43,7 @@ def randomize_weights(classifier: Classifier, *, seed: int = 4) -> Classifier:
         trunk=trunk,
         head=head,
         weights_origin="random numbers",
+        source=None,
     )
 
 
@@ -62,8 +62,7 @@ def cascading_randomization(
         The name of the part that was drawn last, and the classifier with all parts drawn so far.
         It shares its weights with the next ones: use it before asking for the next.
     """
-    head: Head = copy.deepcopy(classifier.head)
-    trunk: nn.Module = copy.deepcopy(classifier.trunk)
+    trunk, head = _copy_parts(classifier)
     parts = [("head", list(head.modules()))]
     parts += reversed(_stages(trunk))
     generator = torch.Generator().manual_seed(seed)
@@ -80,6 +79,7 @@ def cascading_randomization(
                 trunk=trunk,
                 head=head,
                 weights_origin="random numbers",
+                source=None,
             ),
         )
 
@@ -87,6 +87,12 @@ def cascading_randomization(
 def count_stages(classifier: Classifier) -> int:
     """Return the number of classifiers that `cascading_randomization` yields."""
     return 1 + len(_stages(classifier.trunk))
+
+
+def _copy_parts(classifier: Classifier) -> tuple[nn.Module, Head]:
+    """Copy both parts at once: what they share stays shared."""
+    trunk, head = copy.deepcopy((classifier.trunk, classifier.head))
+    return trunk, head
 
 
 def _stages(trunk: nn.Module) -> list[tuple[str, list[nn.Module]]]:

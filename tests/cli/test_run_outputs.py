@@ -6,7 +6,7 @@ import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import PIL.Image
@@ -25,9 +25,10 @@ Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 def _network(outputs: int) -> nn.Module:
     torch.manual_seed(3)
-    network: models.ResNet = models.resnet18(num_classes=outputs).eval()
+    network = models.resnet18(num_classes=outputs)
     network.fc.weight.data.normal_(0, 0.3)
-    return network
+    network.train(False)
+    return cast("nn.Module", network)
 
 
 def _explained(command: Command, *arguments: str) -> dict[str, Any]:

@@ -77,7 +77,7 @@ class FusedNetwork(nn.Module):
 
     Args:
         classifier: What is run. In float32, its trunk is shared and not copied; its head always.
-        precision: Of the trunk.
+        precision: Of the trunk; float32 where the classifier says why.
     """
 
     mean: Tensor
@@ -85,6 +85,8 @@ class FusedNetwork(nn.Module):
 
     def __init__(self, classifier: Classifier, precision: Precision) -> None:
         super().__init__()
+        if classifier.why_float32:
+            precision = "fp32"
         self.dtype = DTYPES[precision]
         self.layout = torch.contiguous_format if precision == "fp32" else torch.channels_last
         self.trunk = classifier.trunk

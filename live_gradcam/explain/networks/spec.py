@@ -42,6 +42,7 @@ class NetworkSpec:
         output_name: Name or index of the logits where it puts out several tensors.
         threshold: Probability above which a class is true.
         notes: One sentence for each thing that had to be interpreted.
+        is_own: A user's own module, of which nothing is known: cut with every proof that there is.
     """
 
     name: str
@@ -57,3 +58,4 @@ class NetworkSpec:
     output_name: str | int | None = None
     threshold: float = DEFAULT_THRESHOLD
     notes: tuple[str, ...] = ()
+    is_own: bool = False

@@ -8,8 +8,8 @@
 - `labels`: names of what it puts out
 """
 
-from live_gradcam.explain.outputs.adapt import Adapted, OutputWish, adapt
+from live_gradcam.explain.outputs.adapt import Adapted, OutputWish, adapt, pick_logits
 from live_gradcam.explain.outputs.labels import name_outputs
 from live_gradcam.explain.outputs.meaning import check_output
 
-__all__ = ["Adapted", "OutputWish", "adapt", "check_output", "name_outputs"]
+__all__ = ["Adapted", "OutputWish", "adapt", "check_output", "name_outputs", "pick_logits"]

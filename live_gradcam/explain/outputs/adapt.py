@@ -139,6 +139,23 @@ def adapt(
     return Adapted(adapted, meaning.kind, meaning.count, with_end, notes)
 
 
+@torch.no_grad()
+def pick_logits(network: nn.Module, inputs: Tensor, wish: OutputWish, name: str) -> nn.Module:
+    """Return the network with nothing but its logits as they are; itself if it has no other output.
+
+    Args:
+        network: As for `adapt`.
+        inputs: As for `adapt`.
+        wish: As for `adapt`.
+        name: As for `adapt`.
+
+    Raises:
+        ModelError: As for `adapt`.
+    """
+    path = _run(network, inputs, wish, name)[0].path
+    return with_forward(network, lambda output: pick(output, path)) if path else network
+
+
 @dataclass(frozen=True, slots=True)
 class Finish:
     """From logits in a network's own form to logits ``(N, count)``.

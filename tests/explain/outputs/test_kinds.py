@@ -76,6 +76,31 @@ def test_several_outputs(head: str, end: str) -> None:
         assert found.completeness_residual < 1e-4
 
 
+@pytest.mark.parametrize(
+    "end", ["softmax function", "log-softmax module", "sigmoid in place", "clamped sigmoid"]
+)
+def test_a_network_that_cannot_be_traced_loses_its_squashing_too(end: str) -> None:
+    squash, name, inside = ENDS[end]
+    network = networks.make(HEADS["linear"](3), squash, networks.Branching)
+    found = explainer_of(network).explain(IMAGE, classes="all")
+    expected = networks.truth(network, IMAGE)
+    assert (found.output.name, found.output.inside) == (name, inside)
+    own = expected.output[0].exp() if inside == "log-softmax" else expected.output[0]
+    for index, (logit, probability) in by_class(found).items():
+        assert logit == pytest.approx(expected.logit[index], abs=1e-4)
+        assert probability == pytest.approx(float(own[index]), abs=1e-5)
+        assert_same_map(found.evidence[index], expected.maps[index])
+
+
+def test_a_single_logit_of_a_network_that_cannot_be_traced() -> None:
+    network = networks.make(HEADS["linear"](1), lambda x: {"score": x}, networks.Branching)
+    found = explainer_of(network).explain(IMAGE, classes="all")
+    expected = networks.truth(network, IMAGE)
+    assert by_class(found)[1][0] == pytest.approx(expected.logit[0], abs=1e-4)
+    assert_same_map(found.evidence[1], expected.maps[0])
+    assert_same_map(found.evidence[0], -expected.maps[0])
+
+
 BINARY_ENDS: dict[str, tuple[End, int]] = {
     "logit (N, 1)": (lambda x: x, 1),
     "logit (N,)": (lambda x: x.squeeze(1), 1),
@@ -327,7 +352,10 @@ def test_what_cannot_be_looked_into_is_undone_and_said_so(end: nn.Module) -> Non
     torch.manual_seed(0)
     values = torch.randn(1, 8)
     head = nn.Sequential(nn.Linear(8, 3), end).eval().requires_grad_(False)
-    opaque = nn.Sequential(torch.jit.trace(head, torch.zeros(2, 8), check_trace=False))
+    script: nn.Module = torch.jit.trace(  # type: ignore[no-untyped-call]
+        head, torch.zeros(2, 8), check_trace=False
+    )
+    opaque = nn.Sequential(script)
     adapted = adapt(opaque, values, OutputWish(), name="scripted")
     (note,) = adapted.notes
     assert "cannot be" in note
