@@ -12,13 +12,8 @@ from PIL import Image as PilImages
 from torchvision import models, transforms
 
 from live_gradcam.errors import ModelError
-from live_gradcam.explain.preprocess import (
-    Interpolation,
-    Preprocessing,
-    as_bgr,
-    plan_frame,
-    prepare_batch,
-)
+from live_gradcam.explain.frame_plan import as_bgr, plan_frame, prepare_batch
+from live_gradcam.explain.preprocess import Interpolation, Preprocessing
 from live_gradcam.native import cv2
 
 SIZES = [(1280, 720), (640, 480), (1920, 1080), (160, 120), (333, 517), (256, 256), (721, 1283)]
@@ -162,7 +157,7 @@ def test_numbers_come_from_the_weights_own_transform(name: str) -> None:
         {"crop_size": 0},
         {"resize_size": 100},
         {"std": (0.2, 0.0, 0.2)},
-        {"interpolation": "nearest"},
+        {"interpolation": "sharp"},
         {"mean": (float("nan"), 0.0, 0.0)},
     ],
 )

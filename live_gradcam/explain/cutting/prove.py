@@ -42,6 +42,7 @@ class Reference:
         layer: The first of the layer's names.
         run: Which of its runs is explained: the last one with positions.
         runs: All of its runs.
+        behind: Names of the layers that run behind it only.
         replay: Takes and gives the layer's output.
         activations: ``(2, ...)``.
         logits: ``(2, classes)``.
@@ -55,8 +56,10 @@ class Reference:
     def __init__(self, network: nn.Module, layer: str, pixels: Tensor) -> None:
         self.layer = canonical_name(network, layer)
         shell = shell_of(network)
-        self.runs = [run for run in survey(shell, pixels[:1]) if run.name == self.layer]
+        seen = survey(shell, pixels[:1])
+        self.runs = [run for run in seen if run.name == self.layer]
         self.run = _find_run(layer, self.runs)
+        self.behind = _find_behind(seen, self.runs[self.run])
         self.replay = Replay(shell, self.layer, self.run)
         self.activations = torch.cat([self.replay.take(each) for each in pixels.unsqueeze(1)])
         if len(self.activations) != len(pixels):
@@ -141,6 +144,17 @@ def _find_run(layer: str, runs: list[LayerRun]) -> int:
         )
         raise ModelError("cannot explain layer", layer, cause, "Name a layer that still has places")
     return with_positions[-1].run
+
+
+def _find_behind(seen: list[LayerRun], explained: LayerRun) -> tuple[str, ...]:
+    at = seen.index(explained)
+    before = {run.name for run in seen[: at + 1]}
+    around = tuple(run.name for run in seen[at:] if f"{explained.name}.".startswith(f"{run.name}."))
+    return tuple(
+        dict.fromkeys(
+            run.name for run in seen[at:] if run.name not in before and run.name not in around
+        )
+    )
 
 
 def _compare(what: str, found: Tensor, expected: Tensor, share: float) -> None:

@@ -39,6 +39,7 @@ from live_gradcam.explain.heads.replay import Packing, ReplayHead, ReplayTrunk
 from live_gradcam.explain.modules.copying import shell_of
 from live_gradcam.explain.modules.running import undisturbed_randomness
 from live_gradcam.explain.networks.spec import NetworkSpec
+from live_gradcam.explain.tracing import trace
 
 _logger = logging.getLogger(__name__)
 
@@ -126,7 +127,7 @@ def prove_quickly(cut: Cut, spec: NetworkSpec, expected: Tensor) -> tuple[Parts,
 def _divide_own(spec: NetworkSpec) -> Divided:
     height, width = probe_size(spec)
     pixels = probe_pixels(height, width, channels=probe_channels(spec), count=2)
-    reference = Reference(spec.network, spec.layer, pixels)
+    reference = _refer(spec, pixels)
     notes = _notes(spec.layer, reference)
     if not reference.is_bypassed or spec.layout != "nchw":
         for way in (_by_graph, _by_export):
@@ -157,6 +158,17 @@ def _divide_own(spec: NetworkSpec) -> Divided:
     return Divided(parts, reference.logits.shape[1], notes, why, is_traced=False)
 
 
+def _refer(spec: NetworkSpec, pixels: Tensor) -> Reference:
+    try:
+        return Reference(spec.network, spec.layer, pixels)
+    except ModelError:
+        raise
+    except Exception as exc:  # what the network's own code raises, or its operations
+        cause = f"its output cannot be differentiated ({str(exc).partition(chr(10))[0]})"
+        step = "Name another layer, or hand over the network in float32"
+        raise ModelError("cannot explain layer", spec.layer, cause, step) from exc
+
+
 def _notes(layer: str, reference: Reference) -> tuple[str, ...]:
     if len(reference.runs) == 1:
         return ()
@@ -168,7 +180,16 @@ def _by_graph(spec: NetworkSpec, reference: Reference, pixels: Tensor) -> Parts:
     shell = shell_of(spec.network)
     carry = spec.layout != "nchw"
     cut = cut_network(shell, reference.layer, carry=carry, run=reference.run)
+    cut = replace(cut, trunk=_inlined(cut.trunk))
     return fit_parts(cut, spec, cut.trunk.forward(pixels[:1]))
+
+
+def _inlined(trunk: nn.Module) -> nn.Module:
+    """Return a trunk without classes of the user's, which another process could not load."""
+    try:
+        return trace(trunk)
+    except Exception:  # the layer's own code; it stays as it is
+        return trunk
 
 
 def _by_export(spec: NetworkSpec, reference: Reference, pixels: Tensor) -> Parts:
@@ -179,7 +200,8 @@ def _by_export(spec: NetworkSpec, reference: Reference, pixels: Tensor) -> Parts
 def _by_replay(spec: NetworkSpec, reference: Reference, pixels: Tensor) -> Parts:
     packing, replay = Packing(), reference.replay
     grid = lay_out(spec, reference.activations[:1], _wide(reference, pixels))
-    return Parts(ReplayTrunk(replay, packing), ReplayHead(replay, packing, grid))
+    head = ReplayHead(replay, packing, grid, behind=reference.behind)
+    return Parts(ReplayTrunk(replay, packing), head)
 
 
 def _wide(reference: Reference, pixels: Tensor) -> Callable[[], Tensor]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from live_gradcam.choices import DEFAULT_OUTPUT, DEFAULT_THRESHOLD, OutputChoice
+from live_gradcam.explain.networks.fit_preprocessing import PreprocessingLike
 from live_gradcam.explain.networks.labels import Labels
-from live_gradcam.explain.preprocess import Preprocessing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +20,9 @@ class LoadOptions:
         threshold: Probability above which a class is true, in 0..1; of binary and multi-label
             networks.
         state: Key of the state dict to take from a checkpoint that holds several.
-        preprocessing: Preprocessing of the network's images.
+        preprocessing: Preprocessing of the network's images, some of its numbers, or a file.
+        transform_input: ``True`` if a GoogLeNet or Inception network turns torchvision's
+            normalisation into the one it was first trained with; ``None`` leaves it to the weights.
     """
 
     labels: Labels = None
@@ -28,4 +30,5 @@ class LoadOptions:
     output_name: str | int | None = None
     threshold: float = DEFAULT_THRESHOLD
     state: str | None = None
-    preprocessing: Preprocessing | None = None
+    preprocessing: PreprocessingLike | None = None
+    transform_input: bool | None = None

@@ -24,11 +24,11 @@ from torch import nn
 from live_gradcam.errors import ModelError
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.explainer import Explainer
+from live_gradcam.explain.frame_plan import as_bgr, plan_frame, prepare_batch
 from live_gradcam.explain.heads import GradientHead, LinearHead, TokenHead
 from live_gradcam.explain.layers import list_layers
 from live_gradcam.explain.load import load_classifier
 from live_gradcam.explain.networks.timm_networks import LAYERS, choose_layer, convert_preprocessing
-from live_gradcam.explain.preprocess import as_bgr, plan_frame, prepare_batch
 from live_gradcam.native import cv2
 from live_gradcam.values import Image
 from tests.explain import support
