@@ -163,7 +163,7 @@ def first_norm_evidence(classifier: Classifier, pictures: Sequence[Image]) -> In
     return InputEvidence(own)
 
 
-class _Seen(Exception):  # noqa: N818 - no error: the rest of the network is not needed
+class _Seen(Exception):
     pass
 
 

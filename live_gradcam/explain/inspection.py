@@ -244,7 +244,9 @@ def describe_lines(found: Inspection) -> list[tuple[str, str]]:
         lines.append(("states", f"{others}; {found.state!r} is taken, --state KEY chooses"))
     lines += [(title, text) for title, text in (("input", found.input),) if text]
     if found.classes is not None:
-        lines.append(("classes", str(found.classes) + (f", {found.output}" if found.output else "")))
+        lines.append(
+            ("classes", str(found.classes) + (f", {found.output}" if found.output else ""))
+        )
     if found.labels is not None:
         shown = ", ".join(found.labels[:_SHOWN_LABELS])
         lines.append(("labels", f"{shown}{', ...' if len(found.labels) > _SHOWN_LABELS else ''}"))

@@ -22,6 +22,7 @@ FRAME = Frame(np.zeros((48, 64, 3), np.uint8), 7, 0.28, "clip é.mp4")
 EXPECTED = {
     "index": 7,
     "pts_seconds": 0.28,
+    "original_pts_seconds": 0.28,
     "source": "clip é.mp4",
     "explained": 504,
     "method": "gradcam",
@@ -95,6 +96,7 @@ def test_csv_has_a_row_a_frame_and_columns_with_names(
     assert first == {
         "index": "7",
         "pts_seconds": "0.28",
+        "original_pts_seconds": "0.28",
         "source": "clip é.mp4",
         "explained": "504",
         "method": "gradcam",

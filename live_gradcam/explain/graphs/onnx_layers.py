@@ -224,7 +224,9 @@ def _padded(
         return call.value(0), (top, left)
     pads = [left, right, top, bottom]
     padded = call.builder.apply(
-        f"{call.name}.pad", lambda values: functional.pad(values, pads, value=filling), call.value(0)
+        f"{call.name}.pad",
+        lambda values: functional.pad(values, pads, value=filling),
+        call.value(0),
     )
     return padded, (0, 0)
 
