@@ -123,7 +123,7 @@ class ExplainerPool(Closeable, Generic[E]):
             if found is not None:
                 return found
             if key.randomized:
-                classifier = at_layer(randomize_weights(self.classifier), key.layer)
+                classifier = randomize_weights(self.at(key.layer))
             else:
                 classifier = self.at(key.layer)
             made = self._make(classifier, key.method)

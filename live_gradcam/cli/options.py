@@ -21,6 +21,7 @@ from typer.models import OptionInfo, ParameterInfo
 from live_gradcam.wording import did_you_mean
 
 MODEL = "The network"
+INPUT = "The network's pictures"
 
 
 def option(help: str, *names: str, panel: str | None = None, **details: Any) -> OptionInfo:  # noqa: ANN401

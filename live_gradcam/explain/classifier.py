@@ -6,7 +6,6 @@ proved to be the network.
 
 from __future__ import annotations
 
-import copy
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 
@@ -14,12 +13,17 @@ import torch
 from torch import Tensor, nn
 
 from live_gradcam.errors import ModelError
-from live_gradcam.explain.cutting.cut import Cut, cut_network
-from live_gradcam.explain.cutting.layouts import check_layout, fit_parts, probe, probe_pixels
+from live_gradcam.explain.cutting.cut import Cut
+from live_gradcam.explain.cutting.layouts import check_layout, probe_pixels
+from live_gradcam.explain.cutting.ways import Divided, divide, prove_quickly
 from live_gradcam.explain.heads import Head
+from live_gradcam.explain.modules.choosing import default_layers, name_of
+from live_gradcam.explain.modules.own import check_own, own_copy
+from live_gradcam.explain.modules.running import undisturbed_randomness
+from live_gradcam.explain.networks.fit_preprocessing import PreprocessingLike, fit_preprocessing
 from live_gradcam.explain.networks.labels import Labels, find_class, resolve_labels
 from live_gradcam.explain.networks.spec import LayoutChoice, NetworkSpec
-from live_gradcam.explain.omp import short_lived_thread
+from live_gradcam.explain.omp import in_short_lived_thread, short_lived_thread
 from live_gradcam.explain.preprocess import Preprocessing
 from live_gradcam.explain.tracing import find_layer
 
@@ -33,11 +37,13 @@ class Classifier:
         layer: Name of the explained layer.
         labels: Names of the classes, in order.
         preprocessing: Resizing, cropping and normalisation of the network's images.
-        trunk: From normalised RGB ``(N, 3, H, W)`` to the layer's activations: maps
+        trunk: From normalised images ``(N, channels, H, W)`` to the layer's activations: maps
             ``(N, C, h, w)``, channels-last maps ``(N, h, w, C)`` or tokens ``(N, T, C)``.
         head: From the activations to logits and to evidence.
         weights_origin: Source of the weights, as a short sentence.
         notes: One sentence for each thing that had to be interpreted.
+        why_float32: Reason why the network runs in float32 only; empty if half precision will do.
+        source: The whole network, where other layers are not found in the parts' graphs.
     """
 
     name: str
@@ -48,6 +54,8 @@ class Classifier:
     head: Head
     weights_origin: str = "weights of the given module"
     notes: tuple[str, ...] = ()
+    why_float32: str = ""
+    source: NetworkSpec | None = None
 
     @property
     def all_maps_are_cheap(self) -> bool:
@@ -77,53 +85,69 @@ class Classifier:
         cls,
         module: nn.Module,
         *,
-        layer: str,
+        layer: str | nn.Module | None = None,
         labels: Labels = None,
-        preprocessing: Preprocessing | None = None,
+        preprocessing: PreprocessingLike | None = None,
         name: str = "custom",
         layout: LayoutChoice = "auto",
         prefix_tokens: int | None = None,
     ) -> Classifier:
-        """Make a classifier from any network that `torch.fx` can trace.
+        """Make a classifier from any network that runs.
 
         For example a vision transformer, explained at the layer that pytorch-grad-cam suggests::
 
             Classifier.from_module(vit, layer="encoder.layers.-1.ln_1", labels=["cat", "dog"])
 
+        A network whose code `torch.fx` and `torch.export` cannot follow is explained all the same,
+        more slowly; `notes` says so. Forward hooks that change the output are kept; others, and
+        backward hooks, are left out.
+
         Args:
-            module: From normalised RGB ``(N, 3, H, W)`` to logits ``(N, classes)``; copied.
-            layer: Dotted name of the layer to explain; ``-1`` stands for the last child. Everything
-                must flow through it, except that the input of a residual block with tokens or
-                channels-last maps may flow past a layer inside.
+            module: From normalised ``(N, channels, H, W)`` to logits ``(N, classes)``; copied, and
+                never changed.
+            layer: The layer to explain: its dotted name (``-1`` stands for the last child) or the
+                module itself; ``None`` takes the last one that has positions and that everything
+                flows through.
             labels: Names of the classes or a file with them; ``class 0``, ``class 1``, ... if
                 ``None``.
-            preprocessing: Preprocessing of the network's images; ImageNet's usual one if ``None``.
+            preprocessing: Preprocessing of the network's images: all of it, some of its numbers as
+                a dictionary, or a JSON file; what is not said is ImageNet's usual one, for gray
+                images where the first convolution takes one channel.
             name: Short name for titles and messages.
             layout: Layout of the layer's output: maps ``"nchw"`` or ``"nhwc"``, or ``"tokens"``
                 ``(N, T, C)``, row by row; ``"auto"`` tells them by their shape.
             prefix_tokens: Number of tokens before those of the patches (a class token, registers);
-                ``None`` takes what is left over of the largest square that fits.
+                ``None`` takes what is left over of the largest grid that fits.
 
         Raises:
-            ModelError: The layer does not exist or does not cut the network in two, the layout is
-                not the layer's, or the number of labels is not the number of classes.
+            ModelError: The network does not run or is random, the layer does not exist or has no
+                part in the output, the layout is not the layer's, or the number of labels is not
+                the number of classes.
             UsageError: There is no such layout.
         """
         check_layout(layout, prefix_tokens)
-        preprocessing = preprocessing or Preprocessing()
-        return build_classifier(
-            NetworkSpec(
+        wanted = name_of(module, layer) if isinstance(layer, nn.Module) else layer
+        usual = Preprocessing()
+        with undisturbed_randomness():
+            own = own_copy(module)
+            spec = NetworkSpec(
                 name=name,
-                network=_frozen_copy(module),
-                layer=layer,
+                network=own.network,
+                layer=wanted or "",
                 labels=labels,
-                preprocessing=preprocessing,
+                preprocessing=usual,
                 origin="weights of the given module",
-                probe_size=preprocessing.crop_size,
+                probe_size=usual.input_size,
                 layout=layout,
                 prefix_tokens=prefix_tokens,
+                notes=own.notes,
+                is_own=True,
             )
-        )
+            spec = fit_preprocessing(spec, preprocessing)
+            height, width = spec.probe_size
+            pixels = probe_pixels(height, width, channels=len(spec.preprocessing.planes))
+            check_own(own.network, pixels)
+            return build_classifier(spec) if wanted is not None else _build_anywhere(spec, pixels)
 
     @classmethod
     @short_lived_thread
@@ -133,7 +157,7 @@ class Classifier:
         head: nn.Module,
         *,
         labels: Labels = None,
-        preprocessing: Preprocessing | None = None,
+        preprocessing: PreprocessingLike | None = None,
         name: str = "custom",
         layout: LayoutChoice = "auto",
         prefix_tokens: int | None = None,
@@ -141,7 +165,7 @@ class Classifier:
         """Make a classifier from a network that is in two parts already.
 
         Args:
-            trunk: From normalised RGB ``(N, 3, H, W)`` to activations; copied.
+            trunk: From normalised images ``(N, channels, H, W)`` to activations; copied.
             head: From the activations to logits ``(N, classes)``; copied.
             labels: As for `from_module`.
             preprocessing: As for `from_module`.
@@ -153,20 +177,23 @@ class Classifier:
             ModelError: The parts do not fit each other, or the labels do not fit the classes.
         """
         check_layout(layout, prefix_tokens)
-        preprocessing = preprocessing or Preprocessing()
-        cut = Cut(_frozen_copy(trunk), _frozen_copy(head))
+        usual = Preprocessing()
+        cut = Cut(own_copy(trunk).network, own_copy(head).network)
         spec = NetworkSpec(
             name=name,
             network=nn.Sequential(OrderedDict(trunk=cut.trunk, head=cut.head)),
             layer="trunk",
             labels=labels,
-            preprocessing=preprocessing,
+            preprocessing=usual,
             origin="weights of the given module",
-            probe_size=preprocessing.crop_size,
+            probe_size=usual.input_size,
             layout=layout,
             prefix_tokens=prefix_tokens,
         )
-        return _assemble(spec, cut)
+        spec = fit_preprocessing(spec, preprocessing)
+        with torch.no_grad():
+            parts, class_count = prove_quickly(cut, spec)
+        return _describe(spec, Divided(parts, class_count))
 
 
 def build_classifier(spec: NetworkSpec) -> Classifier:
@@ -176,40 +203,39 @@ def build_classifier(spec: NetworkSpec) -> Classifier:
         spec: Its network becomes part of the classifier and is not copied.
 
     Raises:
-        ModelError: The layer does not exist or does not cut the network in two, or the labels do
-            not fit the classes.
+        ModelError: The layer does not exist or cannot be explained, or the labels do not fit the
+            classes.
     """
-    layer = find_layer(spec.network, spec.layer)
-    cut = cut_network(spec.network, layer, carry=spec.layout != "nchw")
-    return _assemble(replace(spec, layer=layer), cut)
+    spec = replace(spec, layer=find_layer(spec.network, spec.layer))
+    return _describe(spec, in_short_lived_thread(lambda: divide(spec)))
 
 
-def _frozen_copy(module: nn.Module) -> nn.Module:
-    return copy.deepcopy(module).eval().requires_grad_(False).float().cpu()
+def _build_anywhere(spec: NetworkSpec, pixels: Tensor) -> Classifier:
+    """Cut a network at the best layer that it can be cut at."""
+    problem = ModelError(
+        "cannot explain the network",
+        spec.name,
+        "none of its layers puts out maps or tokens on which its scores depend",
+        "Name a layer",
+    )
+    for layer in default_layers(spec.network, pixels):
+        try:
+            return build_classifier(replace(spec, layer=layer))
+        except ModelError as exc:  # tokens that are no grid, for example
+            problem = exc
+    raise problem
 
 
-@short_lived_thread
-@torch.no_grad()
-def _assemble(spec: NetworkSpec, cut: Cut) -> Classifier:
-    """Check on random input that the parts are the network, and find the head that fits."""
-    values = probe(cut, spec.layer, spec.probe_size)
-    logits = cut.head(values.clone())
-    if not isinstance(logits, Tensor) or logits.ndim != 2:
-        shape = tuple(getattr(logits, "shape", ()))
-        cause = f"its output {shape} is not (N, classes)"
-        raise ModelError("cannot use the network", spec.name, cause)
-    expected = spec.network(probe_pixels(spec.probe_size))
-    if not torch.allclose(logits, expected, 1e-4, 1e-4, True):
-        cause = "the part after the layer does not reproduce the network"
-        raise ModelError("cannot explain layer", spec.layer, cause, "Name another layer")
-    parts = fit_parts(cut, spec, values)
+def _describe(spec: NetworkSpec, divided: Divided) -> Classifier:
     return Classifier(
         name=spec.name,
         layer=spec.layer,
-        labels=resolve_labels(spec.labels, logits.shape[1]),
+        labels=resolve_labels(spec.labels, divided.class_count),
         preprocessing=spec.preprocessing,
-        trunk=parts.trunk,
-        head=parts.head,
+        trunk=divided.parts.trunk,
+        head=divided.parts.head,
         weights_origin=spec.origin,
-        notes=spec.notes,
+        notes=spec.notes + divided.notes,
+        why_float32=divided.why_float32,
+        source=None if divided.is_traced else spec,
     )

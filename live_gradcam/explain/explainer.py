@@ -31,10 +31,10 @@ from live_gradcam.explain.engine.cuda_graphs import Accelerator
 from live_gradcam.explain.engine.fused import Selection
 from live_gradcam.explain.engine.runner import OutOfMemory, Runner
 from live_gradcam.explain.engine.runtime import Runtime, choose_runtime
+from live_gradcam.explain.frame_plan import FramePlan, plan_frame, prepare_batch
 from live_gradcam.explain.heads import FUSED_UNIT, LinearHead, MultiLayerHead
 from live_gradcam.explain.methods import OnForwards, require_method
 from live_gradcam.explain.omp import in_short_lived_thread
-from live_gradcam.explain.preprocess import FramePlan, plan_frame, prepare_batch
 from live_gradcam.explain.protocol import ClassChoice
 from live_gradcam.images.read import LoadedImage, from_pillow, load_image
 from live_gradcam.values import Evidence, Explanation, Image, Prediction
@@ -69,9 +69,9 @@ class Explainer(Closeable):
         compile: ``auto`` compiles beside the running session after some frames, ``on`` waits for
             it at the first one, ``off`` never compiles.
         top_k: Number of classes that are predicted.
-        view: Part of an image that the network is shown: ``crop``, the central square that it was
-            trained with; ``stretch``, the whole image squeezed into that square; ``full``, the
-            whole image in its own shape, for networks that take any size.
+        view: Part of an image that the network is shown: ``crop``, what it was trained with,
+            mostly the central square; ``stretch``, the whole image squeezed into its input;
+            ``full``, the whole image in its own shape, for networks that take any size.
         method: Makes the maps: ``gradcam`` or another name that ``live-gradcam run --help`` lists.
             All run in the same engine and are compiled with it, except Score-CAM, and Ablation-CAM
             where the head has no closed form: those are many forwards for one image.

@@ -16,9 +16,10 @@ from torch import Tensor, fx, nn
 from typing_extensions import override
 
 from live_gradcam.choices import DEFAULT_FUSE, Fuse
-from live_gradcam.errors import UsageError
-from live_gradcam.explain.classifier import Classifier
+from live_gradcam.errors import ModelError, UsageError
+from live_gradcam.explain.classifier import Classifier, build_classifier
 from live_gradcam.explain.cutting.cut import channels_first, cut_graph
+from live_gradcam.explain.cutting.flow import bottlenecks
 from live_gradcam.explain.heads import (
     ChannelsLastHead,
     GradientHead,
@@ -27,28 +28,15 @@ from live_gradcam.explain.heads import (
     grid_of,
     prove_head,
 )
+from live_gradcam.explain.heads.replay import ReplayTrunk
 from live_gradcam.explain.omp import short_lived_thread
+from live_gradcam.explain.seen_layers import Layer, blank_pixels, see_layers
 from live_gradcam.explain.tracing import trace
 
 _MARK = "explained_layer"
 _BORDER = "border"
 # Names of the parts of a cut network, which are no part of a layer's name.
 _PARTS = re.compile(r"(?:(?:trunk|head|module|parts\.\d+)\.)*")
-
-
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """Layer at which a network can be cut.
-
-    Attributes:
-        name: Short name, unique within the network.
-        channels: Number of channels.
-        grid: Height and width of its maps for the network's usual input.
-    """
-
-    name: str
-    channels: int
-    grid: tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +76,8 @@ class _Whole(nn.Module):
 class LayerMap:
     """A classifier's network as one graph, with the layers at which it can be cut.
 
-    It traces the network and runs it once: no other thread may run one meanwhile.
+    It traces the network and runs it once: no other thread may run one meanwhile. Of a network that
+    cannot be traced it lists the layers that are seen in that run; they are explained one by one.
 
     Args:
         classifier: Not modified.
@@ -96,18 +85,29 @@ class LayerMap:
 
     def __init__(self, classifier: Classifier) -> None:
         self._classifier = classifier
-        self._whole = trace(_Whole(classifier).eval())
+        self._sites: dict[str, _Site] = {}
+        self._seen: dict[str, Layer] = {}
+        replayed = isinstance(classifier.trunk, ReplayTrunk)
+        if classifier.source is not None or replayed:
+            self._seen = {layer.name: layer for layer in see_layers(classifier)}
+            return
+        try:
+            self._whole = trace(_Whole(classifier).eval())
+        except Exception as exc:  # tracing runs the network's own code
+            cause = f"its forward cannot be traced ({str(exc).partition(chr(10))[0]})"
+            raise ModelError("cannot list the layers", classifier.name, cause) from exc
         self._sites = _find_sites(self._whole, classifier)
 
     @property
     def names(self) -> list[str]:
         """Names of the layers, from early to late; the classifier's own is among them."""
-        return list(self._sites)
+        return [*self._sites, *self._seen]
 
     @property
     def layers(self) -> tuple[Layer, ...]:
         """The layers, from early to late."""
-        return tuple(Layer(name, site.channels, site.grid) for name, site in self._sites.items())
+        found = (Layer(name, site.channels, site.grid) for name, site in self._sites.items())
+        return (*found, *self._seen.values())
 
     def resolve(self, wanted: str) -> list[str]:
         """Return the layers that a user means, each once; a single name need not be known here.
@@ -138,8 +138,10 @@ class LayerMap:
             UsageError: There is no such layer.
         """
         for name in names:
-            if name not in self._sites:
+            if name not in self.names:
                 raise self._unknown(name)
+        if self._seen:
+            return self._cut_seen(names)
         chosen = [name for name in self._sites if name in names]
         return self._cut_one(chosen[0]) if len(chosen) == 1 else self._cut_several(chosen, fuse)
 
@@ -152,6 +154,22 @@ class LayerMap:
             cut = channels_first(cut)
         head = prove_head(cut.head, site.channels)
         return replace(self._classifier, layer=name, trunk=cut.trunk, head=head)
+
+    def _cut_seen(self, names: Sequence[str]) -> Classifier:
+        source = self._classifier.source
+        if len(set(names)) > 1:
+            cause = "its code cannot be cut at several layers at once"
+            step = f"Name one of {', '.join(self.names)}"
+            raise UsageError("cannot fuse layers", self._classifier.name, cause, step)
+        if names[0] == self._classifier.layer:
+            return self._classifier
+        if source is None:
+            cause = "the network has been changed since it was loaded"
+            raise UsageError(
+                "cannot explain another layer", names[0], cause, "Name it when loading"
+            )
+        other = build_classifier(replace(source, layer=names[0]))
+        return replace(other, labels=self._classifier.labels, name=self._classifier.name)
 
     def _cut_several(self, names: Sequence[str], fuse: Fuse) -> Classifier:
         first, *others = [self._mark(name) for name in names]
@@ -259,16 +277,15 @@ def _shapes(whole: fx.GraphModule, pixels: Tensor) -> dict[fx.Node, tuple[int, .
 @torch.no_grad()
 def _find_sites(whole: fx.GraphModule, classifier: Classifier) -> dict[str, _Site]:
     """Return the values at which the network can be cut, by the names of their layers."""
-    side = classifier.preprocessing.crop_size
-    device = next((each.device for each in whole.parameters()), None)
-    shapes = _shapes(whole, torch.zeros(1, 3, side, side, device=device))
+    height, width = classifier.preprocessing.input_size
+    shapes = _shapes(whole, blank_pixels(classifier))
     first = next(node for node in whole.graph.nodes if node.op == "call_module")
     last: dict[tuple[int, int], _Site] = {}
-    finest = side
-    for node in _bottlenecks(whole.graph):
+    finest = height
+    for node in bottlenecks(whole.graph):
         if node < first:  # the input, perhaps rescaled
             continue
-        site = _find_site(node, shapes.get(node, ()), classifier)
+        site = _find_site(node, shapes.get(node, ()), classifier, height / width)
         if site is None:
             continue
         if not site.is_own:
@@ -284,35 +301,29 @@ def _find_sites(whole: fx.GraphModule, classifier: Classifier) -> dict[str, _Sit
     return {name: site for name, site in named if site.is_own or name != classifier.layer}
 
 
-def _find_site(node: fx.Node, shape: tuple[int, ...], classifier: Classifier) -> _Site | None:
-    """Return how a value can be explained, by its shape for a square image, or ``None``."""
+def _find_site(
+    node: fx.Node, shape: tuple[int, ...], classifier: Classifier, ratio: float
+) -> _Site | None:
+    """Return how a value can be explained, by its shape for an image of that ratio, or ``None``."""
     if node.target == _BORDER:
         channels, *grid = classifier.head.to_grid(torch.zeros(shape)).shape[1:]
         return _Site(node, channels, (grid[0], grid[1]), is_own=True)
     if len(shape) != 4:
         return None
-    # A square image has square maps; what is not square has its channels elsewhere.
-    if shape[2] == shape[3] >= 2:
+    # Maps have the image's shape; what has another one has its channels elsewhere.
+    if _is_grid(shape[2], shape[3], ratio):
         return _Site(node, shape[1], (shape[2], shape[3]), is_own=False)
-    if shape[1] == shape[2] >= 2:
+    if _is_grid(shape[1], shape[2], ratio):
         return _Site(node, shape[3], (shape[1], shape[2]), is_own=False, channels_last=True)
     return None
 
 
-def _bottlenecks(graph: fx.Graph) -> list[fx.Node]:
-    """Return the values that everything flows through, in order: later ones need no other value."""
-    order = {node: index for index, node in enumerate(graph.nodes)}
-    bottlenecks = []
-    farthest = 0
-    for node in graph.nodes:
-        if node.op in ("get_attr", "output"):
-            continue
-        here = order[node]
-        if node.op != "placeholder" and farthest <= here:
-            bottlenecks.append(node)
-        uses = [order[user] for user in node.users]
-        farthest = max([farthest, *uses])
-    return bottlenecks
+def _is_grid(height: int, width: int, ratio: float) -> bool:
+    """Return whether maps of this size are of an image of a ratio of height to width."""
+    if min(height, width) < 2:
+        return False
+    # Strides round each side up or down by less than a position.
+    return height == width if ratio == 1 else abs(height - width * ratio) < max(1.0, ratio)
 
 
 def _name_sites(sites: list[_Site], classifier: Classifier) -> list[str]:

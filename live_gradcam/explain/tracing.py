@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Collection
-from difflib import get_close_matches
 from typing import Any
 
 from torch import fx, nn
 from typing_extensions import override
 
 from live_gradcam.errors import ModelError
+from live_gradcam.wording import did_you_mean
 
 _OPAQUE_MODULES: set[type[nn.Module]] = set()
 _OPAQUE_FUNCTIONS: set[Callable[..., Any]] = set()
+# As many names of layers as fit into a sentence.
+_MOST_NAMES = 12
 
 
 def keep_whole(
@@ -58,13 +60,20 @@ class _Tracer(fx.Tracer):
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return (
             m is self._leaf
+            or getattr(m, "stays_whole", False)
             or isinstance(m, tuple(_OPAQUE_MODULES))
             or super().is_leaf_module(m, module_qualified_name)
         )
 
 
+# Names that wrappers put before those of the network inside, which is explained without them.
+_WRAPPERS = frozenset({"_orig_mod", "module"})
+
+
 def find_layer(network: nn.Module, path: str) -> str:
     """Return the dotted name of a layer; ``-1`` in a path stands for the last child.
+
+    What ``torch.compile`` and ``DataParallel`` put before a name may stand there or not.
 
     Raises:
         ModelError: The network has no such layer.
@@ -75,13 +84,27 @@ def find_layer(network: nn.Module, path: str) -> str:
         children = {name: child for name, child in parent._modules.items() if child is not None}
         name = next(reversed(children), part) if part == "-1" else part
         if name not in children:
+            if name in _WRAPPERS and path != name:
+                continue
             raise _unknown_layer(network, path)
         names.append(name)
         parent = children[name]
+    if not names:
+        raise _unknown_layer(network, path)
     return ".".join(names)
+
+
+def canonical_name(network: nn.Module, layer: str) -> str:
+    """Return the first of the names of a layer that has several."""
+    module = network.get_submodule(layer)
+    names = (name for name, each in network.named_modules() if each is module)
+    return str(next(names))
 
 
 def _unknown_layer(network: nn.Module, layer: str) -> ModelError:
     names = [name for name, _ in network.named_modules() if name]
-    near = get_close_matches(layer, names, 3, 0.4) or [n for n in names if "." not in n]
-    return ModelError("unknown layer", layer, "", f"This network has {', '.join(near)}")
+    hint = did_you_mean(layer, names)
+    top = [name for name in names if "." not in name]
+    shown = ", ".join(top[:_MOST_NAMES]) + (", ..." if len(top) > _MOST_NAMES else "")
+    step = f"{hint}This network has {shown}" if top else "This network has no layers"
+    return ModelError("unknown layer", layer, "", step)

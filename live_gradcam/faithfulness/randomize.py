@@ -16,6 +16,7 @@ from torch import nn
 
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.heads import ClosedFormHead, Head
+from live_gradcam.explain.heads.replay import ReplayHead
 from live_gradcam.explain.omp import short_lived_thread
 
 _WEIGHTED = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d, nn.Linear)
@@ -30,8 +31,7 @@ def randomize_weights(classifier: Classifier, *, seed: int = 4) -> Classifier:
         classifier: Not modified.
         seed: Of the random weights.
     """
-    trunk: nn.Module = copy.deepcopy(classifier.trunk)
-    head: Head = copy.deepcopy(classifier.head)
+    trunk, head = _copy_parts(classifier)
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(seed)
@@ -44,6 +44,7 @@ def randomize_weights(classifier: Classifier, *, seed: int = 4) -> Classifier:
         trunk=trunk,
         head=head,
         weights_origin="random numbers",
+        source=None,
     )
 
 
@@ -62,9 +63,10 @@ def cascading_randomization(
         The name of the part that was drawn last, and the classifier with all parts drawn so far.
         It shares its weights with the next ones: use it before asking for the next.
     """
-    head: Head = copy.deepcopy(classifier.head)
-    trunk: nn.Module = copy.deepcopy(classifier.trunk)
-    parts = [("head", list(head.modules()))]
+    trunk, head = _copy_parts(classifier)
+    # A head that runs the whole network again has the trunk's weights, too.
+    behind = head.modules_behind() if isinstance(head, ReplayHead) else list(head.modules())
+    parts = [("head", behind)]
     parts += reversed(_stages(trunk))
     generator = torch.Generator().manual_seed(seed)
     for index, (name, modules) in enumerate(parts):
@@ -80,6 +82,7 @@ def cascading_randomization(
                 trunk=trunk,
                 head=head,
                 weights_origin="random numbers",
+                source=None,
             ),
         )
 
@@ -87,6 +90,12 @@ def cascading_randomization(
 def count_stages(classifier: Classifier) -> int:
     """Return the number of classifiers that `cascading_randomization` yields."""
     return 1 + len(_stages(classifier.trunk))
+
+
+def _copy_parts(classifier: Classifier) -> tuple[nn.Module, Head]:
+    """Copy both parts at once: what they share stays shared."""
+    trunk, head = copy.deepcopy((classifier.trunk, classifier.head))
+    return trunk, head
 
 
 def _stages(trunk: nn.Module) -> list[tuple[str, list[nn.Module]]]:

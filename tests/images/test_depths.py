@@ -81,9 +81,7 @@ def test_a_picture_of_pillow_is_what_its_file_is(mode: str, tmp_path: Path) -> N
     can_be_png = mode not in ("CMYK", "YCbCr", "HSV", "PA")
     kept = picture if can_be_png else picture.convert("RGBA" if mode == "PA" else "RGB")
     kept.save(stored, "PNG")
-    np.testing.assert_array_equal(
-        from_pillow(picture).image, load_image(stored.getvalue()).image
-    )
+    np.testing.assert_array_equal(from_pillow(picture).image, load_image(stored.getvalue()).image)
 
 
 def test_rotation_in_exif_is_followed() -> None:

@@ -88,6 +88,9 @@ class Runner:
         self._on_forwards = on_forwards
         self._on_notice = on_notice
         self._device = torch.device(runtime.device)
+        if classifier.why_float32 and runtime.precision != "fp32":
+            reason = f"fp32 all the same, because {classifier.why_float32}"
+            runtime = replace(runtime, precision="fp32", reasons=(*runtime.reasons, reason))
         if runtime.device == "cpu":
             _use_threads(runtime.threads)
         with self._memory_errors():
@@ -211,7 +214,8 @@ class Runner:
 
     def _forward(self, engine: Engine | None, pixels: Tensor, selection: Selection) -> Output:
         count = len(selection)
-        if not self.network.compilable:  # all maps come from the same forwards
+        if self._method.reruns != "nothing" and not self.network.compilable:
+            # All maps come from the same forwards.
             return Output(*self.network(pixels, self._tensor(selection)))
         if engine is None:
             output = Output(*self.network(pixels, self._tensor(selection[: self._depth])))
@@ -234,7 +238,8 @@ class Runner:
         finite = result.logits.isfinite().all(1) & result.evidence.isfinite().flatten(1).all(1)
         rows = (~finite).nonzero().squeeze(1)
         chosen = torch.tensor(selection)
-        at_once = self._depth if self._reference.compilable else len(selection)
+        many = self._method.reruns != "nothing" and not self._reference.compilable
+        at_once = len(selection) if many else self._depth
         fresh = Output(*self._reference(pixels[rows], chosen[:at_once]))
         if len(selection) > at_once:
             fresh = _all_maps(self._reference, fresh, chosen)
@@ -263,7 +268,8 @@ class Runner:
         if choice == "off":
             reason = "compiling is switched off"
         elif not self.network.compilable:
-            choice, reason = "off", f"{self._method.title} is many forwards, which are not compiled"
+            many = f"{self._method.title} is many forwards, which are not compiled"
+            choice, reason = "off", self._classifier.head.why_uncompiled or many
         elif self._device.type == "cuda":
             reason = "it is recorded as a CUDA graph after a few pictures of one size"
         elif self._device.type != "cpu":
@@ -356,8 +362,8 @@ class Runner:
         try:
             yield
         except RuntimeError as exc:
-            crop = self._classifier.preprocessing.crop_size
-            if isinstance(exc, torch.OutOfMemoryError) or shape[1:] == (crop, crop):
+            own = self._classifier.preprocessing.input_size
+            if isinstance(exc, torch.OutOfMemoryError) or shape[1:] == own:
                 raise
             raise UsageError(
                 "the network does not take pictures of this size",

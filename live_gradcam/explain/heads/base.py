@@ -46,6 +46,9 @@ class Head(nn.Module):
     compilable = True
     """True if evidence is a fixed number of operations, which a compiler can follow."""
 
+    why_uncompiled = ""
+    """Reason why a compiler cannot follow it, whatever the method; empty if it can."""
+
     @abstractmethod
     def differentiate(self, activations: Tensor) -> tuple[Tensor, Vjp]:
         """Compute the scores, and make the function that takes their gradients.

@@ -69,12 +69,15 @@ def vjp_each(
 
 def has_attention(module: nn.Module) -> bool:
     """Return whether a module attends: torch cannot differentiate it for several scores at once."""
-    fused = functional.scaled_dot_product_attention
+    fused = (
+        functional.scaled_dot_product_attention,
+        torch.ops.aten.scaled_dot_product_attention.default,
+    )
     return any(
         isinstance(part, nn.MultiheadAttention)
         or (
             isinstance(part, fx.GraphModule)
-            and any(node.target is fused for node in part.graph.nodes)
+            and any(node.target in fused for node in part.graph.nodes)
         )
         for part in module.modules()
     )

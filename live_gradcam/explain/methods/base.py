@@ -66,6 +66,7 @@ class Method(Head):
     def __init__(self, head: Head) -> None:
         super().__init__()
         self.inner = head
+        self.compilable = type(self).compilable and head.compilable
 
     @classmethod
     def make_head(cls, head: Head) -> Head:

@@ -1,0 +1,70 @@
+"""Layers of a network as one run of it shows them, where no graph lists them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from live_gradcam.explain.classifier import Classifier
+from live_gradcam.explain.heads.replay import ReplayTrunk
+from live_gradcam.explain.modules.choosing import candidates
+from live_gradcam.explain.modules.copying import shell_of
+from live_gradcam.explain.modules.replay import LayerRun
+from live_gradcam.explain.omp import short_lived_thread
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """Layer at which a network can be cut.
+
+    Attributes:
+        name: Short name, unique within the network.
+        channels: Number of channels.
+        grid: Height and width of its maps for the network's usual input.
+    """
+
+    name: str
+    channels: int
+    grid: tuple[int, int]
+
+
+@short_lived_thread
+@torch.no_grad()
+def see_layers(classifier: Classifier) -> list[Layer]:
+    """Return the last layer at each resolution, from fine to coarse, and the classifier's own.
+
+    Args:
+        classifier: With a `Classifier.source`, or cut by running it whole.
+    """
+    trunk, pixels = classifier.trunk, blank_pixels(classifier)
+    if isinstance(trunk, ReplayTrunk):
+        network = trunk.replay.network
+    else:
+        assert classifier.source is not None, "see above"
+        network = classifier.source.network
+    channels, *grid = classifier.head.to_grid(trunk.forward(pixels)).shape[1:]
+    own = Layer(classifier.layer, channels, (grid[0], grid[1]))
+    found = {own.grid: own}
+    for run in candidates(shell_of(network), pixels):
+        layer = _as_layer(run)
+        if layer is not None and layer.grid != own.grid:
+            found[layer.grid] = layer
+    return sorted(found.values(), key=lambda layer: -layer.grid[0] * layer.grid[1])
+
+
+def blank_pixels(classifier: Classifier) -> Tensor:
+    """Return one image of the network's usual size, all zeros, on the network's device."""
+    size, channels = classifier.preprocessing.input_size, len(classifier.preprocessing.planes)
+    device = next((each.device for each in classifier.trunk.parameters()), None)
+    return torch.zeros(1, channels, *size, device=device)
+
+
+def _as_layer(run: LayerRun) -> Layer | None:
+    """Return what a run on a square image shows; ``None`` if it has no square maps."""
+    if len(run.shape) == 4 and run.shape[2] == run.shape[3]:
+        return Layer(run.name, run.shape[1], (run.shape[2], run.shape[3]))
+    if len(run.shape) == 4 and run.shape[1] == run.shape[2]:
+        return Layer(run.name, run.shape[3], (run.shape[1], run.shape[2]))
+    return None
