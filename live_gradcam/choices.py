@@ -32,6 +32,9 @@ COLORMAP_NAMES: tuple[ColormapName, ...] = get_args(ColormapName)
 Fuse: TypeAlias = Literal["mean", "max"]
 """Rule that makes one map of the maps of several layers."""
 
+Resample: TypeAlias = Literal["torch", "pil"]
+"""Library that resizes: ``torch``, fast, within one grey level of PIL; ``pil``, exactly PIL's."""
+
 OutputChoice: TypeAlias = Literal["auto", "softmax", "sigmoid", "probabilities", "raw"]
 """Meaning of a network's output: scores of which one class is true (``softmax``) or of which each
 is true or not (``sigmoid``), ``probabilities`` already, or ``raw`` numbers; ``auto`` takes what can
@@ -53,6 +56,7 @@ DEFAULT_COMPILE: CompileChoice = "auto"
 DEFAULT_OUTPUT: OutputChoice = "auto"
 DEFAULT_THRESHOLD = 0.5
 DEFAULT_VIEW: View = "crop"
+DEFAULT_RESAMPLE: Resample = "torch"
 DEFAULT_FUSE: Fuse = "mean"
 DEFAULT_TOP_K = 3
 DEFAULT_COLORMAP: ColormapName = "turbo"

@@ -2,30 +2,73 @@
 
 from __future__ import annotations
 
+import io
 import os
 import platform
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from importlib import metadata
+from typing import Annotated
 
+from live_gradcam.choices import DEFAULT_MODEL
 from live_gradcam.cli.console import Console
-from live_gradcam.cli.options import NoArguments
-from live_gradcam.errors import DeviceError
+from live_gradcam.cli.network import NetworkOptions, open_classifier
+from live_gradcam.cli.options import MODEL, option
+from live_gradcam.errors import DeviceError, LiveGradcamError
 
 _PACKAGES = ("torch", "torchvision", "opencv-python", "av", "numpy", "pillow", "safetensors")
+# Generated pictures that a network is tried on.
+_PICTURES = 3
 _CONFLICTING = ("opencv-python-headless", "opencv-contrib-python-headless")
 
 
-def doctor_command(_arguments: NoArguments, console: Console) -> None:
-    """Say what this machine has: everything useful in a bug report."""
-    for title, check in _CHECKS:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoctorArguments(NetworkOptions):
+    """Everything that can be typed after ``live-gradcam doctor``."""
+
+    model: Annotated[
+        str,
+        option("Look at this network, too: does it do what it should?", panel=MODEL),
+    ] = ""
+
+
+def doctor_command(arguments: DoctorArguments, console: Console) -> None:
+    """Say what this machine has, and what looks wrong about a network: for a bug report."""
+    checks = [*_CHECKS]
+    if arguments.model or arguments.weights is not None:
+        checks = [("network", lambda: _network(arguments))]
+    for title, check in checks:
         try:
             lines = list(check())
         except Exception as error:  # the report is most useful where things break
             lines = [f"this check failed: {type(error).__name__}: {error}"]
         for number, line in enumerate(lines):
             console.out(f"{title if number == 0 else '':<12} {line}".rstrip())
+
+
+def _network(arguments: DoctorArguments) -> Iterator[str]:
+    """Explain three generated pictures, and say what looks wrong."""
+    from live_gradcam.explain.doubts import find_doubts
+    from live_gradcam.scenes import render_scene
+
+    notes = io.StringIO()
+    named = replace(arguments, model=arguments.model or DEFAULT_MODEL)
+    try:
+        classifier = open_classifier(named, Console(stream=notes))
+        pictures = [render_scene(seed).image for seed in range(_PICTURES)]
+        doubts = find_doubts(classifier, pictures)
+    except LiveGradcamError as error:
+        yield f"cannot be used: {error}"
+        return
+    yield f"{classifier.name}, {classifier.class_count} classes, explained at {classifier.layer}"
+    yield f"given {classifier.preprocessing.describe()}"
+    yield from notes.getvalue().splitlines()
+    for doubt in doubts:
+        yield f"doubt: {doubt}"
+    if not doubts:
+        yield f"nothing looks wrong on {_PICTURES} generated pictures"
 
 
 def _versions() -> Iterator[str]:

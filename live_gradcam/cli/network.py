@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -14,16 +14,21 @@ from live_gradcam.choices import (
     DEFAULT_FUSE,
     DEFAULT_MODEL,
     DEFAULT_PRECISION,
+    DEFAULT_RESAMPLE,
     CompileChoice,
     Fuse,
     PrecisionChoice,
+    Resample,
     View,
 )
 from live_gradcam.cli.console import Console
-from live_gradcam.cli.options import MODEL
+from live_gradcam.cli.options import INPUT, MODEL
 
 if TYPE_CHECKING:
     from live_gradcam.explain.classifier import Classifier
+    from live_gradcam.explain.preprocess_changes import PreprocessingChanges
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +59,88 @@ class NetworkOptions:
             help="Class names: text, one a line, or JSON.",
             rich_help_panel=MODEL,
             show_default=False,
+        ),
+    ] = None
+    preprocessing: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="How pictures are prepared: Hugging Face's preprocessor_config.json, timm's "
+            "config.json, or JSON of your own.",
+            rich_help_panel=INPUT,
+            show_default=False,
+        ),
+    ] = None
+    input_size: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N|HxW",
+            help="Size of the pictures that the network takes.",
+            rich_help_panel=INPUT,
+            show_default="the weights' own",
+        ),
+    ] = None
+    resize: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N|HxW",
+            help="What the short side is resized to before the centre is cut out, or what the "
+            "whole picture is squeezed into.",
+            rich_help_panel=INPUT,
+            show_default="the weights' own",
+        ),
+    ] = None
+    channels: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="rgb, bgr, gray, rgba, or several joined with '+', such as gray+gray.",
+            rich_help_panel=INPUT,
+            show_default="as the first layer takes",
+        ),
+    ] = None
+    range: Annotated[
+        str | None,
+        typer.Option(
+            metavar="0..1|0..255|-1..1",
+            help="What black and white become; without --mean and --std that is all.",
+            rich_help_panel=INPUT,
+            show_default="the weights' own",
+        ),
+    ] = None
+    mean: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N[,N...]",
+            help="Subtracted from each channel, in the unit of the range.",
+            rich_help_panel=INPUT,
+            show_default="the weights' own",
+        ),
+    ] = None
+    std: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N[,N...]",
+            help="Divided by for each channel.",
+            rich_help_panel=INPUT,
+            show_default="the weights' own",
+        ),
+    ] = None
+    resample: Annotated[
+        Resample,
+        typer.Option(
+            help="What resizes: torch is fast and within one grey level of PIL; pil is exactly "
+            "torchvision's transform.",
+            rich_help_panel=INPUT,
+        ),
+    ] = DEFAULT_RESAMPLE
+    transform_input: Annotated[
+        bool | None,
+        typer.Option(
+            "--transform-input/--no-transform-input",
+            help="GoogLeNet and Inception turn the usual normalisation into their own.",
+            rich_help_panel=INPUT,
+            show_default="for torchvision's weights only",
         ),
     ] = None
     layer: Annotated[
@@ -117,8 +204,43 @@ def open_classifier(options: NetworkOptions, console: Console) -> Classifier:
         labels=options.labels,
         layer=options.layer,
         fuse=options.fuse,
+        preprocessing=_preprocessing(options),
+        transform_input=options.transform_input,
         on_notice=console.note,
     )
+
+
+def _preprocessing(options: NetworkOptions) -> PreprocessingChanges | None:
+    """Make one value of the options that say how pictures are prepared; ``None`` if none does.
+
+    Raises:
+        ModelError: The file cannot be used.
+        UsageError: An option is not a size, a range or a number.
+    """
+    from live_gradcam.explain.networks.preprocessing_files import read_preprocessing
+    from live_gradcam.explain.preprocess_changes import (
+        PreprocessingChanges,
+        checked_channels,
+        parse_numbers,
+        parse_range,
+        parse_size,
+    )
+
+    def read(parse: Callable[[str, str], T], text: str | None, name: str) -> T | None:
+        return None if text is None else parse(text, name)
+
+    typed = PreprocessingChanges(
+        input_size=read(parse_size, options.input_size, "--input-size"),
+        resize_size=read(parse_size, options.resize, "--resize"),
+        channels=None if options.channels is None else checked_channels(options.channels),
+        value_range=read(parse_range, options.range, "--range"),
+        mean=read(parse_numbers, options.mean, "--mean"),
+        std=read(parse_numbers, options.std, "--std"),
+        resample=None if options.resample == DEFAULT_RESAMPLE else options.resample,
+    )
+    if options.preprocessing is None:
+        return typed if typed.given else None
+    return read_preprocessing(options.preprocessing).updated(typed)
 
 
 def warn_of_forwards(methods: Iterable[str], classifier: Classifier, console: Console) -> None:

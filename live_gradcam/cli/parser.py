@@ -12,11 +12,13 @@ import typer
 from live_gradcam.cli.bench import BenchArguments, bench_command
 from live_gradcam.cli.console import Console
 from live_gradcam.cli.demo import DemoArguments, demo_command
-from live_gradcam.cli.doctor import doctor_command
+from live_gradcam.cli.doctor import DoctorArguments, doctor_command
 from live_gradcam.cli.evaluate import EvaluateArguments, evaluate_command
+from live_gradcam.cli.inspect import InspectArguments, inspect_command
 from live_gradcam.cli.listings import ModelsArguments, cameras_command, models_command
 from live_gradcam.cli.options import ArgumentsT, Debug, NoArguments, Quiet, assemble, parameters_of
-from live_gradcam.cli.run import RunArguments, run_command
+from live_gradcam.cli.run import run_command
+from live_gradcam.cli.run_arguments import RunArguments
 from live_gradcam.cli.web import WebArguments, web_command
 
 
@@ -48,9 +50,10 @@ COMMANDS: tuple[Command[Any], ...] = (
     Command("web", WebArguments, web_command),
     Command("evaluate", EvaluateArguments, evaluate_command, can_be_quiet=True),
     Command("bench", BenchArguments, bench_command, can_be_quiet=True),
+    Command("inspect", InspectArguments, inspect_command),
     Command("models", ModelsArguments, models_command),
     Command("cameras", NoArguments, cameras_command),
-    Command("doctor", NoArguments, doctor_command),
+    Command("doctor", DoctorArguments, doctor_command),
 )
 
 

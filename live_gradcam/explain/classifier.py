@@ -20,6 +20,7 @@ from live_gradcam.explain.heads import Head
 from live_gradcam.explain.modules.choosing import default_layers, name_of
 from live_gradcam.explain.modules.own import check_own, own_copy
 from live_gradcam.explain.modules.running import undisturbed_randomness
+from live_gradcam.explain.networks.fit_preprocessing import PreprocessingLike, fit_preprocessing
 from live_gradcam.explain.networks.labels import Labels, find_class, resolve_labels
 from live_gradcam.explain.networks.spec import LayoutChoice, NetworkSpec
 from live_gradcam.explain.omp import in_short_lived_thread, short_lived_thread
@@ -36,7 +37,7 @@ class Classifier:
         layer: Name of the explained layer.
         labels: Names of the classes, in order.
         preprocessing: Resizing, cropping and normalisation of the network's images.
-        trunk: From normalised RGB ``(N, 3, H, W)`` to the layer's activations: maps
+        trunk: From normalised images ``(N, channels, H, W)`` to the layer's activations: maps
             ``(N, C, h, w)``, channels-last maps ``(N, h, w, C)`` or tokens ``(N, T, C)``.
         head: From the activations to logits and to evidence.
         weights_origin: Source of the weights, as a short sentence.
@@ -86,7 +87,7 @@ class Classifier:
         *,
         layer: str | nn.Module | None = None,
         labels: Labels = None,
-        preprocessing: Preprocessing | None = None,
+        preprocessing: PreprocessingLike | None = None,
         name: str = "custom",
         layout: LayoutChoice = "auto",
         prefix_tokens: int | None = None,
@@ -102,14 +103,16 @@ class Classifier:
         backward hooks, are left out.
 
         Args:
-            module: From normalised RGB ``(N, 3, H, W)`` to logits ``(N, classes)``; copied, and
+            module: From normalised ``(N, channels, H, W)`` to logits ``(N, classes)``; copied, and
                 never changed.
             layer: The layer to explain: its dotted name (``-1`` stands for the last child) or the
                 module itself; ``None`` takes the last one that has positions and that everything
                 flows through.
             labels: Names of the classes or a file with them; ``class 0``, ``class 1``, ... if
                 ``None``.
-            preprocessing: Preprocessing of the network's images; ImageNet's usual one if ``None``.
+            preprocessing: Preprocessing of the network's images: all of it, some of its numbers as
+                a dictionary, or a JSON file; what is not said is ImageNet's usual one, for gray
+                images where the first convolution takes one channel.
             name: Short name for titles and messages.
             layout: Layout of the layer's output: maps ``"nchw"`` or ``"nhwc"``, or ``"tokens"``
                 ``(N, T, C)``, row by row; ``"auto"`` tells them by their shape.
@@ -123,26 +126,27 @@ class Classifier:
             UsageError: There is no such layout.
         """
         check_layout(layout, prefix_tokens)
-        preprocessing = preprocessing or Preprocessing()
         wanted = name_of(module, layer) if isinstance(layer, nn.Module) else layer
+        usual = Preprocessing()
         with undisturbed_randomness():
             own = own_copy(module)
-            side, channels = preprocessing.crop_size, len(preprocessing.mean)
-            pixels = probe_pixels(side, channels=channels)
-            check_own(own.network, pixels)
             spec = NetworkSpec(
                 name=name,
                 network=own.network,
                 layer=wanted or "",
                 labels=labels,
-                preprocessing=preprocessing,
+                preprocessing=usual,
                 origin="weights of the given module",
-                probe_size=side,
+                probe_size=usual.input_size,
                 layout=layout,
                 prefix_tokens=prefix_tokens,
                 notes=own.notes,
                 is_own=True,
             )
+            spec = fit_preprocessing(spec, preprocessing)
+            height, width = spec.probe_size
+            pixels = probe_pixels(height, width, channels=len(spec.preprocessing.planes))
+            check_own(own.network, pixels)
             return build_classifier(spec) if wanted is not None else _build_anywhere(spec, pixels)
 
     @classmethod
@@ -153,7 +157,7 @@ class Classifier:
         head: nn.Module,
         *,
         labels: Labels = None,
-        preprocessing: Preprocessing | None = None,
+        preprocessing: PreprocessingLike | None = None,
         name: str = "custom",
         layout: LayoutChoice = "auto",
         prefix_tokens: int | None = None,
@@ -161,7 +165,7 @@ class Classifier:
         """Make a classifier from a network that is in two parts already.
 
         Args:
-            trunk: From normalised RGB ``(N, 3, H, W)`` to activations; copied.
+            trunk: From normalised images ``(N, channels, H, W)`` to activations; copied.
             head: From the activations to logits ``(N, classes)``; copied.
             labels: As for `from_module`.
             preprocessing: As for `from_module`.
@@ -173,19 +177,20 @@ class Classifier:
             ModelError: The parts do not fit each other, or the labels do not fit the classes.
         """
         check_layout(layout, prefix_tokens)
-        preprocessing = preprocessing or Preprocessing()
+        usual = Preprocessing()
         cut = Cut(own_copy(trunk).network, own_copy(head).network)
         spec = NetworkSpec(
             name=name,
             network=nn.Sequential(OrderedDict(trunk=cut.trunk, head=cut.head)),
             layer="trunk",
             labels=labels,
-            preprocessing=preprocessing,
+            preprocessing=usual,
             origin="weights of the given module",
-            probe_size=preprocessing.crop_size,
+            probe_size=usual.input_size,
             layout=layout,
             prefix_tokens=prefix_tokens,
         )
+        spec = fit_preprocessing(spec, preprocessing)
         with torch.no_grad():
             parts, class_count = prove_quickly(cut, spec)
         return _describe(spec, Divided(parts, class_count))

@@ -277,15 +277,15 @@ def _shapes(whole: fx.GraphModule, pixels: Tensor) -> dict[fx.Node, tuple[int, .
 @torch.no_grad()
 def _find_sites(whole: fx.GraphModule, classifier: Classifier) -> dict[str, _Site]:
     """Return the values at which the network can be cut, by the names of their layers."""
-    side = classifier.preprocessing.crop_size
+    height, width = classifier.preprocessing.input_size
     shapes = _shapes(whole, blank_pixels(classifier))
     first = next(node for node in whole.graph.nodes if node.op == "call_module")
     last: dict[tuple[int, int], _Site] = {}
-    finest = side
+    finest = height
     for node in bottlenecks(whole.graph):
         if node < first:  # the input, perhaps rescaled
             continue
-        site = _find_site(node, shapes.get(node, ()), classifier)
+        site = _find_site(node, shapes.get(node, ()), classifier, height / width)
         if site is None:
             continue
         if not site.is_own:
@@ -301,19 +301,29 @@ def _find_sites(whole: fx.GraphModule, classifier: Classifier) -> dict[str, _Sit
     return {name: site for name, site in named if site.is_own or name != classifier.layer}
 
 
-def _find_site(node: fx.Node, shape: tuple[int, ...], classifier: Classifier) -> _Site | None:
-    """Return how a value can be explained, by its shape for a square image, or ``None``."""
+def _find_site(
+    node: fx.Node, shape: tuple[int, ...], classifier: Classifier, ratio: float
+) -> _Site | None:
+    """Return how a value can be explained, by its shape for an image of that ratio, or ``None``."""
     if node.target == _BORDER:
         channels, *grid = classifier.head.to_grid(torch.zeros(shape)).shape[1:]
         return _Site(node, channels, (grid[0], grid[1]), is_own=True)
     if len(shape) != 4:
         return None
-    # A square image has square maps; what is not square has its channels elsewhere.
-    if shape[2] == shape[3] >= 2:
+    # Maps have the image's shape; what has another one has its channels elsewhere.
+    if _is_grid(shape[2], shape[3], ratio):
         return _Site(node, shape[1], (shape[2], shape[3]), is_own=False)
-    if shape[1] == shape[2] >= 2:
+    if _is_grid(shape[1], shape[2], ratio):
         return _Site(node, shape[3], (shape[1], shape[2]), is_own=False, channels_last=True)
     return None
+
+
+def _is_grid(height: int, width: int, ratio: float) -> bool:
+    """Return whether maps of this size are of an image of a ratio of height to width."""
+    if min(height, width) < 2:
+        return False
+    # Strides round each side up or down by less than a position.
+    return height == width if ratio == 1 else abs(height - width * ratio) < max(1.0, ratio)
 
 
 def _name_sites(sites: list[_Site], classifier: Classifier) -> list[str]:

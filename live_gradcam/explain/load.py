@@ -25,6 +25,7 @@ from live_gradcam.explain.networks.bundled import bundled_names
 from live_gradcam.explain.networks.catalogue import list_models
 from live_gradcam.explain.networks.download import Progress
 from live_gradcam.explain.networks.find import find_network
+from live_gradcam.explain.networks.fit_preprocessing import PreprocessingLike
 from live_gradcam.explain.networks.labels import Labels
 from live_gradcam.explain.networks.options import LoadOptions
 from live_gradcam.explain.networks.spec import IMAGENET_CLASSES, NetworkSpec
@@ -45,7 +46,8 @@ def load_classifier(
     output_name: str | int | None = None,
     threshold: float = DEFAULT_THRESHOLD,
     state: str | None = None,
-    preprocessing: Preprocessing | None = None,
+    preprocessing: PreprocessingLike | None = None,
+    transform_input: bool | None = None,
     progress: Progress | None = None,
     on_notice: Callable[[str], None] | None = None,
 ) -> Classifier:
@@ -66,7 +68,11 @@ def load_classifier(
         output_name: Name or index of the logits where the network puts out several tensors.
         threshold: Probability from which the one class of a binary network is true, in 0..1.
         state: Key of the state dict to take from a checkpoint that holds several.
-        preprocessing: Preprocessing of the network's images; ``None`` takes that of the weights.
+        preprocessing: Preprocessing of the network's images: all of it, some of its numbers as a
+            dictionary (``{"channels": "gray", "range": "0..255"}``), or a JSON file of
+            Hugging Face's, timm's or our own form; ``None`` takes that of the weights.
+        transform_input: For GoogLeNet and Inception, ``True`` if the network turns torchvision's
+            normalisation into its own; ``None`` does so for torchvision's weights only.
         progress: Called during a download with the bytes received so far and, where known, the
             bytes in all; ``None`` shows a bar on stderr. timm shows its own.
         on_notice: Called with one sentence for each thing that had to be interpreted.
@@ -82,6 +88,7 @@ def load_classifier(
         threshold=threshold,
         state=state,
         preprocessing=preprocessing,
+        transform_input=transform_input,
     )
     spec = find_network(name, weights, options, progress)
     classifier = build_classifier(spec)
@@ -124,7 +131,7 @@ def list_layers_by_name(name: str) -> tuple[tuple[Layer, ...], str]:
         labels=(),
         preprocessing=Preprocessing(side, side),
         origin="",
-        probe_size=side,
+        probe_size=(side, side),
     )
     cut = cut_network(network, spec.layer, carry=True)
     values = cut.trunk.forward(torch.empty(1, 3, side, side, device="meta"))

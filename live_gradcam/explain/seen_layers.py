@@ -71,9 +71,9 @@ def _best_of(network: nn.Module, pixels: Tensor, found: list[tuple[LayerRun, Lay
 
 def blank_pixels(classifier: Classifier) -> Tensor:
     """Return one image of the network's usual size, all zeros, on the network's device."""
-    side, channels = classifier.preprocessing.crop_size, len(classifier.preprocessing.mean)
+    size, channels = classifier.preprocessing.input_size, len(classifier.preprocessing.planes)
     device = next((each.device for each in classifier.trunk.parameters()), None)
-    return torch.zeros(1, channels, side, side, device=device)
+    return torch.zeros(1, channels, *size, device=device)
 
 
 def _as_layer(run: LayerRun) -> Layer | None:

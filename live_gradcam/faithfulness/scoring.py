@@ -18,8 +18,9 @@ from live_gradcam.choices import View
 from live_gradcam.errors import DeviceError
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.engine.fused import FusedNetwork
+from live_gradcam.explain.engine.pixels import InputPixels
 from live_gradcam.explain.engine.runtime import Runtime
-from live_gradcam.explain.preprocess import plan_frame, prepare_batch
+from live_gradcam.explain.frame_plan import plan_frame, prepare_batch
 from live_gradcam.values import Image, Region
 
 _BATCH = 16
@@ -30,7 +31,7 @@ class NetworkInput:
     """Input of the network for one image.
 
     Attributes:
-        pixels: ``float32 (3, h, w)``, RGB, normalised: 0 is the mean colour of its training.
+        pixels: ``float32 (C, h, w)``, normalised: 0 is the mean colour of its training.
         region: Part of the image that the network is shown, in the image's pixels.
     """
 
@@ -54,9 +55,7 @@ class Scorer:
             network = copy.deepcopy(network).to(self._device)
         self._network = network
         self._reference: FusedNetwork | None = None
-        preprocessing = classifier.preprocessing
-        self._mean = np.asarray(preprocessing.mean, np.float32)
-        self._std = np.asarray(preprocessing.std, np.float32)
+        self._pixels = InputPixels(classifier.preprocessing)
 
     def network_input(self, image: Image, view: View) -> NetworkInput:
         """Make the network's input of an image, exactly as an explainer does.
@@ -66,15 +65,14 @@ class Scorer:
             view: Part of the image that the network is shown, and its shape.
         """
         plan = plan_frame(*image.shape[:2], self._classifier.preprocessing, view)
-        pixels = prepare_batch([image], [plan]).numpy()[0, :, :, ::-1]
-        normalised = (pixels.astype(np.float32) / 255.0 - self._mean) / self._std
-        return NetworkInput(np.ascontiguousarray(normalised.transpose(2, 0, 1)), plan.region)
+        normalised = self._pixels(prepare_batch([image], [plan]))[0]
+        return NetworkInput(np.ascontiguousarray(normalised.numpy()), plan.region)
 
     def probabilities(self, inputs: NDArray[np.float32], class_index: int) -> NDArray[np.float64]:
         """Compute the softmax probability of one class.
 
         Args:
-            inputs: ``float32 (N, 3, h, w)``, as in `NetworkInput.pixels`.
+            inputs: ``float32 (N, C, h, w)``, as in `NetworkInput.pixels`.
             class_index: The class.
 
         Returns:

@@ -35,7 +35,7 @@ class Parts:
     """A cut network that is ready to be explained.
 
     Attributes:
-        trunk: From normalised RGB ``(N, 3, H, W)`` to the layer's activations.
+        trunk: From normalised images ``(N, channels, H, W)`` to the layer's activations.
         head: From the activations to logits and to evidence.
         turned: True if the layer puts out its channels last, and the trunk has turned them.
     """
@@ -122,12 +122,12 @@ def lay_out(spec: NetworkSpec, values: Tensor, run_wide: Callable[[], Tensor]) -
 
 def probe_size(spec: NetworkSpec) -> tuple[int, int]:
     """Return height and width of the images that a network is checked with."""
-    return spec.probe_size, spec.probe_size
+    return spec.probe_size
 
 
 def probe_channels(spec: NetworkSpec) -> int:
     """Return the number of channels of a network's input."""
-    return len(spec.preprocessing.mean)
+    return len(spec.preprocessing.planes)
 
 
 def probe_pixels(
@@ -165,7 +165,7 @@ def probe(
             raise flows_around(layer, *cut.carried) from exc
         raise ModelError(
             "cannot run the network",
-            f"on a picture of {width or height}x{height}",
+            f"on a picture of {width or height}x{height} with {channels} channels",
             str(exc).partition("\n")[0],
             "Say what it wants with preprocessing=Preprocessing(...)",
         ) from exc

@@ -1,6 +1,6 @@
 """The network as one function from ``uint8`` pixels to scores and evidence.
 
-Colour order, normalisation, memory layout, precision, trunk and head stand in one module, so that a
+Channels, normalisation, memory layout, precision, trunk and head stand in one module, so that a
 compiler sees all of it at once. In half precision, batch norm is folded into the convolutions
 before it and pixels are channels-last. In float32 the network's own operations run, bit for bit:
 that is the reference, and what parity with other libraries is measured with (where a map nearly
@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from live_gradcam.explain.engine.pixels import InputPixels
 from live_gradcam.explain.heads import Head, choose_classes
 from live_gradcam.explain.tracing import trace
 
@@ -80,9 +81,6 @@ class FusedNetwork(nn.Module):
         precision: Of the trunk; float32 where the classifier says why.
     """
 
-    mean: Tensor
-    std: Tensor
-
     def __init__(self, classifier: Classifier, precision: Precision) -> None:
         super().__init__()
         if classifier.why_float32:
@@ -97,9 +95,7 @@ class FusedNetwork(nn.Module):
                 if tensor.ndim == 4:
                     tensor.data = tensor.data.contiguous(memory_format=self.layout)
         self.head: Head = classifier.head
-        preprocessing = classifier.preprocessing
-        self.register_buffer("mean", torch.tensor(preprocessing.mean).view(1, 3, 1, 1))
-        self.register_buffer("std", torch.tensor(preprocessing.std).view(1, 3, 1, 1))
+        self.pixels = InputPixels(classifier.preprocessing)
 
     def forward(self, pixels: Tensor, selection: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """See `Engine`."""
@@ -115,9 +111,9 @@ class FusedNetwork(nn.Module):
         return self.head.compilable
 
     def normalised(self, pixels: Tensor) -> Tensor:
-        """The engine's pixels as float32 RGB ``(N, 3, H, W)``, as the network wants them."""
-        rgb = pixels.permute(0, 3, 1, 2).flip(1).float()
-        return (rgb / 255.0 - self.mean) / self.std
+        """The engine's pixels as float32 ``(N, channels, H, W)``, as the network wants them."""
+        normalised: Tensor = self.pixels(pixels)
+        return normalised
 
     def features(self, normalised: Tensor) -> Tensor:
         """Activations of normalised input, float32; mostly ``(N, C, h, w)``."""

@@ -362,8 +362,8 @@ class Runner:
         try:
             yield
         except RuntimeError as exc:
-            crop = self._classifier.preprocessing.crop_size
-            if isinstance(exc, torch.OutOfMemoryError) or shape[1:] == (crop, crop):
+            own = self._classifier.preprocessing.input_size
+            if isinstance(exc, torch.OutOfMemoryError) or shape[1:] == own:
                 raise
             raise UsageError(
                 "the network does not take pictures of this size",

@@ -264,7 +264,8 @@ def with_winograd(
         _logger.debug("no convolution is rewritten: not float32, or not traced")
         return network, ()
     names: list[str] = []
-    for name, convolution, shape in _candidates(trunk, (batch, 3, height, width)):
+    channels = len(network.pixels.planes)
+    for name, convolution, shape in _candidates(trunk, (batch, channels, height, width)):
         tile = choose_tile(shape)
         _logger.debug("%s %s: %s", name, shape, tile)
         if tile is not None:

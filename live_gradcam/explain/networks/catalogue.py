@@ -43,7 +43,7 @@ def list_models() -> list[ModelRow]:
         rows.append(ModelRow(name, layer, card["preprocessing"]["crop_size"], cached=True))
     for name in network_names():
         entry = weights_entries(name).DEFAULT
-        size = Preprocessing.from_transform(entry.transforms()).crop_size
+        size, _ = Preprocessing.from_transform(entry.transforms()).input_size
         cached = cached_path(entry.url).is_file()
         rows.append(ModelRow(name, _layer(name), size, cached))
     return rows

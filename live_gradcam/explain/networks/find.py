@@ -12,11 +12,19 @@ from typing import Any
 
 from torch import nn
 
+from live_gradcam.errors import ModelError, UsageError
 from live_gradcam.explain.networks.bundled import bundled_names, bundled_weights, read_card
 from live_gradcam.explain.networks.checkpoint import read_checkpoint
 from live_gradcam.explain.networks.download import Progress, fetch_weights
-from live_gradcam.explain.networks.labels import Labels, tidy_labels
+from live_gradcam.explain.networks.file_networks import is_onnx, load_network_file
+from live_gradcam.explain.networks.fit_preprocessing import fit_preprocessing
+from live_gradcam.explain.networks.hf_files import HF_PREFIX
+from live_gradcam.explain.networks.hf_networks import load_hf
+from live_gradcam.explain.networks.inside_labels import take_labels
+from live_gradcam.explain.networks.labels import Labels
 from live_gradcam.explain.networks.options import LoadOptions
+from live_gradcam.explain.networks.places import SMALL_SIDE, is_small_stem
+from live_gradcam.explain.networks.published_files import recognise_file
 from live_gradcam.explain.networks.spec import IMAGENET_CLASSES, TIMM_PREFIX, NetworkSpec
 from live_gradcam.explain.networks.state_dict import build_with_weights
 from live_gradcam.explain.networks.timm_networks import load_timm
@@ -48,11 +56,16 @@ def find_network(
     Raises:
         ModelError: The network or its weights cannot be used.
     """
-    if name in bundled_names() and weights is None:
+    whole = _network_file(name, weights)
+    if whole is not None:
+        spec = load_network_file(whole, options)
+    elif name in bundled_names() and weights is None:
         spec = _load_bundled(name)
+    elif name.startswith(HF_PREFIX):
+        spec = load_hf(name.removeprefix(HF_PREFIX), None if weights is None else Path(weights))
     elif name.startswith(TIMM_PREFIX):
         path = None if weights is None else Path(weights)
-        spec = load_timm(name.removeprefix(TIMM_PREFIX), path)
+        spec = load_timm(name.removeprefix(TIMM_PREFIX), path, options.state)
     else:
         if name in bundled_names():
             name = str(read_card(name)["arch"])
@@ -62,7 +75,20 @@ def find_network(
             spec = _load_file(name, family, Path(weights), options)
         else:
             spec = _load_published(name, family, entry, progress)
+            if options.transform_input is not None:
+                _set_transform_input(spec.network, name, options, published=True)
+    spec = fit_preprocessing(spec, options.preprocessing)
     return spec if options.labels is None else replace(spec, labels=options.labels)
+
+
+def _network_file(name: str, weights: Any) -> Path | None:  # noqa: ANN401
+    """Return the file that holds a whole network, if the name or the weights mean one."""
+    if weights is None:
+        path = Path(name)
+        return path if path.suffix == ".onnx" or (path.is_file() and is_onnx(path)) else None
+    if isinstance(weights, (str, Path)) and is_onnx(Path(weights)):
+        return Path(weights)
+    return None
 
 
 def _find_entry(name: str, weights: Any) -> Any:  # noqa: ANN401
@@ -82,11 +108,11 @@ def _load_published(
     progress: Progress | None,
 ) -> NetworkSpec:
     path = fetch_weights(entry.url, name=name, progress=progress)
-    network = build_with_weights(name, family, read_checkpoint(path, trusted=True), path)
+    fitted = build_with_weights(name, family, read_checkpoint(path, trusted=True), path)
     preprocessing = Preprocessing.from_transform(entry.transforms())
     return NetworkSpec(
         name=name,
-        network=network,
+        network=fitted.network,
         layer=family.layer,
         labels=entry.meta.get("categories"),
         preprocessing=preprocessing,
@@ -96,25 +122,66 @@ def _load_published(
 
 
 def _load_file(name: str, family: Family, path: Path, options: LoadOptions) -> NetworkSpec:
-    checkpoint = read_checkpoint(path)
-    network = build_with_weights(name, family, checkpoint, path)
+    checkpoint = read_checkpoint(path, state=options.state)
+    published = recognise_file(path, name)
+    if published is not None and published.network != name:
+        cause = f"its name says that it is torchvision's file of {published.network}"
+        step = f"Use --model {published.network}"
+        raise ModelError(f"cannot use weights for {name}", str(path), cause, step)
+    fitted = build_with_weights(name, family, checkpoint, path)
+    turned = _set_transform_input(fitted.network, name, options, published is not None)
     # A user's own checkpoint was most likely trained in the way of the first published recipe.
-    recipe = next(iter(weights_entries(name)))
+    recipe = next(iter(weights_entries(name))) if published is None else published.entry
     labels: Labels = None
-    if checkpoint.labels is not None and options.labels is None:  # unread, they need not be sound
-        labels = tidy_labels(checkpoint.labels, str(path))
-    elif _output_count(network) == IMAGENET_CLASSES:
+    notes = (*checkpoint.notes, *fitted.notes)
+    if options.labels is None:  # unread, they need not be sound
+        labels, said = take_labels(checkpoint.inside_labels, fitted.class_count, str(path))
+        notes += said
+    if labels is None and fitted.class_count == IMAGENET_CLASSES:
         labels = recipe.meta["categories"]
-    preprocessing = published_preprocessing(name, getattr(network, family.size_option or "", None))
+    side = getattr(fitted.network, family.size_option or "", None)
+    if published is not None:
+        preprocessing = Preprocessing.from_transform(recipe.transforms())
+    else:
+        preprocessing = published_preprocessing(name, side)
+    if is_small_stem(fitted.network):
+        preprocessing = replace(preprocessing, crop_size=SMALL_SIDE, resize_size=SMALL_SIDE)
+    origin = f"the file {path}"
+    if published is not None:
+        origin += f", which is torchvision's {published.title}"
     return NetworkSpec(
         name=name,
-        network=network,
+        network=fitted.network,
         layer=family.layer,
         labels=labels,
         preprocessing=preprocessing,
-        origin=f"the file {path}",
+        origin=origin,
         probe_size=probe_size(family, preprocessing),
-        notes=tuple(f"{path.name}: {note}" for note in checkpoint.notes),
+        in_channels=fitted.in_channels,
+        notes=tuple(f"{path.name}: {note}" for note in (*notes, *turned)),
+    )
+
+
+def _set_transform_input(
+    network: nn.Module, name: str, options: LoadOptions, published: bool
+) -> tuple[str, ...]:
+    """Have a network turn its input's normalisation into its own, or not; return what to say.
+
+    Raises:
+        UsageError: The user asks for it, and this network cannot.
+    """
+    wanted = options.transform_input
+    if not hasattr(network, "transform_input"):
+        if wanted is None:
+            return ()
+        step = "Leave it out: only GoogLeNet and Inception v3 have one"
+        raise UsageError("cannot use --transform-input", name, "it has no such step", step)
+    network.transform_input = published if wanted is None else wanted  # type: ignore[assignment]
+    if wanted is not None or published:
+        return ()
+    return (
+        f"its {name} is given the usual normalisation as it is, as a network trained from scratch "
+        "is; one that began with torchvision's weights wants --transform-input",
     )
 
 
@@ -123,17 +190,14 @@ def _load_bundled(name: str) -> NetworkSpec:
     path = bundled_weights(name)
     family = require_family(card["arch"])
     preprocessing = Preprocessing.from_record(card["preprocessing"])
+    checkpoint = read_checkpoint(path, trusted=True)
+    fitted = build_with_weights(card["arch"], family, checkpoint, path)
     return NetworkSpec(
         name=name,
-        network=build_with_weights(card["arch"], family, read_checkpoint(path, trusted=True), path),
+        network=fitted.network,
         layer=card.get("layer") or family.layer,
         labels=tuple(card["labels"]),
         preprocessing=preprocessing,
         origin="bundled with live-gradcam",
         probe_size=probe_size(family, preprocessing),
     )
-
-
-def _output_count(network: nn.Module) -> int:
-    *_, last = network.state_dict().values()
-    return int(last.shape[0])

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from live_gradcam.choices import DEFAULT_OUTPUT, DEFAULT_THRESHOLD, OutputChoice
+from live_gradcam.explain.networks.fit_preprocessing import PreprocessingLike
 from live_gradcam.explain.networks.labels import Labels
-from live_gradcam.explain.preprocess import Preprocessing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +19,9 @@ class LoadOptions:
         output_name: Name or index of the logits where the network puts out several tensors.
         threshold: Probability from which the one class of a binary network is true, in 0..1.
         state: Key of the state dict to take from a checkpoint that holds several.
-        preprocessing: Preprocessing of the network's images.
+        preprocessing: Preprocessing of the network's images, some of its numbers, or a file.
+        transform_input: ``True`` if a GoogLeNet or Inception network turns torchvision's
+            normalisation into the one it was first trained with; ``None`` leaves it to the weights.
     """
 
     labels: Labels = None
@@ -27,4 +29,5 @@ class LoadOptions:
     output_name: str | int | None = None
     threshold: float = DEFAULT_THRESHOLD
     state: str | None = None
-    preprocessing: Preprocessing | None = None
+    preprocessing: PreprocessingLike | None = None
+    transform_input: bool | None = None

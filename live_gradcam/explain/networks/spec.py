@@ -33,10 +33,11 @@ class NetworkSpec:
         labels: Names of the classes, or a file with them; ``None`` where they are unknown.
         preprocessing: Resizing, cropping and normalisation of its images.
         origin: Source of the weights, as a short sentence.
-        probe_size: Side in pixels of the images that the network is checked with.
+        probe_size: Height and width in pixels of the images that the network is checked with.
         layout: Layout of the layer's output.
         prefix_tokens: Number of tokens before those of the patches, if the layer puts out tokens;
             ``None`` derives it from their number.
+        in_channels: Number of channels of its images.
         notes: One sentence for each thing that had to be interpreted.
         is_own: A user's own module, of which nothing is known: cut with every proof that there is.
     """
@@ -47,8 +48,9 @@ class NetworkSpec:
     labels: Labels
     preprocessing: Preprocessing
     origin: str
-    probe_size: int
+    probe_size: tuple[int, int]
     layout: LayoutChoice = "auto"
     prefix_tokens: int | None = None
+    in_channels: int = 3
     notes: tuple[str, ...] = ()
     is_own: bool = False

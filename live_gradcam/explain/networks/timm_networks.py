@@ -8,8 +8,8 @@ read by `checkpoint.read_checkpoint`, never by timm.
 from __future__ import annotations
 
 import importlib
-import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +18,16 @@ from torch import nn
 from live_gradcam.errors import ModelError
 from live_gradcam.explain.networks.checkpoint import Checkpoint, read_checkpoint
 from live_gradcam.explain.networks.download import cached_path, require_server
-from live_gradcam.explain.networks.labels import tidy_labels
+from live_gradcam.explain.networks.inside_labels import take_labels
+from live_gradcam.explain.networks.places import Places
+from live_gradcam.explain.networks.preprocessing_files import convert_timm
 from live_gradcam.explain.networks.spec import (
     IMAGENET_CLASSES,
     TIMM_PREFIX,
     LayoutChoice,
     NetworkSpec,
 )
-from live_gradcam.explain.networks.state_dict import load_weights
+from live_gradcam.explain.networks.state_dict import FittedNetwork, fit_weights
 from live_gradcam.explain.omp import short_lived_thread, single_threaded
 from live_gradcam.explain.preprocess import Preprocessing
 from live_gradcam.explain.tracing import keep_whole
@@ -89,12 +91,13 @@ LAYERS: Mapping[str, str] = {
 """Layer that is explained, by the class of the network."""
 
 
-def load_timm(name: str, path: Path | None) -> NetworkSpec:
+def load_timm(name: str, path: Path | None, state: str | None = None) -> NetworkSpec:
     """Load a network of timm.
 
     Args:
         name: timm's name, with or without the tag of the weights (``resnet18.a1_in1k``).
         path: A user's checkpoint; ``None`` takes timm's weights.
+        state: Key of the set of weights to take from a checkpoint that has several.
 
     Raises:
         ModelError: timm is not installed or does not know the name, the weights cannot be
@@ -104,18 +107,34 @@ def load_timm(name: str, path: Path | None) -> NetworkSpec:
     _require_name(timm, name)
     labels: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
+    channels = 3
     if path is None:
         network, origin = _build_published(timm, name), "timm's weights"
     else:
-        checkpoint = read_checkpoint(path)
-        network, origin = _build_with_weights(timm, name, checkpoint, path), f"the file {path}"
-        notes = tuple(f"{path.name}: {note}" for note in checkpoint.notes)
-        if checkpoint.labels is not None:
-            labels = tidy_labels(checkpoint.labels, str(path))
+        checkpoint = read_checkpoint(path, state=state)
+        fitted = _build_with_weights(timm, name, checkpoint, path)
+        network, channels, origin = fitted.network, fitted.in_channels, f"the file {path}"
+        labels, said = take_labels(checkpoint.inside_labels, fitted.class_count, str(path))
+        said = (*checkpoint.notes, *fitted.notes, *said)
+        notes = tuple(f"{path.name}: {note}" for note in said)
+    spec = describe_timm(network, name)
+    labels = labels if labels is not None else _imagenet_labels(timm, network)
+    return replace(spec, labels=labels, origin=origin, in_channels=channels, notes=notes)
+
+
+def describe_timm(network: nn.Module, name: str) -> NetworkSpec:
+    """Describe a network that timm built: its layer and its preprocessing.
+
+    Args:
+        network: Put into evaluation mode.
+        name: timm's name.
+
+    Raises:
+        ModelError: It cannot be explained, or its preprocessing has no equivalent.
+    """
+    timm = _import_timm(name)
     network = network.eval().requires_grad_(False)
     config = timm.data.resolve_data_config(model=network)
-    if config["crop_mode"] == "squash":
-        notes += ("it was trained on whole pictures squeezed into the square: --view stretch",)
     layer, layout = choose_layer(network, name)
     prefix = getattr(network, "num_prefix_tokens", 0) if layer.endswith("norm1") else 0
     preprocessing = convert_preprocessing(config, name)
@@ -123,13 +142,12 @@ def load_timm(name: str, path: Path | None) -> NetworkSpec:
         name=f"{TIMM_PREFIX}{name}",
         network=network,
         layer=layer,
-        labels=labels if labels is not None else _imagenet_labels(timm, network),
+        labels=None,
         preprocessing=preprocessing,
-        origin=origin,
-        probe_size=preprocessing.crop_size,
+        origin="timm",
+        probe_size=preprocessing.input_size,
         layout=layout,
         prefix_tokens=None if layout == "maps" else prefix,
-        notes=notes,
     )
 
 
@@ -174,28 +192,7 @@ def convert_preprocessing(config: Mapping[str, Any], name: str) -> Preprocessing
     Raises:
         ModelError: `Preprocessing` has no equivalent of the transform.
     """
-    channels, height, width = config["input_size"]
-    what, where = "cannot use the preprocessing", f"of timm:{name}"
-    if channels != 3 or height != width:
-        cause = f"its pictures have {channels} channels and {width}x{height} pixels"
-        raise ModelError(what, where, cause, "Choose a network for square colour pictures")
-    whole = config["crop_mode"] == "squash" and config["crop_pct"] == 1
-    if config["crop_mode"] != "center" and not whole:
-        raise ModelError(what, where, f"its crop mode {config['crop_mode']!r} is not supported")
-    if config["interpolation"] not in ("bilinear", "bicubic"):
-        cause = f"its interpolation {config['interpolation']!r} is not supported"
-        raise ModelError(what, where, cause)
-    red, green, blue = config["mean"]
-    mean = (float(red), float(green), float(blue))
-    red, green, blue = config["std"]
-    return Preprocessing(
-        # timm rounds down, too; an image that is squeezed is not cropped.
-        resize_size=math.floor(height / config["crop_pct"]),
-        crop_size=height,
-        mean=mean,
-        std=(float(red), float(green), float(blue)),
-        interpolation=config["interpolation"],
-    )
+    return convert_timm(config, f"of timm:{name}").apply(Preprocessing())
 
 
 def _import_timm(name: str) -> Any:  # noqa: ANN401 - an optional library without types
@@ -266,20 +263,32 @@ def _build_with_weights(
     name: str,
     checkpoint: Checkpoint,
     path: Path,
-) -> nn.Module:
+) -> FittedNetwork:
     config = timm.get_pretrained_cfg(name)
+    head = getattr(config, "classifier", None) or ()
+    heads = (head,) if isinstance(head, str) else tuple(head)
     options: dict[str, Any] = {"pretrained": False}
-    keys = getattr(config, "classifier", None) or ()
-    for key in (keys,) if isinstance(keys, str) else keys:
-        last = checkpoint.tensors.get(f"{key}.weight")
-        if last is not None:
+    for key in heads:
+        last = next((t for n, t in checkpoint.tensors.items() if _is_weight_of(n, key)), None)
+        if last is not None and last.ndim:
             options["num_classes"] = last.shape[0]
     try:
         network: nn.Module = timm.create_model(name, **options)
     except Exception as exc:  # a network may refuse a number of classes in any way
         cause = str(exc).partition("\n")[0] or type(exc).__name__
         raise ModelError("cannot build network", f"timm:{name}", cause) from exc
-    return load_weights(network, f"timm:{name}", checkpoint, path)
+    # A network with two heads is fitted as it is: what both of them read is not known.
+    stem = getattr(config, "first_conv", None)
+    places = Places(stem if isinstance(stem, str) else "", heads[0] if len(heads) == 1 else "")
+    fitted = fit_weights(network.eval(), f"timm:{name}", checkpoint, path, places)
+    count = fitted.class_count or int(getattr(network, "num_classes", 0))
+    if hasattr(network, "num_classes"):
+        network.num_classes = count  # type: ignore[assignment]
+    return replace(fitted, class_count=count)
+
+
+def _is_weight_of(name: str, layer: str) -> bool:
+    return name == f"{layer}.weight" or name.endswith(f".{layer}.weight")
 
 
 def _imagenet_labels(timm: Any, network: nn.Module) -> tuple[str, ...] | None:  # noqa: ANN401

@@ -129,10 +129,12 @@ def published_preprocessing(name: str, side: int | None) -> Preprocessing:
     return fitting[0] if fitting else replace(recipes[0], crop_size=side, resize_size=side)
 
 
-def probe_size(family: Family, preprocessing: Preprocessing) -> int:
-    """Return the side in pixels of the images that a network is checked with."""
-    whole = preprocessing.crop_size
-    return whole if family.one_size else min(_PROBE_SIZE, whole)
+def probe_size(family: Family, preprocessing: Preprocessing) -> tuple[int, int]:
+    """Return height and width in pixels of the images that a network is checked with."""
+    height, width = preprocessing.input_size
+    if family.one_size:
+        return height, width
+    return min(_PROBE_SIZE, height), min(_PROBE_SIZE, width)
 
 
 def build_network(name: str, class_count: int, side: int | None = None) -> nn.Module:
