@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from live_gradcam.explain.classifier import Classifier
+from live_gradcam.explain.cutting.layouts import has_shape_of
 from live_gradcam.explain.heads.replay import ReplayTrunk
 from live_gradcam.explain.modules.choosing import candidates, flows_past
 from live_gradcam.explain.modules.copying import shell_of
@@ -53,7 +54,7 @@ def see_layers(classifier: Classifier) -> list[Layer]:
     shell = shell_of(network)
     by_grid: dict[tuple[int, int], list[tuple[LayerRun, Layer]]] = {}
     for run in reversed(candidates(shell, pixels)):
-        layer = _as_layer(run)
+        layer = _as_layer(run, classifier.preprocessing.input_size)
         if layer is not None and layer.grid != own.grid:
             by_grid.setdefault(layer.grid, []).append((run, layer))
     found = [own, *(_best_of(shell, pixels, each[:_MOST_TRIED]) for each in by_grid.values())]
@@ -76,10 +77,11 @@ def blank_pixels(classifier: Classifier) -> Tensor:
     return torch.zeros(1, channels, *size, device=device)
 
 
-def _as_layer(run: LayerRun) -> Layer | None:
-    """Return what a run on a square image shows; ``None`` if it has no square maps."""
-    if len(run.shape) == 4 and run.shape[2] == run.shape[3]:
-        return Layer(run.name, run.shape[1], (run.shape[2], run.shape[3]))
-    if len(run.shape) == 4 and run.shape[1] == run.shape[2]:
-        return Layer(run.name, run.shape[3], (run.shape[1], run.shape[2]))
-    return None
+def _as_layer(run: LayerRun, size: tuple[int, int]) -> Layer | None:
+    """Return what a run on an image of a size shows; ``None`` if no maps have its shape."""
+    if len(run.shape) != 4:
+        return None
+    _, first, second, third = run.shape
+    if has_shape_of((second, third), size):
+        return Layer(run.name, first, (second, third))
+    return Layer(run.name, third, (first, second)) if has_shape_of((first, second), size) else None
