@@ -14,6 +14,7 @@ from typing import IO, Any, Protocol
 from urllib.parse import urlsplit
 
 from live_gradcam.capture.address import ask
+from live_gradcam.capture.credentials import printable
 from live_gradcam.images.pixels import MAX_PIXELS
 from live_gradcam.images.sniff import Sniffed, needs_seeking, sniff_bytes
 from live_gradcam.native import av
@@ -102,10 +103,9 @@ class AddressMedium:
         self._whole = whole
         self._copy: IO[bytes] | None = None
         self._interrupted = threading.Event()
-        parts = urlsplit(address)
         self._address = address
-        self.where = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-        self.name = parts.path.rpartition("/")[2] or self.where
+        self.where = printable(address)
+        self.name = urlsplit(self.where).path.rpartition("/")[2] or self.where
 
     def open(self, format_name: str) -> av.container.InputContainer:
         """Connect and open the film with one demuxer."""

@@ -21,7 +21,12 @@ from live_gradcam.explain.modules.choosing import default_layers, name_of
 from live_gradcam.explain.modules.own import check_own, own_copy
 from live_gradcam.explain.modules.running import undisturbed_randomness
 from live_gradcam.explain.networks.fit_preprocessing import PreprocessingLike, fit_preprocessing
-from live_gradcam.explain.networks.labels import Labels, find_class, resolve_labels
+from live_gradcam.explain.networks.labels import (
+    Labels,
+    find_class,
+    label_notes,
+    resolve_labels,
+)
 from live_gradcam.explain.networks.spec import LayoutChoice, NetworkSpec
 from live_gradcam.explain.omp import in_short_lived_thread, short_lived_thread
 from live_gradcam.explain.preprocess import Preprocessing
@@ -235,7 +240,11 @@ def _describe(spec: NetworkSpec, divided: Divided) -> Classifier:
         trunk=divided.parts.trunk,
         head=divided.parts.head,
         weights_origin=spec.origin,
-        notes=spec.notes + divided.notes,
+        notes=(
+            *spec.notes,
+            *divided.notes,
+            *label_notes(spec.labels, divided.class_count),
+        ),
         why_float32=divided.why_float32,
         source=None if divided.is_traced else spec,
     )
