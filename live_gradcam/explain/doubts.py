@@ -63,7 +63,7 @@ def find_doubts(classifier: Classifier, pictures: Sequence[Image]) -> list[str]:
         pictures: Two or more different ones, ``uint8 (H, W, 3)`` BGR.
     """
     pixels = _pixels(classifier.preprocessing, pictures)
-    logits = torch.cat([_score(classifier, each) for each in pixels.split(1)])
+    logits = torch.cat([_score(classifier, each[None]) for each in pixels])
     if not bool(logits.isfinite().all()):
         cause = "the weights are damaged or the input is far too large: see --range and --mean"
         return [f"scores are not finite: {cause}"]
@@ -128,9 +128,7 @@ def _about_labels(labels: Sequence[str]) -> Iterator[str]:
         yield f"only {distinct} of {len(labels)} labels differ: see --labels"
 
 
-def first_norm_evidence(
-    classifier: Classifier, pictures: Sequence[Image]
-) -> InputEvidence | None:
+def first_norm_evidence(classifier: Classifier, pictures: Sequence[Image]) -> InputEvidence | None:
     """Compare what the first batch norm gets with what it was trained with.
 
     Returns:
@@ -145,9 +143,7 @@ def first_norm_evidence(
         return None
     best, options = own, ""
     for words, value_range, mean, std in _OTHER_RANGES:
-        other = replace(
-            classifier.preprocessing, value_range=value_range, mean=(mean,), std=(std,)
-        )
+        other = replace(classifier.preprocessing, value_range=value_range, mean=(mean,), std=(std,))
         found = _distance(network, norms[0], _pixels(other, pictures))
         if found is not None and found < best:
             best, options = found, words
@@ -161,8 +157,8 @@ def first_norm_evidence(
     return InputEvidence(own)
 
 
-class _Seen(Exception):  # noqa: N818 - no error: the rest of the network is not needed
-    pass
+class _Seen(Exception):
+    """No error: the rest of the network is not needed."""
 
 
 def _distance(network: nn.Module, norm: nn.BatchNorm2d, pixels: Tensor) -> float | None:

@@ -45,6 +45,7 @@ _LEFT_OUT = frozenset(
 )
 _LARGEST_NUMBER = 1 << 20
 
+
 def load_hf(name: str, weights: Path | None) -> NetworkSpec:
     """Load a Hugging Face network.
 

@@ -63,7 +63,8 @@ def find_last_layer(network: nn.Module, pixels: Tensor, *, patches: int | None =
     narrow = _bottlenecks(network) if isinstance(network, fx.GraphModule) else None
     generator = torch.Generator().manual_seed(0)
     score = (logits * torch.randn(logits.shape, generator=generator)).sum()
-    for index in range(len(runs) - 1, -1, -1):
+    # What stands in the first part of a network knows edges, not objects.
+    for index in range(len(runs) - 1, len(runs) // 4, -1):
         run = runs[index]
         prefix = _prefix(run.output, patches, pixels)
         if prefix is None or (narrow is not None and run.name not in narrow):
@@ -82,6 +83,29 @@ def find_last_layer(network: nn.Module, pixels: Tensor, *, patches: int | None =
         "it has no layer with places that everything flows through",
         'Name one in Python: load_classifier(..., layer="...")',
     )
+
+
+@short_lived_thread
+def puts_out_maps(network: nn.Module, layer: str, pixels: Tensor) -> bool:
+    """Return whether a layer runs once and puts out maps.
+
+    Args:
+        network: As for `find_last_layer`.
+        layer: Dotted name of a layer.
+        pixels: As for `find_last_layer`.
+    """
+    module = dict(network.named_modules()).get(layer)
+    if module is None:
+        return False
+    seen: list[object] = []
+    handle = module.register_forward_hook(lambda _module, _given, output: seen.append(output))
+    try:
+        with torch.no_grad():
+            network(pixels)
+    finally:
+        handle.remove()
+    maps = seen[0] if len(seen) == 1 else None
+    return isinstance(maps, Tensor) and maps.ndim == 4 and _places(maps, pixels) is not None
 
 
 def _watch(network: nn.Module, pixels: Tensor) -> tuple[list[_Run], Tensor]:
