@@ -30,10 +30,12 @@ class LastLayer:
     Attributes:
         name: Dotted name of the module.
         prefix_tokens: Number of tokens before those of the patches; ``None`` for maps.
+        is_bypassed: ``True`` if no layer holds everything, and this is the last that matters.
     """
 
     name: str
     prefix_tokens: int | None
+    is_bypassed: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,6 +65,7 @@ def find_last_layer(network: nn.Module, pixels: Tensor, *, patches: int | None =
     narrow = _bottlenecks(network) if isinstance(network, fx.GraphModule) else None
     generator = torch.Generator().manual_seed(0)
     score = (logits * torch.randn(logits.shape, generator=generator)).sum()
+    aside: LastLayer | None = None
     # What stands in the first part of a network knows edges, not objects.
     for index in range(len(runs) - 1, len(runs) // 4, -1):
         run = runs[index]
@@ -72,11 +75,15 @@ def find_last_layer(network: nn.Module, pixels: Tensor, *, patches: int | None =
         if not _matters(score, run, prefix, pixels):
             continue
         if narrow is None and not _holds_everything(network, run.module, pixels):
+            tokens = prefix if run.output.ndim == 3 else None
+            aside = aside or LastLayer(run.name, tokens, is_bypassed=True)
             continue
         norm = _norm_behind(runs[index + 1 :], run.output)
         if norm is not None and _matters(score, norm, prefix, pixels):
             run = norm
         return LastLayer(run.name, prefix if run.output.ndim == 3 else None)
+    if aside is not None:
+        return aside
     raise ModelError(
         "cannot explain network",
         type(network).__name__,
@@ -206,7 +213,7 @@ def _matters(score: Tensor, run: _Run, prefix: int, pixels: Tensor) -> bool:
 
 def _holds_everything(network: nn.Module, module: nn.Module, pixels: Tensor) -> bool:
     """Return whether no score depends on the pixels in another way than through a module."""
-    handle = module.register_forward_hook(lambda _module, _given, output: output.detach())
+    handle = module.register_forward_hook(lambda _module, _given, output: output.detach().clone())
     source = pixels.clone().requires_grad_()
     try:
         logits = network(source)
