@@ -34,9 +34,10 @@ if TYPE_CHECKING:
     from live_gradcam.evaluate.values import EvaluationResult
     from live_gradcam.explain.classifier import Classifier
     from live_gradcam.explain.explainer import Explainer
-    from live_gradcam.explain.layers import Layer, list_layers
+    from live_gradcam.explain.layers import list_layers
     from live_gradcam.explain.load import load_classifier
     from live_gradcam.explain.preprocess import Preprocessing
+    from live_gradcam.explain.seen_layers import Layer
     from live_gradcam.images import read_image
     from live_gradcam.painter import Painter
     from live_gradcam.pipeline import RunOptions, Summary, run_offline
@@ -60,9 +61,10 @@ _NAMES = {
     "evaluate.values": "EvaluationResult",
     "explain.classifier": "Classifier",
     "explain.explainer": "Explainer",
-    "explain.layers": "Layer list_layers",
+    "explain.layers": "list_layers",
     "explain.load": "load_classifier",
     "explain.preprocess": "Preprocessing",
+    "explain.seen_layers": "Layer",
     "images": "read_image",
     "painter": "Painter",
     "pipeline": "RunOptions Summary run_offline",

@@ -2,7 +2,8 @@
 
 Before frames flow, a signal ends the program by an exception. While frames flow it only sets a
 `StopToken`, so that files are finalised undisturbed. Either way a watchdog ends the process soon
-after, whatever hangs: recordings are written so that they stay playable even then.
+after, whatever hangs: recordings are written so that they stay playable even then. What is being
+written may take longer, so that all outputs of a run end with the same frame.
 """
 
 from __future__ import annotations
@@ -22,7 +23,13 @@ from typing import NoReturn
 from live_gradcam.errors import ExitCode, describe_bug
 
 GRACE_SECONDS = 1.7
-"""Seconds that an interrupted program has to finalise its files."""
+"""Seconds that an interrupted program has to end."""
+
+FINALISE_SECONDS = 8.0
+"""Seconds that one step of finalising files may take beyond that, on a slow disk or machine."""
+
+_LONGEST_SECONDS = 15.0
+_LOOK_SECONDS = 0.05
 
 
 class Interrupted(BaseException):
@@ -42,6 +49,16 @@ class StopToken:
         self._gate.acquire()
         self._requested = False
         self._exit_code = ExitCode.OK
+        self._patient_until = 0.0
+
+    def be_patient(self, seconds: float = FINALISE_SECONDS) -> None:
+        """Ask the watchdog to let one step of writing end: so long from now, 0 when it is done."""
+        self._patient_until = time.monotonic() + seconds if seconds else 0.0
+
+    @property
+    def patient_until(self) -> float:
+        """Monotonic time until which a step of writing may take."""
+        return self._patient_until
 
     def request(self, exit_code: ExitCode = ExitCode.OK) -> None:
         """Request the end; the first exit code that is not `ExitCode.OK` stays."""
@@ -80,14 +97,20 @@ class _Signals:
         again = self.token.requested and self.token.exit_code is not ExitCode.OK
         if not again:
             # Of the low-level kind, which takes no lock that the interrupted code may hold.
-            _thread.start_new_thread(_end_late, (code,))
+            _thread.start_new_thread(_end_late, (code, self.token))
         self.token.request(code)
         if not again and not self.cooperative:
             raise Interrupted(code)
 
 
-def _end_late(exit_code: ExitCode) -> None:
-    time.sleep(GRACE_SECONDS)
+def _end_late(exit_code: ExitCode, token: StopToken) -> None:
+    began = quiet = time.monotonic()
+    while (now := time.monotonic()) < began + _LONGEST_SECONDS:
+        if now < token.patient_until:
+            quiet = now
+        elif now >= quiet + GRACE_SECONDS:
+            break
+        time.sleep(_LOOK_SECONDS)
     # Nothing is flushed: what hangs may be just that.
     os._exit(exit_code)
 

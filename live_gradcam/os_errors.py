@@ -24,6 +24,9 @@ _CAUSES = {
     errno.EIO: ("the device reports an input/output error", "Choose another place"),
 }
 
+# What FFmpeg passes on from the system, where it writes itself.
+_NUMBERS_OF_THE_SYSTEM = frozenset([errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO])
+
 
 def cannot_write(what: str, where: Path | str, exc: OSError | av.error.FFmpegError) -> SinkError:
     """Make the `SinkError` for an error of the operating system.
@@ -33,6 +36,11 @@ def cannot_write(what: str, where: Path | str, exc: OSError | av.error.FFmpegErr
         where: The output.
         exc: What the system, or FFmpeg in its place, said.
     """
+    if isinstance(exc, av.error.FFmpegError) and exc.errno not in _NUMBERS_OF_THE_SYSTEM:
+        # A muxer borrows the system's numbers for what it does not like: -1 is "no permission".
+        said = (exc.strerror or str(exc) or type(exc).__name__).lower()
+        cause = f"FFmpeg cannot put this into such a file ({said})"
+        return SinkError(what, str(where), cause, "Choose another kind of file, such as .mkv")
     known = _CAUSES.get(exc.errno) if exc.errno is not None else None
     cause, step = known or (exc.strerror or str(exc) or type(exc).__name__, "Choose another place")
     return SinkError(what, str(where), cause, step)

@@ -7,8 +7,10 @@ exception in any stage stops all of them and is raised again in the caller.
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from live_gradcam.budget import limit_drawing
@@ -20,7 +22,7 @@ from live_gradcam.lifecycle import StopToken
 from live_gradcam.painter import Painter
 from live_gradcam.show.overlay import Hud
 from live_gradcam.show.sink import Sink, closing_sinks
-from live_gradcam.timing import RateMeter, StageClock, StageTimes
+from live_gradcam.timing import RateMeter, StageClock, StageTimes, SteadyFigure
 from live_gradcam.values import Explanation, Frame, Image
 from live_gradcam.workers import Channel, ChannelAborted, ChannelClosed, WorkerGroup
 
@@ -56,6 +58,7 @@ class Summary:
         notes: One sentence for each thing the user should know.
         dropped: Frames of a live source that were replaced by newer ones.
         latency: Capture-to-show of live frames, in milliseconds.
+        pictures: The frames are pictures that stand still, not those of a film.
     """
 
     frames: int
@@ -66,6 +69,7 @@ class Summary:
     notes: tuple[str, ...] = ()
     dropped: int | None = None
     latency: StageTimes | None = None
+    pictures: bool = False
 
     @property
     def per_second(self) -> float:
@@ -91,7 +95,8 @@ class RunOptions:
         max_frames: Stop after so many frames; ``None`` for all.
         mirror: Flip every frame left to right before it is explained.
         batch_size: Frames explained in one forward; they are never waited for.
-        show_rate: Draw the measured rate into the image.
+        show_rate: Draw the measured rate into the image. Without it, the same input gives the same
+            image on every machine.
     """
 
     classes: ClassChoice = None
@@ -167,6 +172,9 @@ class _OfflineRun:
     wants_rendered: bool
     clock: StageClock = field(default_factory=StageClock)
     rate: RateMeter = field(default_factory=RateMeter)
+    steady: SteadyFigure = field(default_factory=SteadyFigure)
+    writing: bool = False
+    written: threading.Event = field(default_factory=threading.Event)
     read: Channel[_Item] = field(default_factory=lambda: Channel(_QUEUE_FRAMES))
     explained: Channel[_Item] = field(default_factory=lambda: Channel(_QUEUE_FRAMES))
     drawn: Channel[_Item] = field(default_factory=lambda: Channel(_QUEUE_FRAMES))
@@ -186,11 +194,13 @@ class _OfflineRun:
         started = time.monotonic()
         frames = 0
         workers = WorkerGroup("offline", self._abort)
-        with closing_sinks(self.sinks):
-            with workers:
+        # The outputs are finished before a network that still computes is waited for.
+        with workers:
+            with closing_sinks(self.sinks), self._written_before_closing():
                 workers.start("read", self._read)
                 workers.start("explain", self._explain)
                 workers.start("draw", self._draw)
+                self.writing = True
                 workers.start("write", self._write)
                 while True:
                     try:
@@ -198,6 +208,8 @@ class _OfflineRun:
                     except TimeoutError:
                         if on_idle is not None and not on_idle():
                             self.stop.request()
+                        if self.stop.requested:
+                            self.source.interrupt()
                         continue
                     except (ChannelClosed, ChannelAborted):
                         break
@@ -212,10 +224,13 @@ class _OfflineRun:
                         self.stop.request()
                     if on_progress is not None:
                         on_progress(Progress(frames, self._expected_total(), self.rate.per_second))
+                workers.reraise()
+            self.stop.be_patient(0)
+            workers.join()
             seconds = time.monotonic() - started
-            workers.reraise()
-            if self.source_error is not None:
-                raise self.source_error
+        workers.reraise()
+        if self.source_error is not None:
+            raise self.source_error
         return Summary(
             frames=frames,
             seconds=seconds,
@@ -223,7 +238,21 @@ class _OfflineRun:
             skipped=self.source.skipped,
             outputs=tuple(sink.description for sink in self.sinks),
             notes=(*self.source.notes, *(note for sink in self.sinks for note in sink.notes)),
+            pictures=self.source.info.kind == "pictures",
         )
+
+    @contextlib.contextmanager
+    def _written_before_closing(self) -> Iterator[None]:
+        """Wait for the thread that writes, in every case: nobody may write to a closed output."""
+        try:
+            yield
+        except BaseException:
+            self._abort()
+            raise
+        finally:
+            if self.writing:
+                self.written.wait()
+            self.stop.be_patient()
 
     def _expected_total(self) -> int | None:
         known = self.source.info.frame_count
@@ -281,22 +310,44 @@ class _OfflineRun:
         for item in self.explained:
             if wanted and item.explanation is not None:
                 began = time.perf_counter()
-                hud = Hud(fps=self.rate.per_second) if self.options.show_rate else None
+                hud = Hud(fps=self._shown_rate(item.frame)) if self.options.show_rate else None
                 item.rendered = self.painter.paint(item.frame.image, item.explanation, hud)
                 self.clock.add("draw", _milliseconds_since(began))
             self.drawn.put(item)
         self.drawn.close()
 
+    def _shown_rate(self, frame: Frame) -> float | None:
+        """Return a rate that stands still for a second of the film, so that it can be read."""
+        return self.steady.update(self.rate.per_second, frame.pts_seconds)
+
     def _write(self) -> None:
-        for item in self.drawn:
-            assert item.explanation is not None, "the explain stage fills this"
-            began = time.perf_counter()
-            for sink in self.sinks:
-                sink.write(item.frame, item.rendered, item.explanation)
-            if self.sinks:
-                self.clock.add("write", _milliseconds_since(began))
-            self.finished.put(item if self.wants_rendered else None)
-        self.finished.close()
+        try:
+            # An end that was asked for is quick, and the same for every output: what waits here
+            # then is written to none.
+            while not self.stop.requested:
+                try:
+                    item = self.drawn.get(_POLL_SECONDS)
+                except TimeoutError:
+                    continue
+                except ChannelClosed:
+                    break
+                assert item.explanation is not None, "the explain stage fills this"
+                self._write_item(item, item.explanation)
+                self.finished.put(item if self.wants_rendered else None)
+            self.finished.close()
+            for channel in (self.read, self.explained, self.drawn):
+                channel.abort()
+        finally:
+            self.written.set()
+
+    def _write_item(self, item: _Item, explanation: Explanation) -> None:
+        began = time.perf_counter()
+        self.stop.be_patient()
+        for sink in self.sinks:
+            sink.write(item.frame, item.rendered, explanation)
+        self.stop.be_patient(0)
+        if self.sinks:
+            self.clock.add("write", _milliseconds_since(began))
 
 
 def _milliseconds_since(began: float) -> float:

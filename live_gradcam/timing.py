@@ -92,6 +92,31 @@ class RateMeter:
         return (len(self._stamps) - 1) / span if span >= _SHORTEST_SPAN_SECONDS else None
 
 
+class SteadyFigure:
+    """A measured figure that stands still long enough to be read.
+
+    Args:
+        every_seconds: How long a value stays.
+    """
+
+    def __init__(self, every_seconds: float = 1.0) -> None:
+        self._every = every_seconds
+        self._value: float | None = None
+        self._since = 0.0
+
+    def update(self, value: float | None, now_seconds: float) -> float | None:
+        """Return what to show now.
+
+        Args:
+            value: The newest measurement; nothing and 0 are shown at once.
+            now_seconds: On the clock of whoever reads: a film's own time, or the time of day.
+        """
+        held = 0.0 <= now_seconds - self._since < self._every
+        if not self._value or not value or not held:
+            self._value, self._since = value, now_seconds
+        return self._value
+
+
 class StepProgress:
     """Progress of one long piece of work: updated by the thread that does it, read by any other."""
 

@@ -30,9 +30,11 @@ class Frame:
     Attributes:
         image: ``uint8 (H, W, 3)``, BGR. Never modified in place by any consumer.
         index: Position in the source, from 0, counting the frames that were delivered.
-        pts_seconds: Presentation time in the source's own clock.
+        pts_seconds: Presentation time, from the beginning of the source.
         source: The file's name where a source has several files, else the source's name.
         captured_seconds: ``time.monotonic()`` when the image arrived; ``None`` for files.
+        start_seconds: Time that the source itself gives its beginning: ``pts_seconds`` plus this is
+            the frame's original time.
     """
 
     image: Image
@@ -40,6 +42,7 @@ class Frame:
     pts_seconds: float
     source: str = ""
     captured_seconds: float | None = None
+    start_seconds: float = 0.0
 
     def __post_init__(self) -> None:
         if self.image.dtype != np.uint8 or self.image.ndim != 3 or self.image.shape[2] != 3:
@@ -162,6 +165,8 @@ class SourceInfo:
         path: The video file itself, from which sound can be copied; ``None`` elsewhere.
         duration_seconds: Length where known, else ``None``.
         several_files: ``True`` where frames come from more than one file.
+        start_seconds: Time that the file itself gives its beginning, which was subtracted from the
+            frames' times; the sound of ``path`` is to be shifted by as much.
     """
 
     name: str
@@ -175,3 +180,4 @@ class SourceInfo:
     path: Path | None = None
     duration_seconds: float | None = None
     several_files: bool = False
+    start_seconds: float = 0.0

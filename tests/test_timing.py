@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from live_gradcam.timing import RateMeter, StageClock, StepProgress
+from live_gradcam.timing import RateMeter, StageClock, SteadyFigure, StepProgress
 
 
 def test_n_stamps_span_n_minus_one_intervals() -> None:
@@ -75,3 +75,14 @@ def test_work_is_under_way_between_its_first_step_and_its_last() -> None:
         work.update(done, 64)
         seen.append(work.steps)
     assert seen == [None, (16, 64), (48, 64), None, (16, 64)]
+
+
+def test_a_figure_stands_still_for_a_second_but_nothing_is_shown_at_once() -> None:
+    figure = SteadyFigure()
+    assert figure.update(None, 0.0) is None
+    assert figure.update(10.0, 0.2) == 10.0
+    assert figure.update(99.0, 1.1) == 10.0
+    assert figure.update(12.0, 1.2) == 12.0
+    assert figure.update(0.0, 1.3) == 0.0
+    assert figure.update(8.0, 1.4) == 8.0
+    assert figure.update(7.0, 0.0) == 7.0, "a film that begins again"

@@ -179,7 +179,7 @@ class _TimedExplainer(Explainer):
         self.at_least_ms = 0.0
         self.took_ms: list[float] = []
 
-    def explain_batch(self, *arguments: Any, **options: Any) -> list[Explanation]:  # noqa: ANN401
+    def explain_batch(self, *arguments: Any, **options: Any) -> list[Any]:  # noqa: ANN401
         """See `Explainer.explain_batch`."""
         began = time.perf_counter()
         explanations = super().explain_batch(*arguments, **options)

@@ -9,11 +9,20 @@
 `mailbox`           the slot that keeps its newest image
 `probe`             cheap probes of a server that is away
 `freeze_detector`   frozen and black images of a camera
-`video`             video files
-`decoder`           one pass through a video file with FFmpeg
-`timeline`          timestamps of a video file
+`address`           is an address a film or a stream
+`video`             films
+`medium`            what a film is read from: a file, an address, a pipe
+`decoder`           one pass through a film with FFmpeg
+`film_streams`      which of several video streams is the film
+`timeline`          timestamps of a film
+`deinterlace`       interlaced frames to whole ones
 `conversion`        decoded frames to upright BGR images
+`scaler`            libav's scale filter
+`colour`            high dynamic range and wide gamuts to SDR BT.709
+`pipes`             standard input and named pipes
 `images`            image files, folders and patterns
+`pattern`           numbered image files
+`animation`         animated images that FFmpeg does not read
 `scene`             generated scenes
 ==================  ===========================================================================
 """

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, cast
 
 import numpy as np
 
+from live_gradcam.capture.colour import to_sdr, wide_colour
+from live_gradcam.capture.scaler import Scaler
 from live_gradcam.images.pixels import over_white
 from live_gradcam.native import av, cv2
 from live_gradcam.values import Image
@@ -41,22 +44,42 @@ def orientation_of(frame: av.VideoFrame) -> int:
     return _ORIENTATIONS.get((a, b, c, d), 1)
 
 
-def to_bgr(frame: av.VideoFrame) -> Image:
-    """Convert a film frame, minding its own colour matrix and range.
+class FrameConverter:
+    """Converts the frames of one film or stream to images. Not for several threads at once."""
 
-    Most films are 8-bit 4:2:0 in the matrix of BT.601, or do not say: OpenCV converts those to the
-    level. The rest is for swscale, which is as fast in one thread (more cost more than they bring)
-    and knows every format, but is up to 3 of 255 levels too dark.
+    def __init__(self) -> None:
+        self._scaler = Scaler()
 
-    Returns:
-        ``uint8 (H, W, 3)``, BGR, C-contiguous; transparent parts on white.
-    """
-    if _is_plain(frame):
-        planes = frame.to_ndarray()
-        return np.asarray(cv2.cvtColor(planes, cv2.COLOR_YUV2BGR_I420), np.uint8)
-    if _has_alpha(frame.format.name):
-        return over_white(np.asarray(frame.to_ndarray(format="bgra", threads=1), np.uint8))
-    return np.ascontiguousarray(frame.to_ndarray(format="bgr24", threads=1), np.uint8)
+    def to_bgr(self, frame: av.VideoFrame, width: int | None = None) -> Image:
+        """Convert a film frame, minding its own colour matrix and range.
+
+        Most films are 8-bit 4:2:0 in the matrix of BT.601, or do not say: OpenCV converts those to
+        the level. The rest is for swscale, which is as fast in one thread (more cost more than they
+        bring) and knows every format, but is up to 3 of 255 levels too dark. HDR and wide gamuts
+        become SDR BT.709 (see `live_gradcam.capture.colour`).
+
+        Args:
+            frame: A decoded frame.
+            width: Of the result, in pixels; ``None`` for the frame's own.
+
+        Returns:
+            ``uint8 (H, W, 3)``, BGR, C-contiguous; transparent parts on white.
+        """
+        wide = wide_colour(frame.color_trc, frame.color_primaries)
+        if wide is not None:
+            return to_sdr(frame, wide, self._scaler, width)
+        same_size = width in (None, frame.width)
+        if same_size and _is_plain(frame):
+            planes = frame.to_ndarray()
+            return np.asarray(cv2.cvtColor(planes, cv2.COLOR_YUV2BGR_I420), np.uint8)
+        shape = _shape_of(frame.format.name)
+        if shape.alpha:
+            return over_white(np.asarray(self._scaler.convert(frame, "bgra", width), np.uint8))
+        if same_size and shape.eight_bits:
+            return np.ascontiguousarray(frame.to_ndarray(format="bgr24", threads=1), np.uint8)
+        # What comes out as BGR directly is up to 5 levels off in swscale's faster code.
+        rgb = self._scaler.convert(frame, "rgb24", width)
+        return np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), np.uint8)
 
 
 def _is_plain(frame: av.VideoFrame) -> bool:
@@ -68,6 +91,15 @@ def _is_plain(frame: av.VideoFrame) -> bool:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    alpha: bool
+    eight_bits: bool
+
+
 @lru_cache(maxsize=64)
-def _has_alpha(format_name: str) -> bool:
-    return any(component.is_alpha for component in av.VideoFormat(format_name).components)
+def _shape_of(format_name: str) -> _Shape:
+    components = av.VideoFormat(format_name).components
+    # A palette has four components a colour, but one a pixel.
+    alpha = format_name == "pal8" or any(component.is_alpha for component in components)
+    return _Shape(alpha, all(component.bits <= 8 for component in components))

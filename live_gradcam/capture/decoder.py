@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
-from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from live_gradcam.budget import thread_budget
+from live_gradcam.capture.film_streams import choose_film
+from live_gradcam.capture.medium import AddressMedium, Medium
 from live_gradcam.errors import SourceError
 from live_gradcam.images.pixels import MAX_PIXELS
 from live_gradcam.images.sniff import unfinished_iso
@@ -18,50 +19,52 @@ _MAX_ERRORS_IN_A_ROW = 200
 _FALLBACK_RATE = Fraction(25)
 # A program stream does not say how long it is, and FFmpeg's guess is far off for short ones.
 _WITHOUT_LENGTH = frozenset(["mpeg", "mpegvideo"])
-_OPTIONS = {
-    # Nothing but this one file is ever opened, whatever it says inside.
-    "protocol_whitelist": "file",
-    "max_pixels": str(MAX_PIXELS),
-}
-_FORMAT_OPTIONS = {"mov": {"enable_drefs": "0", "use_absolute_path": "0"}}
+# A pixel that is more oblong than this is a mistake in the file.
+_NARROWEST = Fraction(1, 8)
+# Matroska stores transparency beside the picture, which only these decoders look at.
+_ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+_DAMAGE = (av.error.InvalidDataError, ValueError)
+_MICROSECONDS = Fraction(1, av.time_base)
 
 
 class Decoder:
-    """An open film file; `frames` may be iterated once.
+    """An open film; `frames` may be iterated once.
 
     Args:
-        path: A regular file.
+        medium: Where the film's bytes come from.
         format_name: The one demuxer that may read it.
         exact: Decode in one thread, so that every error is seen at its own packet.
+        stream: Number of the stream in the file; ``None`` for the film among several.
 
     Raises:
-        SourceError: The file is broken, or has no moving image.
+        SourceError: The film is broken, or has no moving image.
+        UsageError: There is no such stream.
     """
 
-    def __init__(self, path: Path, format_name: str, *, exact: bool = False) -> None:
-        self._path = path
+    def __init__(
+        self,
+        medium: Medium,
+        format_name: str,
+        *,
+        exact: bool = False,
+        stream: int | None = None,
+    ) -> None:
+        self._medium = medium
         self._format = format_name
         self.damaged = 0
         """Number of packets that could not be read or decoded so far."""
         self.last_error = ""
         """FFmpeg's message about the last of them."""
         try:
-            self._container = av.open(
-                f"file:{path.absolute()}",
-                format=format_name,
-                container_options=dict(_OPTIONS, **_FORMAT_OPTIONS.get(format_name, {})),
-                metadata_errors="replace",
-            )
+            self._container = medium.open(format_name)
         except (av.error.FFmpegError, ValueError, OSError) as exc:
-            raise SourceError(
-                "cannot open video", str(path), _why_not(path, format_name, exc)
-            ) from exc
+            raise SourceError("cannot open video", medium.where, self._why_not(exc)) from exc
         try:
-            self.stream = self._choose_stream()
-            context = self.stream.codec_context
-            context.thread_type = "AUTO"
-            context.thread_count = 1 if exact else thread_budget().decoding
-            context.options = {**context.options, "max_pixels": str(MAX_PIXELS)}
+            self.stream, self.choice = self._choose_stream(stream)
+            self._context = self._choose_context()
+            self._context.thread_type = "AUTO"
+            self._context.thread_count = 1 if exact else thread_budget().decoding
+            self._context.options = {**self._context.options, "max_pixels": str(MAX_PIXELS)}
         except BaseException:
             self._container.close()
             raise
@@ -91,6 +94,22 @@ class Decoder:
         return self.stream.start_time or 0
 
     @property
+    def file_start(self) -> int:
+        """Tick at which the file begins, the earliest of pictures and sound."""
+        microseconds = self._container.start_time
+        if microseconds is None:
+            return self.start
+        return round(microseconds * _MICROSECONDS / self.time_base)
+
+    @property
+    def pixel_aspect(self) -> Fraction:
+        """Width of a pixel by its height; 1 where unknown."""
+        for aspect in (self.stream.sample_aspect_ratio, self._context.sample_aspect_ratio):
+            if aspect is not None and _NARROWEST <= aspect <= 1 / _NARROWEST:
+                return Fraction(aspect)
+        return Fraction(1)
+
+    @property
     def duration_seconds(self) -> float | None:
         """Length, where the file says something sensible."""
         candidates = []
@@ -116,7 +135,7 @@ class Decoder:
         errors_in_a_row = 0
         for packet in self._packets():
             try:
-                frames = packet.decode()
+                frames = self._context.decode(packet)
             except (av.error.FFmpegError, ValueError, MemoryError) as exc:
                 if isinstance(exc, av.error.EOFError):
                     continue
@@ -140,6 +159,8 @@ class Decoder:
             try:
                 packet = next(packets, None)
             except (av.error.FFmpegError, ValueError) as exc:
+                if isinstance(self._medium, AddressMedium) and not isinstance(exc, _DAMAGE):
+                    raise self._cut_off(exc) from exc
                 # The generator died with its exception; a new one goes on behind the damage.
                 self._count_damage(exc)
                 errors_in_a_row += 1
@@ -156,41 +177,54 @@ class Decoder:
         self.damaged += 1
         self.last_error = (getattr(exc, "strerror", "") or str(exc)).lower()
 
-    def _choose_stream(self) -> av.VideoStream:
-        cover = av.stream.Disposition.attached_pic
-        films = [
-            stream for stream in self._container.streams.video if not stream.disposition & cover
-        ]
-        if not films:
-            cause = "the file holds no moving picture"
-            if self._container.streams.audio:
-                cause = "the file holds sound only"
-            elif self._format == "mov":
-                cause = unfinished_iso(self._path) or cause
-            raise SourceError("cannot open video", str(self._path), cause)
-        stream = max(films, key=lambda film: (film.codec_context is not None, -film.index))
-        if stream.codec_context is None:
-            raise SourceError(
-                "cannot open video", str(self._path), "its codec is not known to this FFmpeg"
-            )
+    def _cut_off(self, exc: Exception) -> SourceError:
+        cause = "the connection was cut before the end"
+        if isinstance(exc, (av.error.ExitError, av.error.TimeoutError)):
+            cause = "the server fell silent before the end"
+        return SourceError("cannot read video", self._medium.where, cause, "Try again")
+
+    def _choose_stream(self, asked: int | None) -> tuple[av.VideoStream, str]:
+        where = self._medium.where
+        try:
+            stream, choice = choose_film(self._container, where, asked)
+        except SourceError as exc:
+            path = self._medium.path
+            cause = unfinished_iso(path) if self._format == "mov" and path is not None else ""
+            if not cause or self._container.streams.audio:
+                raise
+            raise SourceError("cannot open video", where, cause) from exc
         width, height = stream.codec_context.width, stream.codec_context.height
         if width * height > MAX_PIXELS:
             raise SourceError(
                 "cannot open video",
-                str(self._path),
+                where,
                 f"{width}x{height} has more than {MAX_PIXELS // 1_000_000} megapixels",
             )
-        return stream
+        return stream, choice
 
-
-def _why_not(path: Path, format_name: str, exc: Exception) -> str:
-    if format_name == "mov":
+    def _choose_context(self) -> av.VideoCodecContext:
+        context = self.stream.codec_context
+        name = _ALPHA_DECODERS.get(context.name, "")
+        if not name or self.stream.metadata.get("alpha_mode") != "1":
+            return context
         try:
-            cause = unfinished_iso(path)
-        except OSError:
-            cause = ""
-        if cause:
-            return cause
-    if isinstance(exc, (av.error.InvalidDataError, av.error.EOFError)):
-        return "the file is damaged or truncated"
-    return str(getattr(exc, "strerror", "") or exc).lower()
+            decoder = av.CodecContext.create(name, "r")
+        except (av.error.FFmpegError, ValueError):  # built without it
+            return context
+        decoder.extradata = context.extradata
+        return cast("av.VideoCodecContext", decoder)
+
+    def _why_not(self, exc: Exception) -> str:
+        path = self._medium.path
+        if self._format == "mov" and path is not None:
+            try:
+                cause = unfinished_iso(path)
+            except OSError:
+                cause = ""
+            if cause:
+                return cause
+        if isinstance(exc, av.error.HTTPError):
+            return f"the server says: {exc.strerror}".lower()
+        if isinstance(exc, (av.error.InvalidDataError, av.error.EOFError)):
+            return "the file is damaged or truncated"
+        return str(getattr(exc, "strerror", "") or exc).lower()

@@ -3,27 +3,43 @@
 from __future__ import annotations
 
 import glob
+import os
 import re
 import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote
 
+from live_gradcam.capture.address import find_web_film
+from live_gradcam.capture.animation import AnimationSource
 from live_gradcam.capture.camera import CameraSource, find_camera
 from live_gradcam.capture.images import ImagesSource, is_image_file, natural_key
+from live_gradcam.capture.medium import AddressMedium, Medium
+from live_gradcam.capture.pattern import is_numbered, numbered_files
+from live_gradcam.capture.pipes import (
+    STANDARD_INPUT,
+    open_pipe,
+    open_standard_input,
+    standard_input_file,
+)
 from live_gradcam.capture.scene import SceneSource
 from live_gradcam.capture.source import Source
 from live_gradcam.capture.stream import SCHEMES, StreamSource
 from live_gradcam.capture.video import VideoSource
 from live_gradcam.errors import SourceError
-from live_gradcam.images.sniff import cannot_open, sniff
+from live_gradcam.images.animated import is_animated
+from live_gradcam.images.sniff import Sniffed, cannot_open, sniff
 
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
+_FILE_ADDRESS = re.compile(r"file://(localhost)?(?=/)", re.IGNORECASE)
 _SCENE = re.compile(r"scene(?::(\d+))?")
 _VIDEO_DEVICE = re.compile(r"/dev/video\d+$")
+# Those of Pillow's formats whose animations FFmpeg reads as well, with its own frame times.
+_ANIMATION_DEMUXERS = {"GIF": "gif", "PNG": "apng"}
 _FORMS = (
     "Give a camera number, a video, a picture, a folder, a quoted pattern such as 'p_*.png', "
-    "an rtsp:// or http:// address, or scene"
+    "an rtsp:// or http:// address, - for standard input, or scene"
 )
 
 
@@ -36,6 +52,8 @@ def open_source(
     fps: float | None = None,
     max_outage_seconds: float | None = None,
     strict: bool = False,
+    stream: int | None = None,
+    keep_timestamps: bool = False,
     seed: int = 0,
     on_notice: Callable[[str], None] | None = None,
 ) -> Source:
@@ -44,9 +62,12 @@ def open_source(
     ==========================  ==============================================================
     ``0``, ``/dev/video0``      a camera by number or device; a camera's name works as well
     ``clip.mp4``                a video file, whatever its name; so is ``./0`` a file
-    ``mug.jpg``                 an image
+    ``mug.jpg``                 an image; an animated GIF, PNG, WebP or AVIF is a film
     ``photos``                  a folder: its images in natural order
     ``"shots/*/p_*.png"``       a pattern: its images in natural order
+    ``frame_%04d.png``          numbered images: a film of 25 frames a second, or ``fps``
+    ``-``                       standard input, or a named pipe: an encoded film or images
+    ``https://host/clip.mp4``   a film on a web server, read once like a file
     ``rtsp://host/stream``      a network stream: rtsp, rtsps, http, https, rtmp, tcp, udp
     ``scene``, ``scene:7``      generated scenes, with a seed
     ==========================  ==============================================================
@@ -60,13 +81,28 @@ def open_source(
         max_outage_seconds: Cameras, streams: give up after an outage of that length; ``None``
             never gives up once there has been an image.
         strict: Files, images: damage is an error instead of being stepped over and counted.
+        stream: Films: number of the video stream in the file, as ffprobe counts; ``None`` for the
+            one marked as default, or the largest.
+        keep_timestamps: Films: times as the file has them, instead of from 0 on.
         seed: Of the scene, unless the spec says one.
         on_notice: Told each sentence the user should know, when it arises, from any thread.
 
     Raises:
         SourceError: The source does not exist or cannot be read.
+        UsageError: The film has no such stream.
     """
-    options = _SourceOptions(loop, width, height, fps, max_outage_seconds, strict, seed, on_notice)
+    options = _SourceOptions(
+        loop=loop,
+        width=width,
+        height=height,
+        fps=fps,
+        max_outage_seconds=max_outage_seconds,
+        strict=strict,
+        stream=stream,
+        keep_timestamps=keep_timestamps,
+        seed=seed,
+        on_notice=on_notice,
+    )
     text = str(spec).strip()
     if not isinstance(spec, Path):
         if isinstance(spec, int) or text.isdecimal():
@@ -75,6 +111,8 @@ def open_source(
             raise SourceError("cannot open source", "", "its name is empty", _FORMS)
         if scene := _SCENE.fullmatch(text):
             return _open_scene(int(scene[1]) if scene[1] else seed, options)
+        if text == STANDARD_INPUT:
+            return _open_standard_input(options)
         if (scheme := _scheme(text)) is not None:
             return _open_address(text, scheme, options)
     return _open_path(_as_path_text(str(spec)), options)
@@ -94,6 +132,9 @@ def source_files(spec: str | int | Path) -> tuple[Path, ...]:
         or _scheme(text) is not None
     ):
         return ()
+    if text == STANDARD_INPUT and not isinstance(spec, Path):
+        path = standard_input_file()
+        return () if path is None else (path.resolve(),)
     text = _as_path_text(str(spec))
     path = Path(text).expanduser()
     try:
@@ -101,12 +142,37 @@ def source_files(spec: str | int | Path) -> tuple[Path, ...]:
             return tuple(_images_in(path))
         if path.exists():
             return (path,)
+        if is_numbered(text) and (numbered := numbered_files(text)):
+            return tuple(numbered)
         return tuple(match for match in _matches(text) if match.is_file())
     except (OSError, ValueError, SourceError):
         return ()
 
 
-@dataclass(frozen=True, slots=True)
+def require_source(spec: str | int | Path) -> None:
+    """Refuse a file that is not there, before anything slow or visible is begun.
+
+    Raises:
+        SourceError: The source would be a file, and there is none.
+    """
+    text = str(spec).strip()
+    if not isinstance(spec, Path) and (not text or text.isdecimal() or _SCENE.fullmatch(text)):
+        return
+    if text == STANDARD_INPUT or is_numbered(text):
+        return
+    if source_files(spec) or _scheme(text) is not None or glob.has_magic(text):
+        return
+    path = Path(_as_path_text(str(spec))).expanduser()
+    try:
+        path.stat()
+    except FileNotFoundError as exc:
+        if not _VIDEO_DEVICE.match(text) and find_camera(text) is None:
+            raise _missing(text) from exc
+    except (OSError, ValueError):
+        return  # opening says why
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _SourceOptions:
     """Options of `open_source`."""
 
@@ -116,6 +182,8 @@ class _SourceOptions:
     fps: float | None
     max_outage_seconds: float | None
     strict: bool
+    stream: int | None
+    keep_timestamps: bool
     seed: int
     on_notice: Callable[[str], None] | None
 
@@ -128,7 +196,15 @@ def _scheme(text: str) -> str | None:
 
 
 def _as_path_text(text: str) -> str:
-    return re.sub(r"^file://(localhost)?(?=/)", "", text, flags=re.IGNORECASE)
+    """Return the path of a ``file://`` address (RFC 8089); any other text as it is."""
+    if (found := _FILE_ADDRESS.match(text)) is None:
+        return text
+    literal = text[found.end() :]
+    decoded = unquote(literal)
+    # Some programs write the path as it is.
+    if decoded != literal and not Path(decoded).exists() and Path(literal).exists():
+        return literal
+    return re.sub(r"^/(?=[A-Za-z]:)", "", decoded) if os.name == "nt" else decoded
 
 
 def _open_path(text: str, options: _SourceOptions) -> Source:
@@ -141,6 +217,8 @@ def _open_path(text: str, options: _SourceOptions) -> Source:
         raise cannot_open(path, exc) from exc
     if stat.S_ISCHR(mode) and _VIDEO_DEVICE.match(str(path.resolve())):
         return _open_camera(text, options)
+    if stat.S_ISFIFO(mode):
+        return _open_pipe(path, options)
     if stat.S_ISDIR(mode):
         paths = _images_in(path)
         if not paths:
@@ -153,6 +231,8 @@ def _open_missing(text: str, options: _SourceOptions, missing: FileNotFoundError
     """Open what is no file of that very name: a pattern, a camera's name, an absent camera."""
     if _VIDEO_DEVICE.match(text):
         return _open_camera(text, options)
+    if is_numbered(text):
+        return _open_numbered(text, options)
     if glob.has_magic(text):
         found = [path for path in _matches(text) if path.is_file()]
         paths = sorted((path for path in found if is_image_file(path)), key=natural_key)
@@ -164,32 +244,98 @@ def _open_missing(text: str, options: _SourceOptions, missing: FileNotFoundError
         raise SourceError("cannot open pictures", text, cause, "Check the pattern and its folder")
     if (camera := find_camera(text)) is not None:
         return _open_camera(camera.index, options)
-    raise SourceError("cannot open source", text, "there is no such file", _FORMS) from missing
+    raise _missing(text) from missing
+
+
+def _missing(text: str) -> SourceError:
+    return SourceError("cannot open source", text, "there is no such file", _FORMS)
+
+
+def _open_numbered(text: str, options: _SourceOptions) -> Source:
+    try:
+        paths = numbered_files(text)
+    except OSError as exc:
+        raise cannot_open(Path(text).parent, exc) from exc
+    if not paths:
+        raise SourceError(
+            "cannot open pictures",
+            text,
+            "there is no such file, and none with a number in its place",
+            "Check the pattern and its folder",
+        )
+    return _open_images(paths, options, name=Path(text).name, root=None, film=True)
+
+
+def _open_standard_input(options: _SourceOptions) -> Source:
+    if (path := standard_input_file()) is not None:
+        return _open_file(path, options)
+    return open_standard_input(
+        strict=options.strict,
+        stream=options.stream,
+        keep_timestamps=options.keep_timestamps,
+        loop=options.loop,
+        on_notice=options.on_notice,
+    )
+
+
+def _open_pipe(path: Path, options: _SourceOptions) -> Source:
+    try:
+        # Opening it otherwise waits for whoever writes, which nothing could end.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    except OSError as exc:
+        raise cannot_open(path, exc) from exc
+    return open_pipe(
+        descriptor,
+        path.name,
+        strict=options.strict,
+        stream=options.stream,
+        keep_timestamps=options.keep_timestamps,
+        loop=options.loop,
+        on_notice=options.on_notice,
+    )
+
+
+def _open_film(medium: Path | Medium, verdict: Sniffed, options: _SourceOptions) -> Source:
+    return VideoSource(
+        medium,
+        loop=options.loop,
+        strict=options.strict,
+        stream=options.stream,
+        keep_timestamps=options.keep_timestamps,
+        sniffed=verdict,
+        on_notice=options.on_notice,
+    )
 
 
 def _open_file(path: Path, options: _SourceOptions) -> Source:
     verdict = sniff(path)
     if verdict.content == "video":
-        return VideoSource(
-            path,
-            loop=options.loop,
-            strict=options.strict,
-            sniffed=verdict,
-            on_notice=options.on_notice,
-        )
+        return _open_film(path, verdict, options)
     if verdict.content == "image":
+        if is_animated(path, verdict.format):
+            if (demuxer := _ANIMATION_DEMUXERS.get(verdict.format)) is not None:
+                return _open_film(path, Sniffed("video", demuxer), options)
+            return AnimationSource(
+                path, loop=options.loop, strict=options.strict, on_notice=options.on_notice
+            )
         return _open_images([path], options, name=path.name, root=None)
     raise SourceError("cannot open source", str(path), verdict.description, _FORMS)
 
 
 def _open_images(
-    paths: Sequence[Path], options: _SourceOptions, *, name: str, root: Path | None
+    paths: Sequence[Path],
+    options: _SourceOptions,
+    *,
+    name: str,
+    root: Path | None,
+    film: bool = False,
 ) -> Source:
     return ImagesSource(
         paths,
         name=name,
         root=root,
         fps=options.fps,
+        film=film,
         loop=options.loop,
         strict=options.strict,
         on_notice=options.on_notice,
@@ -228,6 +374,8 @@ def _open_address(address: str, scheme: str, options: _SourceOptions) -> Source:
             f"{scheme}:// addresses are not supported",
             f"Use one of {', '.join(sorted(SCHEMES))}",
         )
+    if (film := find_web_film(address)) is not None:
+        return _open_film(AddressMedium(address, whole=film.whole), film.kind, options)
     return StreamSource(
         address, max_outage_seconds=options.max_outage_seconds, on_notice=options.on_notice
     ).open()

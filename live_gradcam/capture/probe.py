@@ -56,14 +56,16 @@ def _question(parts: SplitResult) -> bytes:
     if scheme == "rtsp":
         text = f"OPTIONS rtsp://{host}{target} RTSP/1.0\r\nCSeq: 1\r\n\r\n"
     elif scheme == "http":
-        text = f"GET {target} HTTP/1.1\r\nHost: {host}\r\n{_login(parts)}Connection: close\r\n\r\n"
+        header = f"Authorization: {login(parts)}\r\n" if login(parts) else ""
+        text = f"GET {target} HTTP/1.1\r\nHost: {host}\r\n{header}Connection: close\r\n\r\n"
     else:
         return b""
     return text.encode("utf-8", "replace")
 
 
-def _login(parts: SplitResult) -> str:
+def login(parts: SplitResult) -> str:
+    """Return the value of the header that logs in with the user of an address; else empty."""
     if parts.username is None:
         return ""
     pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
-    return f"Authorization: Basic {base64.b64encode(pair).decode()}\r\n"
+    return f"Basic {base64.b64encode(pair).decode()}"

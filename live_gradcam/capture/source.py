@@ -43,6 +43,9 @@ class Source(Closeable, ABC):
             SourceError: The source broke; frames that were yielded before are good.
         """
 
+    def interrupt(self) -> None:  # noqa: B027 - most sources never wait
+        """End a wait for data that may never come, from any thread; the iteration then ends."""
+
     @abstractmethod
     def close(self) -> None:
         """Release everything. Idempotent; never raises."""

@@ -9,9 +9,10 @@ from random import Random
 from typing import Any
 from urllib.parse import urlsplit
 
-from live_gradcam.capture.conversion import orientation_of, to_bgr
+from live_gradcam.capture.conversion import FrameConverter, orientation_of
 from live_gradcam.capture.live import ConnectionLost, LivePolicy, LiveReader
 from live_gradcam.capture.probe import make_probe
+from live_gradcam.images.geometry import square_width
 from live_gradcam.images.pixels import MAX_PIXELS, turn
 from live_gradcam.native import av
 from live_gradcam.values import Image
@@ -122,6 +123,7 @@ class _StreamConnection:
         self._timeout = timeout_seconds
         self._clock = clock
         self.warning = ""
+        self._converter = FrameConverter()
         scheme = urlsplit(address).scheme.lower()
         options = {**_LOW_LATENCY, **SCHEMES[scheme]}
         try:
@@ -179,12 +181,17 @@ class _StreamConnection:
         self._packets: Iterator[av.Packet[Any]] = self._container.demux()
         self._last_image = self._clock()
 
+    def _shown_width(self, frame: av.VideoFrame) -> int:
+        aspect = self._stream.sample_aspect_ratio
+        return square_width(frame.width, aspect) if aspect else frame.width
+
     def _decode(self, packet: av.Packet[Any]) -> Image | None:
         try:
             frames = packet.decode()
             if not frames or not 0 < frames[-1].width * frames[-1].height <= MAX_PIXELS:
                 return None
-            return turn(to_bgr(frames[-1]), orientation_of(frames[-1]))
+            image = self._converter.to_bgr(frames[-1], self._shown_width(frames[-1]))
+            return turn(image, orientation_of(frames[-1]))
         except (av.error.FFmpegError, ValueError, MemoryError):
             return None
 

@@ -6,12 +6,15 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from live_gradcam.capture.conversion import orientation_of, to_bgr
+from live_gradcam.capture.colour import wide_colour
+from live_gradcam.capture.conversion import FrameConverter, orientation_of
 from live_gradcam.capture.decoder import Decoder
+from live_gradcam.capture.deinterlace import deinterlaced
+from live_gradcam.capture.medium import FileMedium, Medium
 from live_gradcam.capture.source import Source
 from live_gradcam.capture.timeline import Timeline
 from live_gradcam.errors import SourceError
-from live_gradcam.images.geometry import letterbox
+from live_gradcam.images.geometry import letterbox, square_width
 from live_gradcam.images.pixels import MAX_PIXELS, turn
 from live_gradcam.images.sniff import Sniffed, sniff, unfinished_iso
 from live_gradcam.native import av
@@ -25,37 +28,48 @@ class VideoSource(Source):
     """The frames of a video file, upright, with their original timestamps.
 
     ``round(frame.pts_seconds / info.time_base)`` is the frame's own tick as FFmpeg presents it
-    (edit lists applied). Frames that cannot be decoded are left out and counted in `skipped`;
-    frames of another size than the first are letterboxed to it.
+    (edit lists applied), counted from the beginning of the file: its earliest picture or sound is
+    at 0, as FFmpeg has it. Frames that cannot be decoded are left out and counted in `skipped`;
+    frames of another size than the first are letterboxed to it. Oblong pixels become square ones by
+    scaling the width, interlaced frames are deinterlaced, HDR and wide gamuts become SDR BT.709.
 
     Args:
-        path: A video file; its content decides what it is, not its name.
+        source: A video file, whose content decides what it is, not its name; or what else a film's
+            bytes come from, which is closed with the source.
         loop: Begin again at the end; index and time go on.
         strict: Damage is an error.
-        sniffed: Result of `sniff` for the file, if the caller has it already.
+        stream: Number of the video stream in the file; ``None`` for the one marked as default, or
+            the largest.
+        keep_timestamps: Times as the file has them, wherever they begin.
+        sniffed: Result of `sniff`, if the caller has it already; needed for what is no file.
         on_notice: Told each note when it arises; must not close the source.
 
     Raises:
         SourceError: The file cannot be opened, or not one frame can be decoded.
+        UsageError: There is no such stream.
     """
 
     def __init__(
         self,
-        path: str | Path,
+        source: str | Path | Medium,
         *,
         loop: bool = False,
         strict: bool = False,
+        stream: int | None = None,
+        keep_timestamps: bool = False,
         sniffed: Sniffed | None = None,
         on_notice: Callable[[str], None] | None = None,
     ) -> None:
-        self._path = Path(path)
-        verdict = sniffed or sniff(self._path)
+        medium = FileMedium(Path(source)) if isinstance(source, (str, Path)) else source
+        self._medium = medium
+        verdict = sniffed or sniff(Path(medium.where))
         if verdict.content != "video":
             cause = verdict.description or "the file is a picture"
-            raise SourceError("cannot open video", str(path), cause)
+            raise SourceError("cannot open video", medium.where, cause)
         self._format = verdict.format
-        self._loop = loop
+        self._loop = loop and medium.repeatable
         self._strict = strict
+        self._stream = stream
         self._on_notice = on_notice
         self._notes: list[str] = []
         self._noted: set[str] = set()
@@ -64,29 +78,41 @@ class VideoSource(Source):
         self._delivered = 0
         self._size: tuple[int, int] | None = None
         self._orientation: tuple[tuple[int, int], int] | None = None
+        self._shown_width = 0
+        self._converter = FrameConverter()
         self._closed = self._ended = False
         self._lock = threading.Lock()
-        self._decoder = Decoder(self._path, self._format, exact=strict)
         try:
-            self._frames = self._decoder.frames()
+            self._decoder = self._open_decoder()
+        except BaseException:
+            medium.close()
+            raise
+        try:
+            self._frames = self._decode()
             self._timeline = Timeline(
                 self._decoder.time_base,
                 self._decoder.rate,
                 start=self._decoder.start,
                 presentation_times=self._format not in _WITHOUT_PRESENTATION_TIMES,
             )
+            self._start: int | None = 0 if keep_timestamps else None
             self._waiting = self._next_frame()
             if self._waiting is None:
                 cause = self._decoder.last_error or "it is empty"
                 raise SourceError(
-                    "cannot open video", str(path), f"not one frame can be decoded ({cause})"
+                    "cannot open video", medium.where, f"not one frame can be decoded ({cause})"
                 )
-            self._info = self._describe(self._waiting.image)
+            self._info = self._describe(self._waiting)
         except BaseException:
             self._decoder.close()
+            medium.close()
             raise
-        if self._format == "mov" and (cause := unfinished_iso(self._path)):
-            self._note("unfinished", f"{self._path.name}: {cause}")
+        if self._decoder.choice:
+            self._note("stream", self._decoder.choice)
+        if loop and not medium.repeatable:
+            self._note("loop", f"{medium.name}: what was read cannot be read again, it ends once")
+        if self._format == "mov" and medium.path and (cause := unfinished_iso(medium.path)):
+            self._note("unfinished", f"{medium.name}: {cause}")
 
     @property
     def info(self) -> SourceInfo:
@@ -100,7 +126,7 @@ class VideoSource(Source):
         if not skipped:
             return tuple(self._notes)
         frames = "frame" if skipped == 1 else "frames"
-        return (*self._notes, f"{self._path.name}: {skipped} damaged {frames} left out")
+        return (*self._notes, f"{self._medium.name}: {skipped} damaged {frames} left out")
 
     @property
     def skipped(self) -> int:
@@ -125,14 +151,31 @@ class VideoSource(Source):
                     return
             yield frame
 
+    def interrupt(self) -> None:
+        """End a wait for more of a pipe, from any thread."""
+        self._medium.interrupt()
+
     def close(self) -> None:
         """Release the file. Idempotent; waits for at most one frame that is being decoded."""
+        self._medium.interrupt()
         with self._lock:
             if not self._closed:
                 self._closed = True
                 self._waiting = None
                 self._frames.close()  # type: ignore[attr-defined]
                 self._decoder.close()
+                self._medium.close()
+
+    def _open_decoder(self) -> Decoder:
+        return Decoder(self._medium, self._format, exact=self._strict, stream=self._stream)
+
+    def _decode(self) -> Iterator[av.VideoFrame]:
+        return deinterlaced(
+            self._decoder.frames(),
+            lambda: self._note(
+                "interlaced", f"{self._medium.name}: interlaced, it is deinterlaced"
+            ),
+        )
 
     def _next_frame(self) -> Frame | None:
         delivered_before_round = -1
@@ -152,8 +195,8 @@ class VideoSource(Source):
     def _reopen(self) -> None:
         self._earlier_damage += self._decoder.damaged
         self._decoder.close()
-        self._decoder = Decoder(self._path, self._format, exact=self._strict)
-        self._frames = self._decoder.frames()
+        self._decoder = self._open_decoder()
+        self._frames = self._decode()
         self._timeline.restart()
 
     def _make_frame(self, image: Image, decoded: av.VideoFrame) -> Frame:
@@ -162,10 +205,20 @@ class VideoSource(Source):
         if self._timeline.repaired and not repaired_before:
             self._note(
                 "timestamps",
-                f"{self._path.name}: timestamps go backwards or jump, they were mended",
+                f"{self._medium.name}: timestamps go backwards or jump, they were mended",
             )
+        if self._start is None:
+            # Never negative, should a picture come before what the file calls its beginning.
+            self._start = min(tick, self._decoder.file_start)
         index, self._delivered = self._delivered, self._delivered + 1
-        return Frame(image, index, float(tick * self._decoder.time_base), self._path.name)
+        base = self._decoder.time_base
+        return Frame(
+            image,
+            index,
+            float((tick - self._start) * base),
+            self._medium.name,
+            start_seconds=float(self._start * base),
+        )
 
     def _convert(self, decoded: av.VideoFrame) -> Image | None:
         coded_size = (decoded.width, decoded.height)
@@ -173,8 +226,10 @@ class VideoSource(Source):
             if not 0 < decoded.width * decoded.height <= MAX_PIXELS:
                 raise ValueError(f"impossible frame size {decoded.width}x{decoded.height}")
             if self._orientation is None or self._orientation[0] != coded_size:
+                self._note_colours(decoded)
                 self._orientation = (coded_size, orientation_of(decoded))
-            image = turn(to_bgr(decoded), self._orientation[1])
+                self._shown_width = square_width(decoded.width, self._decoder.pixel_aspect)
+            image = turn(self._converter.to_bgr(decoded, self._shown_width), self._orientation[1])
         except (av.error.FFmpegError, ValueError, MemoryError) as exc:
             self._unshowable += 1
             if self._strict:
@@ -187,8 +242,8 @@ class VideoSource(Source):
             first = f"{self._size[0]}x{self._size[1]}"
             self._note(
                 "size",
-                f"{self._path.name}: the picture's size changes from {first} to {width}x{height}; "
-                f"it is letterboxed to {first}",
+                f"{self._medium.name}: the picture's size changes from {first} to "
+                f"{width}x{height}; it is letterboxed to {first}",
             )
             image = letterbox(image, *self._size)
         return image
@@ -200,16 +255,21 @@ class VideoSource(Source):
     def _damage_error(self, cause: str) -> SourceError:
         return SourceError(
             "cannot decode video",
-            str(self._path),
+            self._medium.where,
             f"damaged behind frame {self._delivered - 1} ({cause})",
             "Leave out --strict to step over damaged frames",
         )
 
-    def _describe(self, image: Image) -> SourceInfo:
-        height, width = image.shape[:2]
+    def _note_colours(self, decoded: av.VideoFrame) -> None:
+        colours = wide_colour(decoded.color_trc, decoded.color_primaries)
+        if colours is not None:
+            self._note("colours", f"{self._medium.name}: {colours.description}")
+
+    def _describe(self, first: Frame) -> SourceInfo:
+        height, width = first.image.shape[:2]
         rate = self._decoder.known_rate
         return SourceInfo(
-            name=self._path.name,
+            name=self._medium.name,
             kind="video",
             live=False,
             width=width,
@@ -217,8 +277,9 @@ class VideoSource(Source):
             fps=float(rate) if rate is not None else None,
             frame_count=None if self._loop else self._decoder.frame_count,
             time_base=self._decoder.time_base,
-            path=self._path,
+            path=self._medium.path,
             duration_seconds=None if self._loop else self._decoder.duration_seconds,
+            start_seconds=first.start_seconds,
         )
 
     def _note(self, kind: str, sentence: str) -> None:

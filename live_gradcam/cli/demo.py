@@ -8,7 +8,8 @@ from typing import Annotated
 from live_gradcam.cli.console import Console
 from live_gradcam.cli.network import NetworkOptions
 from live_gradcam.cli.options import Outputs, Overwrite, Window, option
-from live_gradcam.cli.run import RunArguments, run_command
+from live_gradcam.cli.run import run_command
+from live_gradcam.cli.run_arguments import RunArguments
 from live_gradcam.errors import DeviceError
 
 _FRAMES_PER_SECOND = 30.0
@@ -41,7 +42,7 @@ def demo_command(arguments: DemoArguments, console: Console) -> None:
         outputs, overwrite = (_DEFAULT_OUTPUT,), True
     run_command(
         RunArguments(
-            source=f"scene:{arguments.seed}",
+            sources=(f"scene:{arguments.seed}",),
             outputs=outputs,
             network=NetworkOptions(model="scenes"),
             max_frames=round(arguments.seconds * _FRAMES_PER_SECOND) if outputs else None,

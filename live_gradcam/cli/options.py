@@ -38,7 +38,8 @@ def option(help: str, *names: str, panel: str | None = None, **details: Any) -> 
 
 
 _OUTPUTS_HELP = (
-    "Where results go; may be repeated: .mp4 .mkv video, .png .jpg picture, a folder, "
+    "Where results go; may be repeated: .mp4 .mov .mkv .webm film, .gif .webp .apng animation, "
+    ".png .jpg picture, a folder, "
     ".jsonl .csv records, '-' for JSON lines on stdout. Without one, a window opens."
 )
 Outputs = Annotated[tuple[str, ...], option(_OUTPUTS_HELP, "--output", "-o", metavar="OUTPUT")]

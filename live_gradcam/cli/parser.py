@@ -17,7 +17,8 @@ from live_gradcam.cli.evaluate import EvaluateArguments, evaluate_command
 from live_gradcam.cli.inspect import InspectArguments, inspect_command
 from live_gradcam.cli.listings import ModelsArguments, cameras_command, models_command
 from live_gradcam.cli.options import ArgumentsT, Debug, NoArguments, Quiet, assemble, parameters_of
-from live_gradcam.cli.run import RunArguments, run_command
+from live_gradcam.cli.run import run_command
+from live_gradcam.cli.run_arguments import RunArguments
 from live_gradcam.cli.web import WebArguments, web_command
 
 

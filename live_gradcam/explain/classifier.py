@@ -17,10 +17,10 @@ from live_gradcam.explain.cutting.cut import Cut
 from live_gradcam.explain.cutting.layouts import check_layout, probe_pixels
 from live_gradcam.explain.cutting.ways import Divided, divide, prove_quickly
 from live_gradcam.explain.heads import Head
-from live_gradcam.explain.networks.fit_preprocessing import PreprocessingLike, fit_preprocessing
 from live_gradcam.explain.modules.choosing import default_layers, name_of
 from live_gradcam.explain.modules.own import check_own, own_copy
 from live_gradcam.explain.modules.running import undisturbed_randomness
+from live_gradcam.explain.networks.fit_preprocessing import PreprocessingLike, fit_preprocessing
 from live_gradcam.explain.networks.labels import Labels, find_class, resolve_labels
 from live_gradcam.explain.networks.spec import LayoutChoice, NetworkSpec
 from live_gradcam.explain.omp import in_short_lived_thread, short_lived_thread

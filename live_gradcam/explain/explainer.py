@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,13 +31,14 @@ from live_gradcam.explain.engine.cuda_graphs import Accelerator
 from live_gradcam.explain.engine.fused import Selection
 from live_gradcam.explain.engine.runner import OutOfMemory, Runner
 from live_gradcam.explain.engine.runtime import Runtime, choose_runtime
-from live_gradcam.explain.frame_plan import FramePlan, as_bgr, plan_frame, prepare_batch
+from live_gradcam.explain.frame_plan import FramePlan, plan_frame, prepare_batch
 from live_gradcam.explain.heads import FUSED_UNIT, LinearHead, MultiLayerHead
 from live_gradcam.explain.methods import OnForwards, require_method
 from live_gradcam.explain.omp import in_short_lived_thread
 from live_gradcam.explain.protocol import ClassChoice
-from live_gradcam.images.read import read_image
+from live_gradcam.images.read import LoadedImage, from_pillow, load_image
 from live_gradcam.values import Evidence, Explanation, Image, Prediction
+from live_gradcam.wording import did_you_mean
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PilImage
@@ -46,6 +48,11 @@ _Finish: TypeAlias = "Callable[[], list[Explanation]]"
 
 ImageLike: TypeAlias = "str | Path | PilImage | Image"
 """A file, a PIL image, or ``uint8 (H, W, 3)`` BGR."""
+
+OnError: TypeAlias = Literal["raise", "skip"]
+"""What an image that cannot be read does to the others of its batch."""
+
+_logger = logging.getLogger(__name__)
 
 
 class Explainer(Closeable):
@@ -103,7 +110,8 @@ class Explainer(Closeable):
         self._classifier = classifier
         self._top_k = min(top_k, classifier.class_count)
         runtime = choose_runtime(device, precision, compile)
-        on_notice = on_notice or (lambda _sentence: None)
+        on_notice = on_notice or _logger.info
+        self._on_notice = on_notice
         for notice in runtime.notices:
             on_notice(notice)
         self._runner = in_short_lived_thread(
@@ -171,9 +179,34 @@ class Explainer(Closeable):
         """Explain one image; see `explain_batch`."""
         return self.explain_batch([image], classes=classes, view=view)[0]
 
+    @overload
     def explain_batch(
-        self, images: Sequence[ImageLike], *, classes: ClassChoice = None, view: View | None = None
-    ) -> list[Explanation]:
+        self,
+        images: Sequence[ImageLike],
+        *,
+        classes: ClassChoice = None,
+        view: View | None = None,
+        on_error: Literal["raise"] = "raise",
+    ) -> list[Explanation]: ...
+
+    @overload
+    def explain_batch(
+        self,
+        images: Sequence[ImageLike],
+        *,
+        classes: ClassChoice = None,
+        view: View | None = None,
+        on_error: Literal["skip"],
+    ) -> list[Explanation | SourceError]: ...
+
+    def explain_batch(
+        self,
+        images: Sequence[ImageLike],
+        *,
+        classes: ClassChoice = None,
+        view: View | None = None,
+        on_error: OnError = "raise",
+    ) -> list[Explanation] | list[Explanation | SourceError]:
         """Explain images of any sizes, several in one forward.
 
         Args:
@@ -181,19 +214,42 @@ class Explainer(Closeable):
             classes: Classes that get a map: ``None`` the top one, ``"top"`` the ``top_k`` best,
                 ``"all"`` every class, else names or indices.
             view: Part of the images that the network is shown; ``None`` for the explainer's own.
+            on_error: ``raise`` ends the call at an image that cannot be read; ``skip`` puts the
+                error in its place and explains the others.
 
         Returns:
-            One explanation for each image, in order.
+            One explanation for each image, in order; with ``on_error="skip"`` the `SourceError`
+            instead where an image cannot be read.
 
         Raises:
-            UsageError: A class or a view does not exist.
+            UsageError: A class, a view or ``on_error`` does not exist.
             SourceError: A file cannot be read, or an array is not an image.
             DeviceError: The device has too little memory even for one image.
         """
         shown = self._view if view is None else _checked_view(view)
         listed = isinstance(classes, Sequence) and not isinstance(classes, str)
         selection = self._select(tuple(classes) if listed else classes)  # type: ignore[arg-type]
-        frames = [self._as_frame(image) for image in images]
+        if on_error not in get_args(OnError):
+            hint = did_you_mean(str(on_error), get_args(OnError)) or "Use raise or skip"
+            raise UsageError("cannot explain", f"on_error={on_error!r}", "", hint)
+        frames: list[Image] = []
+        errors: dict[int, SourceError] = {}
+        for place, image in enumerate(images):
+            try:
+                frames.append(self._as_frame(image))
+            except SourceError as exc:
+                if on_error == "raise":
+                    raise
+                errors[place] = exc
+        explained = self._explain_frames(frames, shown, selection)
+        if not errors:
+            return explained
+        good = iter(explained)
+        return [errors[place] if place in errors else next(good) for place in range(len(images))]
+
+    def _explain_frames(
+        self, frames: Sequence[Image], shown: View, selection: Selection
+    ) -> list[Explanation]:
         preprocessing = self._classifier.preprocessing
         plans = [plan_frame(*frame.shape[:2], preprocessing, shown) for frame in frames]
         found: list[Explanation] = []
@@ -210,13 +266,18 @@ class Explainer(Closeable):
 
     def _as_frame(self, image: ImageLike) -> Image:
         if isinstance(image, (str, Path)):
-            return read_image(image)
+            return self._noted(load_image(image))
         if isinstance(image, np.ndarray):
             if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
                 cause = f"it is {image.dtype} {image.shape}, not uint8 (H, W, 3)"
                 raise SourceError("cannot explain array", "", cause)
             return image
-        return as_bgr(image)
+        return self._noted(from_pillow(image))
+
+    def _noted(self, loaded: LoadedImage) -> Image:
+        for note in loaded.notes:
+            self._on_notice(note)
+        return loaded.image
 
     def _find_selection(self, classes: int | str | tuple[int | str, ...] | None) -> Selection:
         if classes is None:

@@ -27,7 +27,7 @@ from live_gradcam.explain.preprocess import FAST_FILTERS, Preprocessing
 from live_gradcam.values import Image, Region
 
 if TYPE_CHECKING:
-    from PIL.Image import Image as PilImage
+    pass
 
 _RESIZERS: Mapping[str, tuple[Callable[..., Tensor], float]] = {
     # The filter, and its reach to each side in pixels of the coarser grid.
@@ -237,21 +237,3 @@ def prepare_batch(images: Sequence[Image], plans: Sequence[FramePlan]) -> Tensor
     for image, plan, out in zip(images, plans, pixels, strict=True):
         plan.apply(image, out)
     return torch.from_numpy(pixels)
-
-
-def as_bgr(image: PilImage) -> Image:
-    """Convert a PIL image to ``uint8 (H, W, 3)`` BGR: upright, on white where it is transparent."""
-    from PIL import ImageOps
-
-    upright = ImageOps.exif_transpose(image)
-    if upright.mode.startswith("I;16"):  # PIL would clip everything above 255 to white
-        grey = (np.asarray(upright) >> 8).astype(np.uint8)
-        return np.repeat(grey[:, :, None], 3, axis=2)
-    if upright.has_transparency_data:
-        from PIL import Image as PilImages
-
-        layer = upright.convert("RGBA")
-        upright = PilImages.new("RGBA", layer.size, "white")
-        upright.alpha_composite(layer)
-    rgb = np.asarray(upright.convert("RGB"))
-    return np.ascontiguousarray(rgb[:, :, ::-1])

@@ -20,7 +20,7 @@ from live_gradcam.explain.classifier import Classifier, build_classifier
 from live_gradcam.explain.cutting.cut import channels_first, cut_network
 from live_gradcam.explain.cutting.layouts import fit_parts
 from live_gradcam.explain.heads import GradientHead
-from live_gradcam.explain.layers import Layer, LayerMap, list_layers
+from live_gradcam.explain.layers import LayerMap, list_layers
 from live_gradcam.explain.networks.bundled import bundled_names
 from live_gradcam.explain.networks.catalogue import list_models
 from live_gradcam.explain.networks.download import Progress
@@ -31,6 +31,7 @@ from live_gradcam.explain.networks.options import LoadOptions
 from live_gradcam.explain.networks.spec import IMAGENET_CLASSES, NetworkSpec
 from live_gradcam.explain.networks.torchvision_networks import build_network
 from live_gradcam.explain.preprocess import Preprocessing
+from live_gradcam.explain.seen_layers import Layer
 from live_gradcam.explain.tracing import find_layer
 
 

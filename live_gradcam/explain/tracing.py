@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Collection
-from difflib import get_close_matches
 from typing import Any
 
 from torch import fx, nn
 from typing_extensions import override
 
 from live_gradcam.errors import ModelError
+from live_gradcam.wording import did_you_mean
 
 _OPAQUE_MODULES: set[type[nn.Module]] = set()
 _OPAQUE_FUNCTIONS: set[Callable[..., Any]] = set()
@@ -103,9 +103,7 @@ def canonical_name(network: nn.Module, layer: str) -> str:
 
 def _unknown_layer(network: nn.Module, layer: str) -> ModelError:
     names = [name for name, _ in network.named_modules() if name]
-    folded = {name.lower(): name for name in names}
-    near = [folded[each] for each in get_close_matches(layer.lower(), folded, 3, 0.5)]
-    hint = f"Did you mean {' or '.join(near)}? " if near else ""
+    hint = did_you_mean(layer, names)
     top = [name for name in names if "." not in name]
     shown = ", ".join(top[:_MOST_NAMES]) + (", ..." if len(top) > _MOST_NAMES else "")
     step = f"{hint}This network has {shown}" if top else "This network has no layers"

@@ -16,6 +16,7 @@ from torch import nn
 
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.heads import ClosedFormHead, Head
+from live_gradcam.explain.heads.replay import ReplayHead
 from live_gradcam.explain.omp import short_lived_thread
 
 _WEIGHTED = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d, nn.Linear)
@@ -63,7 +64,9 @@ def cascading_randomization(
         It shares its weights with the next ones: use it before asking for the next.
     """
     trunk, head = _copy_parts(classifier)
-    parts = [("head", list(head.modules()))]
+    # A head that runs the whole network again has the trunk's weights, too.
+    behind = head.modules_behind() if isinstance(head, ReplayHead) else list(head.modules())
+    parts = [("head", behind)]
     parts += reversed(_stages(trunk))
     generator = torch.Generator().manual_seed(seed)
     for index, (name, modules) in enumerate(parts):

@@ -2,6 +2,7 @@
 
 ==========  =====================================================================
 `read`      decoding of image files
+`animated`  frames of animated ones
 `sniff`     detection of a file's kind from its first bytes
 `pixels`    limit of size, orientation, transparency
 `geometry`  resizing, letterboxing, mirroring, and the regions that result

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 
@@ -26,6 +27,23 @@ def resize(image: Image, width: int, height: int) -> Image:
     shrinks = width < image.shape[1] or height < image.shape[0]
     how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(image, (width, height), interpolation=how), np.uint8)
+
+
+def square_width(width: int, pixel_aspect: Fraction) -> int:
+    """Return the width that an image of oblong pixels has in square ones, its height kept.
+
+    Args:
+        width: In pixels as they are stored.
+        pixel_aspect: Width of a stored pixel by its height.
+
+    Returns:
+        The nearest even number; the width itself for square pixels, and where it differs by less
+        than a pixel.
+    """
+    exact = width * pixel_aspect
+    if abs(exact - width) < 1:
+        return width
+    return max(2, 2 * round(exact / 2))
 
 
 def letterbox_region(own_size: tuple[int, int], size: tuple[int, int]) -> Region:

@@ -29,8 +29,13 @@ from live_gradcam.images.sniff import Sniffed, cannot_open, sniff, sniff_bytes
 from live_gradcam.native import cv2
 from live_gradcam.values import Image
 
-_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "JPEG2000", "AVIF")
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "JPEG2000", "AVIF")
+"""Pillow's names of the formats that are read."""
+
 _ORIENTATION = 0x0112
+_TIFF_BITS = 258
+_SIXTEEN_BITS = 65535
+_WHITES = (255, 1023, 4095, 16383, _SIXTEEN_BITS)
 _MAX_BYTES = 512 * 1024 * 1024
 _logger = logging.getLogger(__name__)
 # warnings.catch_warnings changes global state and is not safe in several threads at once.
@@ -103,8 +108,8 @@ def _not_an_image(where: str, verdict: Sniffed) -> SourceError:
 
 def _decode(data: bytes, where: str, format_name: str) -> LoadedImage:
     try:
-        with _quiet():
-            pillow_image = Pillow.open(io.BytesIO(data), formats=_FORMATS)
+        with quiet_pillow():
+            pillow_image = Pillow.open(io.BytesIO(data), formats=FORMATS)
         with pillow_image:
             width, height = pillow_image.size
             if width * height > MAX_PIXELS:
@@ -115,17 +120,17 @@ def _decode(data: bytes, where: str, format_name: str) -> LoadedImage:
                     "Scale it down first",
                 )
             # Only the TIFF reader has warnings left to give while it decodes.
-            with _quiet() if format_name == "TIFF" else nullcontext():
+            with quiet_pillow() if format_name == "TIFF" else nullcontext():
                 animated = (
                     bool(getattr(pillow_image, "is_animated", False))
                     and pillow_image.format != "MPO"
                 )
                 pillow_image.load()
-            image = _to_bgr(pillow_image)
+            loaded = _sixteen_bits(pillow_image, data, where) or pillow_to_bgr(pillow_image, where)
             # Only now: asking a PNG for its EXIF block decodes the whole image.
-            with _quiet():
+            with quiet_pillow():
                 orientation = _orientation(pillow_image)
-            image = turn(image, orientation)
+            image = turn(loaded.image, orientation)
     except SourceError:
         raise
     except PIL.UnidentifiedImageError as exc:
@@ -135,20 +140,31 @@ def _decode(data: bytes, where: str, format_name: str) -> LoadedImage:
     except Exception as exc:
         # Pillow's decoders let through whatever a broken file provokes in them: OSError,
         # SyntaxError, ValueError, struct.error, IndexError, MemoryError, ...
-        raise SourceError("cannot read picture", where, _cause(exc, format_name)) from exc
+        raise SourceError("cannot read picture", where, image_cause(exc, format_name)) from exc
     kept = f"{where} is animated; its first picture is shown"
-    return LoadedImage(image, (kept,) if animated else ())
+    return LoadedImage(image, (*loaded.notes, kept) if animated else loaded.notes)
+
+
+def from_pillow(pillow_image: Pillow.Image) -> LoadedImage:
+    """Convert an image of Pillow as its file would be read: upright, on white, scaled to 8 bits.
+
+    Args:
+        pillow_image: Of any mode.
+    """
+    loaded = pillow_to_bgr(pillow_image, "PIL image")
+    return LoadedImage(turn(loaded.image, _orientation(pillow_image)), loaded.notes)
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet_pillow() -> Iterator[None]:
     """Silence Pillow's warnings about odd headers; what matters is raised or noted here."""
     with _pillow_lock, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
 
-def _cause(exc: Exception, format_name: str) -> str:
+def image_cause(exc: Exception, format_name: str) -> str:
+    """Say why Pillow could not decode a picture."""
     text = str(exc)
     if "truncated" in text.lower() or isinstance(exc, EOFError):
         return f"the {format_name} file is truncated"
@@ -165,30 +181,102 @@ def _orientation(pillow_image: Pillow.Image) -> int:
     return value if isinstance(value, int) else 1
 
 
-def _to_bgr(pillow_image: Pillow.Image) -> Image:
+def pillow_to_bgr(pillow_image: Pillow.Image, where: str) -> LoadedImage:
+    """Convert an image of Pillow, of any mode, as it lies.
+
+    Args:
+        pillow_image: The image.
+        where: Its name for notes.
+    """
     mode = pillow_image.mode
     if mode.startswith(("I", "F")):
-        grey = _scale_to_8_bits(np.asarray(pillow_image))
-        return cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR)  # type: ignore[return-value]
-    if mode == "L" and "transparency" not in pillow_image.info:
-        return cv2.cvtColor(np.asarray(pillow_image), cv2.COLOR_GRAY2BGR)  # type: ignore[return-value]
-    if mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in pillow_image.info:
-        rgba = np.asarray(pillow_image.convert("RGBA"))
-        return cv2.cvtColor(over_white(rgba), cv2.COLOR_RGB2BGR)  # type: ignore[return-value]
+        levels = to_levels(np.asarray(pillow_image), where)
+        return LoadedImage(_bgr(cv2.cvtColor(levels.image, cv2.COLOR_GRAY2BGR)), levels.notes)
+    transparent = "transparency" in pillow_image.info
+    if mode == "L" and not transparent:
+        return LoadedImage(_bgr(cv2.cvtColor(np.asarray(pillow_image), cv2.COLOR_GRAY2BGR)))
+    if mode in ("RGBA", "LA", "PA", "La", "RGBa") or transparent:
+        rgba = np.asarray(_as_rgba(pillow_image))
+        return LoadedImage(_bgr(cv2.cvtColor(over_white(rgba), cv2.COLOR_RGB2BGR)))
     if mode != "RGB":
         pillow_image = pillow_image.convert("RGB")
-    return cv2.cvtColor(np.asarray(pillow_image), cv2.COLOR_RGB2BGR)  # type: ignore[return-value]
+    return LoadedImage(_bgr(cv2.cvtColor(np.asarray(pillow_image), cv2.COLOR_RGB2BGR)))
 
 
-def _scale_to_8_bits(values: np.ndarray) -> Image:
-    """Scale grey values of more than 8 bits to ``uint8``: 16 bits by 257, others by their range."""
-    if values.dtype == np.uint16 or (
-        values.dtype.kind in "iu" and values.size and values.min() >= 0 and values.max() <= 65535
-    ):
-        return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
+def _as_rgba(pillow_image: Pillow.Image) -> Pillow.Image:
+    if pillow_image.mode == "La":
+        pillow_image = pillow_image.convert("LA")
+    return pillow_image.convert("RGBA")
+
+
+def _sixteen_bits(pillow_image: Pillow.Image, data: bytes, where: str) -> LoadedImage | None:
+    """Read a picture of 16 bits a channel, of which Pillow drops the lower eight; else ``None``."""
+    if pillow_image.format == "PNG":
+        # Bits per channel, and the colour type: grey and palettes reach us whole.
+        if data[24] != 16 or data[25] not in (2, 4, 6) or pillow_image.mode.startswith("I"):
+            return None
+    elif pillow_image.format == "TIFF":
+        bits = getattr(pillow_image, "tag_v2", {}).get(_TIFF_BITS)
+        if pillow_image.mode not in ("RGB", "RGBA") or bits is None or set(bits) != {16}:
+            return None
+    else:
+        return None
+    pixels = cv2.imdecode(
+        np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION
+    )
+    if pixels is None or pixels.dtype != np.uint16 or pixels.ndim != 3:
+        return None
+    alpha = None
+    if pixels.shape[2] == 4:
+        alpha = pixels[..., 3:]
+    levels = to_levels(pixels[..., :3], where)
+    if alpha is None:
+        return levels
+    eight = ((alpha.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    return LoadedImage(over_white(np.concatenate([levels.image, eight], axis=2)), levels.notes)
+
+
+def to_levels(values: np.ndarray, where: str) -> LoadedImage:
+    """Scale values of more than 8 bits to ``uint8``.
+
+    Whole numbers up to 65535 are taken for the smallest of 8, 10, 12, 14 and 16 bits that holds
+    them all, since cameras store 10, 12 and 14 bits in files of 16; fractions up to 1 for 0..1, up
+    to 255 for 0..255; anything else by its own range.
+
+    Args:
+        values: Of any shape and number type.
+        where: The picture's name for notes.
+
+    Returns:
+        ``uint8`` of the same shape, and a note where the range is a guess.
+    """
+    if not values.size:
+        return LoadedImage(values.astype(np.uint8))
+    if values.dtype.kind in "iub":
+        low, high = int(values.min()), int(values.max())
+        if low >= 0 and high <= _SIXTEEN_BITS:
+            white = next(limit for limit in _WHITES if high <= limit)
+            if not high or white == _SIXTEEN_BITS:
+                return LoadedImage(((values.astype(np.uint32) + 128) // 257).astype(np.uint8))
+            scaled = (values.astype(np.uint32) * 255 + white // 2) // white
+            guess = f"no value is above {high}, so {white} is taken for white"
+            return LoadedImage(scaled.astype(np.uint8), (f"{where}: {guess}",))
     numbers = np.nan_to_num(values.astype(np.float64), posinf=0.0, neginf=0.0)
-    low, high = float(numbers.min()), float(numbers.max())
-    if values.dtype.kind == "f" and low >= 0.0 and high <= 1.0:
-        low, high = 0.0, 1.0
-    spread = (high - low) or 1.0
-    return np.rint((numbers - low) / spread * 255).astype(np.uint8)
+    darkest, brightest = float(numbers.min()), float(numbers.max())
+    notes: tuple[str, ...] = ()
+    if darkest >= 0.0 and brightest <= 1.0:
+        darkest, brightest = 0.0, 1.0
+    elif darkest >= 0.0 and brightest <= 255.0:
+        darkest, brightest = 0.0, 255.0
+        notes = (f"{where}: its values are fractions above 1, so 255 is taken for white",)
+    else:
+        notes = (
+            f"{where}: its values go from {darkest:g} to {brightest:g}, which are taken for black "
+            "and white",
+        )
+    spread = (brightest - darkest) or 1.0
+    return LoadedImage(np.rint((numbers - darkest) / spread * 255).astype(np.uint8), notes)
+
+
+def _bgr(image: object) -> Image:
+    return np.asarray(image, np.uint8)

@@ -56,6 +56,17 @@ _MAGIC: tuple[tuple[int, bytes, Sniffed], ...] = (
     (0, b"YUV4MPEG2 ", Sniffed("video", "yuv4mpegpipe")),
     (0, b"nut/multimedia container", Sniffed("video", "nut")),
     (0, b"\x06\x0e\x2b\x34\x02\x05\x01\x01", Sniffed("video", "mxf")),
+    (0, b"\xb7\xd8\x00\x20\x37\x49\xda\x11\xa6\x4e\x00\x07", Sniffed("video", "wtv")),
+    (0, b".RMF\0", Sniffed("video", "rm")),
+    (0, b"BBCD", Sniffed("video", "dirac")),
+    (0, b"DHAV", Sniffed("video", "dhav")),
+    (0, b"NuppelVideo", Sniffed("video", "nuv")),
+    (0, b"MythTVVideo", Sniffed("video", "nuv")),
+    (8, b"AMV ", Sniffed("video", "amv")),
+    (0, b"\x00\x00\x00\x00\x01\xbc", Sniffed("video", "gxf")),
+    (0, b"\x12\x00\x0a", Sniffed("video", "obu")),
+    (0, b"\0\0\x01\xb0", Sniffed("video", "m4v")),
+    (0, b"\0\0\x01\0", Sniffed("video", "m4v")),
     (0, b"\0\0\x01\xba", Sniffed("video", "mpeg")),
     (0, b"\0\0\x01\xb3", Sniffed("video", "mpegvideo")),
     (8, b"WAVE", Sniffed("other", "", "the file holds sound only")),
@@ -84,6 +95,11 @@ _ISO_IMAGE_BRANDS = {
 # First NAL unit of raw H.264 and H.265: parameters, delimiters, remarks.
 _H264_START = frozenset([0x67, 0x27, 0x47, 0x09, 0x06])
 _H265_START = frozenset([0x40, 0x42, 0x44, 0x46])
+# The type of a DV film's second block, of subcode, in its upper bits.
+_DV_SUBCODES = frozenset(bytes([value]) for value in range(0x20, 0x40))
+# So many packets in a row that fit by chance are one in 2^64.
+_MIN_SYNCS = 8
+_READ_TO_AND_FRO = frozenset(["wtv", "mxf"])
 _TEXT_CONTROL = frozenset(b"\t\n\r\f\x1b")
 _PLAYLISTS = (b"#extm3u", b"ffconcat", b"[playlist]", b"<asx", b"<smil", b"<mpd", b"[reference]")
 
@@ -145,6 +161,8 @@ def sniff_bytes(head: bytes, suffix: str = "") -> Sniffed:
 def _sniff_structure(head: bytes) -> Sniffed | None:
     if head[4:8] in _ISO_BOXES:
         return _sniff_iso(head)
+    if head[:3] == b"\x1f\x07\x00" and head[80:81] in _DV_SUBCODES:
+        return Sniffed("video", "dv")
     if _is_transport_stream(head):
         return Sniffed("video", "mpegts")
     for start in (b"\0\0\0\x01", b"\0\0\x01"):
@@ -176,12 +194,19 @@ def _sniff_iso(head: bytes) -> Sniffed:
 
 
 def _is_transport_stream(head: bytes) -> bool:
-    # 188-byte packets that begin with 0x47; M2TS puts four bytes of time in front of each.
-    for stride, first in ((188, 0), (192, 4)):
+    # 188-byte packets that begin with 0x47; M2TS puts four bytes of time in front of each, others
+    # sixteen of check sums behind it.
+    for stride, first in ((188, 0), (192, 4), (204, 0)):
         syncs = range(first, min(len(head), first + 4 * stride), stride)
         if len(syncs) >= 2 and all(head[at] == 0x47 for at in syncs):
             return True
-    return False
+    # A recording that was begun in the middle of a packet.
+    return any(
+        all(head[at] == 0x47 for at in range(first, len(head), stride))
+        for stride in (188, 192)
+        for first in range(stride)
+        if len(head) >= _MIN_SYNCS * stride
+    )
 
 
 def _sniff_text(head: bytes) -> Sniffed:
@@ -207,6 +232,32 @@ def is_text(head: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
+
+
+def needs_seeking(format_name: str, head: bytes) -> bool:
+    """Return whether a film cannot be read from beginning to end.
+
+    Args:
+        format_name: FFmpeg's demuxer.
+        head: The beginning of the film.
+    """
+    if format_name == "mov":
+        return not _index_first(head)
+    return format_name in _READ_TO_AND_FRO
+
+
+def _index_first(head: bytes) -> bool:
+    """Return whether an ISO base media file's index or first fragment precedes its data."""
+    at = 0
+    while at + 8 <= len(head):
+        kind = head[at + 4 : at + 8]
+        if kind in (b"moov", b"moof", b"sidx", b"styp"):
+            return True
+        size = int.from_bytes(head[at : at + 4], "big")
+        if kind == b"mdat" or size < 8:
+            return False
+        at += size
+    return False
 
 
 def unfinished_iso(path: Path) -> str:

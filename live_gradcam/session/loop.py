@@ -83,7 +83,7 @@ class Session:
         """Show, obey and write until somebody ends it; see `run_session` for what it raises."""
         config, metrics = self._config, self._metrics
         window: Window | None = None
-        with Writer(config.sinks, metrics.stage_clock) as writer:
+        with Writer(config.sinks, metrics.stage_clock, config.stop) as writer:
             try:
                 self._worker.start()
                 if config.window_title is not None:
@@ -95,14 +95,11 @@ class Session:
                 while not self._is_over():
                     self._run_once(window, writer)
             finally:
-                self._worker.stop(_STOP_SECONDS)
-                self._feed.close()
-                if window is not None:
-                    window.close()
-                self._background.close()
-                self._pool.close()
-                if self._own_source is not None:
-                    self._own_source.close()
+                try:
+                    if config.stop.requested:
+                        writer.close()  # first of all: there is little time
+                finally:
+                    self._close(window)
         report = self._earlier_feeds + self._feed.report
         return Summary(
             frames=metrics.frames,
@@ -114,6 +111,16 @@ class Session:
             dropped=report.dropped,
             latency=metrics.latency,
         )
+
+    def _close(self, window: Window | None) -> None:
+        self._worker.stop(_STOP_SECONDS)
+        self._feed.close()
+        if window is not None:
+            window.close()
+        self._background.close()
+        self._pool.close()
+        if self._own_source is not None:
+            self._own_source.close()
 
     def _is_over(self) -> bool:
         limit = self._config.options.max_frames
@@ -359,9 +366,10 @@ class Session:
             reading = None  # it is about another class than the one that is shown
         moving = info is not None and info.kind != "pictures"
         fps, latency_ms = self._metrics.current(moving=moving)
+        measured = self._config.options.show_rate
         figures = Figures(
-            fps=fps,
-            latency_ms=latency_ms,
+            fps=fps if measured else None,
+            latency_ms=latency_ms if measured else None,
             dropped=self._feed.report.dropped,
             banner=self._feed.banner,
             capture=describe_capture(info),

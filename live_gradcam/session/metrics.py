@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 
-from live_gradcam.timing import RateMeter, StageClock, StageTimes
+from live_gradcam.timing import RateMeter, StageClock, StageTimes, SteadyFigure
 from live_gradcam.values import Frame
 
 
@@ -27,6 +27,7 @@ class SessionMetrics:
         self._latency = StageClock()
         self._latency_ms: float | None = None
         self._rate = RateMeter()
+        self._steady = SteadyFigure()
         self._started = clock()
 
     def count_frame(self, frame: Frame) -> None:
@@ -44,7 +45,8 @@ class SessionMetrics:
         Args:
             moving: ``False`` for images that stand still, which have no rate.
         """
-        rate = self._rate.per_second_at(self._clock()) if moving else None
+        now = self._clock()
+        rate = self._steady.update(self._rate.per_second_at(now) if moving else None, now)
         return rate, self._latency_ms if rate != 0.0 else None
 
     @property

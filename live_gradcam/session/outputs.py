@@ -15,6 +15,7 @@ from typing_extensions import Self, override
 
 from live_gradcam.closeable import Closeable
 from live_gradcam.errors import SinkError
+from live_gradcam.lifecycle import StopToken
 from live_gradcam.os_errors import cannot_write
 from live_gradcam.show.images import write_image
 from live_gradcam.show.recorder import VideoSink
@@ -37,9 +38,13 @@ class Writer(Closeable):
     Args:
         sinks: Closed at the end in every case.
         clock: Collects the duration for each frame, under ``write``.
+        stop: Where it asks for the end, what waits is written to none of the sinks.
     """
 
-    def __init__(self, sinks: Sequence[Sink], clock: StageClock) -> None:
+    def __init__(
+        self, sinks: Sequence[Sink], clock: StageClock, stop: StopToken | None = None
+    ) -> None:
+        self._stop = stop or StopToken()
         self._sinks = sinks
         self._clock = clock
         self._items: Channel[tuple[Frame, Image | None, Explanation, Mapping[str, Any]]] = Channel(
@@ -80,7 +85,9 @@ class Writer(Closeable):
         with closing_sinks(self._sinks):
             self._items.close()
             self._workers.join()
+            self._stop.be_patient()
             self._workers.reraise()
+        self._stop.be_patient(0)
 
     @override
     def __enter__(self) -> Self:
@@ -90,9 +97,14 @@ class Writer(Closeable):
 
     def _write_items(self) -> None:
         for frame, rendered, explanation, extra in self._items:
+            if self._stop.requested:
+                self._items.abort()
+                return
             began = time.perf_counter()
+            self._stop.be_patient()
             for sink in self._sinks:
                 sink.write(frame, rendered, explanation, extra=extra)
+            self._stop.be_patient(0)
             self._clock.add("write", (time.perf_counter() - began) * 1000.0)
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from live_gradcam.errors import UsageError
 from live_gradcam.os_errors import cannot_write
+from live_gradcam.show.animation import ANIMATIONS, AnimationSink
+from live_gradcam.show.film_formats import FORMATS
 from live_gradcam.show.images import (
     ENCODER_OPTIONS,
     FolderSink,
@@ -17,12 +19,12 @@ from live_gradcam.show.images import (
     already_exists,
     image_name,
 )
-from live_gradcam.show.recorder import FORMATS, VideoSink
+from live_gradcam.show.recorder import VideoSink
 from live_gradcam.show.records import RECORD_FORMATS, RecordSink
 from live_gradcam.show.sink import Sink
 from live_gradcam.values import SourceInfo
 
-_SUFFIXES = (*FORMATS, *ENCODER_OPTIONS, *RECORD_FORMATS)
+_SUFFIXES = tuple(dict.fromkeys((*FORMATS, *ANIMATIONS, *ENCODER_OPTIONS, *RECORD_FORMATS)))
 
 
 def open_sink(
@@ -37,8 +39,11 @@ def open_sink(
     """Open one output for the frames of one source.
 
     ==========================  ==================================================================
-    ``out.mp4``, ``out.mkv``    H.264 with the source's times and sound
-    ``out.png``, ``out.jpg``    the image of a source with a single frame
+    ``out.mp4``, ``.mov``,      a film with the source's times and sound: H.264, in WebM VP9
+    ``.mkv``, ``.webm``
+    ``out.gif``, ``.webp``,     an animated picture with the source's times
+    ``.apng``
+    ``out.png``, ``out.jpg``    the image of a source with a single frame; so is ``.webp``
     ``out/``, a folder          an image for each frame
     ``out.jsonl``, ``out.csv``  a record for each frame
     ``-``                       JSON lines on standard output
@@ -61,18 +66,22 @@ def open_sink(
         return RecordSink(None)
     path = Path(spec)
     suffix = path.suffix.lower()
-    if _is_folder(spec):
+    if is_folder(spec):
         return FolderSink(path, info, overwrite=overwrite)
     if suffix in FORMATS:
         return VideoSink(path, info, fps=fps, threads=threads)
+    single = info.frame_count == 1 or max_frames == 1
+    if suffix in ANIMATIONS and not (single and suffix in ENCODER_OPTIONS):
+        return AnimationSink(path, info)
     if suffix in ENCODER_OPTIONS:
-        if info.frame_count != 1 and max_frames != 1:
+        if not single:
             raise UsageError(
                 "one picture cannot hold the output",
                 str(spec),
                 f"{info.name} has more than one frame",
-                f"Give a folder such as {path.with_suffix('')}/, a video such as "
-                f"{path.with_suffix('.mp4')}, or add --max-frames 1",
+                f"Give a folder such as {path.with_suffix('')}/, a film such as "
+                f"{path.with_suffix('.mp4')}, an animation such as {path.with_suffix('.gif')}, "
+                "or add --max-frames 1",
             )
         return ImageSink(path)
     return RecordSink(path, format=RECORD_FORMATS.get(suffix, "jsonl"))
@@ -129,7 +138,8 @@ def _identity(spec: str | Path) -> str:
         raise cannot_write("cannot create output", spec, error) from exc
 
 
-def _is_folder(spec: str | Path) -> bool:
+def is_folder(spec: str | Path) -> bool:
+    """Return whether an output is a folder, or would become one."""
     path = Path(spec)
     if path.is_dir():
         return True
@@ -152,7 +162,7 @@ def _check_form(spec: str | Path) -> None:
     if spec == "-" or path.suffix.lower() in _SUFFIXES:
         return
     try:
-        if _is_folder(spec) or _is_device(path):
+        if is_folder(spec) or _is_device(path):
             return
     except OSError:
         return  # _check_place says what is wrong with it

@@ -1,4 +1,4 @@
-"""Video files that survive a crash: H.264 that browsers play, with the source's times and sound."""
+"""Video files that survive a crash: what browsers play, with the source's times and sound."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import numpy as np
 
@@ -16,37 +16,28 @@ from live_gradcam.images.geometry import letterbox
 from live_gradcam.native import av, cv2
 from live_gradcam.os_errors import cannot_write
 from live_gradcam.show.atomic_file import AtomicFile
+from live_gradcam.show.film_ends import count_playable, has_frames_after
+from live_gradcam.show.film_formats import FORMATS, muxer_options, ticks_for
 from live_gradcam.show.sink import Sink
-from live_gradcam.show.sound import SoundCopy
+from live_gradcam.show.sound import Sound
 from live_gradcam.values import Explanation, Frame, Image, SourceInfo
 
-FORMATS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
-"""File suffixes of recordings and FFmpeg's names of their containers."""
-
-_PRESET = "ultrafast"  # at the same size it costs a third of veryfast and, above 45 dB, looks alike
-_CRF = "21"
 _KEYFRAME_SECONDS = 1.0
-_PIECE_SECONDS = 0.2
-_ANY_TIME_BASE = Fraction(1, 90_000)
 _SMALLEST_SIDE = 16
 # A step back in time of less than this is a stumble, more is a new beginning.
 _RESTART_SECONDS = 1.0
-# Packets of one stream wait so long for the other's at most.
-_INTERLEAVE_SECONDS = 0.5
-
-# A fragmented file is readable while it grows, and is made an ordinary file when it is closed. The
-# header waits for the first packets because only then it can say that sound begins before 0.
-_MOV_FLAGS = "hybrid_fragmented+frag_keyframe+default_base_moof+delay_moov"
+_SECONDS_PER_PICTURE = 1.0
 
 _BT601, _BT709, _LIMITED_RANGE = 6, 1, 1  # codes of ITU-T H.273
 
 
 class VideoSink(Sink):
-    """Sink that encodes rendered frames in an ``.mp4``, ``.mov`` or ``.mkv`` file.
+    """Sink that encodes rendered frames in an ``.mp4``, ``.mov``, ``.mkv`` or ``.webm`` file.
 
     The file can be played up to the last fifth of a second at every moment, whatever becomes of
     the process. Every frame keeps its own time: to the source's tick in MP4, to the millisecond in
-    Matroska. Odd sizes are padded to even ones by repeating the edge.
+    Matroska and WebM. The last one lasts as long as the one before it. Odd sizes are padded to even
+    ones by repeating the edge.
 
     Args:
         path: The file; its suffix chooses the container.
@@ -70,20 +61,24 @@ class VideoSink(Sink):
     ) -> None:
         self._path = path
         self._live = info.live
-        self._rate = fps or info.fps
-        self._time_base = _time_base(info.time_base)
+        still = info.kind == "pictures"
+        self._rate = fps or info.fps or (1 / _SECONDS_PER_PICTURE if still else None)
+        self._time_base = ticks_for(info.time_base)
         self._threads = threads or thread_budget().encoding
         self._film_path = info.path
         self._sound_path = audio_from or info.path
+        self._start_seconds = info.start_seconds
+        self._format = FORMATS[path.suffix.lower()]
         self._notes: list[str] = []
         self._frames = 0
         self._size: tuple[int, int] | None = None
         self._container: av.container.OutputContainer | None = None
         self._stream: av.video.stream.VideoStream | None = None
-        self._sound: SoundCopy | None = None
+        self._sound: Sound | None = None
         self._first_tick: int | None = None
         self._last_tick: int | None = None
         self._step = max(1, round(1 / ((self._rate or 25.0) * float(self._time_base))))
+        self._first_step: int | None = None
         self._offset = 0
         self._moved = 0
         self._last_keyframe: int | None = None
@@ -125,6 +120,11 @@ class VideoSink(Sink):
         if self._first_tick is None or self._last_tick is None:
             return 0.0
         return float((self._last_tick + self._step - self._first_tick) * self._time_base)
+
+    def begin_source(self, fps: float | None) -> None:
+        """See `Sink.begin_source`."""
+        if fps:
+            self._first_step = max(1, round(1 / (fps * float(self._time_base))))
 
     def write(
         self,
@@ -169,10 +169,15 @@ class VideoSink(Sink):
             return
         with self._failing_cleanly("cannot finish video"):
             if self._container is not None and self._stream is not None:
-                for packet in self._stream.encode(None):
+                last = self._stream.encode(None)
+                if last:
+                    last[-1].duration = self._step
+                    last[-1].time_base = self._time_base
+                for packet in last:
                     self._container.mux_one(packet)
                 if self._sound is not None:
                     self._sound.copy_until(self._container, self._sound_end())
+                    self._sound.finish(self._container)
                 self._container.close()
                 self._file.commit()
         self._release()
@@ -185,13 +190,13 @@ class VideoSink(Sink):
             return self._container, self._stream
         height, width = image.shape[:2]
         self._size = (max(_even(width), _SMALLEST_SIDE), max(_even(height), _SMALLEST_SIDE))
-        name = FORMATS[self._path.suffix.lower()]
-        container = av.open(
-            self._file, "w", format=name, container_options=_container_options(name)
-        )
+        form = self._format
+        options = muxer_options(form, self._time_base)
+        container = av.open(self._file, "w", format=form.muxer, container_options=options)
         self._container = container
-        stream = container.add_stream(
-            "libx264", options={"preset": _PRESET, "crf": _CRF, "forced-idr": "1", "bf": "0"}
+        stream = cast(
+            "av.video.stream.VideoStream",
+            container.add_stream(form.encoder, options=dict(form.encoder_options)),
         )
         stream.width, stream.height = self._size
         stream.pix_fmt = "yuv420p"
@@ -212,11 +217,9 @@ class VideoSink(Sink):
 
     def _add_sound(self, container: av.container.OutputContainer, path: Path) -> None:
         try:
-            # Matroska knows no time before 0, where AAC begins with a packet that is not heard:
-            # to keep it would be to move all images.
-            earliest = 0.0 if container.format.name == "matroska" else None
-            self._sound = SoundCopy(path, not_before=earliest)
-            self._sound.add_tracks(container)
+            start = self._start_seconds if path == self._film_path else 0.0
+            self._sound = Sound(path, start_seconds=start)
+            self._sound.add_tracks(container, muxer_options(self._format, self._time_base))
         except (av.error.FFmpegError, OSError, ValueError) as exc:
             # A recording without its sound is better than none, if it says so.
             self._notes.append(f"{self._path.name}: no sound: {exc}")
@@ -238,6 +241,8 @@ class VideoSink(Sink):
                 tick = last + 1
         else:
             self._step = tick - last
+        if self._first_step is not None:
+            self._step, self._first_step = self._first_step, None
         self._last_tick = tick
         return tick
 
@@ -281,7 +286,7 @@ class VideoSink(Sink):
             return None
         last = float(self._last_tick * self._time_base)
         with contextlib.suppress(av.error.FFmpegError, OSError, ValueError):
-            if _has_frames_after(self._film_path, last):
+            if has_frames_after(self._film_path, last + self._start_seconds):
                 return last + float(self._step * self._time_base)
         return None
 
@@ -295,7 +300,7 @@ class VideoSink(Sink):
 
     def _fail(self, what: str, exc: OSError | av.error.FFmpegError) -> NoReturn:
         self._release()
-        left = _count_playable(self._path)
+        left = count_playable(self._path)
         error = cannot_write(what, self._path, exc)
         if left is None:
             kept = "nothing of it can be played"
@@ -323,49 +328,5 @@ class VideoSink(Sink):
             self._sound.close()
 
 
-def _container_options(name: str) -> dict[str, str]:
-    options = {
-        "flush_packets": "1",
-        "max_interleave_delta": str(round(_INTERLEAVE_SECONDS * 1e6)),
-    }
-    if name == "matroska":
-        return {**options, "cluster_time_limit": str(round(_PIECE_SECONDS * 1e3))}
-    return {**options, "movflags": _MOV_FLAGS, "frag_duration": str(round(_PIECE_SECONDS * 1e6))}
-
-
-def _time_base(original: Fraction | None) -> Fraction:
-    """Return the source's own ticks where a file can hold them."""
-    if original is None or not 0 < original <= 1 or original.denominator >= 2**31:
-        return _ANY_TIME_BASE
-    return original
-
-
 def _even(size: int) -> int:
     return size + size % 2
-
-
-def _has_frames_after(path: Path, seconds: float) -> bool:
-    """Return whether a film has images later than a time of its own clock."""
-    with av.open(f"file:{path.absolute()}", metadata_errors="replace") as film:
-        stream = film.streams.video[0]
-        assert stream.time_base is not None, "video streams have a clock"
-        film.seek(int(seconds / stream.time_base), stream=stream, backward=True)
-        for packet in film.demux(stream):
-            stamp = packet.pts if packet.pts is not None else packet.dts
-            # Half a millisecond: containers round.
-            if stamp is not None and float(stamp * stream.time_base) > seconds + 0.0005:
-                return True
-    return False
-
-
-def _count_playable(path: Path) -> tuple[int, float] | None:
-    """Count the frames of a broken off recording, and the seconds that they span."""
-    try:
-        if not path.is_file() or not path.stat().st_size:
-            return None
-        with av.open(f"file:{path.absolute()}") as film:
-            stream = film.streams.video[0]
-            stamps = [p.pts * p.time_base for p in film.demux(stream) if p.pts is not None]
-    except (av.error.FFmpegError, OSError, IndexError):
-        return None
-    return (len(stamps), float(max(stamps) - min(stamps))) if stamps else None

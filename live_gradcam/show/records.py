@@ -36,16 +36,17 @@ def record(
         extra: More keys at the end, e.g. of the truth meter.
 
     Returns:
-        ``index``, ``pts_seconds``, ``source``, ``explained`` (class index of the shown map, or
-        ``None``), ``method`` (that made the map), ``predictions`` (best first: ``class_index``,
-        ``label``, ``logit``, ``probability``), ``region`` (``[x, y, width, height]`` in frame
-        pixels) and ``timings_ms``.
+        ``index``, ``pts_seconds``, ``original_pts_seconds`` (the source's own), ``source``,
+        ``explained`` (class index of the shown map, or ``None``), ``method`` (that made the map),
+        ``predictions`` (best first: ``class_index``, ``label``, ``logit``, ``probability``),
+        ``region`` (``[x, y, width, height]`` in frame pixels) and ``timings_ms``.
         Numbers that are not finite are ``None``.
     """
     content: dict[str, Any] = _finite(
         {
             "index": frame.index,
             "pts_seconds": frame.pts_seconds,
+            "original_pts_seconds": frame.pts_seconds + frame.start_seconds,
             "source": frame.source,
             "explained": explanation.explained[0] if explanation.explained else None,
             "method": explanation.method,

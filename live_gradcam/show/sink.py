@@ -42,6 +42,14 @@ class Sink(Closeable, ABC):
             SinkError: The output failed. What was written before stays usable.
         """
 
+    def begin_source(self, fps: float | None) -> None:
+        """Learn that the next frame is the first of another source.
+
+        Args:
+            fps: Nominal rate of that source in frames per second; ``None`` where it is unknown.
+        """
+        del fps
+
     @abstractmethod
     def close(self) -> None:
         """Finalise the output. Idempotent.

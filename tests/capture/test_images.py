@@ -144,12 +144,13 @@ def test_a_loop_whose_images_vanish_ends(tmp_path: Path) -> None:
     assert source.skipped == 2
 
 
-def test_an_animation_is_noted(tmp_path: Path) -> None:
+def test_an_animation_among_pictures_is_its_first_one(tmp_path: Path) -> None:
     from PIL import Image as Pillow
 
     first, second = (Pillow.new("RGB", (9, 9), colour) for colour in ("red", "blue"))
     first.save(tmp_path / "a.gif", save_all=True, append_images=[second])
-    with open_source(tmp_path / "a.gif") as source:
-        (frame,) = list(source)
-    assert frame.image[4, 4].tolist() == [0, 0, 255]
+    first.save(tmp_path / "b.png")
+    with open_source(tmp_path) as source:
+        frames = list(source)
+    assert [frame.image[4, 4].tolist() for frame in frames] == [[0, 0, 255]] * 2
     assert "first picture" in source.notes[0]

@@ -214,12 +214,17 @@ def test_an_edit_list_cuts_the_beginning(tmp_path: Path, options: dict[str, str]
     assert ticks_of(source, frames) == [512 * n for n in range(8)]
 
 
-def test_times_that_do_not_start_at_zero_are_kept(tmp_path: Path) -> None:
+def test_times_begin_at_zero_unless_they_are_kept(tmp_path: Path) -> None:
     path = write_film(
         tmp_path / "late.mkv", ticks=[5000 + 40 * n for n in range(12)], time_base=Fraction(1, 1000)
     )
     source, frames = read_all(path)
+    assert ticks_of(source, frames) == [40 * n for n in range(12)]
+    assert source.info.start_seconds == 5
+    assert {frame.start_seconds for frame in frames} == {5}
+    source, frames = read_all(path, keep_timestamps=True)
     assert ticks_of(source, frames) == [5000 + 40 * n for n in range(12)]
+    assert source.info.start_seconds == 0
 
 
 def test_films_with_several_sound_tracks(tmp_path: Path) -> None:

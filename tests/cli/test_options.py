@@ -16,7 +16,7 @@ from live_gradcam.cli.evaluate import EvaluateArguments
 from live_gradcam.cli.network import NetworkOptions
 from live_gradcam.cli.options import Outputs, Window, assemble, parameters_of
 from live_gradcam.cli.parser import Command, make_parser
-from live_gradcam.cli.run import RunArguments
+from live_gradcam.cli.run_arguments import RunArguments
 from live_gradcam.cli.web import WebArguments
 
 
@@ -92,7 +92,7 @@ def test_one_field_more_is_one_option_more(
 
     assert parse(Sparkling).sparkle == 3
     value = parse(Sparkling, "film.mp4", "--sparkle", "7", "--top-k", "5")
-    assert value == Sparkling(source="film.mp4", sparkle=7, top_k=5)
+    assert value == Sparkling(sources=("film.mp4",), sparkle=7, top_k=5)
     monkeypatch.setenv("COLUMNS", "200")
     parser = make_parser([Command("run", Sparkling, lambda *_: None)])
     parser(["run", "--help"], standalone_mode=False)
@@ -144,8 +144,17 @@ _SHARED = {
     "the page's Explainer": {"device", "precision", "compile", "method"},
     "load_classifier": {"model", "weights", "labels", "layer", "fuse"},
     "OverlayOptions": {"colormap", "opacity", "top_k"},
-    "open_source": {"loop", "width", "height", "fps", "max_outage_seconds", "strict"},
-    "RunOptions": {"class_name", "max_frames", "mirror"},
+    "open_source": {
+        "loop",
+        "width",
+        "height",
+        "fps",
+        "max_outage_seconds",
+        "strict",
+        "stream",
+        "keep_timestamps",
+    },
+    "RunOptions": {"class_name", "max_frames", "mirror", "show_rate"},
     "run_session": {"smooth", "kiosk"},
     "serving": {"host", "port", "share"},
     "open_dataset": {"boxes", "scenes", "seed"},

@@ -29,6 +29,7 @@ _BESIDE = {
 # (see `live_gradcam.errors`), and what the message names beside the value.
 _WRONG_TEXTS: dict[str, tuple[str, int, str]] = {
     "source": ("nowhere.mp4", 3, ""),
+    "sources": ("nowhere.mp4", 3, ""),
     "outputs": ("x.xyz", 2, "ending"),
     "model": ("resnet81", 5, "resnet18"),
     "weights": ("nowhere.pth", 5, ""),

@@ -24,16 +24,25 @@ from pathlib import Path
 import numpy as np
 import torch
 
+def clock():
+    return f"{time.clock_gettime(time.CLOCK_BOOTTIME) - start:.2f} s"
+
 def more_threads(expected):
     # The kernel takes its time to forget a thread that has ended: only more than that is a team.
     deadline = time.monotonic() + 30
     while (more := len(os.listdir("/proc/self/task")) - before) > expected:
         if time.monotonic() > deadline:
-            names = [each.read_text().strip() for each in Path("/proc/self/task").glob("*/comm")]
-            print(expected, "more than", before, "expected of", names, file=sys.stderr)
+            print(expected, "more than", before, "expected; now", clock(), file=sys.stderr)
+            for each in sorted(Path("/proc/self/task").glob("*/stat")):
+                name, _, facts = each.read_text().partition(" (")[2].rpartition(") ")
+                state, began = facts.split()[0], int(facts.split()[19]) / os.sysconf("SC_CLK_TCK")
+                print(name, state, f"began at {began - start:.2f} s", file=sys.stderr)
             break
         time.sleep(0.01)
+    print("counted at", clock(), file=sys.stderr)
     return more
+
+start = time.clock_gettime(time.CLOCK_BOOTTIME)
 
 # Pools of torch's own and of OpenCV's, which do not count.
 torch.set_num_threads(2)

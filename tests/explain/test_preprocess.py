@@ -12,8 +12,9 @@ from PIL import Image as PilImages
 from torchvision import models, transforms
 
 from live_gradcam.errors import ModelError
-from live_gradcam.explain.frame_plan import as_bgr, plan_frame, prepare_batch
+from live_gradcam.explain.frame_plan import plan_frame, prepare_batch
 from live_gradcam.explain.preprocess import Interpolation, Preprocessing
+from live_gradcam.images.read import from_pillow
 from live_gradcam.native import cv2
 
 SIZES = [(1280, 720), (640, 480), (1920, 1080), (160, 120), (333, 517), (256, 256), (721, 1283)]
@@ -173,7 +174,7 @@ def test_pil_pictures_become_upright_bgr_on_white() -> None:
     exif = PilImages.Exif()
     exif[0x0112] = 6  # turned a quarter
     picture.info["exif"] = exif.tobytes()
-    image = as_bgr(picture)
+    image = from_pillow(picture).image
     assert image.shape in ((4, 2, 3), (2, 4, 3))
     assert sorted(map(tuple, image.reshape(-1, 3).tolist())) == [(0, 0, 255)] * 7 + [
         (255, 255, 255)
@@ -182,7 +183,7 @@ def test_pil_pictures_become_upright_bgr_on_white() -> None:
 
 def test_sixteen_bit_grey_is_scaled_not_clipped() -> None:
     ramp = np.linspace(0, 65535, 256, dtype=np.uint16).reshape(1, -1)
-    image = as_bgr(PilImages.fromarray(ramp))
+    image = from_pillow(PilImages.fromarray(ramp)).image
     assert abs(image.mean() - 127) < 1
 
 

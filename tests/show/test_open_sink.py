@@ -11,6 +11,7 @@ import pytest
 
 from live_gradcam.errors import SinkError, UsageError
 from live_gradcam.native import cv2
+from live_gradcam.show.animation import AnimationSink
 from live_gradcam.show.images import FolderSink, ImageSink, write_image
 from live_gradcam.show.open import open_sink, validate_outputs
 from live_gradcam.show.recorder import VideoSink
@@ -31,6 +32,9 @@ def images(scene_info: SourceInfo) -> SourceInfo:
         ("a.mp4", VideoSink),
         ("a.MP4", VideoSink),
         ("a.mkv", VideoSink),
+        ("a.webm", VideoSink),
+        ("a.gif", AnimationSink),
+        ("a.apng", AnimationSink),
         ("a.png", ImageSink),
         ("a.JPEG", ImageSink),
         ("a.webp", ImageSink),
@@ -52,6 +56,15 @@ def test_the_form_chooses_the_output(
         assert type(sink) is kind
 
 
+def test_a_webp_file_is_animated_where_there_is_more_than_one_frame(
+    tmp_path: Path, scene_info: SourceInfo
+) -> None:
+    with open_sink(f"{tmp_path}/a.webp", scene_info) as sink:
+        assert isinstance(sink, AnimationSink)
+    with open_sink(f"{tmp_path}/b.webp", scene_info, max_frames=1) as sink:
+        assert isinstance(sink, ImageSink)
+
+
 def test_a_dash_is_standard_output_and_a_path_never_is(
     scene_info: SourceInfo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -61,7 +74,7 @@ def test_a_dash_is_standard_output_and_a_path_never_is(
         assert isinstance(sink, FolderSink)
 
 
-@pytest.mark.parametrize("spec", ["out.gif", "out.avi", "out.mp4.txt", "", "  ", "a\0b.mp4"])
+@pytest.mark.parametrize("spec", ["out.tiff", "out.avi", "out.mp4.txt", "", "  ", "a\0b.mp4"])
 def test_unknown_forms_are_refused_with_those_that_exist(tmp_path: Path, spec: str) -> None:
     with pytest.raises(UsageError, match=r"\.mp4, .*\.png, .*\.jsonl.*folder") as caught:
         validate_outputs([f"{tmp_path}/{spec}" if spec.strip() else spec])

@@ -18,7 +18,9 @@ from live_gradcam.show.open import open_sink
 from live_gradcam.values import Explanation, SourceInfo
 from tests.show.conftest import numbered, read_film
 
-OUTPUTS = ["out.mp4", "out.mkv", "out.mov", "out.png", "out.jpg", "folder/", "out.jsonl", "out.csv"]
+FILMS = ["out.mp4", "out.mkv", "out.mov", "out.webm"]
+ANIMATIONS = ["out.gif", "out.apng"]
+OUTPUTS = [*FILMS, *ANIMATIONS, "out.png", "out.jpg", "folder/", "out.jsonl", "out.csv"]
 
 
 @pytest.fixture
@@ -70,7 +72,7 @@ class TestEverySink:
         with pytest.raises(KeyError, match="theirs"), sink:  # noqa: PT012
             sink.write(frame, frame.image, explained)
             raise KeyError("theirs")
-        if name in ("out.mp4", "out.mkv", "out.mov"):
+        if name in FILMS:
             assert len(read_film(tmp_path / name).times) == 1
 
     def test_closing_without_a_frame_is_no_error(
@@ -125,7 +127,7 @@ def test_a_place_without_permission_is_refused_at_once(tmp_path: Path, name: str
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
 @pytest.mark.parametrize(
-    "name", ["out.mp4", "out.mkv", "out.png", "out.jpg", "out.jsonl", "out.csv"]
+    "name", ["out.mp4", "out.mkv", *ANIMATIONS, "out.png", "out.jpg", "out.jsonl", "out.csv"]
 )
 def test_no_space_left(
     tmp_path: Path, one_info: SourceInfo, explained: Explanation, name: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -21,6 +21,11 @@ from live_gradcam.explain.heads import (
 )
 from live_gradcam.explain.networks.spec import LayoutChoice, NetworkSpec
 
+# Layers that have their channels at one place always.
+_LAYOUTS: Mapping[Literal["nchw", "nhwc"], tuple[type[nn.Module], ...]] = {
+    "nchw": (nn.Conv2d, nn.ConvTranspose2d, nn.BatchNorm2d, nn.GroupNorm, nn.MaxPool2d),
+    "nhwc": (nn.Linear, nn.LayerNorm),
+}
 # One class token and as many registers as any published network has.
 _MOST_PREFIX_TOKENS = 17
 
@@ -32,10 +37,12 @@ class Parts:
     Attributes:
         trunk: From normalised images ``(N, channels, H, W)`` to the layer's activations.
         head: From the activations to logits and to evidence.
+        turned: True if the layer puts out its channels last, and the trunk has turned them.
     """
 
     trunk: nn.Module
     head: Head
+    turned: bool = False
 
 
 def check_layout(layout: str, prefix_tokens: int | None) -> None:
@@ -52,13 +59,16 @@ def check_layout(layout: str, prefix_tokens: int | None) -> None:
         raise UsageError("cannot use layout", where, f"the layout is {layout}")
 
 
-def fit_parts(cut: Cut, spec: NetworkSpec, values: Tensor) -> Parts:
+def fit_parts(
+    cut: Cut, spec: NetworkSpec, values: Tensor, run_wide: Callable[[], Tensor] | None = None
+) -> Parts:
     """Return the trunk and the head that fit a layer's output.
 
     Args:
         cut: The network, cut at the layer.
         spec: The network's description, with the layer, its layout and its prefix tokens.
-        values: The trunk's output for a square image of ``spec.probe_size``, from `probe`.
+        values: The trunk's output for an image of `probe_size`, from `probe`.
+        run_wide: Gives the layer's output for one that is twice as wide; ``None`` runs the trunk.
 
     Raises:
         ModelError: The layout does not fit the layer's output.
@@ -66,11 +76,11 @@ def fit_parts(cut: Cut, spec: NetworkSpec, values: Tensor) -> Parts:
     layer = spec.layer
     copies = 1 + len(cut.carried)  # side by side in the last dimension
 
-    def run_wide() -> Tensor:
+    def run_trunk() -> Tensor:
         height, width = probe_size(spec)
         return probe(cut, layer, height, 2 * width, channels=probe_channels(spec))
 
-    layout = _choose_layout(spec, values, copies, run_wide)
+    layout = _choose_layout(spec, values, copies, run_wide or run_trunk)
     expected = 3 if layout == "tokens" else 4
     if values.ndim != expected or (cut.carried and layout == "nchw"):
         if cut.carried:
@@ -84,7 +94,7 @@ def fit_parts(cut: Cut, spec: NetworkSpec, values: Tensor) -> Parts:
         return Parts(cut.trunk, ChannelsLastHead(cut.head, channels=channels))
     if layout == "nhwc":
         cut = channels_first(cut)
-        return Parts(cut.trunk, prove_head(cut.head, channels))
+        return Parts(cut.trunk, prove_head(cut.head, channels), turned=True)
     return Parts(cut.trunk, prove_head(cut.head, values.shape[1]))
 
 
@@ -202,13 +212,18 @@ def _find_layout(
         return "nchw"
     if not _has_shape_of((second, third), size):
         return "nhwc"
-    try:  # as many channels as rows: an image of another shape tells them apart
+    # As many channels as rows.
+    module = spec.network.get_submodule(spec.layer)
+    for layout, kinds in _LAYOUTS.items():
+        if isinstance(module, kinds):
+            return layout
+    try:  # an image of another shape tells them apart
         wide = run_wide()
     except Exception as exc:  # whatever the network raises where it takes one size only
         cause = f"its output {tuple(values.shape)} may be (N, C, h, w) or (N, h, w, C)"
         step = 'Say which with layout="nchw" or layout="nhwc"'
         raise ModelError("cannot explain layer", spec.layer, cause, step) from exc
-    return "nchw" if wide.shape[3] // copies > third else "nhwc"
+    return "nchw" if wide.shape[3] // copies > wide.shape[2] else "nhwc"
 
 
 def _has_shape_of(grid: tuple[int, int], size: tuple[int, int]) -> bool:

@@ -14,7 +14,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from live_gradcam.errors import ModelError
 from live_gradcam.explain.cutting.layouts import Parts
-from live_gradcam.explain.heads import Head, grid_of, one_hot
+from live_gradcam.explain.heads import grid_of, one_hot
 from live_gradcam.explain.modules.choosing import flows_past
 from live_gradcam.explain.modules.copying import shell_of
 from live_gradcam.explain.modules.outputs import tensors_in
@@ -42,6 +42,7 @@ class Reference:
         layer: The first of the layer's names.
         run: Which of its runs is explained: the last one with positions.
         runs: All of its runs.
+        behind: Names of the layers that run behind it only.
         replay: Takes and gives the layer's output.
         activations: ``(2, ...)``.
         logits: ``(2, classes)``.
@@ -55,8 +56,10 @@ class Reference:
     def __init__(self, network: nn.Module, layer: str, pixels: Tensor) -> None:
         self.layer = canonical_name(network, layer)
         shell = shell_of(network)
-        self.runs = [run for run in survey(shell, pixels[:1]) if run.name == self.layer]
+        seen = survey(shell, pixels[:1])
+        self.runs = [run for run in seen if run.name == self.layer]
         self.run = _find_run(layer, self.runs)
+        self.behind = _find_behind(seen, self.runs[self.run])
         self.replay = Replay(shell, self.layer, self.run)
         self.activations = torch.cat([self.replay.take(each) for each in pixels.unsqueeze(1)])
         if len(self.activations) != len(pixels):
@@ -112,7 +115,7 @@ class Reference:
                 values = parts.trunk.forward(pixels[:count])
                 logits, vjp = parts.head.differentiate(values.float())
                 _compare("scores", logits, self.logits[:count], _SCORES)
-            layout = _layout_of(parts.head, self.activations, values)
+            layout = _ChannelsLast() if parts.turned else grid_of(parts.head)
             grid = parts.head.to_grid(values)
             _compare("activations", grid, layout.to_grid(self.activations), _SCORES)
             found = parts.head.gradients_to_grid(vjp(one_hot(logits, self.classes)))
@@ -129,14 +132,6 @@ class _ChannelsLast(nn.Module):
     gradients_to_grid = to_grid
 
 
-def _layout_of(head: Head, activations: Tensor, values: Tensor) -> Head | _ChannelsLast:
-    """Return what lays out the layer's own output as a head lays out that of its trunk."""
-    four = activations.ndim == 4 and values.ndim == 4 and activations.shape != values.shape
-    if four and activations.permute(0, 3, 1, 2).shape == values.shape:
-        return _ChannelsLast()
-    return grid_of(head)
-
-
 def _find_run(layer: str, runs: list[LayerRun]) -> int:
     if not runs:
         cause, step = "it does not run in the network's forward", "Name a layer that does"
@@ -149,6 +144,17 @@ def _find_run(layer: str, runs: list[LayerRun]) -> int:
         )
         raise ModelError("cannot explain layer", layer, cause, "Name a layer that still has places")
     return with_positions[-1].run
+
+
+def _find_behind(seen: list[LayerRun], explained: LayerRun) -> tuple[str, ...]:
+    at = seen.index(explained)
+    before = {run.name for run in seen[: at + 1]}
+    around = tuple(run.name for run in seen[at:] if f"{explained.name}.".startswith(f"{run.name}."))
+    return tuple(
+        dict.fromkeys(
+            run.name for run in seen[at:] if run.name not in before and run.name not in around
+        )
+    )
 
 
 def _compare(what: str, found: Tensor, expected: Tensor, share: float) -> None:

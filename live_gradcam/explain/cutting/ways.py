@@ -8,11 +8,13 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor, fx, nn
+from torch import Tensor, nn
 
 from live_gradcam.errors import ModelError
 from live_gradcam.explain.cutting.cut import Cut, NoInfluence, cut_network
@@ -37,6 +39,9 @@ from live_gradcam.explain.heads.replay import Packing, ReplayHead, ReplayTrunk
 from live_gradcam.explain.modules.copying import shell_of
 from live_gradcam.explain.modules.running import undisturbed_randomness
 from live_gradcam.explain.networks.spec import NetworkSpec
+from live_gradcam.explain.tracing import trace
+
+_logger = logging.getLogger(__name__)
 
 # Pixels by which the second image size differs that a cut is tried on.
 _FURTHER = 32
@@ -113,7 +118,7 @@ def prove_quickly(cut: Cut, spec: NetworkSpec) -> tuple[Parts, int]:
 def _divide_own(spec: NetworkSpec) -> Divided:
     height, width = probe_size(spec)
     pixels = probe_pixels(height, width, channels=probe_channels(spec), count=2)
-    reference = Reference(spec.network, spec.layer, pixels)
+    reference = _refer(spec, pixels)
     notes = _notes(spec.layer, reference)
     if not reference.is_bypassed or spec.layout != "nchw":
         for way in (_by_graph, _by_export):
@@ -123,6 +128,7 @@ def _divide_own(spec: NetworkSpec) -> Divided:
                 parts = way(spec, reference, pixels)
                 reference.check(parts, pixels)
             except Exception:  # tracing and exporting run strangers' code; the next way does not
+                _logger.debug("%s is not cut %s", spec.layer, way.__name__, exc_info=True)
                 continue
             if way is _by_graph:
                 parts = _limited(parts, spec.network, pixels)
@@ -143,6 +149,17 @@ def _divide_own(spec: NetworkSpec) -> Divided:
     return Divided(parts, reference.logits.shape[1], notes, why, is_traced=False)
 
 
+def _refer(spec: NetworkSpec, pixels: Tensor) -> Reference:
+    try:
+        return Reference(spec.network, spec.layer, pixels)
+    except ModelError:
+        raise
+    except Exception as exc:  # what the network's own code raises, or its operations
+        cause = f"its output cannot be differentiated ({str(exc).partition(chr(10))[0]})"
+        step = "Name another layer, or hand over the network in float32"
+        raise ModelError("cannot explain layer", spec.layer, cause, step) from exc
+
+
 def _notes(layer: str, reference: Reference) -> tuple[str, ...]:
     if len(reference.runs) == 1:
         return ()
@@ -154,19 +171,34 @@ def _by_graph(spec: NetworkSpec, reference: Reference, pixels: Tensor) -> Parts:
     shell = shell_of(spec.network)
     carry = spec.layout != "nchw"
     cut = cut_network(shell, reference.layer, carry=carry, run=reference.run)
+    cut = replace(cut, trunk=_inlined(cut.trunk))
     return fit_parts(cut, spec, cut.trunk.forward(pixels[:1]))
+
+
+def _inlined(trunk: nn.Module) -> nn.Module:
+    """Return a trunk without classes of the user's, which another process could not load."""
+    try:
+        return trace(trunk)
+    except Exception:  # the layer's own code; it stays as it is
+        return trunk
 
 
 def _by_export(spec: NetworkSpec, reference: Reference, pixels: Tensor) -> Parts:
     cut = cut_exported(spec.network, reference.layer, reference.run, pixels)
-    return fit_parts(cut, spec, cut.trunk.forward(pixels[:1]))
+    return fit_parts(cut, spec, cut.trunk.forward(pixels[:1]), _wide(reference, pixels))
 
 
 def _by_replay(spec: NetworkSpec, reference: Reference, pixels: Tensor) -> Parts:
     packing, replay = Packing(), reference.replay
+    grid = lay_out(spec, reference.activations[:1], _wide(reference, pixels))
+    head = ReplayHead(replay, packing, grid, behind=reference.behind)
+    return Parts(ReplayTrunk(replay, packing), head)
+
+
+def _wide(reference: Reference, pixels: Tensor) -> Callable[[], Tensor]:
+    """Return what gives the layer's output for an image that is twice as wide."""
     wide = torch.nn.functional.pad(pixels[:1], (0, pixels.shape[3]))
-    grid = lay_out(spec, reference.activations[:1], lambda: replay.take(wide))
-    return Parts(ReplayTrunk(replay, packing), ReplayHead(replay, packing, grid))
+    return lambda: reference.replay.take(wide)
 
 
 def _limited(parts: Parts, network: nn.Module, pixels: Tensor) -> Parts:
@@ -175,6 +207,4 @@ def _limited(parts: Parts, network: nn.Module, pixels: Tensor) -> Parts:
     larger = torch.nn.functional.pad(pixels, (0, 0, 0, _FURTHER))
     if agrees_on(parts, network, larger[:1]) is not False:
         return parts
-    trunk = parts.trunk
-    assert isinstance(trunk, fx.GraphModule)
-    return Parts(nn.Sequential(OneSize(height, width), trunk), parts.head)
+    return replace(parts, trunk=nn.Sequential(OneSize(height, width), parts.trunk))

@@ -143,6 +143,7 @@ def fold_batch_norm(trunk: nn.Module) -> nn.Module:
             isinstance(norm, nn.BatchNorm2d)
             and isinstance(convolution, nn.Conv2d)
             and len(before.users) == 1
+            and not (norm._forward_pre_hooks or convolution._forward_hooks or norm._forward_hooks)
             and _runs_once(traced.graph, before, node)
         ):
             traced.set_submodule(str(before.target), fuse_conv_bn_eval(convolution, norm))

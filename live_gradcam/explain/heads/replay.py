@@ -96,16 +96,24 @@ class ReplayHead(Head):
         replay: The network.
         packing: Shared with the trunk.
         grid: A head without weights that knows how the layer lays out its output.
+        behind: Names of the layers that run behind the explained one only.
     """
 
     compilable = False
     why_uncompiled = "its code cannot be cut at the layer, so all of it runs for each picture"
 
-    def __init__(self, replay: Replay, packing: Packing, grid: Head) -> None:
+    def __init__(
+        self, replay: Replay, packing: Packing, grid: Head, *, behind: Sequence[str] = ()
+    ) -> None:
         super().__init__()
         self.replay = replay
         self.packing = packing
         self.grid = grid
+        self.behind = tuple(behind)
+
+    def modules_behind(self) -> list[nn.Module]:
+        """Return the parts of the network that run behind the layer only."""
+        return [self.replay.network.get_submodule(name) for name in self.behind]
 
     @override
     def differentiate(self, activations: Tensor) -> tuple[Tensor, Vjp]:

@@ -128,13 +128,26 @@ def _copy_tensor(tensor: Tensor | None, memo: Memo) -> Tensor | None:
     return found
 
 
+def _copy_loose_tensor(tensor: Tensor, memo: Memo) -> Tensor:
+    """Copy a tensor that is neither parameter nor buffer, so that a module's `to` misses it."""
+    if id(tensor) not in memo:
+        copied = tensor.detach().cpu().clone()
+        is_half = copied.dtype in (torch.float16, torch.bfloat16)
+        memo[id(tensor)] = copied.float() if is_half else copied
+        memo.setdefault(id(memo), []).append(tensor)
+    found: Tensor = memo[id(tensor)]
+    return found
+
+
 def _copy_value(value: Any, memo: Memo) -> Any:  # noqa: ANN401 - whatever hangs on a module
     if isinstance(value, _PLAIN):
         return value
     if id(value) in memo:
         return memo[id(value)]
     if isinstance(value, Tensor):
-        return _copy_tensor(value, memo)
+        return _copy_loose_tensor(value, memo)
+    if isinstance(value, torch.device):
+        return torch.device("cpu")  # where the copy is
     if isinstance(value, nn.Module):
         return _copy_module(value, memo)
     if type(value) in (dict, list, tuple, set):

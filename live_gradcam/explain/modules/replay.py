@@ -102,7 +102,7 @@ class Replay(nn.Module):
                 return with_first_tensor(output, activations.clone())
             # Written into the tensor itself: what works in place uses it without its being handed
             # on, as `relu(y)` with ``inplace=True`` does.
-            value.detach_().copy_(activations)
+            value.copy_(activations)
             return output
 
         with torch.set_grad_enabled(activations.requires_grad), self._at_layer(replace):
@@ -112,11 +112,8 @@ class Replay(nn.Module):
         return output
 
     def _is_kept(self, value: Tensor) -> bool:
-        """Return whether a tensor cannot be written into: a weight, or one number seen as many."""
-        if value.is_inference() or any(
-            stride == 0 and size > 1
-            for stride, size in zip(value.stride(), value.shape, strict=True)
-        ):
+        """Return whether writing into a tensor would change more than it: a view, or a weight."""
+        if value.is_inference() or value._is_view():
             return True
         weights = (*self.network.parameters(), *self.network.buffers())
         storage = value.untyped_storage().data_ptr()

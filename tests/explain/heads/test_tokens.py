@@ -170,7 +170,7 @@ def test_prefix_tokens_and_layout_can_be_said() -> None:
         Classifier.from_module(module, layer="norm", preprocessing=SMALL, prefix_tokens=1)
     layouts: list[LayoutChoice] = ["nchw", "nhwc"]
     for layout in layouts:
-        with pytest.raises(ModelError, match="flows around it"):
+        with pytest.raises(ModelError, match="is not a map"):
             Classifier.from_module(module, layer="norm", preprocessing=SMALL, layout=layout)
     with pytest.raises(UsageError, match="unknown layout: rows"):
         Classifier.from_module(module, layer="norm", layout="rows")  # type: ignore[arg-type]

@@ -24,11 +24,12 @@ from torch import nn
 from live_gradcam.errors import ModelError
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.explainer import Explainer
-from live_gradcam.explain.frame_plan import as_bgr, plan_frame, prepare_batch
+from live_gradcam.explain.frame_plan import plan_frame, prepare_batch
 from live_gradcam.explain.heads import GradientHead, LinearHead, TokenHead
 from live_gradcam.explain.layers import list_layers
 from live_gradcam.explain.load import load_classifier
 from live_gradcam.explain.networks.timm_networks import LAYERS, choose_layer, convert_preprocessing
+from live_gradcam.images.read import from_pillow
 from live_gradcam.native import cv2
 from live_gradcam.values import Image
 from tests.explain import support
@@ -200,7 +201,7 @@ def test_pixels_are_those_of_timms_own_transform(name: str) -> None:
     theirs = timm.data.create_transform(**config, is_training=False)(picture)
     theirs = theirs * torch.tensor(config["std"]).view(3, 1, 1)
     theirs = (theirs + torch.tensor(config["mean"]).view(3, 1, 1)) * 255
-    frame = as_bgr(picture)
+    frame = from_pillow(picture).image
     plan = plan_frame(*frame.shape[:2], preprocessing, "crop")
     ours = prepare_batch([frame], [plan])[0].flip(2).permute(2, 0, 1).float()
     assert ours.shape == theirs.shape
