@@ -66,6 +66,7 @@ LAYERS: Mapping[str, str] = {
     "MaxxVit": "norm",
     "MetaFormer": "stages",
     "MobileNetV3": "blocks",
+    "MobileNetV5": "msfa",
     "RDNet": "dense_stages",
     "TinyVit": "stages",
     "VGG": "features",
@@ -78,8 +79,10 @@ LAYERS: Mapping[str, str] = {
     "Beit": "blocks.-1.norm1",
     "ConVit": "blocks.-1.norm1",
     "Eva": "blocks.-1.norm1",
+    "NaFlexVit": "blocks.-1.norm1",
     "VisionTransformer": "blocks.-1.norm1",
     "VisionTransformerDistilled": "blocks.-1.norm1",
+    "VisionTransformerRelPos": "blocks.-1.norm1",
     # Tokens of patches alone: averaged, or read by a class token that comes later.
     "Cait": "blocks",
     # Its tokens come in mask units, single positions from the last pooling on: row by row.
