@@ -206,6 +206,8 @@ def table(results: dict[str, Result]) -> str:
         ("timm, the smallest network of each family", True),
     ):
         rows = [row for row in results.values() if row.name.startswith(TIMM_PREFIX) == is_timm]
+        if not rows:
+            continue
         count = sum(not row.reason for row in rows)
         lines.append(f"| {title} | {count} | {len(rows)} |")
     refused = sorted((row for row in results.values() if row.reason), key=lambda row: row.name)

@@ -89,7 +89,7 @@ def test_networks_of_timm_are_cut_and_explained(name: str, tmp_path: Path) -> No
     layer, head, grid = NETWORKS[name]
     assert (classifier.layer, type(classifier.head)) == (layer, head)
     assert classifier.labels == tuple(f"class {index}" for index in range(5))
-    side = classifier.preprocessing.crop_size
+    side = classifier.preprocessing.input_size[0]
     assert side == module.pretrained_cfg["input_size"][1]
     pixels = torch.randn(2, 3, side, side, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
@@ -107,7 +107,7 @@ def test_maps_are_those_of_pytorch_grad_cam(name: str, tmp_path: Path) -> None:
     module = build(name)
     classifier = load_classifier(f"timm:{name}", weights=saved(module, tmp_path))
     preprocessing = classifier.preprocessing
-    side = preprocessing.crop_size
+    side = preprocessing.input_size[0]
     with Explainer(classifier, precision="fp32", compile="off") as explainer:
         evidence = explainer.explain(noise(side), classes=3, view="stretch").evidence[0]
 
