@@ -63,7 +63,7 @@ def find_doubts(classifier: Classifier, pictures: Sequence[Image]) -> list[str]:
         pictures: Two or more different ones, ``uint8 (H, W, 3)`` BGR.
     """
     pixels = _pixels(classifier.preprocessing, pictures)
-    logits = torch.cat([_score(classifier, each) for each in pixels.split(1)])
+    logits = torch.cat([_score(classifier, each[None]) for each in pixels])
     if not bool(logits.isfinite().all()):
         cause = "the weights are damaged or the input is far too large: see --range and --mean"
         return [f"scores are not finite: {cause}"]
@@ -164,7 +164,7 @@ def first_norm_evidence(classifier: Classifier, pictures: Sequence[Image]) -> In
 
 
 class _Seen(Exception):
-    pass
+    """No error: the rest of the network is not needed."""
 
 
 def _distance(network: nn.Module, norm: nn.BatchNorm2d, pixels: Tensor) -> float | None:

@@ -15,3 +15,15 @@ def test_doctor_reports_and_ends_with_0(command: Command) -> None:
     assert titles >= {"versions", "device", "threads", "compiler", "display", "cameras", "weights"}
     assert "this check failed" not in done.stdout
     assert "libx264: yes" in done.stdout
+
+
+def test_doctor_says_what_looks_wrong_about_a_network(command: Command) -> None:
+    done = command("doctor", "--model", "scenes", "--range", "0..255")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("network      scenes, 16 classes, explained at layer4")
+    assert "try --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225" in done.stdout
+    done = command("doctor", "--model", "scenes")
+    assert "nothing looks wrong on 3 generated pictures" in done.stdout
+    assert (
+        "cannot be used: unknown model: resnet19" in command("doctor", "--model", "resnet19").stdout
+    )

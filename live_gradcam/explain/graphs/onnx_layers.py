@@ -58,8 +58,9 @@ def _free_gemm(call: Call) -> Value:
     flip_left, flip_right = call.attributes.get("transA", 0), call.attributes.get("transB", 0)
 
     def product(left: Tensor, right: Tensor, *bias: Tensor) -> Tensor:
-        result = (left.t() if flip_left else left) @ (right.t() if flip_right else right) * alpha
-        return result + bias[0] * beta if bias else result
+        first, second = left.t() if flip_left else left, right.t() if flip_right else right
+        result: Tensor = torch.matmul(first, second) * alpha
+        return torch.add(result, bias[0], alpha=beta) if bias else result
 
     values = [value for value in map(call.optional, range(3)) if value is not None]
     return call.apply(product, *values)
@@ -72,7 +73,7 @@ def _matmul(call: Call) -> Value:
     return call.apply(torch.matmul, left, right)
 
 
-def _linear(weight: Tensor, bias: Tensor | None) -> nn.Linear:
+def _linear(weight: Tensor, bias: Tensor | None) -> nn.Module:
     layer = nn.Linear(weight.shape[1], weight.shape[0], bias is not None, device="meta")
     return _filled(layer, weight=weight.contiguous(), bias=bias)
 
@@ -90,16 +91,17 @@ def _batch_norm(call: Call) -> Value:
         raise GraphError(f"it normalises values of {count} dimensions")
     if call.attributes.get("training_mode", 0):
         raise GraphError("it was exported in training mode")
-    layer = kinds[count](weight.shape[0], eps=call.attributes.get("epsilon", 1e-5))  # type: ignore[call-arg]
+    layer = kinds[count](weight.shape[0], eps=call.attributes.get("epsilon", 1e-5))
     filled = _filled(layer, weight=weight, bias=bias)
-    filled.running_mean, filled.running_var = mean, variance
+    filled.register_buffer("running_mean", mean)
+    filled.register_buffer("running_var", variance)
     return call.apply(filled)
 
 
 def _layer_norm(call: Call) -> Value:
     axis = int(call.attributes.get("axis", -1))
     shape = tuple(call.value(0).tensor.shape)
-    normalized = shape[axis:] if axis < 0 else shape[axis:]
+    normalized = shape[axis:]
     weight, bias = call.constant(1), call.constant(2)
     layer = nn.LayerNorm(normalized, eps=call.attributes.get("epsilon", 1e-5))
     scale = torch.ones(normalized) if weight is None else weight.expand(normalized).contiguous()

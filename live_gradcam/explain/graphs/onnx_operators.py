@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -156,7 +157,7 @@ def _softmax(kind: Callable[..., Tensor], layer: type[nn.Module]) -> Converter:
         count = call.value(0).tensor.ndim
         axis = int(call.attributes.get("axis", -1 if call.opset >= 13 else 1)) % count
         if axis == count - 1 or call.opset >= 13:
-            return call.apply(layer(dim=axis))  # type: ignore[call-arg]
+            return call.apply(layer(dim=axis))
 
         def flat(values: Tensor) -> Tensor:
             return kind(values.flatten(axis), dim=-1).reshape(values.shape)
@@ -325,7 +326,7 @@ def _cast(call: Call) -> Value:
 
 def _expand(call: Call) -> Value:
     shape = call.numbers("shape", 1) or []
-    target = torch.broadcast_shapes(tuple(call.value(0).tensor.shape), tuple(shape))
+    target = np.broadcast_shapes(tuple(call.value(0).tensor.shape), tuple(shape))
     if math.prod(target) > 1 << 27:
         raise GraphError(f"it expands to {tuple(target)}")
     if tuple(target) == tuple(call.value(0).tensor.shape):

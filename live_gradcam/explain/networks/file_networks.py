@@ -1,4 +1,4 @@
-"""Files that hold a whole network: ONNX, with its preprocessing and its labels where it has them."""
+"""Files that hold a whole network, such as ONNX, with its preprocessing and its labels."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def _parse(text: str) -> object:
     """Return what a text says in JSON or as a Python literal (Ultralytics), else the text."""
     for parse in (json.loads, ast.literal_eval):
         try:
-            return parse(text)  # type: ignore[no-untyped-call]
+            return parse(text)
         except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
             continue
     return text

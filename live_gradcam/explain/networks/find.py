@@ -25,6 +25,7 @@ from live_gradcam.explain.networks.labels import Labels
 from live_gradcam.explain.networks.options import LoadOptions
 from live_gradcam.explain.networks.places import SMALL_SIDE, is_small_stem
 from live_gradcam.explain.networks.published_files import recognise_file
+from live_gradcam.explain.networks.recognise import recognise
 from live_gradcam.explain.networks.spec import IMAGENET_CLASSES, TIMM_PREFIX, NetworkSpec
 from live_gradcam.explain.networks.state_dict import build_with_weights
 from live_gradcam.explain.networks.timm_networks import load_timm
@@ -37,6 +38,9 @@ from live_gradcam.explain.networks.torchvision_networks import (
 )
 from live_gradcam.explain.preprocess import Preprocessing
 
+# Share of tensors in common from which a checkpoint says by itself which network it is for.
+_CERTAIN = 0.8
+
 
 def find_network(
     name: str,
@@ -47,7 +51,8 @@ def find_network(
     """Find a network by its name and load its weights.
 
     Args:
-        name: A torchvision classification network, ``timm:NAME``, or a bundled network.
+        name: A torchvision classification network, ``timm:NAME``, ``hf:NAME`` or ``hf:FOLDER`` for
+            Hugging Face's, a bundled network, an ONNX file, or a checkpoint that is recognised.
         weights: A checkpoint file, the name of a torchvision weights entry, or the entry itself;
             ``None`` takes the published ones.
         options: What the user says about the network.
@@ -56,6 +61,7 @@ def find_network(
     Raises:
         ModelError: The network or its weights cannot be used.
     """
+    name, weights, found = _recognise_file(name, weights)
     whole = _network_file(name, weights)
     if whole is not None:
         spec = load_network_file(whole, options)
@@ -77,8 +83,36 @@ def find_network(
             spec = _load_published(name, family, entry, progress)
     if options.transform_input is not None:
         _set_transform_input(spec.network, name, options, published=True)
+    spec = replace(spec, notes=(*found, *spec.notes))
     spec = fit_preprocessing(spec, options.preprocessing)
     return spec if options.labels is None else replace(spec, labels=options.labels)
+
+
+def _recognise_file(name: str, weights: Any) -> tuple[str, Any, tuple[str, ...]]:  # noqa: ANN401
+    """Return name and weights, where a file or a folder was given in the place of the other.
+
+    Raises:
+        ModelError: A checkpoint stands for a network, and whose it is cannot be seen.
+    """
+    path = Path(name)
+    if isinstance(weights, (str, Path)) and Path(weights).is_dir():
+        if (Path(weights) / "config.json").is_file():
+            step = f"Give a Hugging Face folder as --model {HF_PREFIX}{weights}"
+        else:
+            step = "Give the file of weights inside"
+        raise ModelError("cannot use weights", str(weights), "it is a folder", step)
+    if weights is not None or name in bundled_names():
+        return name, weights, ()
+    if path.is_dir() and (path / "config.json").is_file():
+        return f"{HF_PREFIX}{name}", None, ()
+    if not path.is_file() or is_onnx(path):
+        return name, None, ()
+    nearest = recognise(read_checkpoint(path))  # which says what a file is that holds no weights
+    if not nearest or nearest[0][1] < _CERTAIN:
+        cause = "it holds weights, but which network they are for is not recognised"
+        step = f"Name the network: --model NAME --weights {name}"
+        raise ModelError("cannot use as a network", name, cause, step)
+    return nearest[0][0], path, (f"{path.name}: recognised as {nearest[0][0]}",)
 
 
 def _network_file(name: str, weights: Any) -> Path | None:  # noqa: ANN401

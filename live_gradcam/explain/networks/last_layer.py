@@ -30,10 +30,12 @@ class LastLayer:
     Attributes:
         name: Dotted name of the module.
         prefix_tokens: Number of tokens before those of the patches; ``None`` for maps.
+        is_bypassed: ``True`` if no layer holds everything, and this is the last that matters.
     """
 
     name: str
     prefix_tokens: int | None
+    is_bypassed: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,7 +65,9 @@ def find_last_layer(network: nn.Module, pixels: Tensor, *, patches: int | None =
     narrow = _bottlenecks(network) if isinstance(network, fx.GraphModule) else None
     generator = torch.Generator().manual_seed(0)
     score = (logits * torch.randn(logits.shape, generator=generator)).sum()
-    for index in range(len(runs) - 1, -1, -1):
+    aside: LastLayer | None = None
+    # What stands in the first part of a network knows edges, not objects.
+    for index in range(len(runs) - 1, len(runs) // 4, -1):
         run = runs[index]
         prefix = _prefix(run.output, patches, pixels)
         if prefix is None or (narrow is not None and run.name not in narrow):
@@ -71,17 +75,44 @@ def find_last_layer(network: nn.Module, pixels: Tensor, *, patches: int | None =
         if not _matters(score, run, prefix, pixels):
             continue
         if narrow is None and not _holds_everything(network, run.module, pixels):
+            tokens = prefix if run.output.ndim == 3 else None
+            aside = aside or LastLayer(run.name, tokens, is_bypassed=True)
             continue
         norm = _norm_behind(runs[index + 1 :], run.output)
         if norm is not None and _matters(score, norm, prefix, pixels):
             run = norm
         return LastLayer(run.name, prefix if run.output.ndim == 3 else None)
+    if aside is not None:
+        return aside
     raise ModelError(
         "cannot explain network",
         type(network).__name__,
         "it has no layer with places that everything flows through",
         'Name one in Python: load_classifier(..., layer="...")',
     )
+
+
+@short_lived_thread
+def puts_out_maps(network: nn.Module, layer: str, pixels: Tensor) -> bool:
+    """Return whether a layer runs once and puts out maps.
+
+    Args:
+        network: As for `find_last_layer`.
+        layer: Dotted name of a layer.
+        pixels: As for `find_last_layer`.
+    """
+    module = dict(network.named_modules()).get(layer)
+    if module is None:
+        return False
+    seen: list[object] = []
+    handle = module.register_forward_hook(lambda _module, _given, output: seen.append(output))
+    try:
+        with torch.no_grad():
+            network(pixels)
+    finally:
+        handle.remove()
+    maps = seen[0] if len(seen) == 1 else None
+    return isinstance(maps, Tensor) and maps.ndim == 4 and _places(maps, pixels) is not None
 
 
 def _watch(network: nn.Module, pixels: Tensor) -> tuple[list[_Run], Tensor]:
@@ -182,7 +213,7 @@ def _matters(score: Tensor, run: _Run, prefix: int, pixels: Tensor) -> bool:
 
 def _holds_everything(network: nn.Module, module: nn.Module, pixels: Tensor) -> bool:
     """Return whether no score depends on the pixels in another way than through a module."""
-    handle = module.register_forward_hook(lambda _module, _given, output: output.detach())
+    handle = module.register_forward_hook(lambda _module, _given, output: output.detach().clone())
     source = pixels.clone().requires_grad_()
     try:
         logits = network(source)

@@ -13,12 +13,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from live_gradcam.errors import ModelError
 from live_gradcam.explain.networks.checkpoint import Checkpoint, read_checkpoint
 from live_gradcam.explain.networks.download import cached_path, require_server
 from live_gradcam.explain.networks.inside_labels import take_labels
+from live_gradcam.explain.networks.last_layer import find_last_layer, puts_out_maps
 from live_gradcam.explain.networks.places import Places
 from live_gradcam.explain.networks.preprocessing_files import convert_timm
 from live_gradcam.explain.networks.spec import (
@@ -64,6 +66,7 @@ LAYERS: Mapping[str, str] = {
     "MaxxVit": "norm",
     "MetaFormer": "stages",
     "MobileNetV3": "blocks",
+    "MobileNetV5": "msfa",
     "RDNet": "dense_stages",
     "TinyVit": "stages",
     "VGG": "features",
@@ -76,8 +79,10 @@ LAYERS: Mapping[str, str] = {
     "Beit": "blocks.-1.norm1",
     "ConVit": "blocks.-1.norm1",
     "Eva": "blocks.-1.norm1",
+    "NaFlexVit": "blocks.-1.norm1",
     "VisionTransformer": "blocks.-1.norm1",
     "VisionTransformerDistilled": "blocks.-1.norm1",
+    "VisionTransformerRelPos": "blocks.-1.norm1",
     # Tokens of patches alone: averaged, or read by a class token that comes later.
     "Cait": "blocks",
     # Its tokens come in mask units, single positions from the last pooling on: row by row.
@@ -138,9 +143,8 @@ def describe_timm(network: nn.Module, name: str) -> NetworkSpec:
     timm = _import_timm(name)
     network = network.eval().requires_grad_(False)
     config = timm.data.resolve_data_config(model=network)
-    layer, layout = choose_layer(network, name)
-    prefix = getattr(network, "num_prefix_tokens", 0) if layer.endswith("norm1") else 0
     preprocessing = convert_preprocessing(config, name)
+    layer, layout, prefix = _choose(network, name, preprocessing)
     return NetworkSpec(
         name=f"{TIMM_PREFIX}{name}",
         network=network,
@@ -150,8 +154,28 @@ def describe_timm(network: nn.Module, name: str) -> NetworkSpec:
         origin="timm",
         probe_size=preprocessing.input_size,
         layout=layout,
-        prefix_tokens=None if layout == "maps" else prefix,
+        prefix_tokens=prefix,
     )
+
+
+def _choose(
+    network: nn.Module, name: str, preprocessing: Preprocessing
+) -> tuple[str, LayoutChoice, int | None]:
+    """Return the layer to explain, its layout and its number of tokens before the patches."""
+    try:
+        layer, layout = choose_layer(network, name)
+    except ModelError:
+        layer, layout = "", "maps"
+    if layout != "maps":
+        prefix = getattr(network, "num_prefix_tokens", 0) if layer.endswith("norm1") else 0
+        return layer, layout, prefix
+    generator = torch.Generator().manual_seed(0)
+    channels = len(preprocessing.planes)
+    pixels = torch.randn(1, channels, *preprocessing.input_size, generator=generator)
+    if layer and puts_out_maps(network, layer, pixels):
+        return layer, "auto", None
+    last = find_last_layer(network, pixels)
+    return last.name, "auto", last.prefix_tokens
 
 
 def count_timm() -> int | None:
