@@ -150,6 +150,7 @@ _SHARED = {
         "fuse",
         "output_name",
         "preprocessing",
+        "state",
         "threshold",
         "transform_input",
     },
@@ -184,7 +185,7 @@ _SHARED = {
 _OTHER_FORMS = {
     "run_session": {"source"},
     "open_dataset": {"source", "labels"},
-    "serving": {"auth"},
+    "serving": {"auth", "state"},
     "EvaluationOptions": {"measures"},
 }
 
