@@ -52,6 +52,15 @@ class NetworkOptions:
             show_default=False,
         ),
     ] = None
+    state: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KEY",
+            help="Which weights of a checkpoint that holds several, such as model or model_ema.",
+            rich_help_panel=MODEL,
+            show_default="averaged ones, if there are any",
+        ),
+    ] = None
     labels: Annotated[
         Path | None,
         typer.Option(
@@ -204,6 +213,7 @@ def open_classifier(options: NetworkOptions, console: Console) -> Classifier:
         labels=options.labels,
         layer=options.layer,
         fuse=options.fuse,
+        state=options.state,
         preprocessing=_preprocessing(options),
         transform_input=options.transform_input,
         on_notice=console.note,

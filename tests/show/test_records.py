@@ -17,11 +17,12 @@ import pytest
 from live_gradcam.show.records import RecordSink, record
 from live_gradcam.values import Explanation, Frame, Prediction
 
-FRAME = Frame(np.zeros((48, 64, 3), np.uint8), 7, 0.28, "clip é.mp4")
+FRAME = Frame(np.zeros((48, 64, 3), np.uint8), 7, 0.25, "clip é.mp4", start_seconds=20.0)
 
 EXPECTED = {
     "index": 7,
-    "pts_seconds": 0.28,
+    "pts_seconds": 0.25,
+    "original_pts_seconds": 20.25,
     "source": "clip é.mp4",
     "explained": 504,
     "method": "gradcam",
@@ -93,7 +94,8 @@ def test_csv_has_a_row_a_frame_and_columns_with_names(
         first, second = csv.DictReader(file)
     assert first == {
         "index": "7",
-        "pts_seconds": "0.28",
+        "pts_seconds": "0.25",
+        "original_pts_seconds": "20.25",
         "source": "clip é.mp4",
         "explained": "504",
         "method": "gradcam",

@@ -144,6 +144,8 @@ def _load_file(name: str, family: Family, path: Path, options: LoadOptions) -> N
         preprocessing = Preprocessing.from_transform(recipe.transforms())
     else:
         preprocessing = published_preprocessing(name, side)
+    if fitted.normalisation is not None:
+        preprocessing = fitted.normalisation.apply(preprocessing)
     if is_small_stem(fitted.network):
         preprocessing = replace(preprocessing, crop_size=SMALL_SIDE, resize_size=SMALL_SIDE)
     origin = f"the file {path}"
