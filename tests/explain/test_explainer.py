@@ -364,7 +364,7 @@ def test_what_float32_cannot_hold_is_no_evidence() -> None:
     assert not explanation.finite
     assert not explanation.evidence.any()
     for prediction in explanation.predictions:
-        assert np.isfinite([prediction.logit, prediction.probability]).all()
+        assert np.isfinite([prediction.logit, prediction.strength]).all()
     assert explanation.completeness_residual is None
 
 

@@ -26,6 +26,7 @@ EXPECTED = {
     "source": "clip é.mp4",
     "explained": 504,
     "method": "gradcam",
+    "output": "softmax",
     "predictions": [
         {"class_index": 504, "label": "coffee mug", "logit": 12.25, "probability": 0.75},
         {"class_index": 849, "label": "teapot", "logit": 10.5, "probability": 0.125},
@@ -99,6 +100,7 @@ def test_csv_has_a_row_a_frame_and_columns_with_names(
         "source": "clip é.mp4",
         "explained": "504",
         "method": "gradcam",
+        "output": "softmax",
         "class_index": "504",
         "label": "coffee mug",
         "logit": "12.25",
