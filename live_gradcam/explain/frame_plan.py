@@ -211,12 +211,13 @@ def _resized(height: int, width: int, preprocessing: Preprocessing) -> tuple[int
     tall, wide = preprocessing.input_size
     short = min(tall, wide)
     # The same roundings as torchvision's Resize; for an input that is not square, the side
-    # that needs the larger factor decides, as in timm's ResizeKeepRatio.
+    # that needs the larger factor decides, with the roundings of timm's ResizeKeepRatio.
+    whole = int if tall == wide else round
     if height * wide <= width * tall:
         target = round(size * tall / short)
-        return target, max(wide, int(target * width / height))
+        return target, max(wide, whole(target * width / height))
     target = round(size * wide / short)
-    return max(tall, int(target * height / width)), target
+    return max(tall, whole(target * height / width)), target
 
 
 def _whole(height: int, width: int, preprocessing: Preprocessing, view: View) -> tuple[int, int]:
