@@ -152,6 +152,7 @@ _SHARED = {
         "preprocessing",
         "threshold",
         "transform_input",
+        "state",
     },
     "OverlayOptions": {"colormap", "opacity", "top_k"},
     "open_source": {
@@ -184,7 +185,7 @@ _SHARED = {
 _OTHER_FORMS = {
     "run_session": {"source"},
     "open_dataset": {"source", "labels"},
-    "serving": {"auth"},
+    "serving": {"auth", "state"},
     "EvaluationOptions": {"measures"},
 }
 
