@@ -5,7 +5,7 @@ Images are ``uint8 (H, W, 3)`` in BGR order everywhere outside ``live_gradcam.ex
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
@@ -253,6 +253,9 @@ class SourceInfo:
         path: The video file itself, from which sound can be copied; ``None`` elsewhere.
         duration_seconds: Length where known, else ``None``.
         several_files: ``True`` where frames come from more than one file.
+        open_again: Opens the container of a film that is no file once more, for its sound;
+            ``None`` where there is a ``path``, or where it can be read only once.
+        has_sound: The film has sound.
         start_seconds: Time that the file itself gives its beginning, which was subtracted from the
             frames' times; the sound of ``path`` is to be shifted by as much.
     """
@@ -268,4 +271,6 @@ class SourceInfo:
     path: Path | None = None
     duration_seconds: float | None = None
     several_files: bool = False
+    open_again: Callable[[], Any] | None = field(default=None, repr=False, compare=False)
+    has_sound: bool = False
     start_seconds: float = 0.0

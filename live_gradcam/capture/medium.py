@@ -102,6 +102,7 @@ class AddressMedium:
     def __init__(self, address: str, *, whole: bool = False) -> None:
         self._whole = whole
         self._copy: IO[bytes] | None = None
+        self._lock = threading.Lock()
         self._interrupted = threading.Event()
         self._address = address
         self.where = printable(address)
@@ -112,8 +113,7 @@ class AddressMedium:
         if self._whole:
             if self._copy is None:
                 self._copy = self._fetch()
-            self._copy.seek(0)
-            return _open(self._copy, format_name, _FILE_OPTIONS)
+            return _open(_View(self._copy, self._lock), format_name, _FILE_OPTIONS)
         seconds = (_ADDRESS_SECONDS, 2 * _ADDRESS_SECONDS)
         return _open(self._address, format_name, _ADDRESS_OPTIONS, timeout=seconds)
 
@@ -140,6 +140,40 @@ class AddressMedium:
             copy.close()
             raise
         return copy
+
+
+class _View:
+    """A file that others read as well, with a position of its own; shaped like a file for PyAV.
+
+    Args:
+        file: The file; must stay open.
+        lock: Held while any of the views reads.
+    """
+
+    def __init__(self, file: IO[bytes], lock: threading.Lock) -> None:
+        self._file = file
+        self._lock = lock
+        self._position = 0
+
+    def read(self, size: int) -> bytes:
+        """Return the next bytes."""
+        with self._lock:
+            self._file.seek(self._position)
+            data = self._file.read(size)
+        self._position += len(data)
+        return data
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Move the position."""
+        with self._lock:
+            end = self._file.seek(0, os.SEEK_END)
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: end}[whence]
+        self._position = base + offset
+        return self._position
+
+    def tell(self) -> int:
+        """Return the position."""
+        return self._position
 
 
 class BytesMedium:

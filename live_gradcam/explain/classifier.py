@@ -221,7 +221,7 @@ class Classifier:
         check_layout(layout, prefix_tokens)
         check_output(output, threshold)
         usual = Preprocessing()
-        cut = Cut(own_copy(trunk).network, own_copy(head).network)
+        cut = Cut(own_copy(trunk, is_part=True).network, own_copy(head, is_part=True).network)
         spec = NetworkSpec(
             name=name,
             network=nn.Sequential(OrderedDict(trunk=cut.trunk, head=cut.head)),

@@ -10,7 +10,7 @@ from typing import Any
 
 from live_gradcam.errors import LiveGradcamError, ModelError
 from live_gradcam.explain.classifier import Classifier
-from live_gradcam.explain.layers import Layer, list_layers
+from live_gradcam.explain.layers import list_layers
 from live_gradcam.explain.load import list_layers_by_name, load_classifier
 from live_gradcam.explain.networks.catalogue import list_models
 from live_gradcam.explain.networks.file_networks import is_onnx
@@ -19,6 +19,7 @@ from live_gradcam.explain.networks.labels import Labels
 from live_gradcam.explain.networks.recognise import CheckpointReport, describe_checkpoint
 from live_gradcam.explain.networks.torchvision_networks import weights_entries
 from live_gradcam.explain.preprocess import Preprocessing
+from live_gradcam.explain.seen_layers import Layer
 
 # Share of tensors in common from which a network is tried on a checkpoint.
 _LIKELY = 0.8

@@ -165,7 +165,7 @@ def _refer(spec: NetworkSpec, pixels: Tensor) -> Reference:
         raise
     except Exception as exc:  # what the network's own code raises, or its operations
         cause = f"its output cannot be differentiated ({str(exc).partition(chr(10))[0]})"
-        step = "Name another layer, or hand over the network in float32"
+        step = "Name another layer"
         raise ModelError("cannot explain layer", spec.layer, cause, step) from exc
 
 
