@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
-
-import typer
 
 from live_gradcam.choices import (
     DEFAULT_DEVICE,
@@ -26,7 +25,7 @@ from live_gradcam.choices import (
     View,
 )
 from live_gradcam.cli.console import Console
-from live_gradcam.cli.options import INPUT, MODEL
+from live_gradcam.cli.options import INPUT, MODEL, option
 from live_gradcam.errors import UsageError
 
 if TYPE_CHECKING:
@@ -37,189 +36,146 @@ T = TypeVar("T")
 PathT = TypeVar("PathT", str, Path)
 
 
+_network = partial(option, panel=MODEL)
+_input = partial(option, panel=INPUT)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkOptions:
     """Options that say which network, where it is explained, and what it runs on."""
 
     model: Annotated[
         str,
-        typer.Option(
-            help="A torchvision network, timm:NAME, or 'scenes' for the bundled one. See "
-            "'live-gradcam models'.",
-            rich_help_panel=MODEL,
+        _network(
+            "A torchvision network, timm:NAME, or 'scenes' for the bundled one. See "
+            "'live-gradcam models'."
         ),
     ] = DEFAULT_MODEL
     weights: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Your own checkpoint: .pth, .pt or .safetensors.",
-            rich_help_panel=MODEL,
-            show_default=False,
-        ),
+        Path | None, _network("Your own checkpoint: .pth, .pt or .safetensors.", metavar="FILE")
     ] = None
     state: Annotated[
         str | None,
-        typer.Option(
+        _network(
+            "Which weights of a checkpoint that holds several, such as model or model_ema.",
             metavar="KEY",
-            help="Which weights of a checkpoint that holds several, such as model or model_ema.",
-            rich_help_panel=MODEL,
             show_default="averaged ones, if there are any",
         ),
     ] = None
     labels: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Class names: text, one a line, or JSON.",
-            rich_help_panel=MODEL,
-            show_default=False,
-        ),
+        Path | None, _network("Class names: text, one a line, or JSON.", metavar="FILE")
     ] = None
     preprocessing: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="How pictures are prepared: Hugging Face's preprocessor_config.json, timm's "
+        _input(
+            "How pictures are prepared: Hugging Face's preprocessor_config.json, timm's "
             "config.json, or JSON of your own.",
-            rich_help_panel=INPUT,
-            show_default=False,
+            metavar="FILE",
         ),
     ] = None
     input_size: Annotated[
         str | None,
-        typer.Option(
+        _input(
+            "Size of the pictures that the network takes.",
             metavar="N|HxW",
-            help="Size of the pictures that the network takes.",
-            rich_help_panel=INPUT,
             show_default="the weights' own",
         ),
     ] = None
     resize: Annotated[
         str | None,
-        typer.Option(
-            metavar="N|HxW",
-            help="What the short side is resized to before the centre is cut out, or what the "
+        _input(
+            "What the short side is resized to before the centre is cut out, or what the "
             "whole picture is squeezed into.",
-            rich_help_panel=INPUT,
+            metavar="N|HxW",
             show_default="the weights' own",
         ),
     ] = None
     channels: Annotated[
         str | None,
-        typer.Option(
+        _input(
+            "rgb, bgr, gray, rgba, or several joined with '+', such as gray+gray.",
             metavar="NAME",
-            help="rgb, bgr, gray, rgba, or several joined with '+', such as gray+gray.",
-            rich_help_panel=INPUT,
             show_default="as the first layer takes",
         ),
     ] = None
     range: Annotated[
         str | None,
-        typer.Option(
+        _input(
+            "What black and white become; without --mean and --std that is all.",
             metavar="0..1|0..255|-1..1",
-            help="What black and white become; without --mean and --std that is all.",
-            rich_help_panel=INPUT,
             show_default="the weights' own",
         ),
     ] = None
     mean: Annotated[
         str | None,
-        typer.Option(
+        _input(
+            "Subtracted from each channel, in the unit of the range.",
             metavar="N[,N...]",
-            help="Subtracted from each channel, in the unit of the range.",
-            rich_help_panel=INPUT,
             show_default="the weights' own",
         ),
     ] = None
     std: Annotated[
         str | None,
-        typer.Option(
-            metavar="N[,N...]",
-            help="Divided by for each channel.",
-            rich_help_panel=INPUT,
-            show_default="the weights' own",
-        ),
+        _input("Divided by for each channel.", metavar="N[,N...]", show_default="the weights' own"),
     ] = None
     resample: Annotated[
         Resample,
-        typer.Option(
-            help="What resizes: torch is fast and within one grey level of PIL; pil is exactly "
-            "torchvision's transform.",
-            rich_help_panel=INPUT,
+        _input(
+            "What resizes: torch is fast and within one grey level of PIL; pil is exactly "
+            "torchvision's transform."
         ),
     ] = DEFAULT_RESAMPLE
     transform_input: Annotated[
         bool | None,
-        typer.Option(
+        _input(
+            "GoogLeNet and Inception turn the usual normalisation into their own.",
             "--transform-input/--no-transform-input",
-            help="GoogLeNet and Inception turn the usual normalisation into their own.",
-            rich_help_panel=INPUT,
             show_default="for torchvision's weights only",
         ),
     ] = None
     layer: Annotated[
         str | None,
-        typer.Option(
-            metavar="NAME|INDEX|all",
-            help="The layer to explain, or several, separated by commas. See "
+        _network(
+            "The layer to explain, or several, separated by commas. See "
             "'live-gradcam models --layers MODEL'.",
-            rich_help_panel=MODEL,
+            metavar="NAME|INDEX|all",
             show_default="the network's last one",
         ),
     ] = None
     output_name: Annotated[
         str | None,
-        typer.Option(
+        _network(
+            "Which of the network's outputs are the logits.",
             metavar="NAME|INDEX",
-            help="Which of the network's outputs are the logits.",
-            rich_help_panel=MODEL,
             show_default="found by name and shape",
         ),
     ] = None
     threshold: Annotated[
         float,
-        typer.Option(
+        _network(
+            "Probability above which a class is true, of binary and multi-label networks.",
             min=0.0,
             max=1.0,
             metavar="P",
-            help="Probability above which a class is true, of binary and multi-label networks.",
-            rich_help_panel=MODEL,
         ),
     ] = DEFAULT_THRESHOLD
-    fuse: Annotated[
-        Fuse, typer.Option(help="How maps of several layers become one.", rich_help_panel=MODEL)
-    ] = DEFAULT_FUSE
-    device: Annotated[
-        str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.", rich_help_panel=MODEL)
-    ] = DEFAULT_DEVICE
-    precision: Annotated[
-        PrecisionChoice,
-        typer.Option(help="What the network computes in.", rich_help_panel=MODEL),
-    ] = DEFAULT_PRECISION
+    fuse: Annotated[Fuse, _network("How maps of several layers become one.")] = DEFAULT_FUSE
+    device: Annotated[str, _network("auto, cpu, cuda, cuda:N or mps.")] = DEFAULT_DEVICE
+    precision: Annotated[PrecisionChoice, _network("What the network computes in.")] = (
+        DEFAULT_PRECISION
+    )
 
 
 MethodOption = Annotated[
-    str,
-    typer.Option(
-        metavar="NAME",
-        help="What makes the maps. See 'live-gradcam models --methods'.",
-        rich_help_panel=MODEL,
-    ),
+    str, _network("What makes the maps. See 'live-gradcam models --methods'.", metavar="NAME")
 ]
 CompileOption = Annotated[
     CompileChoice,
-    typer.Option(
-        help="auto compiles beside the running network, on waits for it, off never does.",
-        rich_help_panel=MODEL,
-    ),
+    _network("auto compiles beside the running network, on waits for it, off never does."),
 ]
 ViewOption = Annotated[
     View,
-    typer.Option(
-        help="What the network sees: the centre square, the squeezed frame, or the whole frame.",
-        rich_help_panel=MODEL,
-    ),
+    _network("What the network sees: the centre square, the squeezed frame, or the whole frame."),
 ]
 
 

@@ -153,6 +153,7 @@ _SHARED = {
         "state",
         "threshold",
         "transform_input",
+        "state",
     },
     "OverlayOptions": {"colormap", "opacity", "top_k"},
     "open_source": {
