@@ -46,7 +46,14 @@ if TYPE_CHECKING:
     from live_gradcam.show.open import open_sink
     from live_gradcam.show.overlay import OverlayOptions, draw
     from live_gradcam.show.sink import Sink
-    from live_gradcam.values import Explanation, Frame, Prediction, Region, SourceInfo
+    from live_gradcam.values import (
+        Explanation,
+        Frame,
+        OutputKind,
+        Prediction,
+        Region,
+        SourceInfo,
+    )
 
     __version__: str
 
@@ -73,7 +80,7 @@ _NAMES = {
     "show.open": "open_sink",
     "show.overlay": "OverlayOptions draw",
     "show.sink": "Sink",
-    "values": "Explanation Frame Prediction Region SourceInfo",
+    "values": "Explanation Frame OutputKind Prediction Region SourceInfo",
 }
 _HOMES = {name: home for home, names in _NAMES.items() for name in names.split()}
 
@@ -92,6 +99,7 @@ __all__ = [
     "LiveSource",
     "MemorySink",
     "ModelError",
+    "OutputKind",
     "OverlayOptions",
     "Painter",
     "Prediction",

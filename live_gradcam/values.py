@@ -5,11 +5,11 @@ Images are ``uint8 (H, W, 3)`` in BGR order everywhere outside ``live_gradcam.ex
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,86 @@ Evidence: TypeAlias = NDArray[np.float32]
 """``float32 (K, h, w)``, signed, neither rectified nor normalised; Grad-CAM's is in logit units."""
 
 SourceKind: TypeAlias = Literal["camera", "stream", "video", "pictures", "scene"]
+
+OutputName: TypeAlias = Literal["softmax", "sigmoid", "binary", "raw"]
+"""Relation of probabilities to logits: one class is true, each is true or not, a single logit has
+two sides, or there are no probabilities because the output is plain numbers."""
+
+SquashingName: TypeAlias = Literal["softmax", "log-softmax", "sigmoid", "log-sigmoid"]
+"""Last operation of a network that makes probabilities, or their logarithms, of logits."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutputKind:
+    """Meaning of a network's output.
+
+    Attributes:
+        name: Relation of probabilities to logits.
+        inside: The squashing that the network ends with itself, and that was cut off, so that
+            logits are logits; ``None`` where the network puts out logits.
+        threshold: Probability above which a class is true, in 0..1; of ``binary`` and ``sigmoid``.
+    """
+
+    name: OutputName = "softmax"
+    inside: SquashingName | None = None
+    threshold: float = 0.5
+
+    def __str__(self) -> str:
+        return self.name if self.inside is None else f"{self.name}, {self.inside} inside"
+
+    @property
+    def has_probabilities(self) -> bool:
+        """``True`` unless the output is plain numbers."""
+        return self.name != "raw"
+
+    @property
+    def exclusive(self) -> bool:
+        """``True`` where one class is true and the probabilities add up to 1."""
+        return self.name in ("softmax", "binary")
+
+    def probabilities(self, logits: NDArray[np.floating[Any]]) -> NDArray[np.float64] | None:
+        """Compute the probabilities of all classes.
+
+        Args:
+            logits: ``(..., classes)``; for ``binary`` the two sides, one the negative of the other.
+
+        Returns:
+            ``float64 (..., classes)`` in 0..1; ``None`` where the output is plain numbers.
+        """
+        scores = np.asarray(logits, np.float64)
+        if self.name == "raw":
+            return None
+        if self.name == "softmax":
+            powers = np.exp(scores - scores.max(-1, keepdims=True))
+            return np.asarray(powers / powers.sum(-1, keepdims=True))
+        small = np.exp(-np.abs(scores))  # never overflows
+        return np.asarray(np.where(scores >= 0, 1.0, small) / (1.0 + small))
+
+    def strengths(self, logits: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+        """Compute what says how strongly each class is predicted: its probability, or the number.
+
+        Args:
+            logits: As for `probabilities`.
+        """
+        probabilities = self.probabilities(logits)
+        return np.asarray(logits, np.float64) if probabilities is None else probabilities
+
+    def ranking(self, logits: NDArray[np.floating[Any]]) -> NDArray[np.int64]:
+        """Return the class indices of one image, best first; equal ones in their order.
+
+        Of a binary output the side that the threshold decides for is the best one.
+
+        Args:
+            logits: ``(classes,)``.
+        """
+        if self.name == "binary":
+            positive = self.strengths(logits)[1] > self.threshold
+            return np.array([1, 0] if positive else [0, 1])
+        return np.argsort(-logits, kind="stable")
+
+
+SOFTMAX = OutputKind()
+"""The usual kind: one class is true, and the network puts out its logits."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,14 +157,20 @@ class Prediction:
     Attributes:
         class_index: Index in the network's output.
         label: Human-readable name.
-        logit: Score before the softmax.
-        probability: Softmax over all classes, in 0..1.
+        logit: Score before any squashing; the number itself where the output is ``raw``.
+        probability: In 0..1, as the network means it, see `OutputKind`; ``None`` where the output
+            is plain numbers.
     """
 
     class_index: int
     label: str
     logit: float
-    probability: float
+    probability: float | None
+
+    @property
+    def strength(self) -> float:
+        """The probability; the number itself where the output is plain numbers."""
+        return self.logit if self.probability is None else self.probability
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,6 +194,7 @@ class Explanation:
         finite: ``False`` where the network's output was not finite even in float32; the maps are
             then all zero ("no evidence").
         timings_ms: Duration of each stage in milliseconds.
+        output: Meaning of the network's output, and so of the predictions' numbers.
     """
 
     predictions: tuple[Prediction, ...]
@@ -121,6 +208,7 @@ class Explanation:
     completeness_residual: float | None = None
     finite: bool = True
     timings_ms: Mapping[str, float] = field(default_factory=dict)
+    output: OutputKind = SOFTMAX
 
     def __post_init__(self) -> None:
         if self.evidence.ndim != 3 or len(self.explained) != self.evidence.shape[0]:
@@ -165,6 +253,9 @@ class SourceInfo:
         path: The video file itself, from which sound can be copied; ``None`` elsewhere.
         duration_seconds: Length where known, else ``None``.
         several_files: ``True`` where frames come from more than one file.
+        open_again: Opens the container of a film that is no file once more, for its sound;
+            ``None`` where there is a ``path``, or where it can be read only once.
+        has_sound: The film has sound.
         start_seconds: Time that the file itself gives its beginning, which was subtracted from the
             frames' times; the sound of ``path`` is to be shifted by as much.
     """
@@ -180,4 +271,6 @@ class SourceInfo:
     path: Path | None = None
     duration_seconds: float | None = None
     several_files: bool = False
+    open_again: Callable[[], Any] | None = field(default=None, repr=False, compare=False)
+    has_sound: bool = False
     start_seconds: float = 0.0

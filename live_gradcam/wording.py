@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+_MINUS = "\N{MINUS SIGN}"
 _SPACE = "\N{NO-BREAK SPACE}"
 # Sums of shares in float32 miss 0 and 1 by no more.
 _ROUNDING = 1e-6
@@ -28,6 +29,23 @@ def percent(share: float, *, in_words: bool = False) -> str:
     else:
         text = f"{abs(share) * 100:.0f} %"
     return f"{text[:-2]}{_SPACE}%" if in_words else text
+
+
+def number(value: float) -> str:
+    """Format a number that is no share for people, in about four digits, e.g. ``12.5``."""
+    text = f"{value:.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.4g}"
+    return f"{_MINUS}{text[1:]}" if text.startswith("-") else text
+
+
+def strength(value: float, *, is_share: bool, in_words: bool = False) -> str:
+    """Format how strongly a class is predicted: a probability in percent, or a plain number.
+
+    Args:
+        value: The probability, or the number.
+        is_share: ``True`` for a probability.
+        in_words: As for `percent`.
+    """
+    return percent(value, in_words=in_words) if is_share else number(value)
 
 
 def did_you_mean(text: str, known: Iterable[str], *, prefix: str = "") -> str:

@@ -27,6 +27,7 @@ from pathlib import Path
 import numpy as np
 
 from live_gradcam.native import av, cv2
+from live_gradcam.show.animation import ANIMATIONS, AnimationSink
 from live_gradcam.show.recorder import VideoSink
 from live_gradcam.show.sound_track import codec_name
 from live_gradcam.values import Explanation, Frame, Region, SourceInfo
@@ -249,6 +250,14 @@ def browser_faults(page: object, output: Path, *, seconds: float | None) -> Iter
         yield f"Chromium: {said}"
 
 
+def _write_animation(output: Path) -> None:
+    info = SourceInfo("scene", "scene", False, 160, 120, fps=10.0)
+    with AnimationSink(output, info) as sink:
+        for index in range(10):
+            image = np.full((120, 160, 3), 25 * index, np.uint8)
+            sink.write(Frame(image, index, index / 10), image, _NOTHING)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Try all pairs, print a line for each that is wrong and the number of those that are right."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -272,6 +281,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 right += not found
                 said = "; ".join(found) or "right"
                 sys.stdout.write(f"{kind} -> {suffix}: {said}  [{' '.join(sink.notes)}]\n")
+        for suffix in ANIMATIONS if page is not None else ():
+            output = folder / f"animation{suffix}"
+            _write_animation(output)
+            found = list(browser_faults(page, output, seconds=None))
+            total += 1
+            right += not found
+            sys.stdout.write(f"-> {suffix}: {'; '.join(found) or 'right'}\n")
     sys.stdout.write(f"{right} of {total} right\n")
     return 0 if right == total else 1
 

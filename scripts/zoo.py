@@ -114,8 +114,8 @@ def explain_once(spec: NetworkSpec) -> str:
         ArithmeticError: Its maps are empty or not finite.
     """
     classifier = build_classifier(spec)
-    generator = torch.Generator().manual_seed(1)
-    pixels = torch.randn(1, 3, *spec.preprocessing.input_size, generator=generator)
+    shape = (1, len(spec.preprocessing.planes), *spec.preprocessing.input_size)
+    pixels = torch.randn(shape, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         expected = spec.network(pixels)
     activations = classifier.trunk(pixels)

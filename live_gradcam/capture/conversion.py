@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, cast
 
@@ -18,6 +17,8 @@ from live_gradcam.values import Image
 # Numbers of ISO/IEC 23091-2 (matrix) and of FFmpeg's AVColorRange.
 _BT601_OR_UNSAID = frozenset([2, 5, 6])
 _LIMITED_OR_UNSAID = frozenset([0, 1])
+# Those that `reformat`, which is the fastest, converts as the ffmpeg command line does.
+_EIGHT_BITS = frozenset(["yuv420p", "yuvj420p", "yuv422p", "yuvj422p"])
 # x' = a x + c y, y' = b x + d y (ISO/IEC 14496-12, 8.3.2), as (a, b, c, d).
 _ORIENTATIONS = {
     (1, 0, 0, 1): 1,
@@ -72,10 +73,9 @@ class FrameConverter:
         if same_size and _is_plain(frame):
             planes = frame.to_ndarray()
             return np.asarray(cv2.cvtColor(planes, cv2.COLOR_YUV2BGR_I420), np.uint8)
-        shape = _shape_of(frame.format.name)
-        if shape.alpha:
+        if _has_alpha(frame.format.name):
             return over_white(np.asarray(self._scaler.convert(frame, "bgra", width), np.uint8))
-        if same_size and shape.eight_bits:
+        if same_size and frame.format.name in _EIGHT_BITS:
             return np.ascontiguousarray(frame.to_ndarray(format="bgr24", threads=1), np.uint8)
         # What comes out as BGR directly is up to 5 levels off in swscale's faster code.
         rgb = self._scaler.convert(frame, "rgb24", width)
@@ -91,15 +91,8 @@ def _is_plain(frame: av.VideoFrame) -> bool:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Shape:
-    alpha: bool
-    eight_bits: bool
-
-
 @lru_cache(maxsize=64)
-def _shape_of(format_name: str) -> _Shape:
-    components = av.VideoFormat(format_name).components
+def _has_alpha(format_name: str) -> bool:
     # A palette has four components a colour, but one a pixel.
-    alpha = format_name == "pal8" or any(component.is_alpha for component in components)
-    return _Shape(alpha, all(component.bits <= 8 for component in components))
+    components = av.VideoFormat(format_name).components
+    return format_name == "pal8" or any(component.is_alpha for component in components)

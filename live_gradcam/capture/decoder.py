@@ -76,6 +76,11 @@ class Decoder:
         return base if base is not None and base > 0 else Fraction(1, 90_000)
 
     @property
+    def has_sound(self) -> bool:
+        """True if the film has sound."""
+        return bool(self._container.streams.audio)
+
+    @property
     def known_rate(self) -> Fraction | None:
         """Nominal frames per second, where the file says something sensible."""
         for rate in (self.stream.average_rate, self.stream.guessed_rate):

@@ -14,6 +14,7 @@ from typing import IO, Any, Protocol
 from urllib.parse import urlsplit
 
 from live_gradcam.capture.address import ask
+from live_gradcam.capture.credentials import printable
 from live_gradcam.images.pixels import MAX_PIXELS
 from live_gradcam.images.sniff import Sniffed, needs_seeking, sniff_bytes
 from live_gradcam.native import av
@@ -101,19 +102,18 @@ class AddressMedium:
     def __init__(self, address: str, *, whole: bool = False) -> None:
         self._whole = whole
         self._copy: IO[bytes] | None = None
+        self._lock = threading.Lock()
         self._interrupted = threading.Event()
-        parts = urlsplit(address)
         self._address = address
-        self.where = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-        self.name = parts.path.rpartition("/")[2] or self.where
+        self.where = printable(address)
+        self.name = urlsplit(self.where).path.rpartition("/")[2] or self.where
 
     def open(self, format_name: str) -> av.container.InputContainer:
         """Connect and open the film with one demuxer."""
         if self._whole:
             if self._copy is None:
                 self._copy = self._fetch()
-            self._copy.seek(0)
-            return _open(self._copy, format_name, _FILE_OPTIONS)
+            return _open(_View(self._copy, self._lock), format_name, _FILE_OPTIONS)
         seconds = (_ADDRESS_SECONDS, 2 * _ADDRESS_SECONDS)
         return _open(self._address, format_name, _ADDRESS_OPTIONS, timeout=seconds)
 
@@ -140,6 +140,40 @@ class AddressMedium:
             copy.close()
             raise
         return copy
+
+
+class _View:
+    """A file that others read as well, with a position of its own; shaped like a file for PyAV.
+
+    Args:
+        file: The file; must stay open.
+        lock: Held while any of the views reads.
+    """
+
+    def __init__(self, file: IO[bytes], lock: threading.Lock) -> None:
+        self._file = file
+        self._lock = lock
+        self._position = 0
+
+    def read(self, size: int) -> bytes:
+        """Return the next bytes."""
+        with self._lock:
+            self._file.seek(self._position)
+            data = self._file.read(size)
+        self._position += len(data)
+        return data
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Move the position."""
+        with self._lock:
+            end = self._file.seek(0, os.SEEK_END)
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: end}[whence]
+        self._position = base + offset
+        return self._position
+
+    def tell(self) -> int:
+        """Return the position."""
+        return self._position
 
 
 class BytesMedium:

@@ -14,6 +14,7 @@ from urllib.parse import unquote
 from live_gradcam.capture.address import find_web_film
 from live_gradcam.capture.animation import AnimationSource
 from live_gradcam.capture.camera import CameraSource, find_camera
+from live_gradcam.capture.credentials import parse_address, printable, scheme_of
 from live_gradcam.capture.images import ImagesSource, is_image_file, natural_key
 from live_gradcam.capture.medium import AddressMedium, Medium
 from live_gradcam.capture.pattern import is_numbered, numbered_files
@@ -31,7 +32,6 @@ from live_gradcam.errors import SourceError
 from live_gradcam.images.animated import is_animated
 from live_gradcam.images.sniff import Sniffed, cannot_open, sniff
 
-_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 _FILE_ADDRESS = re.compile(r"file://(localhost)?(?=/)", re.IGNORECASE)
 _SCENE = re.compile(r"scene(?::(\d+))?")
 _VIDEO_DEVICE = re.compile(r"/dev/video\d+$")
@@ -113,7 +113,7 @@ def open_source(
             return _open_scene(int(scene[1]) if scene[1] else seed, options)
         if text == STANDARD_INPUT:
             return _open_standard_input(options)
-        if (scheme := _scheme(text)) is not None:
+        if (scheme := scheme_of(text)) is not None:
             return _open_address(text, scheme, options)
     return _open_path(_as_path_text(str(spec)), options)
 
@@ -129,7 +129,7 @@ def source_files(spec: str | int | Path) -> tuple[Path, ...]:
         or not text
         or text.isdecimal()
         or _SCENE.fullmatch(text)
-        or _scheme(text) is not None
+        or scheme_of(text) is not None
     ):
         return ()
     if text == STANDARD_INPUT and not isinstance(spec, Path):
@@ -160,7 +160,7 @@ def require_source(spec: str | int | Path) -> None:
         return
     if text == STANDARD_INPUT or is_numbered(text):
         return
-    if source_files(spec) or _scheme(text) is not None or glob.has_magic(text):
+    if source_files(spec) or scheme_of(text) is not None or glob.has_magic(text):
         return
     path = Path(_as_path_text(str(spec))).expanduser()
     try:
@@ -186,13 +186,6 @@ class _SourceOptions:
     keep_timestamps: bool
     seed: int
     on_notice: Callable[[str], None] | None
-
-
-def _scheme(text: str) -> str | None:
-    """Return the scheme of an address, in small letters; ``None`` for paths and ``file://``."""
-    found = _ADDRESS.match(text)
-    scheme = found[1].lower() if found else None
-    return None if scheme == "file" else scheme
 
 
 def _as_path_text(text: str) -> str:
@@ -248,7 +241,7 @@ def _open_missing(text: str, options: _SourceOptions, missing: FileNotFoundError
 
 
 def _missing(text: str) -> SourceError:
-    return SourceError("cannot open source", text, "there is no such file", _FORMS)
+    return SourceError("cannot open source", printable(text), "there is no such file", _FORMS)
 
 
 def _open_numbered(text: str, options: _SourceOptions) -> Source:
@@ -370,10 +363,11 @@ def _open_address(address: str, scheme: str, options: _SourceOptions) -> Source:
     if scheme not in SCHEMES:
         raise SourceError(
             "cannot open source",
-            address,
+            printable(address),
             f"{scheme}:// addresses are not supported",
             f"Use one of {', '.join(sorted(SCHEMES))}",
         )
+    address = parse_address(address).url
     if (film := find_web_film(address)) is not None:
         return _open_film(AddressMedium(address, whole=film.whole), film.kind, options)
     return StreamSource(

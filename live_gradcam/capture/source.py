@@ -43,7 +43,7 @@ class Source(Closeable, ABC):
             SourceError: The source broke; frames that were yielded before are good.
         """
 
-    def interrupt(self) -> None:  # noqa: B027 - most sources never wait
+    def interrupt(self) -> None:
         """End a wait for data that may never come, from any thread; the iteration then ends."""
 
     @abstractmethod

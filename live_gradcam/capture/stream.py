@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from live_gradcam.capture.conversion import FrameConverter, orientation_of
+from live_gradcam.capture.credentials import parse_address, printable
 from live_gradcam.capture.live import ConnectionLost, LivePolicy, LiveReader
 from live_gradcam.capture.probe import make_probe
 from live_gradcam.images.geometry import square_width
@@ -72,7 +73,8 @@ class StreamSource(LiveReader):
     an outage.
 
     Args:
-        address: With one of the `SCHEMES`; a password in it appears in no message.
+        address: With one of the `SCHEMES`; a password in it appears in no message, and need not
+            be encoded.
         max_outage_seconds: Give up after an outage of that length; ``None`` never gives up.
         timeout_seconds: Silence, while connecting or between images, that counts as a loss.
         on_notice: Told each note when it arises.
@@ -92,9 +94,10 @@ class StreamSource(LiveReader):
         wait: Callable[[float], object] | None = None,
         random: Random | None = None,
     ) -> None:
+        address = parse_address(address).url
         first = _FIRST_IMAGE_SECONDS if max_outage_seconds is None else max_outage_seconds
         super().__init__(
-            name=public_address(address),
+            name=printable(address),
             kind="stream",
             connect=lambda: _StreamConnection(address, timeout_seconds, clock),
             policy=LivePolicy(
@@ -110,12 +113,6 @@ class StreamSource(LiveReader):
             wait=wait,
             random=random,
         )
-
-
-def public_address(address: str) -> str:
-    """Return an address without the user, the password and the query, fit for a screen."""
-    parts = urlsplit(address)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 class _StreamConnection:

@@ -268,6 +268,7 @@ class VideoSource(Source):
     def _describe(self, first: Frame) -> SourceInfo:
         height, width = first.image.shape[:2]
         rate = self._decoder.known_rate
+        again = self._medium.path is None and self._medium.repeatable
         return SourceInfo(
             name=self._medium.name,
             kind="video",
@@ -278,9 +279,14 @@ class VideoSource(Source):
             frame_count=None if self._loop else self._decoder.frame_count,
             time_base=self._decoder.time_base,
             path=self._medium.path,
+            open_again=self._open_again if again else None,
+            has_sound=self._decoder.has_sound,
             duration_seconds=None if self._loop else self._decoder.duration_seconds,
             start_seconds=first.start_seconds,
         )
+
+    def _open_again(self) -> av.container.InputContainer:
+        return self._medium.open(self._format)
 
     def _note(self, kind: str, sentence: str) -> None:
         """Note something once, however often it happens."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -21,7 +21,13 @@ from live_gradcam.choices import (
     DEFAULT_VIEW,
 )
 from live_gradcam.cli.console import Console, ProgressLine
-from live_gradcam.cli.network import NetworkOptions, ViewOption, open_classifier, warn_of_forwards
+from live_gradcam.cli.network import (
+    NetworkOptions,
+    ViewOption,
+    open_classifier,
+    split_meaning,
+    warn_of_forwards,
+)
 from live_gradcam.cli.options import Overwrite, option
 from live_gradcam.errors import UsageError
 
@@ -59,7 +65,8 @@ class EvaluateArguments:
         tuple[Path, ...],
         option(
             "Where results go; may be repeated: .html a report, .json everything, .csv a row "
-            "for each picture and method.",
+            "for each picture and method. The words softmax, sigmoid, probabilities and raw say "
+            "what the network's output means.",
             *("--output", "-o"),
             metavar="OUTPUT",
         ),
@@ -129,6 +136,8 @@ def evaluate_command(arguments: EvaluateArguments, console: Console) -> None:
     from live_gradcam.evaluate.options import EvaluationOptions, parse_measures
     from live_gradcam.evaluate.outputs import check_outputs
 
+    meaning, files = split_meaning(arguments.outputs)
+    arguments = replace(arguments, outputs=files)
     if console.quiet and not arguments.outputs:
         raise UsageError("nothing to do", "--quiet", "no output is given", "Add -o OUTPUT")
     measures = parse_measures(arguments.measures)
@@ -159,7 +168,7 @@ def evaluate_command(arguments: EvaluateArguments, console: Console) -> None:
     )
     for name in options.methods:
         require_method(name)
-    classifier = open_classifier(network, console)
+    classifier = open_classifier(network, console, output=meaning)
     warn_of_forwards(options.methods, classifier, console)
     source, scenes, seed = arguments.source, arguments.scenes, arguments.seed
     dataset = open_dataset(source, classifier.labels, boxes=boxes, scenes=scenes, seed=seed)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from live_gradcam import lifecycle
 from live_gradcam.cli.console import Console
@@ -21,20 +21,21 @@ def run_command_line(arguments: Sequence[str]) -> int:
         The exit code; errors are already printed, in one line on stderr.
     """
     debug = "--debug" in arguments
-    _set_up_logging(debug=debug)
+    hide = _secret_hider(arguments)
+    _set_up_logging(hide, debug=debug)
     console = Console()
     try:
         code = make_parser(COMMANDS)(
             list(arguments), prog_name="live-gradcam", standalone_mode=False
         )
     except LiveGradcamError as error:
-        return _fail(console, str(error), error.exit_code, debug=debug)
+        return _fail(console, hide, str(error), error.exit_code, debug=debug)
     except lifecycle.Interrupted:
         raise
     except (BrokenPipeError, SystemExit) as leaving:
         # Whoever read our output has enough of it; typer turns that into an exit of its own.
         if isinstance(leaving, SystemExit) and not isinstance(leaving.__context__, OSError):
-            return _fail(console, describe_bug(leaving), ExitCode.BUG, debug=debug)
+            return _fail(console, hide, describe_bug(leaving), ExitCode.BUG, debug=debug)
         return ExitCode.OK
     except Exception as error:  # the last line of defence
         interrupted = lifecycle.interrupted_code()
@@ -45,32 +46,56 @@ def run_command_line(arguments: Sequence[str]) -> int:
             text = " ".join(str(message()).split())
             text = text if text.endswith((".", "?")) else f"{text}."
             text = f"usage: {text} See 'live-gradcam --help'."
-            return _fail(console, text, ExitCode.USAGE, debug=debug)
-        return _fail(console, describe_bug(error), ExitCode.BUG, debug=debug)
+            return _fail(console, hide, text, ExitCode.USAGE, debug=debug)
+        return _fail(console, hide, describe_bug(error), ExitCode.BUG, debug=debug)
     return code if isinstance(code, int) else ExitCode.OK
 
 
-class _OneLine(logging.Formatter):
-    """A message without its traceback."""
+class _Discreet(logging.Formatter):
+    """A message without passwords.
+
+    Args:
+        hide: Takes them out of a text.
+        whole: Tracebacks are kept, and lines stay lines.
+    """
+
+    def __init__(self, hide: Callable[[str], str], *, whole: bool) -> None:
+        super().__init__("%(levelname)s %(name)s: %(message)s")
+        self._hide = hide
+        self._whole = whole
 
     def format(self, record: logging.LogRecord) -> str:
-        return " ".join(f"{record.levelname} {record.name}: {record.getMessage()}".split())
+        if self._whole:
+            return self._hide(super().format(record))
+        text = f"{record.levelname} {record.name}: {record.getMessage()}"
+        return self._hide(" ".join(text.split()))
 
 
-def _set_up_logging(*, debug: bool) -> None:
+def _secret_hider(arguments: Sequence[str]) -> Callable[[str], str]:
+    """Return a function that takes the passwords of typed addresses out of a text."""
+    suspects = [each for each in arguments if ":" in each or "@" in each]
+    if not suspects:
+        return str
+    from live_gradcam.capture.credentials import hide_secrets
+
+    return lambda text: hide_secrets(text, suspects)
+
+
+def _set_up_logging(hide: Callable[[str], str], *, debug: bool) -> None:
     handler = logging.StreamHandler()
-    plain = logging.Formatter("%(levelname)s %(name)s: %(message)s")
-    handler.setFormatter(plain if debug else _OneLine())
+    handler.setFormatter(_Discreet(hide, whole=debug))
     logging.basicConfig(level=logging.DEBUG if debug else logging.ERROR, handlers=[handler])
     logging.captureWarnings(capture=True)
     # A message that cannot be written is no reason for a traceback either.
     logging.raiseExceptions = debug
 
 
-def _fail(console: Console, text: str, code: ExitCode, *, debug: bool) -> int:
+def _fail(
+    console: Console, hide: Callable[[str], str], text: str, code: ExitCode, *, debug: bool
+) -> int:
     if debug:
         import traceback
 
-        console.error(traceback.format_exc().rstrip())
-    console.error(f"error: {text}")
+        console.error(hide(traceback.format_exc().rstrip()))
+    console.error(f"error: {hide(text)}")
     return code

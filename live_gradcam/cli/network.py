@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -13,22 +13,28 @@ from live_gradcam.choices import (
     DEFAULT_DEVICE,
     DEFAULT_FUSE,
     DEFAULT_MODEL,
+    DEFAULT_OUTPUT,
     DEFAULT_PRECISION,
     DEFAULT_RESAMPLE,
+    DEFAULT_THRESHOLD,
+    OUTPUT_CHOICES,
     CompileChoice,
     Fuse,
+    OutputChoice,
     PrecisionChoice,
     Resample,
     View,
 )
 from live_gradcam.cli.console import Console
 from live_gradcam.cli.options import INPUT, MODEL
+from live_gradcam.errors import UsageError
 
 if TYPE_CHECKING:
     from live_gradcam.explain.classifier import Classifier
     from live_gradcam.explain.preprocess_changes import PreprocessingChanges
 
 T = TypeVar("T")
+PathT = TypeVar("PathT", str, Path)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +56,15 @@ class NetworkOptions:
             help="Your own checkpoint: .pth, .pt or .safetensors.",
             rich_help_panel=MODEL,
             show_default=False,
+        ),
+    ] = None
+    state: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KEY",
+            help="Which weights of a checkpoint that holds several, such as model or model_ema.",
+            rich_help_panel=MODEL,
+            show_default="averaged ones, if there are any",
         ),
     ] = None
     labels: Annotated[
@@ -153,6 +168,25 @@ class NetworkOptions:
             show_default="the network's last one",
         ),
     ] = None
+    output_name: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|INDEX",
+            help="Which of the network's outputs are the logits.",
+            rich_help_panel=MODEL,
+            show_default="found by name and shape",
+        ),
+    ] = None
+    threshold: Annotated[
+        float,
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            metavar="P",
+            help="Probability above which a class is true, of binary and multi-label networks.",
+            rich_help_panel=MODEL,
+        ),
+    ] = DEFAULT_THRESHOLD
     fuse: Annotated[
         Fuse, typer.Option(help="How maps of several layers become one.", rich_help_panel=MODEL)
     ] = DEFAULT_FUSE
@@ -189,8 +223,37 @@ ViewOption = Annotated[
 ]
 
 
-def open_classifier(options: NetworkOptions, console: Console) -> Classifier:
+def split_meaning(outputs: Sequence[PathT]) -> tuple[OutputChoice, tuple[PathT, ...]]:
+    """Tell the words that say what a network's output means from the files that are written.
+
+    A file or folder of such a name is written with its folder, ``./softmax``.
+
+    Args:
+        outputs: What was typed after ``--output``.
+
+    Returns:
+        The meaning, ``auto`` if none was typed, and the files.
+
+    Raises:
+        UsageError: There are two meanings.
+    """
+    meanings = [each for each in OUTPUT_CHOICES if each in map(str, outputs)]
+    if len(meanings) > 1:
+        step = f"Choose one of {', '.join(OUTPUT_CHOICES)}"
+        raise UsageError("the network's output has two meanings", " and ".join(meanings), "", step)
+    files = tuple(each for each in outputs if str(each) not in OUTPUT_CHOICES)
+    return (meanings[0] if meanings else DEFAULT_OUTPUT), files
+
+
+def open_classifier(
+    options: NetworkOptions, console: Console, *, output: OutputChoice = DEFAULT_OUTPUT
+) -> Classifier:
     """Load the network that is meant; notices about it go to the console.
+
+    Args:
+        options: Say which.
+        console: Takes the notices.
+        output: Meaning of its output.
 
     Raises:
         ModelError: It, its weights or its labels cannot be used, or it has no such layer.
@@ -204,6 +267,10 @@ def open_classifier(options: NetworkOptions, console: Console) -> Classifier:
         labels=options.labels,
         layer=options.layer,
         fuse=options.fuse,
+        state=options.state,
+        output=output,
+        output_name=options.output_name,
+        threshold=options.threshold,
         preprocessing=_preprocessing(options),
         transform_input=options.transform_input,
         on_notice=console.note,

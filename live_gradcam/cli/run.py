@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from live_gradcam import lifecycle
 from live_gradcam.choices import DEFAULT_METHOD
 from live_gradcam.cli.console import Console
+from live_gradcam.cli.network import split_meaning
 from live_gradcam.cli.run_arguments import RunArguments
 from live_gradcam.cli.run_several import run_several
 from live_gradcam.cli.run_steps import (
@@ -41,7 +43,9 @@ def run_command(arguments: RunArguments, console: Console) -> None:
     """
     from live_gradcam.timing import StepProgress
 
-    run = Run(arguments, console, _check_arguments(arguments), StepProgress())
+    meaning, files = split_meaning(arguments.outputs)
+    arguments = replace(arguments, outputs=files)
+    run = Run(arguments, console, _check_arguments(arguments), StepProgress(), meaning)
     if len(arguments.sources) == 1:
         from live_gradcam.capture.open import require_source
 

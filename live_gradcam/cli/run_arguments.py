@@ -17,7 +17,7 @@ from live_gradcam.choices import (
     ColormapName,
 )
 from live_gradcam.cli.network import CompileOption, MethodOption, NetworkOptions, ViewOption
-from live_gradcam.cli.options import MODEL, Outputs, Overwrite, Window
+from live_gradcam.cli.options import MODEL, Outputs, Overwrite, Window, option
 
 _PICTURE = "The picture"
 _CAPTURE = "Frames"
@@ -43,124 +43,86 @@ class RunArguments:
     compile: CompileOption = DEFAULT_COMPILE
     class_name: Annotated[
         str | None,
-        typer.Option(
+        option(
+            "Explain this class.",
             "--class",
+            panel=MODEL,
             metavar="NAME|INDEX",
-            help="Explain this class.",
-            rich_help_panel=MODEL,
             show_default="the top one",
         ),
     ] = None
     view: ViewOption = DEFAULT_VIEW
-    top_k: Annotated[
-        int, typer.Option(min=1, help="How many labels to show.", rich_help_panel=_PICTURE)
-    ] = DEFAULT_TOP_K
+    top_k: Annotated[int, option("How many labels to show.", panel=_PICTURE, min=1)] = DEFAULT_TOP_K
     colormap: Annotated[
-        ColormapName,
-        typer.Option(metavar="NAME", help="Colours of the heatmap.", rich_help_panel=_PICTURE),
+        ColormapName, option("Colours of the heatmap.", panel=_PICTURE, metavar="NAME")
     ] = DEFAULT_COLORMAP
-    opacity: Annotated[
-        float,
-        typer.Option(min=0.0, max=1.0, help="Opacity of full heat.", rich_help_panel=_PICTURE),
-    ] = DEFAULT_OPACITY
-    mirror: Annotated[
-        bool, typer.Option("--mirror", help="Flip left and right.", rich_help_panel=_PICTURE)
-    ] = False
+    opacity: Annotated[float, option("Opacity of full heat.", panel=_PICTURE, min=0.0, max=1.0)] = (
+        DEFAULT_OPACITY
+    )
+    mirror: Annotated[bool, option("Flip left and right.", panel=_PICTURE)] = False
     smooth: Annotated[
-        bool,
-        typer.Option(
-            "--no-smooth",
-            help="No smoothing of heat and labels in time.",
-            rich_help_panel=_PICTURE,
-        ),
+        bool, option("No smoothing of heat and labels in time.", "--no-smooth", panel=_PICTURE)
     ] = True
     show_rate: Annotated[
         bool,
-        typer.Option(
-            "--no-fps",
-            help="No rate in the picture: the same on every machine.",
-            rich_help_panel=_PICTURE,
-        ),
+        option("No rate in the picture: the same on every machine.", "--no-fps", panel=_PICTURE),
     ] = True
-    width: Annotated[
-        int | None,
-        typer.Option(min=1, help="Width asked of a camera.", rich_help_panel=_CAPTURE),
-    ] = None
-    height: Annotated[
-        int | None,
-        typer.Option(min=1, help="Height asked of a camera.", rich_help_panel=_CAPTURE),
-    ] = None
+    width: Annotated[int | None, option("Width asked of a camera.", panel=_CAPTURE, min=1)] = None
+    height: Annotated[int | None, option("Height asked of a camera.", panel=_CAPTURE, min=1)] = None
     fps: Annotated[
-        float | None,
-        typer.Option(min=0.1, max=1000, help="Rate asked of a camera.", rich_help_panel=_CAPTURE),
+        float | None, option("Rate asked of a camera.", panel=_CAPTURE, min=0.1, max=1000)
     ] = None
     seconds_per_picture: Annotated[
         float | None,
-        typer.Option(
+        option(
+            "How long each picture lasts in a film.",
+            panel=_CAPTURE,
             min=0.01,
             max=86400,
-            help="How long each picture lasts in a film.",
-            rich_help_panel=_CAPTURE,
             show_default="1",
         ),
     ] = None
     stream: Annotated[
         int | None,
-        typer.Option(
+        option(
+            "Number of the video stream in the file, as ffprobe counts.",
+            panel=_CAPTURE,
             min=0,
-            help="Number of the video stream in the file, as ffprobe counts.",
-            rich_help_panel=_CAPTURE,
             show_default="the default one",
         ),
     ] = None
     keep_timestamps: Annotated[
-        bool,
-        typer.Option(
-            "--keep-timestamps",
-            help="Times as the film has them, instead of from 0 on.",
-            rich_help_panel=_CAPTURE,
-        ),
+        bool, option("Times as the film has them, instead of from 0 on.", panel=_CAPTURE)
     ] = False
     max_frames: Annotated[
-        int | None,
-        typer.Option(min=1, help="Stop after so many frames.", rich_help_panel=_CAPTURE),
+        int | None, option("Stop after so many frames.", panel=_CAPTURE, min=1)
     ] = None
-    loop: Annotated[
-        bool, typer.Option("--loop", help="Begin again at the end.", rich_help_panel=_CAPTURE)
-    ] = False
+    loop: Annotated[bool, option("Begin again at the end.", panel=_CAPTURE)] = False
     max_outage_seconds: Annotated[
         float | None,
-        typer.Option(
+        option(
+            "Give up on a stream or camera that is away for longer.",
             "--max-outage",
+            panel=_CAPTURE,
             min=0.0,
             metavar="SECONDS",
-            help="Give up on a stream or camera that is away for longer.",
-            rich_help_panel=_CAPTURE,
             show_default="never",
         ),
     ] = None
     strict: Annotated[
-        bool,
-        typer.Option(
-            "--strict",
-            help="A frame, picture or source that cannot be read is an error.",
-            rich_help_panel=_CAPTURE,
-        ),
+        bool, option("A frame, picture or source that cannot be read is an error.", panel=_CAPTURE)
     ] = False
     overwrite: Overwrite = False
     kiosk: Annotated[
         bool,
-        typer.Option(
-            "--kiosk",
-            help="Full screen without a quit key: only Ctrl-C or Alt-F4 end it. The source is "
+        option(
+            "Full screen without a quit key: only Ctrl-C or Alt-F4 end it. The source is "
             "opened again for ever.",
-            rich_help_panel=_PICTURE,
+            panel=_PICTURE,
         ),
     ] = False
     window: Window = True
-    verbose: Annotated[
-        bool, typer.Option("--verbose", help="Say how long each stage took, for films.")
-    ] = False
+    verbose: Annotated[bool, option("Say how long each stage took, for films.")] = False
 
     @property
     def in_window(self) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from live_gradcam import lifecycle
+from live_gradcam.choices import OutputChoice
 from live_gradcam.cli.console import Console
 from live_gradcam.cli.network import open_classifier, warn_of_forwards
 from live_gradcam.cli.run_arguments import RunArguments
@@ -33,6 +34,7 @@ class Run:
     console: Console
     overlay: OverlayOptions
     forwards: StepProgress
+    meaning: OutputChoice
 
 
 def is_live(source: Source) -> bool:
@@ -166,7 +168,7 @@ def open_explainer(run: Run) -> Explainer:
     from live_gradcam.explain.explainer import Explainer
 
     arguments, console = run.arguments, run.console
-    classifier = open_classifier(arguments.network, console)
+    classifier = open_classifier(arguments.network, console, output=run.meaning)
     warn_of_forwards([arguments.method], classifier, console)
 
     def on_forwards(done: int, total: int) -> None:

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated
 
 from live_gradcam import lifecycle
-from live_gradcam.choices import DEFAULT_COMPILE, DEFAULT_METHOD
+from live_gradcam.choices import DEFAULT_COMPILE, DEFAULT_METHOD, DEFAULT_OUTPUT, OutputChoice
 from live_gradcam.cli.console import Console
 from live_gradcam.cli.network import CompileOption, MethodOption, NetworkOptions, open_classifier
-from live_gradcam.cli.options import option
+from live_gradcam.cli.options import MODEL, option
 from live_gradcam.errors import UsageError
 
 if TYPE_CHECKING:
@@ -44,6 +44,10 @@ class WebArguments:
     ] = None
     share: Annotated[bool, option("A public address through Gradio; needs --auth.")] = False
     network: NetworkOptions = field(default_factory=NetworkOptions)
+    output: Annotated[
+        OutputChoice,
+        option("What the network's output means.", "--output", "-o", panel=MODEL),
+    ] = DEFAULT_OUTPUT
     method: MethodOption = DEFAULT_METHOD
     compile: CompileOption = DEFAULT_COMPILE
     open_browser: Annotated[bool, option("Open the page in the browser.", "--open/--no-open")] = (
@@ -68,7 +72,7 @@ def web_command(arguments: WebArguments, console: Console) -> None:
     from live_gradcam.explain.methods import require_method  # loads torch
 
     require_method(arguments.method)
-    classifier = open_classifier(arguments.network, console)
+    classifier = open_classifier(arguments.network, console, output=arguments.output)
     with _explainer(arguments, classifier, console) as explainer:
         _serve(arguments, console, classifier, explainer, auth)
 

@@ -19,7 +19,7 @@ from live_gradcam.images.geometry import scale_explanation
 from live_gradcam.native import cv2
 from live_gradcam.show.overlay import OverlayOptions, draw
 from live_gradcam.values import Explanation, Image
-from live_gradcam.wording import percent
+from live_gradcam.wording import percent, strength
 
 PER_SIDE = 2
 """Number of the worst and of the best images of each class that are shown."""
@@ -133,7 +133,9 @@ def make_gallery(
                     explanation = explain_sample(explainer, sample, options.view)
                     heatmaps[method] = _data_uri(render_heatmap(sample, explanation))
                     used += len(heatmaps[method])
-                caption = _caption(image, options.methods[0])
+                caption = _caption(
+                    image, options.methods[0], shares=classifier.output.has_probabilities
+                )
                 by_class[group].append(GalleryImage(image.name, caption, good, heatmaps))
     return Gallery(by_class, len(groups) - len(by_class))
 
@@ -171,12 +173,12 @@ def _data_uri(image: Image) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(encoded.tobytes()).decode("ascii")
 
 
-def _caption(image: ImageResult, method: str) -> str:
+def _caption(image: ImageResult, method: str, *, shares: bool) -> str:
     best = image.predictions[0]
     measured = image.methods[method]
-    parts = [f"says {best.label}, {percent(best.probability)}"]
+    parts = [f"says {best.label}, {strength(best.probability, is_share=shares)}"]
     if measured.class_index != best.class_index:
-        parts.append(f"heat of the true class, {percent(measured.probability)}")
+        parts.append(f"heat of the true class, {strength(measured.probability, is_share=shares)}")
     own = measured.explained_object
     if measured.blank:
         parts.append("no evidence")
@@ -184,6 +186,8 @@ def _caption(image: ImageResult, method: str) -> str:
         # A sum of parts can exceed the whole by its last digit.
         parts.append(f"{percent(min(own.inside, 1.0))} on the object")
     if measured.removal_drop is not None and measured.control_drop is not None:
-        hot, control = signed_points(-measured.removal_drop), signed_points(-measured.control_drop)
-        parts.append(f"{hot} points without the hottest fifth, {control} without a random one")
+        changes = (-measured.removal_drop, -measured.control_drop)
+        hot, control = (signed_points(e) if shares else f"{e:+.3g}" for e in changes)
+        unit = " points" if shares else ""
+        parts.append(f"{hot}{unit} without the hottest fifth, {control} without a random one")
     return "; ".join(parts)

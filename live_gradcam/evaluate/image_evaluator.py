@@ -117,7 +117,7 @@ class ImageEvaluator:
             index,
             name,
             sample.labels,
-            tuple(ClassProbability(e.class_index, printable(e.label), e.probability) for e in best),
+            tuple(ClassProbability(e.class_index, printable(e.label), e.strength) for e in best),
             hits[0] if hits else None,
             any(hits) if hits else None,
             {method: self._measure(sample, each, index) for method, each in explained.items()},
@@ -141,14 +141,14 @@ class ImageEvaluator:
             drop, curves = self._perturb(sample, explanation)
         if "pointing" in wanted:
             objects = self._measure_objects(sample, explanation)
-        chances = {each.class_index: each.probability for each in explanation.predictions}
+        chances = {each.class_index: each.strength for each in explanation.predictions}
         return MethodResult(
             class_index=explained,
             probability=chances[explained],
             blank=blank,
             removal_drop=removal.drop if removal else None,
             control_drop=removal.control_drop if removal else None,
-            average_drop=drop[0] if drop else None,
+            average_drop=(drop[0] if drop and explanation.output.has_probabilities else None),
             increase=drop[1] if drop else None,
             deletion=curves.deletion_area if curves else None,
             insertion=curves.insertion_area if curves else None,
@@ -166,7 +166,7 @@ class ImageEvaluator:
         evidence, explained = explanation.evidence[0], explanation.explained[0]
 
         def score(several: measures.Inputs) -> NDArray[np.float64]:
-            return self.scorer.probabilities(several, explained)
+            return self.scorer.strengths(several, explained)
 
         masked = measures.masked_by(inputs, evidence)
         before, left = (float(each) for each in score(np.stack([inputs, masked])))

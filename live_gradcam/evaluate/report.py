@@ -93,19 +93,22 @@ class _Column:
 def _class_columns(summary: Summary, methods: Sequence[str]) -> list[_Column]:
     classes = summary.classes
     columns = [_Column("pictures", tuple((str(e.images), f"{e.images:.6g}") for e in classes))]
-    columns += [_column(metric, metric.title, classes) for metric in GROUP_METRICS]
+    shares = summary.totals.has_probabilities
+    columns += [_column(metric, metric.title, classes, shares) for metric in GROUP_METRICS]
     for metric in METHOD_METRICS:
         for method in methods:
             figures = [each.methods[method] for each in classes]
             if any(metric.value(each) is not None for each in figures):
                 title = f"{metric.title} {method}" if len(methods) > 1 else metric.title
-                columns.append(_column(metric, title, figures))
+                columns.append(_column(metric, title, figures, shares))
     return columns
 
 
-def _column(metric: Metric, title: str, figures: Sequence[GroupSummary | MethodSummary]) -> _Column:
+def _column(
+    metric: Metric, title: str, figures: Sequence[GroupSummary | MethodSummary], shares: bool
+) -> _Column:
     values = [metric.value(each) for each in figures]
-    texts = [format_figure(metric, value) for value in values]
+    texts = [format_figure(metric, value, of_probabilities=shares) for value in values]
     exact = ["" if value is None else f"{value:.6g}" for value in values]
     return _Column(title, tuple(zip(texts, exact, strict=True)))
 

@@ -15,12 +15,15 @@ from live_gradcam.evaluate.values import (
     SanityStage,
     Summary,
 )
-from live_gradcam.wording import percent
+from live_gradcam.wording import number, percent
 
 FEWEST = 3
 """Number of images from which on a class is judged."""
 
 _MOSTLY = 0.5
+_PLAIN = (
+    "The network's output is plain numbers: what is said of a probability is said of the number."
+)
 # Differences of probabilities below this are none.
 _NO_DIFFERENCE = 0.02
 _SANE = 0.5
@@ -120,7 +123,11 @@ METHOD_METRICS = OBJECT_METRICS + IMAGE_METRICS
 
 
 def summarise(
-    images: Sequence[ImageResult], labels: Sequence[str], methods: Sequence[str]
+    images: Sequence[ImageResult],
+    labels: Sequence[str],
+    methods: Sequence[str],
+    *,
+    has_probabilities: bool = True,
 ) -> Summary:
     """Return totals, and each class with its findings, the worst first.
 
@@ -128,9 +135,13 @@ def summarise(
         images: Results of the images.
         labels: Names of the classifier's classes, in order.
         methods: Names of the methods; the first decides the order of the classes.
+        has_probabilities: ``False`` where the network's output is plain numbers.
     """
     present = sorted({index for image in images for index in image.labels})
-    classes = [_class_summary(images, index, labels[index], methods) for index in present]
+    classes = [
+        _class_summary(images, index, labels[index], methods, has_probabilities)
+        for index in present
+    ]
     classes.sort(key=lambda each: _worst_first(each, methods[0]))
     figures = {method: _method_summary(images, None, method) for method in methods}
     for method in methods:
@@ -142,9 +153,11 @@ def summarise(
         top1=_mean(each.top1 for each in images),
         top3=_mean(each.top3 for each in images),
         methods=figures,
+        has_probabilities=has_probabilities,
     )
     totals = replace(totals, findings=_findings(totals))
-    return Summary(totals, tuple(classes), _limits(figures[methods[0]], classes))
+    limits = _limits(figures[methods[0]], classes)
+    return Summary(totals, tuple(classes), limits if has_probabilities else (_PLAIN, *limits))
 
 
 def _limits(figures: MethodSummary, classes: Sequence[ClassSummary]) -> tuple[str, ...]:
@@ -164,7 +177,11 @@ def _limits(figures: MethodSummary, classes: Sequence[ClassSummary]) -> tuple[st
 
 
 def _class_summary(
-    images: Sequence[ImageResult], index: int, label: str, methods: Sequence[str]
+    images: Sequence[ImageResult],
+    index: int,
+    label: str,
+    methods: Sequence[str],
+    has_probabilities: bool,
 ) -> ClassSummary:
     own = [image for image in images if index in image.labels]
     summary = ClassSummary(
@@ -174,6 +191,7 @@ def _class_summary(
         top1=_mean(image.top1 for image in own),
         top3=_mean(image.top3 for image in own),
         methods={method: _method_summary(own, index, method) for method in methods},
+        has_probabilities=has_probabilities,
     )
     return replace(summary, findings=_findings(summary))
 
@@ -283,16 +301,21 @@ def _misplaced_evidence(summary: GroupSummary, figures: MethodSummary) -> str:
     return ""
 
 
-def _ineffective_removal(_: GroupSummary, figures: MethodSummary) -> str:
+def _ineffective_removal(summary: GroupSummary, figures: MethodSummary) -> str:
     """Return a sentence if removal does no more than its control."""
     drop, control = figures.removal_drop, figures.control_drop
     if figures.tested < FEWEST or drop is None or control is None:
         return ""
-    if drop - control >= _NO_DIFFERENCE:
+    if drop - control >= (_NO_DIFFERENCE if summary.has_probabilities else 0.0):
         return ""
+    falls = (
+        f"probability falls by {points(drop)} against {points(control)}"
+        if summary.has_probabilities
+        else f"number falls by {number(drop)} against {number(control)}"
+    )
     return (
         f"Removing the hottest fifth does not matter more than removing a fifth at random: the "
-        f"probability falls by {points(drop)} against {points(control)}"
+        f"{falls}"
     )
 
 

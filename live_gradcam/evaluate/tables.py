@@ -8,23 +8,33 @@ from typing import TypeAlias
 
 from live_gradcam.evaluate.summary import GROUP_METRICS, METHOD_METRICS, Metric
 from live_gradcam.evaluate.values import EvaluationResult, GroupSummary, Summary
+from live_gradcam.wording import number
 
 _GAP = 2
 _LONGEST_LABEL = 24
 # Of the classes, the metrics that matter most come first: what does not fit is left out.
 _CLASS_KEYS = ("inside", "pointing", "removal_drop", "control_drop", "insertion", "deletion")
 _NOT_IN_PERCENT = ("deletion", "insertion", "completeness_residual")
+_OF_PROBABILITIES = ("removal_drop", "control_drop", "deletion", "insertion")
 
 Table: TypeAlias = tuple[list[str], list[list[str]]]
 """Headings and rows."""
 
 
-def format_figure(metric: Metric, value: float | None) -> str:
-    """Return a figure as it is shown: shares in percent, areas and residuals as they are."""
+def format_figure(metric: Metric, value: float | None, *, of_probabilities: bool = True) -> str:
+    """Return a figure as it is shown: shares in percent, areas and residuals as they are.
+
+    Args:
+        metric: What the figure is of.
+        value: The figure.
+        of_probabilities: ``False`` where the network's output is plain numbers.
+    """
     if value is None:
         return "-"
     if metric.key == "completeness_residual":
         return f"{value:.1e}"
+    if not of_probabilities and metric.key in _OF_PROBABILITIES:
+        return number(value)
     if metric.key in _NOT_IN_PERCENT:
         return f"{value:.3f}"
     return f"{100 * value:.1f} %"
@@ -38,7 +48,9 @@ def metric_rows(totals: GroupSummary) -> list[tuple[Metric, list[str]]]:
         figures = totals.methods.values()
         values = [metric.value(totals if of_group else each) for each in figures]
         if any(value is not None for value in values):
-            rows.append((metric, [format_figure(metric, value) for value in values]))
+            shares = totals.has_probabilities
+            texts = [format_figure(metric, value, of_probabilities=shares) for value in values]
+            rows.append((metric, texts))
     return rows
 
 
@@ -81,7 +93,9 @@ def classes_table(summary: Summary, *, width: int, height: int) -> Table | None:
         if all(value is None for value in values):
             continue
         title = metric.title + (f" {method}" if len(methods) > 1 else "")
-        cells = [title, *(format_figure(metric, value) for value in values)]
+        shares = summary.totals.has_probabilities
+        cells = [title]
+        cells += [format_figure(metric, value, of_probabilities=shares) for value in values]
         room -= _width(cells) + _GAP
         if room < 0:
             break

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from typing_extensions import Self, override
 
 from live_gradcam.evaluate.options import EvaluationOptions
+from live_gradcam.values import SOFTMAX, OutputKind
 
 KIND = "live-gradcam evaluation"
 
@@ -33,12 +34,12 @@ class SkippedEntry(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ClassProbability:
-    """The probability that the network gives a class.
+    """The probability that the network gives a class; its number where those are plain numbers.
 
     Attributes:
         class_index: Index in the network's output.
         label: Name of the class, printable.
-        probability: Softmax over all classes, in 0..1.
+        probability: In 0..1, or the number, see `live_gradcam.OutputKind`.
     """
 
     class_index: int
@@ -71,14 +72,16 @@ class MethodResult:
 
     Attributes:
         class_index: The explained class.
-        probability: Its probability, in 0..1.
+        probability: Its probability, in 0..1; here and below, its number where the output is plain
+            numbers.
         blank: ``True`` if the map has no positive evidence.
         removal_drop: Fall of the probability without the hottest fifth of the image.
         control_drop: Fall of the probability without a fifth elsewhere.
-        average_drop: Share of the probability that is lost when only hot pixels are left.
+        average_drop: Share of the probability that is lost when only hot pixels are left; ``None``
+            of plain numbers, which have no shares.
         increase: ``True`` if the probability rises when only hot pixels are left.
-        deletion: Area under the deletion curve, in 0..1.
-        insertion: Area under the insertion curve, in 0..1.
+        deletion: Area under the deletion curve, in 0..1 for a probability.
+        insertion: Area under the insertion curve, in 0..1 for a probability.
         objects: Annotated classes of the image; ``None`` where pointing was not measured.
         completeness_residual: Distance between the map's sum plus bias and the score, in logits.
     """
@@ -241,6 +244,7 @@ class GroupSummary:
         top3: Share whose true class is among the first three; ``None`` where no truth is known.
         methods: Figures by method.
         findings: Suspicious things, as sentences.
+        has_probabilities: ``False`` where the network's output is plain numbers.
     """
 
     images: int
@@ -248,6 +252,7 @@ class GroupSummary:
     top3: float | None
     methods: Mapping[str, MethodSummary]
     findings: tuple[str, ...] = ()
+    has_probabilities: bool = True
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures ready for JSON."""
@@ -312,6 +317,7 @@ class Provenance:
         fuse: Way to fuse the maps of several layers; ``None`` for one layer.
         weights: Digest of the weights.
         labels: Digest of the labels.
+        output: Meaning of the network's output.
         runtime: Device and precision.
         images: Number of images.
         data: Digest of the images' names, sizes and truth.
@@ -327,6 +333,7 @@ class Provenance:
     images: int
     data: str
     options: EvaluationOptions
+    output: OutputKind = SOFTMAX
 
     def to_dict(self) -> dict[str, Any]:
         """Return all of it ready for JSON; results of equal provenance are equal."""
@@ -337,11 +344,20 @@ class Provenance:
             **({"fuse": self.fuse} if self.fuse is not None else {}),
             "weights": self.weights,
             "labels": self.labels,
+            **_output_settings(self.output),
             "runtime": self.runtime,
             "pictures": self.images,
             "data": self.data,
             **self.options.to_dict(),
         }
+
+
+def _output_settings(output: OutputKind) -> dict[str, Any]:
+    """Return what there is to say about another output than the usual one."""
+    if output == SOFTMAX:
+        return {}
+    with_threshold = output.name in ("binary", "sigmoid")
+    return {"output": str(output), **({"threshold": output.threshold} if with_threshold else {})}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ The way of a checkpoint, each step a sub-room or a module:
 
 - `networks`: the network that a name means, its weights, labels and preprocessing
 - `cutting`: the network in two parts, a trunk and a head, cut at the explained layer
+- `outputs`: what the network puts out, and the network with nothing but logits
 - `heads`: from the layer's activations to scores and evidence
 - `classifier`: the parts, proved to be the network, with their labels and preprocessing
 - `layers`: the other layers at which it can be cut

@@ -12,20 +12,36 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from live_gradcam.choices import DEFAULT_OUTPUT, DEFAULT_THRESHOLD, OutputChoice
 from live_gradcam.errors import ModelError
 from live_gradcam.explain.cutting.cut import Cut
-from live_gradcam.explain.cutting.layouts import check_layout, probe_pixels
-from live_gradcam.explain.cutting.ways import Divided, divide, prove_quickly
+from live_gradcam.explain.cutting.layouts import (
+    check_layout,
+    probe_channels,
+    probe_pixels,
+    probe_size,
+)
+from live_gradcam.explain.cutting.ways import Divided, divide, probe_trunk, prove_quickly
 from live_gradcam.explain.heads import Head
 from live_gradcam.explain.modules.choosing import default_layers, name_of
 from live_gradcam.explain.modules.own import check_own, own_copy
 from live_gradcam.explain.modules.running import undisturbed_randomness
 from live_gradcam.explain.networks.fit_preprocessing import PreprocessingLike, fit_preprocessing
-from live_gradcam.explain.networks.labels import Labels, find_class, resolve_labels
+from live_gradcam.explain.networks.labels import Labels, find_class
 from live_gradcam.explain.networks.spec import LayoutChoice, NetworkSpec
 from live_gradcam.explain.omp import in_short_lived_thread, short_lived_thread
+from live_gradcam.explain.outputs import (
+    Adapted,
+    OutputWish,
+    adapt,
+    check_output,
+    label_notes_of,
+    name_outputs,
+    pick_logits,
+)
 from live_gradcam.explain.preprocess import Preprocessing
 from live_gradcam.explain.tracing import find_layer
+from live_gradcam.values import SOFTMAX, OutputKind
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,6 +57,7 @@ class Classifier:
             ``(N, C, h, w)``, channels-last maps ``(N, h, w, C)`` or tokens ``(N, T, C)``.
         head: From the activations to logits and to evidence.
         weights_origin: Source of the weights, as a short sentence.
+        output: Meaning of the logits; it says what the probabilities are.
         notes: One sentence for each thing that had to be interpreted.
         why_float32: Reason why the network runs in float32 only; empty if half precision will do.
         source: The whole network, where other layers are not found in the parts' graphs.
@@ -53,6 +70,7 @@ class Classifier:
     trunk: nn.Module
     head: Head
     weights_origin: str = "weights of the given module"
+    output: OutputKind = SOFTMAX
     notes: tuple[str, ...] = ()
     why_float32: str = ""
     source: NetworkSpec | None = None
@@ -91,6 +109,9 @@ class Classifier:
         name: str = "custom",
         layout: LayoutChoice = "auto",
         prefix_tokens: int | None = None,
+        output: OutputChoice = DEFAULT_OUTPUT,
+        output_name: str | int | None = None,
+        threshold: float = DEFAULT_THRESHOLD,
     ) -> Classifier:
         """Make a classifier from any network that runs.
 
@@ -118,14 +139,25 @@ class Classifier:
                 ``(N, T, C)``, row by row; ``"auto"`` tells them by their shape.
             prefix_tokens: Number of tokens before those of the patches (a class token, registers);
                 ``None`` takes what is left over of the largest grid that fits.
+            output: Meaning of what the module puts out: scores of which one class is true
+                (``"softmax"``) or of which each is true or not (``"sigmoid"``; a single one is
+                binary and has two sides), ``"probabilities"`` already, or ``"raw"`` numbers, such
+                as those of a regression. ``"auto"`` takes what can be proven by the last
+                operations, and for one output that it is binary, for several ``"softmax"``. A
+                squashing inside is cut off, so that evidence is of logits.
+            output_name: Name or index of the logits where the module puts out a tuple, a
+                dictionary or a dataclass; ``None`` finds them by name and shape.
+            threshold: Probability above which a class is true; of a binary module it decides which
+                side is predicted.
 
         Raises:
             ModelError: The network does not run or is random, the layer does not exist or has no
-                part in the output, the layout is not the layer's, or the number of labels is not
-                the number of classes.
-            UsageError: There is no such layout.
+                part in the output, the layout is not the layer's, the number of labels is not the
+                number of classes, or the output is not what it is said to be.
+            UsageError: There is no such layout or output, or the threshold is no probability.
         """
         check_layout(layout, prefix_tokens)
+        check_output(output, threshold)
         wanted = name_of(module, layer) if isinstance(layer, nn.Module) else layer
         usual = Preprocessing()
         with undisturbed_randomness():
@@ -140,6 +172,9 @@ class Classifier:
                 probe_size=usual.input_size,
                 layout=layout,
                 prefix_tokens=prefix_tokens,
+                output=output,
+                output_name=output_name,
+                threshold=threshold,
                 notes=own.notes,
                 is_own=True,
             )
@@ -161,6 +196,9 @@ class Classifier:
         name: str = "custom",
         layout: LayoutChoice = "auto",
         prefix_tokens: int | None = None,
+        output: OutputChoice = DEFAULT_OUTPUT,
+        output_name: str | int | None = None,
+        threshold: float = DEFAULT_THRESHOLD,
     ) -> Classifier:
         """Make a classifier from a network that is in two parts already.
 
@@ -172,13 +210,18 @@ class Classifier:
             name: As for `from_module`.
             layout: As for `from_module`, of the trunk's output.
             prefix_tokens: As for `from_module`.
+            output: As for `from_module`, of the head's output.
+            output_name: As for `from_module`.
+            threshold: As for `from_module`.
 
         Raises:
             ModelError: The parts do not fit each other, or the labels do not fit the classes.
+            UsageError: As for `from_module`.
         """
         check_layout(layout, prefix_tokens)
+        check_output(output, threshold)
         usual = Preprocessing()
-        cut = Cut(own_copy(trunk).network, own_copy(head).network)
+        cut = Cut(own_copy(trunk, is_part=True).network, own_copy(head, is_part=True).network)
         spec = NetworkSpec(
             name=name,
             network=nn.Sequential(OrderedDict(trunk=cut.trunk, head=cut.head)),
@@ -189,11 +232,16 @@ class Classifier:
             probe_size=usual.input_size,
             layout=layout,
             prefix_tokens=prefix_tokens,
+            output=output,
+            output_name=output_name,
+            threshold=threshold,
         )
         spec = fit_preprocessing(spec, preprocessing)
         with torch.no_grad():
-            parts, class_count = prove_quickly(cut, spec)
-        return _describe(spec, Divided(parts, class_count))
+            adapted = adapt(cut.head, probe_trunk(cut, spec), _wish(spec), name=name)
+            whole = replace(cut, head=adapted.network)
+            parts, class_count = prove_quickly(whole, spec, adapted.expected)
+        return _describe(spec, Divided(parts, class_count), adapted)
 
 
 def build_classifier(spec: NetworkSpec) -> Classifier:
@@ -207,7 +255,23 @@ def build_classifier(spec: NetworkSpec) -> Classifier:
             classes.
     """
     spec = replace(spec, layer=find_layer(spec.network, spec.layer))
-    return _describe(spec, in_short_lived_thread(lambda: divide(spec)))
+    adapted, divided = in_short_lived_thread(lambda: _divide_adapted(spec))
+    return _describe(spec, divided, adapted)
+
+
+def _divide_adapted(spec: NetworkSpec) -> tuple[Adapted, Divided]:
+    """Make a network put out logits, and cut it."""
+    height, width = probe_size(spec)
+    pixels = probe_pixels(height, width, channels=probe_channels(spec))
+    with undisturbed_randomness():
+        adapted = adapt(spec.network, pixels, _wish(spec), name=spec.name, layer=spec.layer)
+    return adapted, divide(replace(spec, network=adapted.network), adapted.expected)
+
+
+def _wish(spec: NetworkSpec) -> OutputWish:
+    return OutputWish(
+        choice=spec.output, name=spec.output_name, threshold=spec.threshold, labels=spec.labels
+    )
 
 
 def _build_anywhere(spec: NetworkSpec, pixels: Tensor) -> Classifier:
@@ -218,7 +282,8 @@ def _build_anywhere(spec: NetworkSpec, pixels: Tensor) -> Classifier:
         "none of its layers puts out maps or tokens on which its scores depend",
         "Name a layer",
     )
-    for layer in default_layers(spec.network, pixels):
+    scores = pick_logits(spec.network, pixels, _wish(spec), spec.name)
+    for layer in default_layers(scores, pixels):
         try:
             return build_classifier(replace(spec, layer=layer))
         except ModelError as exc:  # tokens that are no grid, for example
@@ -226,16 +291,22 @@ def _build_anywhere(spec: NetworkSpec, pixels: Tensor) -> Classifier:
     raise problem
 
 
-def _describe(spec: NetworkSpec, divided: Divided) -> Classifier:
+def _describe(spec: NetworkSpec, divided: Divided, adapted: Adapted) -> Classifier:
     return Classifier(
         name=spec.name,
         layer=spec.layer,
-        labels=resolve_labels(spec.labels, divided.class_count),
+        labels=name_outputs(spec.labels, adapted.kind, divided.class_count),
         preprocessing=spec.preprocessing,
         trunk=divided.parts.trunk,
         head=divided.parts.head,
         weights_origin=spec.origin,
-        notes=spec.notes + divided.notes,
+        output=adapted.kind,
+        notes=(
+            *spec.notes,
+            *adapted.notes,
+            *divided.notes,
+            *label_notes_of(spec.labels, adapted.kind, divided.class_count),
+        ),
         why_float32=divided.why_float32,
         source=None if divided.is_traced else spec,
     )

@@ -95,9 +95,11 @@ def _about_scores(classifier: Classifier, pixels: Tensor, logits: Tensor) -> Ite
     classes = logits.shape[1]
     if classes < 2:
         return
-    probabilities = logits.double().softmax(1)
+    # Where labels are true each by itself, or numbers are plain, none of them has to stand out.
+    exclusive = classifier.output.exclusive
+    probabilities = torch.from_numpy(classifier.output.strengths(logits.double().numpy()))
     entropy = -(probabilities * probabilities.clamp_min(1e-300).log()).sum(1) / math.log(classes)
-    if float(entropy.min()) > _UNDECIDED:
+    if exclusive and float(entropy.min()) > _UNDECIDED:
         yield (
             "all probabilities are nearly the same: the last layer looks untrained; the checkpoint "
             "may hold the backbone alone, or weights from the beginning of the training"
@@ -109,7 +111,11 @@ def _about_scores(classifier: Classifier, pixels: Tensor, logits: Tensor) -> Ite
             "range may be wrong: see --range, --mean and --std"
         )
     best = logits.argmax(1)
-    if bool((best == best[0]).all()) and float(probabilities.amax(1).min()) > _CERTAIN:
+    if (
+        exclusive
+        and bool((best == best[0]).all())
+        and float(probabilities.amax(1).min()) > _CERTAIN
+    ):
         label = classifier.labels[int(best[0])]
         yield (
             f"every picture is {label!r} with certainty: a network that is given 0..255 where it "

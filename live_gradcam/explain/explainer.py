@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
 from types import MappingProxyType
@@ -37,7 +38,7 @@ from live_gradcam.explain.methods import OnForwards, require_method
 from live_gradcam.explain.omp import in_short_lived_thread
 from live_gradcam.explain.protocol import ClassChoice
 from live_gradcam.images.read import LoadedImage, from_pillow, load_image
-from live_gradcam.values import Evidence, Explanation, Image, Prediction
+from live_gradcam.values import Evidence, Explanation, Image, OutputKind, Prediction
 from live_gradcam.wording import did_you_mean
 
 if TYPE_CHECKING:
@@ -127,6 +128,9 @@ class Explainer(Closeable):
         )
         self._select = lru_cache(maxsize=64)(self._find_selection)
         head = classifier.head if self._method.complete else None
+        self._output = classifier.output
+        # With another threshold than a half, the larger score is not always the answer.
+        self._by_threshold = self._output.name == "binary" and self._output.threshold != 0.5
         self._every_class = tuple(range(classifier.class_count))
         self._bias = head.bias.numpy() if isinstance(head, LinearHead) else None
 
@@ -242,6 +246,9 @@ class Explainer(Closeable):
                     raise
                 errors[place] = exc
         explained = self._explain_frames(frames, shown, selection)
+        if self._by_threshold and (classes is None or classes == "top"):
+            count = 1 if classes is None else self._top_k
+            explained = [_keep_best(each, count) for each in explained]
         if not errors:
             return explained
         good = iter(explained)
@@ -280,6 +287,8 @@ class Explainer(Closeable):
         return loaded.image
 
     def _find_selection(self, classes: int | str | tuple[int | str, ...] | None) -> Selection:
+        if self._by_threshold and (classes is None or classes == "top"):
+            return (0, 1)
         if classes is None:
             return (-1,)
         if classes == "top":
@@ -375,7 +384,7 @@ class Explainer(Closeable):
             first = explained[0]
             residual = abs(float(evidence[0].sum() + self._bias[first] - logits[first]))
         return Explanation(
-            predictions=_predict(logits, labels, self._top_k, explained),
+            predictions=_predict(logits, labels, self._top_k, explained, self._output),
             explained=explained,
             evidence=evidence,
             region=plan.region,
@@ -386,6 +395,7 @@ class Explainer(Closeable):
             completeness_residual=residual,
             finite=finite,
             timings_ms=timings,
+            output=self._output,
         )
 
 
@@ -394,19 +404,39 @@ def _labels_of(classes: Sequence[int], labels: Sequence[str]) -> tuple[str, ...]
 
 
 def _predict(
-    logits: NDArray[np.float32], labels: Sequence[str], top_k: int, explained: Sequence[int]
+    logits: NDArray[np.float32],
+    labels: Sequence[str],
+    top_k: int,
+    explained: Sequence[int],
+    output: OutputKind,
 ) -> tuple[Prediction, ...]:
-    """Return the best classes with their softmax probability, and those asked for by name."""
-    best = np.argpartition(logits, -top_k)[-top_k:]
-    if len(explained) < len(labels):
-        best = np.union1d(best, explained)
-    best = best[np.argsort(-logits[best], kind="stable")]
-    powers = np.exp((logits - logits[best[0]]).astype(np.float64))
-    total = powers.sum()
+    """Return the best classes with their probability, and those asked for by name; best first."""
+    if output.name == "binary":
+        best = output.ranking(logits)
+        best = best[[rank < top_k or index in explained for rank, index in enumerate(best)]]
+    else:
+        best = np.argpartition(logits, -top_k)[-top_k:]
+        if len(explained) < len(labels):
+            best = np.union1d(best, explained)
+        best = best[np.argsort(-logits[best], kind="stable")]
+    shares = output.probabilities(logits)
     return tuple(
-        Prediction(index, labels[index], float(logits[index]), float(powers[index] / total))
+        Prediction(
+            index,
+            labels[index],
+            float(logits[index]),
+            None if shares is None else float(shares[index]),
+        )
         for index in best.tolist()
     )
+
+
+def _keep_best(explanation: Explanation, count: int) -> Explanation:
+    """Return the maps of the best classes of a binary network, which has those of both sides."""
+    best = [each.class_index for each in explanation.predictions[:count]]
+    # The two maps are each other's negative, so what is known of one is known of both.
+    residual = explanation.completeness_residual
+    return replace(explanation.with_classes(best), completeness_residual=residual)
 
 
 def _checked_view(view: View) -> View:

@@ -30,6 +30,7 @@ from live_gradcam.explain.networks.labels import Labels
 from live_gradcam.explain.networks.options import LoadOptions
 from live_gradcam.explain.networks.spec import IMAGENET_CLASSES, NetworkSpec
 from live_gradcam.explain.networks.torchvision_networks import build_network
+from live_gradcam.explain.outputs import check_output
 from live_gradcam.explain.preprocess import Preprocessing
 from live_gradcam.explain.seen_layers import Layer
 from live_gradcam.explain.tracing import find_layer
@@ -64,9 +65,11 @@ def load_classifier(
             list, separated by commas, or ``all``; ``None`` takes the last one that still has
             spatial positions.
         fuse: Combination of the maps of several layers: their ``mean`` or ``max``.
-        output: Meaning of the network's output.
+        output: Meaning of the network's output; ``auto`` takes what can be proven, see
+            `Classifier.from_module`.
         output_name: Name or index of the logits where the network puts out several tensors.
-        threshold: Probability from which the one class of a binary network is true, in 0..1.
+        threshold: Probability above which a class is true, above 0 and below 1; of binary networks
+            it decides which side is predicted.
         state: Key of the state dict to take from a checkpoint that holds several.
         preprocessing: Preprocessing of the network's images: all of it, some of its numbers as a
             dictionary (``{"channels": "gray", "range": "0..255"}``), or a JSON file of
@@ -79,7 +82,8 @@ def load_classifier(
 
     Raises:
         ModelError: The network, its weights or its labels cannot be used, or it has no such layer.
-        UsageError: One of several layers, or an index, is not in the list.
+        UsageError: One of several layers, or an index, is not in the list, or the output or its
+            threshold cannot be used.
     """
     options = LoadOptions(
         labels=labels,
@@ -90,7 +94,11 @@ def load_classifier(
         preprocessing=preprocessing,
         transform_input=transform_input,
     )
+    check_output(output, threshold)
     spec = find_network(name, weights, options, progress)
+    spec = replace(spec, output_name=output_name, threshold=threshold)
+    if output != DEFAULT_OUTPUT:
+        spec = replace(spec, output=output)
     classifier = build_classifier(spec)
     if layer is not None:
         layer_map = LayerMap(classifier)

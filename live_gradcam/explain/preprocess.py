@@ -56,7 +56,8 @@ class Preprocessing:
         value_range: Values that black and white become before ``mean`` and ``std``: ``(0, 1)``,
             ``(0, 255)`` or ``(-1, 1)``.
         resample: Library that resizes. ``torch`` differs from torchvision's transform of PIL
-            images by one grey level at most, ``pil`` not at all; it takes several times as long.
+            images by one grey level at single pixels, ``pil`` not at all; it takes many times as
+            long.
             Filters other than ``bilinear`` and ``bicubic`` are always PIL's.
 
     Raises:

@@ -138,10 +138,14 @@ def _under(trunk: nn.Module, name: str) -> list[nn.Module]:
 def _draw(module: nn.Module, generator: torch.Generator) -> None:
     """Draw the weights of this module, not those of its children."""
     if isinstance(module, (*_WEIGHTED, ClosedFormHead)):
+        two_sides = isinstance(module, ClosedFormHead) and module.has_two_sides
         # He et al., arXiv 1502.01852: signals neither die nor explode on their way.
         nn.init.kaiming_normal_(module.weight, nonlinearity="relu", generator=generator)
         if module.bias is not None:
             nn.init.normal_(module.bias, std=0.01, generator=generator)
+        if two_sides and module.bias is not None:
+            for tensor in (module.weight, module.bias):
+                tensor[0] = -tensor[1]
         return
     reset = getattr(module, "reset_parameters", None)
     if callable(reset):

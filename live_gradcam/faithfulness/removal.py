@@ -38,11 +38,13 @@ class Removal:
     Attributes:
         class_index: The class that was tested.
         label: Its name.
-        before: Its probability on the untouched image.
-        without_hot: Its probability with the hottest region blurred.
-        without_random: Its probability with a region of the same size and shape blurred elsewhere.
+        before: Its probability on the untouched image; its number, here and below, where the
+            output is plain numbers.
+        without_hot: The same with the hottest region blurred.
+        without_random: The same with a region of the same size and shape blurred elsewhere.
         share: Blurred share of the seen area.
         completeness_residual: ``|sum(map) + bias - logit|`` for closed-form heads, else ``None``.
+        of_probability: ``False`` where the output is plain numbers.
     """
 
     class_index: int
@@ -52,15 +54,16 @@ class Removal:
     without_random: float
     share: float = HOT_SHARE
     completeness_residual: float | None = None
+    of_probability: bool = True
 
     @property
     def drop(self) -> float:
-        """Fall of the probability without the hottest region."""
+        """Fall of the probability, or of the number, without the hottest region."""
         return self.before - self.without_hot
 
     @property
     def control_drop(self) -> float:
-        """Fall of the probability without the control region."""
+        """Fall of the probability, or of the number, without the control region."""
         return self.before - self.without_random
 
     def as_record(self) -> dict[str, Any]:
@@ -68,6 +71,7 @@ class Removal:
         return {
             "class_index": self.class_index,
             "label": self.label,
+            "measure": "probability" if self.of_probability else "score",
             "before": self.before,
             "without_hot": self.without_hot,
             "without_random": self.without_random,
@@ -161,7 +165,7 @@ def removal_test(
     if not explanation.explained or not (explanation.evidence[0] > 0).any():
         return None
     tested = explanation.explained[0]
-    before = probability_of(explanation, tested)
+    before = strength_of(explanation, tested)
     if before is None:
         return None
     # Fine enough for the area to be exact, and for the region's outline to be the heat's.
@@ -170,21 +174,28 @@ def removal_test(
     control = shifted_mask(hot, generator or np.random.default_rng())
     images = blur_regions(image, explanation.region, (hot, control))
     without_hot, without_random = (
-        probability_of(each, tested)
+        strength_of(each, tested)
         for each in explainer.explain_batch(images, classes=tested, view=view)
     )
     if without_hot is None or without_random is None:
         return None
     label = next(p.label for p in explanation.predictions if p.class_index == tested)
     residual = explanation.completeness_residual
-    return Removal(tested, label, before, without_hot, without_random, share, residual)
-
-
-def probability_of(explanation: Explanation, class_index: int) -> float | None:
-    """Return the probability of a class; ``None`` where the explanation does not hold it."""
-    return next(
-        (p.probability for p in explanation.predictions if p.class_index == class_index), None
+    return Removal(
+        tested,
+        label,
+        before,
+        without_hot,
+        without_random,
+        share,
+        residual,
+        explanation.output.has_probabilities,
     )
+
+
+def strength_of(explanation: Explanation, class_index: int) -> float | None:
+    """Return a class's probability or number; ``None`` where the explanation does not hold it."""
+    return next((p.strength for p in explanation.predictions if p.class_index == class_index), None)
 
 
 def rank_correlation(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:

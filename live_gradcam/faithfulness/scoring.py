@@ -68,26 +68,27 @@ class Scorer:
         normalised = self._pixels(prepare_batch([image], [plan]))[0]
         return NetworkInput(np.ascontiguousarray(normalised.numpy()), plan.region)
 
-    def probabilities(self, inputs: NDArray[np.float32], class_index: int) -> NDArray[np.float64]:
-        """Compute the softmax probability of one class.
+    def strengths(self, inputs: NDArray[np.float32], class_index: int) -> NDArray[np.float64]:
+        """Compute the probability of one class, or its number where the output is plain numbers.
 
         Args:
             inputs: ``float32 (N, C, h, w)``, as in `NetworkInput.pixels`.
             class_index: The class.
 
         Returns:
-            ``float64 (N,)`` in 0..1; 0 where the network's output is not finite even in float32.
+            ``float64 (N,)``, a probability in 0..1 as `OutputKind` says, or the number; 0 where
+            the network's output is not finite even in float32.
 
         Raises:
             DeviceError: The device has too little memory even for one input.
         """
         parts = [
-            self._probabilities(torch.from_numpy(inputs[start : start + _BATCH]), class_index)
+            self._strengths(torch.from_numpy(inputs[start : start + _BATCH]), class_index)
             for start in range(0, len(inputs), _BATCH)
         ]
         return np.concatenate(parts) if parts else np.zeros(0, np.float64)
 
-    def _probabilities(self, inputs: Tensor, class_index: int) -> NDArray[np.float64]:
+    def _strengths(self, inputs: Tensor, class_index: int) -> NDArray[np.float64]:
         try:
             logits = _logits(self._network, inputs.to(self._device)).cpu()
         except torch.OutOfMemoryError as exc:
@@ -96,15 +97,16 @@ class Scorer:
                 cause, step = "the network does not fit", "Use --device cpu"
                 raise DeviceError("out of memory", str(self._device), cause, step) from exc
             halves = (inputs[:half], inputs[half:])
-            return np.concatenate([self._probabilities(part, class_index) for part in halves])
+            return np.concatenate([self._strengths(part, class_index) for part in halves])
         wrong = (~logits.isfinite().all(1)).nonzero().squeeze(1)
         if len(wrong) and (self._network.dtype != torch.float32):
             if self._reference is None:
                 self._reference = FusedNetwork(self._classifier, "fp32").eval()
             logits = logits.index_copy(0, wrong, _logits(self._reference, inputs[wrong]))
-        shares = logits.double().softmax(1)[:, class_index].nan_to_num(0.0)
-        result: NDArray[np.float64] = shares.numpy()
-        return result
+        with np.errstate(invalid="ignore"):
+            strengths = self._classifier.output.strengths(logits.numpy())[:, class_index]
+        finite = logits.isfinite().all(1).numpy()
+        return np.where(finite, strengths, 0.0)
 
 
 @torch.no_grad()

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from live_gradcam.faithfulness.removal import Removal
 from live_gradcam.pool import ExplainerKey
 from live_gradcam.session.fit_to_window import fit_frame, fitted_size
 from live_gradcam.session.keys import help_lines
@@ -17,7 +18,7 @@ from live_gradcam.show.overlay import Hud, draw, draw_mosaic, locate
 from live_gradcam.show.scale import HeatScale
 from live_gradcam.show.votes import Spot, add_spot, spot_at
 from live_gradcam.values import Explanation, Image, Region, SourceInfo
-from live_gradcam.wording import percent
+from live_gradcam.wording import number, percent, strength
 
 _EMPTY_LEVEL = 24
 
@@ -230,10 +231,11 @@ def truth_lines(reading: TruthReading | None, *, randomized: bool) -> tuple[str,
     else:
         share = percent(removal.share)
         lines += [
-            f"{removal.label} {percent(removal.before)}",
-            f"hottest {share} blurred: {percent(removal.without_hot)}, {_drop(removal.drop)}",
-            f"random {share} blurred: {percent(removal.without_random)}, "
-            f"{_drop(removal.control_drop)}",
+            f"{removal.label} {_figure(removal, removal.before)}",
+            f"hottest {share} blurred: {_figure(removal, removal.without_hot)}, "
+            f"{_drop(removal, removal.drop)}",
+            f"random {share} blurred: {_figure(removal, removal.without_random)}, "
+            f"{_drop(removal, removal.control_drop)}",
         ]
         if removal.completeness_residual is not None:
             off = max(removal.completeness_residual, 1e-7)
@@ -243,6 +245,12 @@ def truth_lines(reading: TruthReading | None, *, randomized: bool) -> tuple[str,
     return tuple(lines)
 
 
-def _drop(probability: float) -> str:
-    points = round(probability * 100)
+def _figure(removal: Removal, value: float) -> str:
+    return strength(value, is_share=removal.of_probability)
+
+
+def _drop(removal: Removal, fall: float) -> str:
+    if not removal.of_probability:
+        return f"{'rise' if fall < 0 else 'drop'} {number(abs(fall))}"
+    points = round(fall * 100)
     return f"{'rise' if points < 0 else 'drop'} {abs(points)} %"

@@ -11,7 +11,7 @@ from collections.abc import Hashable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from live_gradcam.values import Evidence, Prediction
+from live_gradcam.values import SOFTMAX, Evidence, OutputKind, Prediction
 
 # Of all three-frame filters that delay by one frame, the one that lets the least of white noise
 # through as change between frames: a tenth of its power, or 1/3.2 of its amplitude.
@@ -45,7 +45,8 @@ class SteadyLabels:
     leads by little, but leads all the time.
 
     Args:
-        margin: Lead in smoothed probability that is clear, as a share of the leader's, 0..1.
+        margin: Lead in smoothed probability (or plain number) that is clear, as a share of the
+            leader's, 0..1.
         patience: Frames of a small lead after which it counts.
         rate: Weight of the newest frame in the smoothed probability, above 0 and at most 1.
     """
@@ -70,12 +71,22 @@ class SteadyLabels:
         """The classes of the last frame, in their steady order."""
         return tuple(self._order)
 
-    def update(self, predictions: Sequence[Prediction]) -> tuple[Prediction, ...]:
+    def update(
+        self, predictions: Sequence[Prediction], output: OutputKind = SOFTMAX
+    ) -> tuple[Prediction, ...]:
         """Add the next frame's predictions and return them in their steady order.
 
         The numbers are those of this frame; only their order is smoothed.
+
+        Args:
+            predictions: Of the frame.
+            output: Meaning of their numbers; the threshold of a binary one decides which leads.
         """
-        now = {prediction.class_index: prediction.probability for prediction in predictions}
+        shift = 0.5 - output.threshold if output.name == "binary" else 0.0
+        now = {
+            each.class_index: each.strength + (shift if each.class_index else -shift)
+            for each in predictions
+        }
         fresh = not self._smoothed
         for index in {*self._smoothed, *now}:
             before = self._smoothed.get(index, 0.0)
@@ -108,7 +119,7 @@ class SteadyLabels:
                     continue
                 pair = (below, above)
                 leads[pair] = self._leads.get(pair, 0) + 1
-                clear = lead >= max(self._margin * self._smoothed[below], _SMALLEST_LEAD)
+                clear = lead >= max(self._margin * abs(self._smoothed[below]), _SMALLEST_LEAD)
                 if clear or leads[pair] > self._patience:
                     order[rank], order[rank + 1] = below, above
         self._leads = leads

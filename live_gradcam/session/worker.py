@@ -173,7 +173,7 @@ class ExplainWorker:
         (raw,) = request.explainer.explain_batch([frame.image], classes=classes, view=settings.view)
         predictions = raw.predictions
         if self._smooth:
-            predictions = self._labels.update(raw.predictions)
+            predictions = self._labels.update(raw.predictions, raw.output)
         self._known = tuple(each.class_index for each in predictions)
         selected = select_maps(raw, settings, predictions)
         smoothed = replace(selected, predictions=predictions)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from live_gradcam.show.arrange import Anchor, Arrangement, tile_view
 from live_gradcam.show.heat import heat_table
-from live_gradcam.show.options import LOW_CONFIDENCE, Hud, OverlayOptions
+from live_gradcam.show.options import Hud, OverlayOptions, is_unsure
 from live_gradcam.show.panel import ACCENT, DARK, GREY, WHITE, Line, Panel, Space, pill, text_panel
 from live_gradcam.show.panels import (
     help_panel,
@@ -14,10 +14,10 @@ from live_gradcam.show.panels import (
     legend_panel,
     recording_panel,
     shown_label,
+    shown_strength,
 )
 from live_gradcam.show.text import wrap_text
 from live_gradcam.values import Explanation, Image, Region
-from live_gradcam.wording import percent
 
 _TYPE_SHARE = 0.042
 _NOTE_SHARE = 0.8
@@ -141,7 +141,7 @@ def _notices(explanation: Explanation, options: OverlayOptions, scale: float) ->
         shown = explanation.evidence[0]
         if not (shown > 0).any() and not (options.signed and (shown < 0).any()):
             notices.append(f"no evidence for {shown_label(explanation)}")
-    if explanation.predictions and explanation.predictions[0].probability < LOW_CONFIDENCE:
+    if is_unsure(explanation):
         notices.append("low confidence")
     return notices
 
@@ -151,7 +151,7 @@ def caption(rendered: Image, place: Region, explanation: Explanation, position: 
     index = explanation.explained[position]
     found = next((p for p in explanation.predictions if p.class_index == index), None)
     label = shown_label(explanation, position)
-    lines = [Line(f"{label}  {percent(found.probability)}" if found else label)]
+    lines = [Line(f"{label}  {shown_strength(found)}" if found else label)]
     if not (explanation.evidence[position] > 0).any():
         lines.append(Line("no evidence", 0.8, GREY))
     space = Space.on(rendered, _TYPE_SHARE)

@@ -12,9 +12,17 @@ from live_gradcam.choices import (
     LAYOUTS,
     Layout,
 )
+from live_gradcam.values import Explanation
 
 LOW_CONFIDENCE = 0.2
 """A top probability below this is called "low confidence"."""
+
+
+def is_unsure(explanation: Explanation) -> bool:
+    """True if no class is likely, where one of them is true."""
+    best = explanation.predictions[0].probability if explanation.predictions else None
+    softmax = explanation.output.name == "softmax"  # of two sides, one is likely
+    return best is not None and softmax and best < LOW_CONFIDENCE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,7 +36,7 @@ from live_gradcam.show.text import (
     text_width,
 )
 from live_gradcam.values import Explanation, Prediction
-from live_gradcam.wording import percent
+from live_gradcam.wording import strength
 
 _MINUS = "\N{MINUS SIGN}"
 _BAR_GROUND_OPACITY = 0.22
@@ -72,25 +72,31 @@ def shown_label(explanation: Explanation, position: int = 0) -> str:
     )
 
 
+def shown_strength(prediction: Prediction) -> str:
+    """Return how strongly a class is predicted: its probability, or its number if it has none."""
+    return strength(prediction.strength, is_share=prediction.probability is not None)
+
+
 def labels_panel(
     explanation: Explanation, space: Space, width: int, *, top_k: int, bars: bool
 ) -> Panel | None:
     """Lay out the best classes with their probabilities; the explained one is marked.
 
-    An explained class that is not among the best ``top_k`` gets a row of its own below them.
+    An explained class that is not among the best ``top_k`` gets a row of its own below them. Plain
+    numbers stand without bars.
     """
     size = space.size
+    bars = bars and explanation.output.has_probabilities
     explained = explanation.explained[0] if explanation.explained else None
-    rows: list[tuple[str, float | None, bool]] = [
-        (p.label, p.probability, p.class_index == explained)
-        for p in explanation.predictions[:top_k]
+    rows: list[tuple[str, Prediction | None, bool]] = [
+        (p.label, p, p.class_index == explained) for p in explanation.predictions[:top_k]
     ]
     if explained is not None and not any(marked for _, _, marked in rows):
         found: Prediction | None = next(
             (p for p in explanation.predictions if p.class_index == explained), None
         )
         label = shown_label(explanation)
-        rows.append((label, found.probability if found else None, True))
+        rows.append((label, found, True))
     if not rows:
         return None
     pad, mark = round(size * 0.5), max(4, round(size * 0.55))
@@ -99,15 +105,17 @@ def labels_panel(
     step = line + (bar + round(size * 0.42) if bars else 0)
     text_x = pad + mark + round(size * 0.3)
     inner = width - text_x - pad
-    share_width = text_width("88 %", size) + round(size * 0.4)
+    shares = {id(found): shown_strength(found) for _, found, _ in rows if found}
+    widest = ["88 %"] if explanation.output.has_probabilities else list(shares.values())
+    share_width = max((text_width(each, size) for each in widest), default=0) + round(size * 0.4)
     names = fitting_size((label for label, _, _ in rows), size, inner - share_width)
     parts: list[Part] = []
     y = round(size * 0.3)
-    for label, probability, marked in rows:
+    for label, shown, marked in rows:
         colour = WHITE if marked else GREY
         right = 0
-        if probability is not None:
-            share = text_strip(percent(probability), size, colour)
+        if shown is not None:
+            share = text_strip(shares[id(shown)], size, colour)
             parts.append((share, width - pad - share.width, y))
             right = share.width + round(size * 0.4)
         name = fit_text(label, names, max(0, inner - right))
@@ -119,7 +127,8 @@ def labels_panel(
         if bars and inner > 2 * bar:
             top = y + line + round(size * 0.02)
             parts.append((bar_strip(inner, bar, WHITE, _BAR_GROUND_OPACITY), text_x, top))
-            length = 0 if probability is None else round(inner * min(max(probability, 0.0), 1.0))
+            likely = shown.strength if shown is not None else 0.0
+            length = round(inner * min(max(likely, 0.0), 1.0))
             if length:
                 fill = bar_strip(max(length, bar), bar, ACCENT if marked else GREY, 1.0)
                 parts.append((fill, text_x, top))

@@ -19,7 +19,7 @@ from live_gradcam.show.atomic_file import AtomicFile
 from live_gradcam.show.film_ends import count_playable, has_frames_after
 from live_gradcam.show.film_formats import FORMATS, muxer_options, ticks_for
 from live_gradcam.show.sink import Sink
-from live_gradcam.show.sound import Sound
+from live_gradcam.show.sound import Sound, SoundSource
 from live_gradcam.values import Explanation, Frame, Image, SourceInfo
 
 _KEYFRAME_SECONDS = 1.0
@@ -66,7 +66,10 @@ class VideoSink(Sink):
         self._time_base = ticks_for(info.time_base)
         self._threads = threads or thread_budget().encoding
         self._film_path = info.path
-        self._sound_path = audio_from or info.path
+        self._sound_source = audio_from or info.path or info.open_again
+        self._film_frames = info.frame_count
+        self._own_sound = self._sound_source in (info.path, info.open_again)
+        self._has_sound = info.has_sound
         self._start_seconds = info.start_seconds
         self._format = FORMATS[path.suffix.lower()]
         self._notes: list[str] = []
@@ -211,18 +214,22 @@ class VideoSink(Sink):
         if self._live or frame.index > 0:
             # Begun midway: the file begins with its first image, not with the source.
             self._offset = -round(Fraction(frame.pts_seconds) / self._time_base)
-        elif self._sound_path is not None:
-            self._add_sound(container, self._sound_path)
+        elif self._sound_source is not None:
+            self._add_sound(container, self._sound_source)
+        elif self._has_sound:
+            self._notes.append(f"{self._path.name}: no sound: the film can be read only once")
         return container, stream
 
-    def _add_sound(self, container: av.container.OutputContainer, path: Path) -> None:
+    def _add_sound(self, container: av.container.OutputContainer, source: SoundSource) -> None:
         try:
-            start = self._start_seconds if path == self._film_path else 0.0
-            self._sound = Sound(path, start_seconds=start)
+            start = self._start_seconds if self._own_sound else 0.0
+            self._sound = Sound(source, start_seconds=start)
             self._sound.add_tracks(container, muxer_options(self._format, self._time_base))
         except (av.error.FFmpegError, OSError, ValueError) as exc:
-            # A recording without its sound is better than none, if it says so.
-            self._notes.append(f"{self._path.name}: no sound: {exc}")
+            # A recording without its sound is better than none, if it says so; an address may
+            # hold a password.
+            said = getattr(exc, "strerror", None) or exc
+            self._notes.append(f"{self._path.name}: no sound: {said}")
             self._close_sound()
             self._sound = None
 
@@ -282,9 +289,12 @@ class VideoSink(Sink):
     def _sound_end(self) -> float | None:
         """Return the end of the sound in seconds; ``None`` where it ends by itself."""
         assert self._last_tick is not None, "frames were written"
-        if self._sound_path is None or self._sound_path != self._film_path:
+        if not self._own_sound:
             return None
         last = float(self._last_tick * self._time_base)
+        if self._film_path is None:
+            cut = self._film_frames is not None and self._frames < self._film_frames
+            return last + float(self._step * self._time_base) if cut else None
         with contextlib.suppress(av.error.FFmpegError, OSError, ValueError):
             if has_frames_after(self._film_path, last + self._start_seconds):
                 return last + float(self._step * self._time_base)

@@ -38,7 +38,9 @@ def record(
     Returns:
         ``index``, ``pts_seconds``, ``original_pts_seconds`` (the source's own), ``source``,
         ``explained`` (class index of the shown map, or ``None``), ``method`` (that made the map),
-        ``predictions`` (best first: ``class_index``, ``label``, ``logit``, ``probability``),
+        ``output`` (``softmax``, ``sigmoid``, ``binary`` or ``raw``: how probabilities follow from
+        logits), ``predictions`` (best first: ``class_index``, ``label``, ``logit``,
+        ``probability``, which is ``None`` for ``raw``, whose logit is the number itself),
         ``region`` (``[x, y, width, height]`` in frame pixels) and ``timings_ms``.
         Numbers that are not finite are ``None``.
     """
@@ -50,6 +52,7 @@ def record(
             "source": frame.source,
             "explained": explanation.explained[0] if explanation.explained else None,
             "method": explanation.method,
+            "output": explanation.output.name,
             "predictions": [
                 {
                     "class_index": prediction.class_index,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import TypeAlias
 
 from live_gradcam.native import av
 from live_gradcam.show.sound_track import AudioStream, Packet, SoundTrack, seconds_of
@@ -17,23 +18,31 @@ _OPTIONS = {"protocol_whitelist": "file"}
 _MAX_PROBED_PACKETS = 4096
 _TRIAL_PACKETS = 4
 
+SoundSource: TypeAlias = "Path | Callable[[], av.container.InputContainer]"
+"""A file, or what opens the container of a film that is no file."""
+
 
 class Sound:
     """All tracks of sound of a file, on their way into another one; the default one stays it.
 
     Args:
-        path: The source file.
+        source: The source file, or what opens the container of a film that is no file.
         start_seconds: Time of the file's own clock that becomes 0.
 
     Raises:
         av.error.FFmpegError: The file cannot be read.
     """
 
-    def __init__(self, path: Path, *, start_seconds: float = 0.0) -> None:
+    def __init__(self, source: SoundSource, *, start_seconds: float = 0.0) -> None:
         self._start_seconds = start_seconds
-        self._input: av.container.InputContainer = av.open(
-            f"file:{path.absolute()}", container_options=_OPTIONS, metadata_errors="replace"
-        )
+        self._is_file = isinstance(source, Path)
+        self._input: av.container.InputContainer
+        if isinstance(source, Path):
+            self._input = av.open(
+                f"file:{source.absolute()}", container_options=_OPTIONS, metadata_errors="replace"
+            )
+        else:
+            self._input = source()
         self._tracks: dict[int, SoundTrack] = {}
         self._ready: deque[Packet] = deque()
         self._packets: Iterator[Packet] = iter(())
@@ -122,7 +131,9 @@ class Sound:
             self.notes.append(f"the sound ends early, {at}: {getattr(exc, 'strerror', exc)}")
 
     def _read(self, streams: list[AudioStream]) -> Iterator[Packet]:
-        packets = self._input.demux(streams)
+        # Stepping over the images is a jump, which not every medium allows.
+        packets = self._input.demux(streams if self._is_file else ())
+        wanted = {stream.index for stream in streams}
         while streams:
             try:
                 packet = next(packets, None)
@@ -131,7 +142,7 @@ class Sound:
                 return
             if packet is None:
                 return
-            if packet.dts is not None and packet.size:
+            if packet.dts is not None and packet.size and packet.stream.index in wanted:
                 yield self._shifted(packet)
 
     def _shifted(self, packet: Packet) -> Packet:

@@ -47,7 +47,8 @@ class Api:
             colormap: Colours of the heat.
 
         Returns:
-            The most likely label; the most likely labels and their probabilities, best first; the
+            The most likely label; the most likely labels and their probabilities, best first (the
+            numbers themselves where the network's output is plain numbers); the
             evidence for the explained class, rows of numbers in logits where the page's
             method is Grad-CAM; and the overlay as PNG.
         """

@@ -137,9 +137,10 @@
       }
       const [name, bar, share] = row.children;
       name.textContent = each.label;
-      bar.value = each.probability;
+      bar.hidden = each.probability === null;
+      bar.value = each.probability ?? 0;
       bar.setAttribute("aria-label", each.label);
-      share.textContent = each.percent;
+      share.textContent = each.strength;
       row.toggleAttribute("data-explained", each.label === explanation.explained);
     });
     while (list.children.length > explanation.predictions.length) list.lastChild.remove();

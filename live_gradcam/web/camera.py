@@ -34,7 +34,7 @@ from live_gradcam.web.images import TOP, encode_image
 from live_gradcam.web.limits import Limits
 from live_gradcam.web.messages import public_message
 from live_gradcam.web.settings import ViewSettings, explainer_key, settings_from_query
-from live_gradcam.wording import percent
+from live_gradcam.wording import strength
 
 _JPEG_QUALITY = 80
 # One is decoded, one explained, one rendered; one more makes up for jitter.
@@ -266,8 +266,8 @@ def _summary(explanation: Explanation) -> dict[str, Any]:
         "predictions": [
             {
                 "label": each.label,
-                "probability": round(each.probability, 4),
-                "percent": percent(each.probability),
+                "probability": None if each.probability is None else round(each.probability, 4),
+                "strength": strength(each.strength, is_share=each.probability is not None),
             }
             for each in explanation.predictions[:TOP]
         ],

@@ -20,11 +20,11 @@ from live_gradcam.show.heat import heat_table
 from live_gradcam.values import Image
 from live_gradcam.web import messages
 from live_gradcam.web.cache import CacheFolder
-from live_gradcam.web.images import CachedImage, draw_maps, draw_overlay, encode_image, likely
+from live_gradcam.web.images import CachedImage, draw_maps, draw_overlay, encode_image, likely_label
 from live_gradcam.web.settings import ViewSettings, read_settings, settings_as_query
 from live_gradcam.web.state import AppState
 from live_gradcam.web.videos import Cancelled
-from live_gradcam.wording import percent
+from live_gradcam.wording import strength
 
 _logger = logging.getLogger(__name__)
 
@@ -114,7 +114,7 @@ class Handlers:
             trust = messages.describe_trust(cached.removals[removal])
         return [
             figure(overlay, alt=_spoken(sentence)),
-            likely(explanation, self._state.classifier.labels),
+            likely_label(explanation, self._state.classifier.labels),
             *(sentence, trust, self._maps(cached, settings), _downloads(cached, settings)),
         ]
 
@@ -123,10 +123,10 @@ class Handlers:
         maps = draw_maps(cached.image, explanations, settings)
         figures = []
         for each, drawn in zip(explanations, maps, strict=True):
-            probability = next(
-                p.probability for p in each.predictions if p.class_index == each.explained[0]
-            )
-            caption = f"{each.labels[0]} · {percent(probability, in_words=True)}"
+            shown = next(p for p in each.predictions if p.class_index == each.explained[0])
+            is_share = shown.probability is not None
+            given = strength(shown.strength, is_share=is_share, in_words=True)
+            caption = f"{each.labels[0]} · {given}"
             alt = f"Map of the evidence for {each.labels[0]}"
             figures.append(figure(drawn, alt=alt, caption=caption))
         return f'<div class="maps">{"".join(figures)}</div>'

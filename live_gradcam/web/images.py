@@ -28,6 +28,7 @@ from live_gradcam.web.engine import SharedEngine, VisitorExplainer
 from live_gradcam.web.limits import Limits
 from live_gradcam.web.messages import public_message
 from live_gradcam.web.settings import CacheKey, ViewSettings, explainer_key, settings_from_query
+from live_gradcam.wording import number
 
 TOP = 3
 """Number of classes that the page shows."""
@@ -289,6 +290,8 @@ def encode_image(image: Image, suffix: str, *, quality: int = 95) -> bytes:
 def likely(explanation: Explanation, labels: tuple[str, ...]) -> dict[str, float]:
     """Probabilities of the most likely classes by label; a label that several share gets an index.
 
+    Where the output is plain numbers, these stand instead.
+
     Args:
         explanation: Its predictions are taken.
         labels: Labels of all classes.
@@ -296,9 +299,17 @@ def likely(explanation: Explanation, labels: tuple[str, ...]) -> dict[str, float
     return {
         f"{each.label} ({each.class_index})"
         if labels.count(each.label) > 1
-        else each.label: each.probability
+        else each.label: each.strength
         for each in explanation.predictions[:TOP]
     }
+
+
+def likely_label(explanation: Explanation, labels: tuple[str, ...]) -> dict[str, float] | str:
+    """What the page's list of likely classes shows: `likely`, or plain numbers as a text."""
+    found = likely(explanation, labels)
+    if explanation.output.has_probabilities:
+        return found
+    return ", ".join(f"{label}: {number(value)}" for label, value in found.items())
 
 
 def download_routes(service: ImageService) -> list[Route]:

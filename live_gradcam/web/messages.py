@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from live_gradcam.errors import LiveGradcamError
 from live_gradcam.faithfulness.removal import Removal
-from live_gradcam.show.options import LOW_CONFIDENCE
-from live_gradcam.values import Explanation
-from live_gradcam.wording import percent
+from live_gradcam.show.options import is_unsure
+from live_gradcam.values import Explanation, Prediction
+from live_gradcam.wording import percent, strength
 
 # The map points at what matters if blurring it costs clearly more than blurring anything else.
 _CLEAR = 0.1
@@ -28,18 +29,63 @@ def describe_answer(explanation: Explanation) -> str:
     if not (explanation.evidence[0] > 0).any():
         where = "No place speaks for it, so nothing is coloured."
     if shown is best:
-        text = f"The network sees {label} and is {_percent(best.probability)} sure."
-        if best.probability < LOW_CONFIDENCE:
-            text = (
-                f"The network is not sure of anything: its best guess is {label} "
-                f"with {_percent(best.probability)}."
-            )
-        return f"{text} {where}"
-    sure = f"with {_percent(shown.probability)}" if shown else "far behind"
+        return f"{_best_answer(explanation, best, label)} {where}"
+    given = _figure(shown) if shown else ""
+    if not explanation.output.has_probabilities:
+        return (
+            f"The network's largest number is that of **{_plain(best.label)}** ({_figure(best)}); "
+            f"you asked about {label}{f', which is {given}' if given else ''}. {where}"
+        )
+    sure = f"with {given}" if given else "far behind"
     return (
-        f"The network sees **{_plain(best.label)}** ({_percent(best.probability)}); "
+        f"The network sees **{_plain(best.label)}** ({_figure(best)}); "
         f"you asked about {label}, which it lists {sure}. {where}"
     )
+
+
+def _best_answer(explanation: Explanation, best: Prediction, label: str) -> str:
+    """The answer, where it is the one that is explained; right for each kind of output."""
+    output, likely = explanation.output, best.probability
+    if likely is None:
+        return f"The network's number for {label} is {_figure(best)}."
+    if output.name == "sigmoid":
+        others = [
+            f"**{_plain(each.label)}** ({_figure(each)})"
+            for each in explanation.predictions[1:]
+            if each.strength > output.threshold
+        ]
+        if likely <= output.threshold:
+            return (
+                f"The network sees none of its labels for sure: the likeliest is {label} "
+                f"with {_figure(best)}."
+            )
+        more = f" It also sees {_listed(others)}." if others else ""
+        return f"The network sees {label} and is {_figure(best)} sure.{more}"
+    if output.name == "binary" and likely < 0.5:
+        threshold = _percent(output.threshold)
+        if best.class_index == 1:
+            return (
+                f"The network gives {label} {_figure(best)}, which is above the threshold of "
+                f"{threshold}."
+            )
+        return (
+            f"The network says {label}, though it gives it {_figure(best)} only: the other side is "
+            f"not above the threshold of {threshold}."
+        )
+    if is_unsure(explanation):
+        return (
+            f"The network is not sure of anything: its best guess is {label} with {_figure(best)}."
+        )
+    return f"The network sees {label} and is {_figure(best)} sure."
+
+
+def _listed(parts: Sequence[str]) -> str:
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+
+
+def _figure(prediction: Prediction) -> str:
+    is_share = prediction.probability is not None
+    return strength(prediction.strength, is_share=is_share, in_words=True)
 
 
 def describe_trust(removal: Removal | None) -> str:
@@ -47,12 +93,17 @@ def describe_trust(removal: Removal | None) -> str:
     if removal is None:
         return "There is no evidence to test."
     hottest, control = removal.drop, removal.control_drop
+    figures = [
+        strength(each, is_share=removal.of_probability, in_words=True)
+        for each in (removal.before, removal.without_hot, removal.without_random)
+    ]
     numbers = (
         f"With the hottest {_percent(removal.share)} of what it saw blurred, "
-        f"{_percent(removal.before)} become {_percent(removal.without_hot)}; "
-        f"with as much blurred elsewhere, {_percent(removal.without_random)}."
+        f"{figures[0]} become {figures[1]}; "
+        f"with as much blurred elsewhere, {figures[2]}."
     )
-    if hottest >= _CLEAR and hottest >= _TIMES * max(control, 0.0):
+    clear = _CLEAR if removal.of_probability else _CLEAR * abs(removal.before)
+    if hottest >= clear and hottest > 0 and hottest >= _TIMES * max(control, 0.0):
         verdict = (
             "The answer rests on the coloured places: **this map can be trusted**, "
             "whether the answer is right or not."

@@ -397,11 +397,40 @@ CASES: tuple[BadWeights, ...] = (
     ),
     BadWeights("a module that an import would run", "run code", _import_from_working_folder),
     BadWeights(
-        "arguments of a training run",
-        "run code",
-        _bytes(
-            lambda: _torch_bytes({"state_dict": good_state(), "args": argparse.Namespace(lr=0.1)})
+        "arguments of a training run that call",
+        ".system, which could run code",
+        _hostile(
+            _system,
+            around=lambda evil: {"state_dict": good_state(), "args": argparse.Namespace(lr=evil)},
         ),
+    ),
+    BadWeights(
+        "a partial call",
+        "run code",
+        _hostile(
+            lambda canary: _Calls(functools.partial, os.system, f"touch '{canary}'"),
+            around=lambda evil: {"state_dict": good_state(), "partial": evil},
+        ),
+    ),
+    BadWeights(
+        "a method that is asked for by its name",
+        "run code",
+        _hostile(
+            lambda canary: _Calls(getattr, canary, "touch"),
+            around=lambda evil: {"state_dict": good_state(), "path": evil},
+        ),
+    ),
+    BadWeights(
+        "a function of a module of one's own",
+        "run code",
+        lambda path, canary: _rezip(
+            path, {"data.pkl": b"\x80\x02}X\x01\x00\x00\x00acmy_module\nbuild\n)Rs."}
+        ),
+    ),
+    BadWeights(
+        "a dictionary that holds itself in a thousand ways",
+        "no state dict",
+        lambda path, canary: path.write_bytes(_torch_bytes(_laughs())),
     ),
     # Programs
     BadWeights("a whole module", "run code", _bytes(lambda: _torch_bytes(WholeNetwork()))),
@@ -566,6 +595,15 @@ CASES: tuple[BadWeights, ...] = (
         _bytes(lambda: _torch_bytes({"optimizer": {"lr": 0.1}, "epoch": 3})),
     ),
 )
+
+
+def _laughs() -> dict[str, Any]:
+    """Forty dictionaries, each of which holds the next fifty times."""
+    content: dict[str, Any] = {"classes": [["x"]]}
+    for _ in range(40):
+        content = {f"key{number}": content for number in range(50)}
+        content["classes"] = [content["key0"]] * 50
+    return {"args": argparse.Namespace(**content), **content}
 
 
 def _numpy_file() -> bytes:

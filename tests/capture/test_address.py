@@ -2,16 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import http.server
-import re
 import subprocess
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http import HTTPStatus
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -20,48 +12,7 @@ from live_gradcam.capture.open import open_source
 from live_gradcam.errors import SourceError
 from scripts.faults.media import number_in, write_film
 from scripts.faults.servers import MjpegServer
-
-
-@contextmanager
-def served(
-    folder: Path, *, parts: bool = True, length: bool = True
-) -> Iterator[tuple[str, list[str]]]:
-    """A web server of a folder; with parts of files and with their lengths, or without."""
-    asked: list[str] = []
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            asked.append(self.path)
-            path = folder / self.path.partition("?")[0].lstrip("/")
-            if not path.is_file():
-                self.send_error(HTTPStatus.NOT_FOUND)
-                return
-            data, start = path.read_bytes(), 0
-            wanted = re.match(r"bytes=(\d+)-", self.headers.get("Range", ""))
-            if parts and wanted:
-                start = int(wanted[1])
-                self.send_response(HTTPStatus.PARTIAL_CONTENT)
-                self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
-            else:
-                self.send_response(HTTPStatus.OK)
-            if length:
-                self.send_header("Content-Length", str(len(data) - start))
-            self.end_headers()
-            with contextlib.suppress(OSError):
-                self.wfile.write(data[start:])
-
-        def log_message(self, *_: Any) -> None:
-            """Say nothing."""
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = False
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}", asked
-        finally:
-            server.shutdown()
-            thread.join()
+from tests.helpers.web_server import served
 
 
 @pytest.mark.parametrize("parts", [True, False])

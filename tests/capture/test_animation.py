@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image as Pillow
@@ -14,7 +15,7 @@ COLOURS = ("red", "lime", "blue", "white")
 DURATIONS = [40, 100, 250, 60]
 
 
-def animated(path: Path, **options: object) -> Path:
+def animated(path: Path, **options: Any) -> Path:
     first, *others = (Pillow.new("RGB", (32, 24), colour) for colour in COLOURS)
     first.save(path, save_all=True, append_images=others, duration=DURATIONS, loop=0, **options)
     return path
@@ -24,7 +25,7 @@ def animated(path: Path, **options: object) -> Path:
     ("name", "options"),
     [("a.gif", {}), ("a.png", {}), ("a.webp", {"lossless": True}), ("a.avif", {"quality": 100})],
 )
-def test_each_frame_has_its_time(tmp_path: Path, name: str, options: dict[str, object]) -> None:
+def test_each_frame_has_its_time(tmp_path: Path, name: str, options: dict[str, Any]) -> None:
     with open_source(animated(tmp_path / name, **options)) as source:
         frames = list(source)
         info = source.info

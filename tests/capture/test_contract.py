@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image as Pillow
 
 from live_gradcam.capture.camera import CameraSource
 from live_gradcam.capture.open import open_source
@@ -17,6 +18,7 @@ from live_gradcam.capture.source import LiveSource, Source
 from scripts.faults.media import write_film
 from scripts.faults.servers import MjpegServer, RtspServer
 from tests.helpers.cameras import FakeClock, ScriptedCamera, noise
+from tests.helpers.web_server import served
 
 OpenSource = Callable[[], Source]
 
@@ -54,6 +56,27 @@ def _scene(_folder: Path, _stack: ExitStack) -> OpenSource:
     return lambda: open_source("scene:3", width=96, height=72)
 
 
+def _numbered(folder: Path, _stack: ExitStack) -> OpenSource:
+    for number in range(6):
+        write_film(folder / f"{number:03d}.png", frames=1, codec="png", pix_fmt="rgb24")
+    return lambda: open_source(folder / "%03d.png")
+
+
+def _animation(name: str) -> Callable[[Path, ExitStack], OpenSource]:
+    def make(folder: Path, _stack: ExitStack) -> OpenSource:
+        first, *others = (Pillow.new("RGB", (32, 24), (40 * n, 9, 9)) for n in range(6))
+        first.save(folder / name, save_all=True, append_images=others, duration=50)
+        return lambda: open_source(folder / name)
+
+    return make
+
+
+def _web_film(folder: Path, stack: ExitStack) -> OpenSource:
+    write_film(folder / "film.mp4")
+    address, _ = stack.enter_context(served(folder))
+    return lambda: open_source(f"{address}/film.mp4")
+
+
 def _mjpeg(_folder: Path, stack: ExitStack) -> OpenSource:
     server = stack.enter_context(MjpegServer())
     return lambda: open_source(server.address)
@@ -87,6 +110,10 @@ SOURCES = {
     "damaged film": _damaged_film,
     "pictures": _images,
     "picture": _image,
+    "numbered": _numbered,
+    "gif": _animation("a.gif"),
+    "webp": _animation("a.webp"),
+    "web film": _web_film,
     "scene": _scene,
     "mjpeg": _mjpeg,
     "rtsp": _rtsp,

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from live_gradcam.capture.credentials import printable
 from live_gradcam.capture.open import open_source
-from live_gradcam.capture.stream import StreamSource, public_address
+from live_gradcam.capture.stream import StreamSource
 from live_gradcam.errors import SourceError
 from live_gradcam.values import Frame
 from scripts.faults.media import write_film
@@ -241,7 +242,7 @@ def test_another_size_is_letterboxed_to_the_first() -> None:
 
 def test_passwords_appear_in_no_message() -> None:
     address = "rtsp://user:secret@127.0.0.1:1/path?token=hidden"
-    assert public_address(address) == "rtsp://127.0.0.1:1/path"
+    assert printable(address) == "rtsp://127.0.0.1:1/path"
     with pytest.raises(SourceError) as caught:
         open_source(address, max_outage_seconds=0.1)
     assert "secret" not in str(caught.value)

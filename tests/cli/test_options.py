@@ -142,7 +142,17 @@ def _python_faces() -> dict[str, tuple[Callable[..., object], type[Any], dict[st
 _SHARED = {
     "Explainer": {"device", "precision", "compile", "top_k", "view", "method"},
     "the page's Explainer": {"device", "precision", "compile", "method"},
-    "load_classifier": {"model", "weights", "labels", "layer", "fuse"},
+    "load_classifier": {
+        "model",
+        "weights",
+        "labels",
+        "layer",
+        "fuse",
+        "output_name",
+        "preprocessing",
+        "threshold",
+        "transform_input",
+    },
     "OverlayOptions": {"colormap", "opacity", "top_k"},
     "open_source": {
         "loop",

@@ -38,6 +38,7 @@ _WRONG_TEXTS: dict[str, tuple[str, int, str]] = {
     "device": ("gpu", 2, "cuda"),
     "method": ("gradcams", 2, "gradcam"),
     "methods": ("gradcams", 2, "gradcam"),
+    "output_name": ("nonsense", 5, "one output"),
     "class_name": ("sqare", 2, "square"),
     "host": ("192.0.2.1", 2, "--host"),
     "auth": ("ann", 2, "USER:PASSWORD"),

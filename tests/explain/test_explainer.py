@@ -191,6 +191,26 @@ def test_files_that_cannot_be_read_are_source_errors(explainer: Explainer, tmp_p
         assert str(path) in str(caught.value)
 
 
+def test_one_wrong_file_costs_the_others_nothing(explainer: Explainer, tmp_path: Path) -> None:
+    (tmp_path / "text.jpg").write_text("no picture")
+    image = support.smooth_image()
+    batch: list[Any] = [image, tmp_path / "text.jpg", image, tmp_path / "missing.jpg"]
+    first, broken, last, missing = explainer.explain_batch(batch, on_error="skip")
+    expected = explainer.explain(image)
+    for found in (first, last):
+        assert isinstance(found, Explanation)
+        # Another size of batch, another order of sums.
+        np.testing.assert_allclose(found.evidence, expected.evidence, rtol=1e-4, atol=1e-5)
+    for error, name in ((broken, "text.jpg"), (missing, "missing.jpg")):
+        assert isinstance(error, SourceError)
+        assert name in str(error)
+    with pytest.raises(SourceError, match=r"text\.jpg"):
+        explainer.explain_batch(batch)
+    wrong: Any = "skipp"
+    with pytest.raises(UsageError, match="skip"):
+        explainer.explain_batch(batch, on_error=wrong)
+
+
 def test_pictures_are_not_modified(explainer: Explainer) -> None:
     image = support.smooth_image()
     before = image.copy()
@@ -344,7 +364,7 @@ def test_what_float32_cannot_hold_is_no_evidence() -> None:
     assert not explanation.finite
     assert not explanation.evidence.any()
     for prediction in explanation.predictions:
-        assert np.isfinite([prediction.logit, prediction.probability]).all()
+        assert np.isfinite([prediction.logit, prediction.strength]).all()
     assert explanation.completeness_residual is None
 
 

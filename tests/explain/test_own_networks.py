@@ -71,7 +71,8 @@ class Attention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         tokens = x.flatten(2).transpose(1, 2)
         attended = self.attend(tokens, tokens, tokens, need_weights=False)[0]
-        return x + attended.transpose(1, 2).reshape(x.shape)
+        summed: Tensor = x + attended.transpose(1, 2).reshape(x.shape)
+        return summed
 
 
 class Concatenation(nn.Module):
@@ -92,7 +93,9 @@ class Switch(nn.Module):
     """Code that looks at its numbers."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return x * 1.5 if x.mean() > 0.2 else x
+        if x.mean() > 0.2:
+            x = x * 1.5
+        return x
 
 
 BLOCKS: dict[str, Callable[[], nn.Module]] = {

@@ -20,10 +20,10 @@ from live_gradcam.explain.preprocess import Preprocessing
 from live_gradcam.faithfulness.removal import (
     blur_regions,
     hottest_mask,
-    probability_of,
     rank_correlation,
     removal_test,
     shifted_mask,
+    strength_of,
 )
 from live_gradcam.scenes import render_scene
 from live_gradcam.values import Explanation, Image, Region
@@ -76,7 +76,7 @@ def test_without_what_it_looks_at_the_class_is_gone_and_without_the_rest_it_stay
     found = removal_test(red, red_square, said, generator=np.random.default_rng(0))
     assert found is not None
     assert (found.class_index, found.label) == (0, "red")
-    assert found.before == said.predictions[0].probability > 0.9
+    assert found.before == said.predictions[0].strength > 0.9
     assert found.without_hot < 0.1
     assert found.without_random == pytest.approx(found.before, abs=0.02)
     assert found.drop == pytest.approx(found.before - found.without_hot)
@@ -124,9 +124,9 @@ def test_a_class_far_down_the_list_has_a_probability_when_it_is_asked_for(
     best = [p.class_index for p in scenes.explain(image).predictions]
     for asked in sorted(set(range(16)) - set(best))[:4]:
         said = scenes.explain(image, classes=asked)
-        probability = probability_of(said, asked)
+        probability = strength_of(said, asked)
         assert probability is not None
-        assert 0 < probability < said.predictions[0].probability
+        assert 0 < probability < said.predictions[0].strength
 
 
 @given(

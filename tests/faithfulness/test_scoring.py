@@ -20,7 +20,7 @@ def test_the_scorer_says_what_the_explainer_says(view: View) -> None:
         scorer = Scorer(network, explainer.runtime)
     shown = scorer.network_input(image, view)
     best = found.predictions[0]
-    ours = scorer.probabilities(np.stack([shown.pixels] * 40), best.class_index)
+    ours = scorer.strengths(np.stack([shown.pixels] * 40), best.class_index)
     assert shown.region == found.region
     assert ours == pytest.approx(best.probability, rel=1e-5)
-    assert scorer.probabilities(np.zeros((0, 3, 64, 64), np.float32), 0).shape == (0,)
+    assert scorer.strengths(np.zeros((0, 3, 64, 64), np.float32), 0).shape == (0,)

@@ -1,4 +1,4 @@
-"""Pictures of more than 8 bits, in files and from Pillow: the same picture, and a note for a guess."""
+"""Pictures of more than 8 bits are the same from files and from Pillow; a guess is noted."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ RAMP = np.tile(np.arange(256, dtype=np.uint8), (16, 1))
 
 def deep(bits: int) -> np.ndarray:
     """A ramp from black to white of so many bits."""
-    return np.rint(RAMP / 255 * (2**bits - 1)).astype(np.uint16)
+    levels: np.ndarray = np.rint(RAMP / 255 * (2**bits - 1))
+    return levels.astype(np.uint16)
 
 
 def png(pixels: np.ndarray) -> bytes:

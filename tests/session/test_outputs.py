@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -14,11 +15,12 @@ import pytest
 from live_gradcam.errors import SinkError
 from live_gradcam.explain.explainer import Explainer
 from live_gradcam.images import read_image
+from live_gradcam.lifecycle import StopToken
 from live_gradcam.native import av
 from live_gradcam.session.outputs import Recording, Writer, fresh_paths, save_snapshot
 from live_gradcam.show.sink import Sink
 from live_gradcam.timing import StageClock
-from live_gradcam.values import Explanation, Frame, Image, SourceInfo
+from live_gradcam.values import Explanation, Frame, Image, Region, SourceInfo
 from tests.session.doubles import MemorySink
 
 CAMERA = SourceInfo("camera 0", "camera", live=True, width=320, height=240, fps=30.0)
@@ -116,3 +118,21 @@ def test_a_writer_hides_nothing_that_is_on_its_way(
     with pytest.raises(KeyError, match="first"):
         write_one([full], make_explanation(), KeyError("first"))
     assert full.closed
+
+
+def test_an_end_that_was_asked_for_leaves_all_sinks_with_the_same_frames() -> None:
+    class Slow(MemorySink):
+        def write(self, *given: Any, **extra: Any) -> None:
+            time.sleep(0.05)
+            super().write(*given, **extra)
+
+    stop, sinks = StopToken(), [MemorySink(), Slow()]
+    nothing = Explanation((), (), np.zeros((0, 1, 1), np.float32), Region(0, 0, 4, 4))
+    image = np.zeros((4, 4, 3), np.uint8)
+    with Writer(sinks, StageClock(), stop) as writer:
+        for index in range(8):
+            writer.write(Frame(image, index, 0.0), image, nothing, {})
+        stop.request()
+    counts = [len(sink.frames) for sink in sinks]
+    assert counts[0] == counts[1] < 8, "what waited is written to none"
+    assert all(sink.closed for sink in sinks)

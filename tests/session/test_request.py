@@ -51,7 +51,7 @@ def test_the_mosaic_shows_the_held_class_first_and_two_others(
     raw = explainer.explain(image, classes=wanted_classes(request, best[0], tuple(best)))
     selected = select_maps(raw, request.settings, raw.predictions)
     assert selected.explained == (held, *best[:2])
-    assert next(p for p in raw.predictions if p.class_index == held).probability > 0
+    assert next(p for p in raw.predictions if p.class_index == held).strength > 0
 
 
 def test_a_known_residual_stays_with_the_map_it_belongs_to(

@@ -16,7 +16,7 @@ from live_gradcam.values import Evidence, Prediction
 def predict(**probabilities: float) -> list[Prediction]:
     names = ["a", "b", "c"]
     found = [Prediction(names.index(n), n, p, p) for n, p in probabilities.items()]
-    return sorted(found, key=lambda each: -each.probability)
+    return sorted(found, key=lambda each: -each.strength)
 
 
 def tops(steady: SteadyLabels, frames: list[list[Prediction]]) -> list[str]:

@@ -360,7 +360,7 @@ for number in range(100_000):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no kill -9")
-@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".webm"])
 @pytest.mark.parametrize("sound", [False, True])
 def test_a_killed_recording_can_be_played_to_its_last_second(
     tmp_path: Path, suffix: str, sound: bool

@@ -17,14 +17,16 @@ import pytest
 from live_gradcam.show.records import RecordSink, record
 from live_gradcam.values import Explanation, Frame, Prediction
 
-FRAME = Frame(np.zeros((48, 64, 3), np.uint8), 7, 0.28, "clip é.mp4")
+FRAME = Frame(np.zeros((48, 64, 3), np.uint8), 7, 0.25, "clip é.mp4", start_seconds=20.0)
 
 EXPECTED = {
     "index": 7,
-    "pts_seconds": 0.28,
+    "pts_seconds": 0.25,
+    "original_pts_seconds": 20.25,
     "source": "clip é.mp4",
     "explained": 504,
     "method": "gradcam",
+    "output": "softmax",
     "predictions": [
         {"class_index": 504, "label": "coffee mug", "logit": 12.25, "probability": 0.75},
         {"class_index": 849, "label": "teapot", "logit": 10.5, "probability": 0.125},
@@ -93,10 +95,12 @@ def test_csv_has_a_row_a_frame_and_columns_with_names(
         first, second = csv.DictReader(file)
     assert first == {
         "index": "7",
-        "pts_seconds": "0.28",
+        "pts_seconds": "0.25",
+        "original_pts_seconds": "20.25",
         "source": "clip é.mp4",
         "explained": "504",
         "method": "gradcam",
+        "output": "softmax",
         "class_index": "504",
         "label": "coffee mug",
         "logit": "12.25",

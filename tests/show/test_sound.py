@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import errno
+import functools
 import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from live_gradcam.capture.open import open_source
 from live_gradcam.native import av
 from live_gradcam.os_errors import cannot_write
 from live_gradcam.show.recorder import VideoSink
@@ -48,8 +56,6 @@ def test_what_is_encoded_anew_is_said_with_both_codecs(tmp_path: Path) -> None:
 def test_every_track_is_kept_and_the_default_one_stays_it(
     tmp_path: Path, explained: Explanation
 ) -> None:
-    import subprocess
-
     source = tmp_path / "in.mkv"
     tones = [
         word
@@ -74,8 +80,6 @@ def test_every_track_is_kept_and_the_default_one_stays_it(
 
 @needs_ffmpeg
 def test_sound_moves_with_images_that_are_shifted_to_the_beginning(tmp_path: Path) -> None:
-    import subprocess
-
     plain, late = film_outputs.make_source("aac-mp4", tmp_path), tmp_path / "late.ts"
     command = ["ffmpeg", "-v", "error", "-i", str(plain), "-c", "copy"]
     subprocess.run([*command, "-output_ts_offset", "3600", str(late)], check=True, timeout=60)
@@ -121,3 +125,57 @@ def test_the_last_picture_of_a_slideshow_lasts_as_long_as_the_others(
         assert sink.seconds == pytest.approx(count * seconds)
         with av.open(str(output)) as film:
             assert film.duration / av.time_base == pytest.approx(count * seconds, abs=0.002)
+
+
+@needs_ffmpeg
+def test_a_film_by_address_keeps_its_sound_and_its_password_to_itself(
+    tmp_path: Path, explained: Explanation
+) -> None:
+    source = film_outputs.make_source("aac-mp4", tmp_path)
+    with _serving(tmp_path) as place:
+        address = f"http://ann:secret@{place}/{source.name}"
+        output = tmp_path / "out.mp4"
+        with open_source(address) as film, VideoSink(output, film.info) as sink:
+            assert "secret" not in repr(film.info)
+            for frame in film:
+                sink.write(frame, frame.image, explained)
+        assert list(film_outputs.faults(source, output, sink.notes)) == []
+        with open_source(address) as film:
+            gone = dataclasses.replace(
+                film.info, open_again=lambda: av.open(address.replace(".mp4", ".gone"))
+            )
+            with VideoSink(tmp_path / "silent.mp4", gone) as sink:
+                for frame in film:
+                    sink.write(frame, frame.image, explained)
+    (note,) = sink.notes
+    assert note.startswith("silent.mp4: no sound: ")
+    assert "secret" not in note
+
+
+def test_a_film_that_can_be_read_only_once_says_that_it_has_no_sound(
+    tmp_path: Path, explained: Explanation, scene_info: SourceInfo
+) -> None:
+    info = dataclasses.replace(scene_info, kind="video", has_sound=True)
+    with VideoSink(tmp_path / "out.mp4", info) as sink:
+        frame = numbered(1)[0]
+        sink.write(frame, frame.image, explained)
+    assert sink.notes == ("out.mp4: no sound: the film can be read only once",)
+
+
+@contextlib.contextmanager
+def _serving(folder: Path) -> Iterator[str]:
+    """A web server of a folder; yields its host and port."""
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+    handler = functools.partial(Quiet, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()

@@ -208,9 +208,9 @@ def _find_layout(
         return "nchw"  # refused by the caller
     size = probe_size(spec)
     first, second, third = values.shape[1], values.shape[2], values.shape[3] // copies
-    if not _has_shape_of((first, second), size):
+    if not has_shape_of((first, second), size):
         return "nchw"
-    if not _has_shape_of((second, third), size):
+    if not has_shape_of((second, third), size):
         return "nhwc"
     # As many channels as rows.
     module = spec.network.get_submodule(spec.layer)
@@ -226,7 +226,7 @@ def _find_layout(
     return "nchw" if wide.shape[3] // copies > wide.shape[2] else "nhwc"
 
 
-def _has_shape_of(grid: tuple[int, int], size: tuple[int, int]) -> bool:
+def has_shape_of(grid: tuple[int, int], size: tuple[int, int]) -> bool:
     """Return whether rows and columns are those of an image, up to one row or column of padding."""
     rows, columns = grid
     height, width = size

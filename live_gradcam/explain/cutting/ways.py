@@ -67,11 +67,12 @@ class Divided:
 
 
 @torch.no_grad()
-def divide(spec: NetworkSpec) -> Divided:
+def divide(spec: NetworkSpec, expected: Tensor) -> Divided:
     """Cut a network at its layer, in the first way that works.
 
     Args:
-        spec: The network, with the full name of its layer.
+        spec: The network, with the full name of its layer; it puts out logits ``(N, classes)``.
+        expected: Its output for the one image of `probe_pixels`.
 
     Raises:
         ModelError: The layer never runs, has no positions or no part in the output.
@@ -79,7 +80,7 @@ def divide(spec: NetworkSpec) -> Divided:
     if not spec.is_own:
         # What a catalogue knows is cut in the same way on every machine: one image is enough.
         try:
-            return _divide_known(spec)
+            return _divide_known(spec, expected)
         except (NoInfluence, NotProven, ModelError) as exc:
             if isinstance(exc, NoInfluence) or spec.layout == "maps":
                 raise
@@ -88,27 +89,35 @@ def divide(spec: NetworkSpec) -> Divided:
         return _divide_own(spec)
 
 
-def _divide_known(spec: NetworkSpec) -> Divided:
+def _divide_known(spec: NetworkSpec, expected: Tensor) -> Divided:
     cut = cut_network(spec.network, spec.layer, carry=spec.layout != "nchw")
-    parts, count = prove_quickly(cut, spec)
+    parts, count = prove_quickly(cut, spec, expected)
     return Divided(parts, count)
 
 
-def prove_quickly(cut: Cut, spec: NetworkSpec) -> tuple[Parts, int]:
+def probe_trunk(cut: Cut, spec: NetworkSpec) -> Tensor:
+    """Run the trunk on one random image, see `probe`."""
+    height, width = probe_size(spec)
+    return probe(cut, spec.layer, height, width, channels=probe_channels(spec))
+
+
+def prove_quickly(cut: Cut, spec: NetworkSpec, expected: Tensor) -> tuple[Parts, int]:
     """Check on one random image that a cut is the network; return its parts and class count.
+
+    Args:
+        cut: The network in two parts.
+        spec: Its description.
+        expected: The network's logits for the image of `probe_pixels`.
 
     Raises:
         ModelError: It is not, or the layer's output has no layout that is known.
     """
-    height, width = probe_size(spec)
-    channels = probe_channels(spec)
-    values = probe(cut, spec.layer, height, width, channels=channels)
+    values = probe_trunk(cut, spec)
     logits = cut.head(values.clone())
-    if not isinstance(logits, Tensor) or logits.ndim != 2:
+    if not isinstance(logits, Tensor) or logits.shape != expected.shape:
         shape = tuple(getattr(logits, "shape", ()))
         cause = f"its output {shape} is not (N, classes)"
         raise ModelError("cannot use the network", spec.name, cause)
-    expected = spec.network(probe_pixels(height, width, channels=channels))
     if not torch.allclose(logits, expected, 1e-4, 1e-4, True):
         cause = "the part after the layer does not reproduce the network"
         raise ModelError("cannot explain layer", spec.layer, cause, "Name another layer")
@@ -156,7 +165,7 @@ def _refer(spec: NetworkSpec, pixels: Tensor) -> Reference:
         raise
     except Exception as exc:  # what the network's own code raises, or its operations
         cause = f"its output cannot be differentiated ({str(exc).partition(chr(10))[0]})"
-        step = "Name another layer, or hand over the network in float32"
+        step = "Name another layer"
         raise ModelError("cannot explain layer", spec.layer, cause, step) from exc
 
 

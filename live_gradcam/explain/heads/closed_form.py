@@ -28,6 +28,13 @@ class ClosedFormHead(Head):
         self.register_buffer("weight", weight.detach().float())
         self.register_buffer("bias", bias.detach().float())
 
+    @property
+    def has_two_sides(self) -> bool:
+        """``True`` if there are two scores, one always the negative of the other."""
+        return len(self.bias) == 2 and all(
+            torch.equal(each[0], -each[1]) for each in (self.weight, self.bias)
+        )
+
 
 class LinearHead(ClosedFormHead):
     """Global average pooling and one Linear layer: ResNet and many others.

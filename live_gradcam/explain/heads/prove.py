@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
 from live_gradcam.explain.heads.base import Head
-from live_gradcam.explain.heads.closed_form import LinearHead, PointwiseHead
+from live_gradcam.explain.heads.closed_form import ClosedFormHead, LinearHead, PointwiseHead
 from live_gradcam.explain.heads.gradient import GradientHead
+
+# Numbers of the gradients of all scores by all activations that are worth being measured at once.
+_MOST_MEASURED = 16 << 20
 
 
 def prove_head(module: nn.Module, channels: int) -> Head:
@@ -25,19 +30,33 @@ def prove_head(module: nn.Module, channels: int) -> Head:
     if candidate is None:
         return reference
     generator = torch.Generator().manual_seed(0)
-    for height, width in ((7, 7), (4, 9)):
-        activations = torch.randn(2, channels, height, width, generator=generator)
-        try:
-            expected = _by_definition(module, activations)
-        except RuntimeError:  # a head that takes one size only has no closed form of ours
-            return reference
+    shapes = ((7, 7), (4, 9))
+    probes = [torch.randn(2, channels, *shape, generator=generator) for shape in shapes]
+    try:
+        expected = [_by_definition(module, each) for each in probes]
+    except RuntimeError:  # a head that takes one size only has no closed form of ours
+        return reference
+    if _is_proven(candidate, probes, expected):
+        return candidate
+    measured = _measured_candidate(module, candidate, probes[0])
+    if measured is not None and _is_proven(measured, probes, expected):
+        return measured
+    return reference
+
+
+def _is_proven(
+    candidate: Head, probes: Sequence[Tensor], expected: Sequence[tuple[Tensor, Tensor]]
+) -> bool:
+    for activations, wanted in zip(probes, expected, strict=True):
+        if isinstance(candidate, ClosedFormHead) and len(candidate.bias) != wanted[0].shape[1]:
+            return False
         logits, _, maps, _ = candidate.explain(activations, _probe_classes)
-        for ours, theirs in zip((logits, maps), expected, strict=True):
+        for ours, theirs in zip((logits, maps), wanted, strict=True):
             if ours.shape != theirs.shape or not torch.allclose(
                 ours, theirs, rtol=1e-4, atol=1e-5 * float(theirs.abs().max())
             ):
-                return reference
-    return candidate
+                return False
+    return True
 
 
 @torch.enable_grad()
@@ -70,3 +89,22 @@ def _closed_form_candidate(module: nn.Module, channels: int) -> Head | None:
     if isinstance(layer, nn.Conv2d) and layer.kernel_size == (1, 1) and layer.groups == 1:
         return PointwiseHead(layer.weight.flatten(1), layer.bias)
     return None
+
+
+@torch.enable_grad()
+def _measured_candidate(module: nn.Module, plain: Head, activations: Tensor) -> Head | None:
+    """The closed form of a Linear layer whose scores are then scaled, negated or combined.
+
+    Its weights are measured: the derivatives of the scores, summed over the positions. They are
+    those of both sides of a binary network, say, or of a softmax with a temperature.
+    """
+    if not isinstance(plain, LinearHead):
+        return None
+    zero = torch.zeros_like(activations[:1])
+    bias = module(zero.clone()).detach()[0]
+    if len(bias) * activations[0].numel() > _MOST_MEASURED:
+        return None
+    source = activations[:1].expand(len(bias), -1, -1, -1).clone().requires_grad_()
+    scores = module(source.clone()).diagonal().sum()
+    (gradient,) = torch.autograd.grad(scores, source)
+    return LinearHead(gradient.sum((2, 3)), bias)

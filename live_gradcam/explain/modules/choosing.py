@@ -58,14 +58,16 @@ def candidates(network: nn.Module, pixels: Tensor) -> list[LayerRun]:
 def default_layers(network: nn.Module, pixels: Tensor) -> Iterator[str]:
     """Yield the layers that are worth explaining, best first.
 
-    That is the last one that still has positions and that everything flows through; then those,
-    from late to early, that something flows past.
+    That is the last one that still has positions and that everything flows through, from late to
+    early; then those that put out the scores of positions already, and those that something flows
+    past.
 
     Args:
         network: In evaluation mode; nobody else's.
         pixels: One image ``(1, channels, H, W)``.
     """
-    bypassed = []
+    scores, bypassed = [], []
+    classes = _class_count(network, pixels)
     for each in reversed(candidates(network, pixels)[-_MOST_TRIED:]):
         replay = Replay(network, each.name, each.run)
         try:
@@ -73,11 +75,19 @@ def default_layers(network: nn.Module, pixels: Tensor) -> Iterator[str]:
                 continue
             if flows_past(replay, pixels):
                 bypassed.append(each.name)
+            elif len(each.shape) == 4 and each.shape[1] == classes:
+                scores.append(each.name)
             else:
                 yield each.name
         except (LayerNeverRan, RuntimeError):
             continue
+    yield from scores
     yield from bypassed
+
+
+@torch.no_grad()
+def _class_count(network: nn.Module, pixels: Tensor) -> int:
+    return int(_scores(network(pixels)).flatten(1).shape[1])
 
 
 def flows_past(replay: Replay, pixels: Tensor) -> bool:

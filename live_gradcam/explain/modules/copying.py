@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn.parameter import is_lazy
 from torch.nn.utils import parametrize
+from typing_extensions import override
 
 from live_gradcam.errors import ModelError
 
@@ -24,6 +25,24 @@ _BACKWARD_HOOKS = ("_backward_hooks", "_backward_pre_hooks")
 _FORWARD_HOOKS = ("_forward_hooks", "_forward_pre_hooks")
 _DROPPED = frozenset({*_BACKWARD_HOOKS, "_compiled_call_impl", "_is_full_backward_hook"})
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, torch.dtype, torch.Size, slice)
+
+
+class ScriptedPart(nn.Module):
+    """A part in TorchScript, which takes no hooks, in a module that does.
+
+    Args:
+        script: The part.
+    """
+
+    stays_whole = True
+
+    def __init__(self, script: torch.jit.ScriptModule) -> None:
+        super().__init__()
+        self.script = script
+
+    @override
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        return self.script(*args, **kwargs)
 
 
 def unwrap(module: nn.Module) -> nn.Module:
@@ -86,7 +105,8 @@ def _copy_module(module: nn.Module, memo: Memo) -> nn.Module:
     if found is not None:
         return found  # type: ignore[no-any-return]
     if isinstance(module, (torch.jit.ScriptModule, fx.GraphModule)):  # these are made otherwise
-        whole: nn.Module = copy.deepcopy(module, memo)
+        with torch.no_grad():
+            whole: nn.Module = copy.deepcopy(module, memo)
         return whole
     new = object.__new__(type(module))
     memo[id(module)] = new
@@ -95,6 +115,10 @@ def _copy_module(module: nn.Module, memo: Memo) -> nn.Module:
         name: None if child is None else _copy_module(child, memo)
         for name, child in module._modules.items()
     }
+    if not isinstance(module, ScriptedPart):
+        for name, child in children.items():
+            if isinstance(child, torch.jit.ScriptModule):
+                children[name] = ScriptedPart(child)
     state = {}
     for name, value in module.__dict__.items():
         if name in _DROPPED:

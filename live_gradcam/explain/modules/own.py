@@ -35,8 +35,12 @@ class OwnCopy:
     notes: tuple[str, ...]
 
 
-def own_copy(module: nn.Module) -> OwnCopy:
+def own_copy(module: nn.Module, *, is_part: bool = False) -> OwnCopy:
     """Copy a user's module for explaining; the module stays as it is.
+
+    Args:
+        module: A network.
+        is_part: It runs as a whole, so that none of its layers needs to be looked into.
 
     Raises:
         ModelError: It holds no numbers, or is TorchScript, which no layer can be taken out of.
@@ -45,7 +49,7 @@ def own_copy(module: nn.Module) -> OwnCopy:
     if not isinstance(module, nn.Module):
         cause = f"it is {type(module).__name__}, not a torch.nn.Module"
         raise ModelError("cannot use the network", "", cause)
-    if isinstance(module, torch.jit.ScriptModule):
+    if isinstance(module, torch.jit.ScriptModule) and not is_part:
         name = getattr(module, "original_name", type(module).__name__)
         cause = "it is TorchScript, whose layers cannot be looked into"
         step = "Hand over the Python module that it was made from"
@@ -59,7 +63,9 @@ def own_copy(module: nn.Module) -> OwnCopy:
     if half is not None:
         name = str(half).removeprefix("torch.")
         notes.append(f"the network is in {name}: it is explained as if its weights were float32")
-    copied = copy_module(module).eval().requires_grad_(False).float().cpu()
+    copied = copy_module(module).eval().float().cpu()
+    for parameter in copied.parameters():  # TorchScript has no `requires_grad_` of its own
+        parameter.requires_grad_(False)
     settle_weights(copied)
     return OwnCopy(copied, tuple(notes))
 

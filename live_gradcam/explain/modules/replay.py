@@ -215,7 +215,7 @@ def survey(network: nn.Module, pixels: Tensor) -> list[LayerRun]:
     handles = [
         each.register_forward_hook(hook_for(name))
         for name, each in named
-        if not isinstance(each, torch.jit.ScriptModule)
+        if not isinstance(each, torch.jit.ScriptModule)  # these take none
     ]
     try:
         network(pixels)

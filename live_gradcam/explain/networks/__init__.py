@@ -5,8 +5,13 @@
   the package) and `torchvision_networks` (families of torchvision, imported by `lazy_torchvision`)
 - `timm_networks`: networks of the optional library timm
 - `download`: published weights, from torch's cache or the server
-- `checkpoint`: files of weights, read without running anything in them
-- `state_dict`: a checkpoint's weights in a network
+- `checkpoint`: files of weights and what else they say, read without running anything in them
+  (`weight_files`, `unpickle`, `inert`, `pickled_names`; `states` chooses the state dict,
+  `inside_labels` finds names of classes)
+- `state_dict`: a checkpoint's weights in a network, under its names (`matching`, `foreign_names`,
+  `folded`), with the head and the first convolution that it has (`head_fit`, `head_chain`,
+  `places`); what is in the way is refused (`leftovers`, `misfit`)
+- `recognise`: the network that weights are of, and what is in a file
 - `labels`: names of classes
 """
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from live_gradcam.explain.networks.inert import Inert
 from live_gradcam.explain.networks.inside_labels import InsideLabels, find_labels
 from live_gradcam.explain.networks.states import choose_state, find_states
+from live_gradcam.explain.networks.training_names import belongs_to_training
 from live_gradcam.explain.networks.weight_files import (
     listed,
     objects_error,
@@ -23,6 +24,7 @@ from live_gradcam.explain.omp import short_lived_thread
 
 # Wrappers put these before every name: DataParallel, torch.compile, Lightning and the like.
 _PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "network.")
+_LONGEST_NAME = 500
 _NOT_PARAMETERS = frozenset({"n_averaged"})
 
 
@@ -67,6 +69,10 @@ def read_checkpoint(path: Path, *, trusted: bool = False, state: str | None = No
             has no such set of weights.
     """
     content = read_content(path, trusted=trusted)
+    if isinstance(content, (list, tuple)) and any(isinstance(each, Mapping) for each in content):
+        content = {str(index): each for index, each in enumerate(content)}
+    if isinstance(content, Inert) and content.entries and not content.is_network:
+        content = content.entries
     if isinstance(content, Inert):
         raise objects_error(path, _described(content))
     if not isinstance(content, Mapping):
@@ -77,6 +83,8 @@ def read_checkpoint(path: Path, *, trusted: bool = False, state: str | None = No
     notes: list[str] = []
     chosen = choose_state(path, states, state, notes)
     tensors = _strip_prefixes(chosen.tensors, notes)
+    if any(len(name) > _LONGEST_NAME for name in tensors):
+        raise weights_error(path, f"its tensors have names of more than {_LONGEST_NAME} letters")
     _note_half(tensors, notes)
     try:
         tensors = {key: _copy_tensor(path, key, value) for key, value in tensors.items()}
@@ -150,9 +158,11 @@ def _copy_tensor(path: Path, name: str, tensor: Tensor) -> Tensor:
     if not tensor.is_floating_point():
         return tensor.detach().clone()
     copied = tensor.detach().to(torch.float32, copy=True).contiguous()
+    # A training run's own numbers, such as the best loss so far, may be infinite.
+    if belongs_to_training(name):
+        return copied
     # In float64 no sum of finite float32 numbers overflows, and one pass is enough.
-    # A single number is no layer's weight but a training run's: its best loss may be infinite.
-    if copied.ndim and not bool(copied.sum(dtype=torch.float64).isfinite()):
+    if not bool(copied.sum(dtype=torch.float64).isfinite()):
         raise weights_error(
             path,
             f"its tensor {name!r} holds values that are not finite",

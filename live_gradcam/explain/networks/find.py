@@ -81,8 +81,8 @@ def find_network(
             spec = _load_file(name, family, Path(weights), options)
         else:
             spec = _load_published(name, family, entry, progress)
-            if options.transform_input is not None:
-                _set_transform_input(spec.network, name, options, published=True)
+    if options.transform_input is not None:
+        _set_transform_input(spec.network, name, options, published=True)
     spec = replace(spec, notes=(*found, *spec.notes))
     spec = fit_preprocessing(spec, options.preprocessing)
     return spec if options.labels is None else replace(spec, labels=options.labels)
@@ -178,6 +178,8 @@ def _load_file(name: str, family: Family, path: Path, options: LoadOptions) -> N
         preprocessing = Preprocessing.from_transform(recipe.transforms())
     else:
         preprocessing = published_preprocessing(name, side)
+    if fitted.normalisation is not None:
+        preprocessing = fitted.normalisation.apply(preprocessing)
     if is_small_stem(fitted.network):
         preprocessing = replace(preprocessing, crop_size=SMALL_SIDE, resize_size=SMALL_SIDE)
     origin = f"the file {path}"

@@ -62,7 +62,7 @@ def fit_head(
         return _put(network, container, found)
     candidates = _heads_beside(network, places, beside)
     if len(candidates) != 1:
-        there = " and ".join(repr(each) for each in candidates)
+        there = " or ".join(repr(each) for each in candidates)
         raise NoChainError(
             f"its head could be {there}" if there else "there is no head in the file"
         )
@@ -93,7 +93,7 @@ def _under(part: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def _heads_beside(
     network: nn.Module, places: Places, beside: Mapping[str, Mapping[str, Tensor]]
 ) -> dict[str, Mapping[str, Tensor]]:
-    features = _feature_count(network.get_submodule(places.container))
+    features = feature_count(network.get_submodule(places.container))
     found = {}
     for name, entries in beside.items():
         try:
@@ -105,7 +105,7 @@ def _heads_beside(
     return found
 
 
-def _feature_count(head: nn.Module) -> int:
+def feature_count(head: nn.Module) -> int:
     """Return the number of features that a head reads; 0 where it has no linear layer."""
     first = next((each for each in head.modules() if isinstance(each, nn.Linear)), None)
     return first.in_features if first is not None else 0
@@ -138,7 +138,7 @@ def _put(network: nn.Module, at: str, tensors: Mapping[str, Tensor]) -> HeadFit:
     ):
         return _put_convolution(network, at, old, tensors)
     chain = build_chain(tensors)
-    features = _feature_count(old)
+    features = feature_count(old)
     notes: list[str] = []
     pool = Places("", at)
     if chain.in_features != features:

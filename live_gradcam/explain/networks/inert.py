@@ -15,6 +15,8 @@ import numpy as np
 
 # Deeper than any settings, and far from the interpreter's own limit.
 _DEEPEST = 12
+# More than the largest list of classes, with all that stands around it.
+_MOST_VALUES = 200_000
 _ARRAY_TYPE = re.compile(r"[?biufSU]\d{0,4}")
 
 
@@ -59,35 +61,50 @@ def _is_pair(state: object) -> bool:
     return isinstance(state, tuple) and len(state) == 2 and isinstance(state[0], Mapping)
 
 
-def plain(value: Any, depth: int = 0) -> Any:  # noqa: ANN401 - whatever a file holds
+def plain(value: Any) -> Any:  # noqa: ANN401 - whatever a file holds
     """Return a value of a checkpoint as Python's own containers, numbers and texts.
 
     Settings of training libraries (``argparse.Namespace``, OmegaConf, yacs, ...) become
-    dictionaries, NumPy's arrays and numbers lists and numbers, paths texts; the rest stays.
+    dictionaries, NumPy's arrays and numbers lists and numbers, paths texts; the rest stays. What is
+    larger than any list of classes is cut off.
     """
-    if depth > _DEEPEST:
-        return None
-    if isinstance(value, Inert):
+    return _Plain().convert(value, 0)
+
+
+class _Plain:
+    """Conversion that ends: containers of a file may hold each other, a thousand times over."""
+
+    def __init__(self) -> None:
+        self._left = _MOST_VALUES
+
+    def convert(self, value: Any, depth: int) -> Any:  # noqa: ANN401
+        self._left -= 1
+        if depth > _DEEPEST or self._left < 0:
+            return None
+        if isinstance(value, Inert):
+            return self._object(value, depth)
+        if isinstance(value, Mapping):
+            return {key: self.convert(each, depth + 1) for key, each in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self.convert(each, depth + 1) for each in value]
+        return value
+
+    def _object(self, value: Inert, depth: int) -> Any:  # noqa: ANN401
         for pattern, read in _READERS:
-            if pattern.search(value.name):
+            if pattern.fullmatch(value.name):
                 return read(value)
         if not value.is_object:
             return value
         attributes = value.attributes
-        if "_content" in attributes:  # a container of OmegaConf
-            return plain(attributes["_content"], depth + 1)
-        if "_val" in attributes:  # a value of OmegaConf
-            return plain(attributes["_val"], depth + 1)
-        if "_cfg_dict" in attributes:  # settings of mmengine
-            return plain(attributes["_cfg_dict"], depth + 1)
+        # A container and a value of OmegaConf, settings of mmengine.
+        for inner in ("_content", "_val", "_cfg_dict"):
+            if inner in attributes:
+                return self.convert(attributes[inner], depth + 1)
         if value.elements and not attributes:
-            return plain(value.elements, depth + 1)
-        return {key: plain(each, depth + 1) for key, each in attributes.items()} or value
-    if isinstance(value, Mapping):
-        return {key: plain(each, depth + 1) for key, each in value.items()}
-    if isinstance(value, (list, tuple)) and not isinstance(value, str):
-        return [plain(each, depth + 1) for each in value]
-    return value
+            return self.convert(value.elements, depth + 1)
+        if not attributes:
+            return value
+        return {key: self.convert(each, depth + 1) for key, each in attributes.items()}
 
 
 def children(value: object) -> Iterator[tuple[str, Any]]:
@@ -129,13 +146,22 @@ def _read_array(value: Inert) -> Any:  # noqa: ANN401
         return value
     _, shape, kind, _, content = value.state
     if isinstance(content, list):  # of Python objects
-        return [plain(each, _DEEPEST) for each in content]
+        return [each for each in content if isinstance(each, (str, int, float))]
     array_type, numbers = _read_array_type(kind), _as_bytes(content)
     if array_type is None or numbers is None or not isinstance(shape, tuple) or len(shape) != 1:
         return value
     if array_type.itemsize == 0 or len(numbers) % array_type.itemsize:
         return value
     return np.frombuffer(numbers, array_type).tolist()
+
+
+def _read_buffer(value: Inert) -> Any:  # noqa: ANN401
+    if len(value.arguments) < 3:
+        return value
+    content, kind, shape = value.arguments[:3]
+    array = Inert(value.name, is_object=True)
+    array.state = (1, shape, kind, False, content)
+    return _read_array(array)
 
 
 def _as_bytes(content: object) -> bytes | None:
@@ -146,7 +172,8 @@ def _as_bytes(content: object) -> bytes | None:
 
 
 _READERS: Sequence[tuple[re.Pattern[str], Callable[[Inert], Any]]] = (
-    (re.compile(r"^pathlib\."), _read_path),
-    (re.compile(r"^numpy\.(_?core)\.multiarray\.scalar$"), _read_scalar),
-    (re.compile(r"^numpy\.(_?core)\.multiarray\._reconstruct$"), _read_array),
+    (re.compile(r"pathlib\..*"), _read_path),
+    (re.compile(r"numpy\.(_?core)\.multiarray\.scalar"), _read_scalar),
+    (re.compile(r"numpy\.(_?core)\.multiarray\._reconstruct"), _read_array),
+    (re.compile(r"numpy\.(_?core)\.numeric\._frombuffer"), _read_buffer),
 )

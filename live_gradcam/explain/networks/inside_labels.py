@@ -60,12 +60,13 @@ class InsideLabels:
 
 def find_labels(content: object) -> tuple[InsideLabels, ...]:
     """Return all names of classes in a checkpoint, those nearest to its surface first."""
-    return tuple(sorted(_search(content, ()), key=lambda found: len(found.path)))
+    return tuple(sorted(_search(content, (), set()), key=lambda found: len(found.path)))
 
 
-def _search(content: object, path: tuple[str, ...]) -> Iterator[InsideLabels]:
-    if isinstance(content, Inert) and content.is_network:
+def _search(content: object, path: tuple[str, ...], seen: set[int]) -> Iterator[InsideLabels]:
+    if id(content) in seen or (isinstance(content, Inert) and content.is_network):
         return
+    seen.add(id(content))
     parts = {key.lower(): (key, value) for key, value in children(content)}
     for wanted in _KEYS:
         if wanted in parts:
@@ -79,7 +80,7 @@ def _search(content: object, path: tuple[str, ...]) -> Iterator[InsideLabels]:
         return
     for key, value in parts.values():
         if isinstance(value, (Mapping, Inert)) and not isinstance(value, Tensor):
-            yield from _search(value, (*path, key))
+            yield from _search(value, (*path, key), seen)
 
 
 def _are_names(value: object) -> bool:

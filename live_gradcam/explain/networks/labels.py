@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
@@ -10,15 +9,20 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from live_gradcam.errors import ModelError, UsageError
+from live_gradcam.explain.networks.label_files import LabelList, read_label_lists
+from live_gradcam.explain.networks.label_records import names_of
 
-Labels: TypeAlias = str | Path | Sequence[str] | None
-"""Names of classes, a file with them, or ``None`` for the weights' own."""
-
-_SIZE_LIMIT = 16 << 20
+Labels: TypeAlias = str | Path | Sequence[str] | Mapping[Any, Any] | None
+"""Names of classes, a file or a dictionary with them, or ``None`` for the weights' own."""
 
 
 def read_labels(path: Path) -> tuple[str, ...]:
-    """Read names of classes from a file: text with one a line, or a JSON list or dictionary.
+    """Read names of classes from a file.
+
+    One name a line; a name and its index on each line, in either order, behind a comma, semicolon,
+    tab, colon or space (only if the indices count the names from 0 or 1: otherwise the numbers are
+    part of the names); a table with a heading; the ``names`` of YAML; JSON and JSON lines of any of
+    the forms of `tidy_labels`.
 
     Args:
         path: The file, UTF-8.
@@ -26,75 +30,69 @@ def read_labels(path: Path) -> tuple[str, ...]:
     Raises:
         ModelError: The file cannot be read or does not hold names.
     """
-    what, where = "cannot use labels", str(path)
-    try:
-        if path.stat().st_size > _SIZE_LIMIT:
-            raise ModelError(what, where, "the file is too large to be a list of names")
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as exc:
-        raise ModelError(what, where, "it is not a UTF-8 text file", "Save it as UTF-8") from exc
-    except FileNotFoundError as exc:
-        raise ModelError(what, where, "there is no such file", "Check the path") from exc
-    except OSError as exc:
-        cause = "it is a folder" if path.is_dir() else exc.strerror or str(exc)
-        raise ModelError(what, where, cause) from exc
-    if "\0" in text:
-        raise ModelError(what, where, "it is not a text file")
-    if not text.strip():
-        raise ModelError(what, where, "the file is empty")
-    if text.lstrip()[0] not in "[{":
-        return tuple(line.strip() for line in text.strip("\r\n").splitlines())
-    try:
-        return tidy_labels(json.loads(text), where)
-    except (ValueError, RecursionError) as exc:
-        raise ModelError(what, where, f"it is not valid JSON ({exc})") from exc
+    return read_label_lists(path)[0].names
 
 
 def tidy_labels(content: Any, where: str) -> tuple[str, ...]:  # noqa: ANN401 - JSON or a pickle
     """Return names in the order of the class indices, from any of the usual forms.
 
     Args:
-        content: A list of names, ``{index: name}``, ``{name: index}``, or the ImageNet form
-            ``{index: [wordnet id, name]}``.
+        content: A list of names, ``{index: name}``, ``{name: index}``, the ImageNet form
+            ``{index: [wordnet id, name]}``, a list of entries ``{"id": 0, "name": "cat"}``, or a
+            document that has one of these under ``id2label``, ``classes``, ``names``,
+            ``categories``, ``class_to_idx`` and the like.
         where: Source of the names, for messages.
 
     Raises:
-        ModelError: It is none of these, or indices are missing.
+        ModelError: It is none of these, indices are missing, or a name is empty.
     """
-    what, step = "cannot use labels", "Give a list of names or a dictionary from index to name"
-    if isinstance(content, Mapping):
-        values = list(content.values())
-        if values and all(isinstance(v, int) and not isinstance(v, bool) for v in values):
-            by_index = {value: key for key, value in content.items()}
-        else:
-            try:
-                by_index = {int(key): value for key, value in content.items()}
-            except (TypeError, ValueError) as exc:
-                raise ModelError(what, where, "neither side of it is an index", step) from exc
-        missing = [index for index in range(len(content)) if index not in by_index]
-        if missing:
-            cause = f"{len(content)} names, but none for index {missing[0]}"
-            raise ModelError(what, where, cause, step)
-        content = [by_index[index] for index in range(len(content))]
-    if not isinstance(content, (list, tuple)) or not content:
-        raise ModelError(what, where, f"it holds {type(content).__name__}, not names", step)
-    names = [item[-1] if isinstance(item, (list, tuple)) and item else item for item in content]
-    wrong = [name for name in names if not isinstance(name, (str, int))]
-    if wrong:
-        raise ModelError(what, where, f"{wrong[0]!r:.60} is not a name", step)
-    return tuple(str(name).strip() for name in names)
+    return names_of(content, where).names
 
 
-def require_count(labels: Sequence[str], class_count: int, where: str) -> tuple[str, ...]:
+def require_count(
+    labels: Sequence[str],
+    class_count: int,
+    where: str,
+    lines: Sequence[int] = (),
+    notes: Sequence[str] = (),
+) -> tuple[str, ...]:
     """Return the labels after checking that there is one for each class.
 
+    Args:
+        labels: Names of classes.
+        class_count: The network's.
+        where: Source of the names, for messages.
+        lines: For each name its line there, if it has lines.
+        notes: What was interpreted in reading them, for the message.
+
     Raises:
-        ModelError: Their number differs from the network's.
+        ModelError: Their number differs from the network's, or a name is empty.
     """
-    if len(labels) != class_count:
-        cause = f"{len(labels)} labels for a network of {class_count} classes"
-        raise ModelError("labels do not match", where, cause, "Give one label for each class")
-    return tuple(labels)
+    found = len(labels)
+    if found == class_count:
+        empty = next((i for i, name in enumerate(labels) if not str(name).strip()), None)
+        if empty is not None:
+            cause = f"the name of class {empty} is empty"
+            raise ModelError("cannot use labels", where, cause, "Give every class a name")
+        return tuple(labels)
+    cause = f"{_counted(found, 'label')} for a network of {class_count} classes"
+    if lines:
+        last = min(found, class_count + 1) - 1
+        which = "the first one too many" if found > class_count else "the last one"
+        cause += f"; {which} is {labels[last]!r:.60} in line {lines[last]}"
+    cause = "; ".join([cause, *notes])
+    step = "Give one label for each class"
+    if found == class_count - 1:
+        step = (
+            "If the network has a class for the background, add its name where it has its place, "
+            "first or last"
+        )
+    elif found == class_count + 1:
+        step = (
+            "If one of them is a heading or names a background that this network does not have, "
+            "leave it out"
+        )
+    raise ModelError("labels do not match", where, cause, step)
 
 
 def resolve_labels(labels: Labels, class_count: int) -> tuple[str, ...]:
@@ -103,11 +101,48 @@ def resolve_labels(labels: Labels, class_count: int) -> tuple[str, ...]:
     Raises:
         ModelError: The file cannot be used, or the number of names is not that of the classes.
     """
+    return _resolve(labels, class_count).names
+
+
+def label_notes(labels: Labels, class_count: int) -> tuple[str, ...]:
+    """Return one sentence for each thing that `resolve_labels` had to interpret.
+
+    Only files and dictionaries have such things; names that several classes share are one.
+    """
+    if not isinstance(labels, (str, Path, Mapping)):
+        return ()
+    found = _resolve(labels, class_count)
+    seen: dict[str, int] = {}
+    for index, name in enumerate(found.names):
+        if name in seen:
+            twice = (
+                f"two classes are called {name!r} ({seen[name]} and {index}): "
+                "name such a class by its index"
+            )
+            return (*found.notes, twice)
+        seen[name] = index
+    return found.notes
+
+
+def _resolve(labels: Labels, class_count: int) -> LabelList:
     if labels is None:
-        return tuple(f"class {index}" for index in range(class_count))
-    if isinstance(labels, (str, Path)):
-        return require_count(read_labels(Path(labels)), class_count, str(labels))
-    return require_count(labels, class_count, "the given labels")
+        return LabelList(tuple(f"class {index}" for index in range(class_count)))
+    if isinstance(labels, Mapping):
+        named = names_of(labels, "the given labels")
+        return LabelList(require_count(named.names, class_count, "the given labels"), named.notes)
+    if not isinstance(labels, (str, Path)):
+        return LabelList(require_count(labels, class_count, "the given labels"))
+    lists = read_label_lists(Path(labels))
+    for each in lists:
+        if len(each.names) == class_count:
+            return each
+    first = lists[0]
+    require_count(first.names, class_count, str(labels), first.lines, first.notes)
+    raise AssertionError("a number that differs is refused")
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def find_class(labels: Sequence[str], wanted: str | int) -> int:

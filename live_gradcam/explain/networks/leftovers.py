@@ -6,61 +6,13 @@ the user's own forward is refused: without it the numbers on the screen would be
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 from torch import Tensor
 
 from live_gradcam.explain.networks.head_fit import HeadFit
 from live_gradcam.explain.networks.matching import Match
-
-_TRAINING_WORDS = frozenset(
-    {
-        "acc",
-        "accuracy",
-        "arcface",
-        "auc",
-        "auroc",
-        "averaged",
-        "bce",
-        "ce",
-        "confmat",
-        "confusion",
-        "criteria",
-        "criterion",
-        "ema",
-        "f1",
-        "focal",
-        "iou",
-        "kappa",
-        "loss",
-        "losses",
-        "mcc",
-        "metric",
-        "metrics",
-        "momentum",
-        "optimizer",
-        "precision",
-        "queue",
-        "recall",
-        "scheduler",
-        "swa",
-        "teacher",
-        "top1",
-        "top5",
-    }
-)
-_TRAINING_NAMES = re.compile(
-    r"(class|pos|label|sample)_?weights?|n_averaged|epoch|step|global_step"
-)
-
-
-def belongs_to_training(name: str) -> bool:
-    """Return ``True`` if the name of a part says that it is a loss, a metric or the like."""
-    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
-    return bool(_TRAINING_WORDS & set(re.split(r"[_.\-]+", spaced))) or bool(
-        _TRAINING_NAMES.fullmatch(spaced)
-    )
+from live_gradcam.explain.networks.training_names import belongs_to_training
 
 
 def group_beside(match: Match, unknown: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
@@ -89,20 +41,21 @@ def group_beside(match: Match, unknown: Mapping[str, Tensor]) -> dict[str, dict[
     }
 
 
-def touching(match: Match, head: HeadFit, channels: int) -> str | None:
+def touching(match: Match, head: HeadFit, channels: int, features: int) -> str | None:
     """Return the name of a layer beside the network that its images or scores may pass through.
 
     Args:
         match: Of the checkpoint's names.
         head: The network's.
         channels: Number of channels of the network's images.
+        features: Number of features that its own head reads: another head reads them, too.
     """
     for name, tensor in match.outside.items():
         if name in head.taken or not name.endswith("weight"):
             continue
-        if any(map(belongs_to_training, name.split("."))):
+        if belongs_to_training(name):
             continue
-        behind = tensor.ndim == 2 and tensor.shape[1] == head.class_count
+        behind = tensor.ndim == 2 and tensor.shape[1] in (head.class_count, features)
         before = tensor.ndim == 4 and tensor.shape[0] == channels
         if behind or before:
             return name

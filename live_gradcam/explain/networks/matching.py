@@ -28,6 +28,9 @@ _WRAPPERS = frozenset(
     }
 )
 
+# Of the places whose children are numbered, those with most tensors: the network is among them.
+_MOST_PLACES = 6
+
 Shapes = Mapping[str, tuple[int, ...]]
 
 
@@ -156,13 +159,13 @@ def _by_order(body: Shapes, tensors: Mapping[str, Tensor]) -> Match | None:
     """Match a network whose children were numbered: the same parts, in the same order."""
     wanted = _children(body)
     counts = "num_batches_tracked"
-    places = {
-        name[: -len(rest)] if rest else name
+    places = Counter(
+        place
         for name in tensors
-        for _, rest in _suffixes(name)
+        for place, rest in _suffixes(name)
         if rest.partition(".")[0].isdecimal()
-    }
-    for place in sorted(places, key=len):
+    )
+    for place, _ in places.most_common(_MOST_PLACES):
         numbered = _children(
             {
                 name.removeprefix(place): tuple(tensor.shape)

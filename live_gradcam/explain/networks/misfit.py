@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from torch import Tensor
@@ -25,6 +26,7 @@ def misfit(
     checkpoint: Checkpoint,
     match: Match,
     path: Path,
+    free: Sequence[str] = (),
     reason: str = "",
 ) -> ModelError:
     """Return the error for weights that do not fit a network.
@@ -35,9 +37,10 @@ def misfit(
         checkpoint: Its weights.
         match: The best match of its names.
         path: The file.
+        free: Names of parts whose shapes depend on what the network was trained for.
         reason: What is wrong where the names fit.
     """
-    problems = [reason] if reason else _differences(expected, match.inside)
+    problems = [reason] if reason else _differences(expected, match.inside, free)
     count = class_count(checkpoint.tensors)
     found = f"the file has {len(checkpoint.tensors)} tensors"
     if checkpoint.state:
@@ -51,7 +54,7 @@ def misfit(
     return ModelError("cannot use weights", str(path), cause, _advice(name, checkpoint))
 
 
-def _differences(expected: Shapes, found: Mapping[str, Tensor]) -> list[str]:
+def _differences(expected: Shapes, found: Mapping[str, Tensor], free: Sequence[str]) -> list[str]:
     problems = []
     counters = "num_batches_tracked"
     missing = [key for key in expected if key not in found and not key.endswith(counters)]
@@ -65,7 +68,9 @@ def _differences(expected: Shapes, found: Mapping[str, Tensor]) -> list[str]:
     shapes = [
         f"{key} is {tuple(found[key].shape)}, not {expected[key]}"
         for key in expected
-        if key in found and tuple(found[key].shape) != expected[key]
+        if key in found
+        and tuple(found[key].shape) != expected[key]
+        and not any(part and key.startswith(f"{part}.") for part in free)
     ]
     if shapes:
         problems.append(f"{len(shapes)} have another shape, e.g. {shapes[0]}")
@@ -85,7 +90,7 @@ def _advice(name: str, checkpoint: Checkpoint) -> str:
         if share >= _CERTAIN and own not in equal:
             return f"These are weights of {' or '.join(equal)}: add --model {best}"
         if own in equal:
-            return f"These are weights of a changed {own}. {_IN_PYTHON}"
+            return f"These are weights of a changed or wrapped {own}. {_IN_PYTHON}"
         return (
             f"The nearest network is {best} ({100 * share:.0f} % of its tensors): name the one "
             f"that they were trained for with --model. {_IN_PYTHON}"
@@ -96,6 +101,20 @@ def _advice(name: str, checkpoint: Checkpoint) -> str:
     return f"Name the network that they were trained for with --model. {_IN_PYTHON}"
 
 
+_TIMM = "These look like weights of timm's {}: name the network with --model timm:NAME"
+_TRANSFORMERS = (
+    "These look like weights of Hugging Face's transformers: give their folder, with its "
+    "config.json, as --model hf:FOLDER"
+)
+_LIBRARIES = (
+    (
+        r"\bembeddings\.patch_embeddings\b|\bembedder\.(stem_)?conv|\.encoder\.layer\.0\.",
+        _TRANSFORMERS,
+    ),
+    (r"(^|\.)conv_stem\.weight$", _TIMM.format("EfficientNets or MobileNets")),
+    (r"stages\.0\.blocks\.0\.conv_dw\.", _TIMM.format("ConvNeXts")),
+    (r"layers\.0\.blocks\.0\.attn\.", _TIMM.format("Swin transformers")),
+)
 _WIDTHS = {192: "tiny", 384: "small", 768: "base", 1024: "large"}
 
 
@@ -111,4 +130,7 @@ def _other_library(tensors: Mapping[str, Tensor]) -> str:
                     f"These are weights of a vision transformer of timm: add --model "
                     f"timm:vit_{width}_patch{patch}_224"
                 )
+    for mark, library in _LIBRARIES:
+        if any(re.search(mark, name) for name in tensors):
+            return library
     return ""

@@ -17,7 +17,8 @@ class LoadOptions:
         labels: Names of the classes, or a file with them.
         output: Meaning of the network's output.
         output_name: Name or index of the logits where the network puts out several tensors.
-        threshold: Probability from which the one class of a binary network is true, in 0..1.
+        threshold: Probability above which a class is true, in 0..1; of binary and multi-label
+            networks.
         state: Key of the state dict to take from a checkpoint that holds several.
         preprocessing: Preprocessing of the network's images, some of its numbers, or a file.
         transform_input: ``True`` if a GoogLeNet or Inception network turns torchvision's

@@ -32,6 +32,7 @@ _FUNCTION_PATTERN = re.compile(
     r"torch\._utils\._rebuild_\w+"
     r"|numpy\.(_?core)\.(multiarray\.(scalar|_reconstruct)|numeric\._frombuffer)"
     r"|numpy\.random\._pickle\.__(randomstate|generator|bit_generator)_ctor"
+    r"|numpy\.random\.\w+\.__pyx_unpickle_\w+"
     r"|numpy\.ma\.core\._mareconstruct"
 )
 # Of Python's own library: values, and containers of values.

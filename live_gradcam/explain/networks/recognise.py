@@ -7,14 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from live_gradcam.explain.networks.checkpoint import Checkpoint, read_checkpoint
 from live_gradcam.explain.networks.inside_labels import take_labels
-from live_gradcam.explain.networks.matching import Match, match_names
-from live_gradcam.explain.networks.places import find_places
+from live_gradcam.explain.networks.matching import STEM, Match, match_names
+from live_gradcam.explain.networks.places import Places, find_places
 from live_gradcam.explain.networks.spec import IMAGENET_CLASSES
 from live_gradcam.explain.networks.torchvision_networks import build_network, network_names
+from live_gradcam.explain.networks.training_names import belongs_to_training
 from live_gradcam.explain.omp import short_lived_thread
 
 # A part of the names that only one family has, and a pattern of that family's networks.
@@ -37,6 +38,8 @@ _MARKS = (
 )
 # Shares below this are chance: any two networks have some names and shapes in common.
 _LEAST_SHARE = 0.3
+# More than the largest network has, with all that training adds.
+_MOST_TENSORS = 5000
 
 
 @short_lived_thread
@@ -52,6 +55,8 @@ def recognise(checkpoint: Checkpoint, limit: int = 3) -> list[tuple[str, float]]
         the first convolution and the head; 1 is certain.
     """
     tensors = checkpoint.tensors
+    if len(tensors) > _MOST_TENSORS:
+        return []
     patterns = [
         pattern for mark, pattern in _MARKS if any(re.search(mark, name) for name in tensors)
     ]
@@ -69,12 +74,16 @@ def _share(name: str, tensors: Mapping[str, Tensor]) -> float:
     places = find_places(network)
     body = places.body(network)
     match = match_names(body, tensors)
-    return match.share * len(body) / max(len(body), _body_count(places.container, match))
+    return match.share * len(body) / max(len(body), _own_count(network, places, match))
 
 
-def _body_count(container: str, match: Match) -> int:
+def _own_count(network: nn.Module, places: Places, match: Match) -> int:
+    """Return how many tensors stand in the body's own parts, whether it knows them or not."""
+    skipped = tuple(f"{each}." for each in (places.stem, places.container))
     return sum(
-        not name.startswith(f"{container}.") and not name.endswith("num_batches_tracked")
+        name.partition(".")[0] in network._modules
+        and not name.startswith(skipped)
+        and not name.endswith("num_batches_tracked")
         for name, tensor in match.inside.items()
         if tensor.ndim
     )
@@ -124,16 +133,16 @@ def describe_checkpoint(path: Path, *, state: str | None = None) -> CheckpointRe
     checkpoint = read_checkpoint(path, state=state)
     tensors = checkpoint.tensors
     nearest = tuple(recognise(checkpoint))
-    count = class_count(tensors)
+    prefix, count, channels = _fitted(nearest, tensors)
     labels, said = take_labels(checkpoint.inside_labels, count or 0, str(path))
     return CheckpointReport(
         states=checkpoint.states,
         state=checkpoint.state,
         tensor_count=len(tensors),
         parameter_count=sum(tensor.numel() for tensor in tensors.values()),
-        prefix=_prefix(nearest, tensors),
+        prefix=prefix,
         nearest=nearest,
-        in_channels=in_channels(tensors),
+        in_channels=channels,
         class_count=count,
         labels=labels,
         examples=examples(tensors),
@@ -141,16 +150,31 @@ def describe_checkpoint(path: Path, *, state: str | None = None) -> CheckpointRe
     )
 
 
-def _prefix(nearest: tuple[tuple[str, float], ...], tensors: Mapping[str, Tensor]) -> str:
+def _fitted(
+    nearest: tuple[tuple[str, float], ...], tensors: Mapping[str, Tensor]
+) -> tuple[str, int | None, int | None]:
+    """Return the prefix, the number of classes and that of channels, by the nearest network."""
     if not nearest:
-        return ""
+        return "", class_count(tensors), in_channels(tensors)
     network = build_network(nearest[0][0], IMAGENET_CLASSES)
-    return match_names(find_places(network).body(network), tensors).prefix
+    places = find_places(network)
+    match = match_names(places.body(network), tensors)
+    head = {n: t for n, t in match.inside.items() if n.startswith(f"{places.container}.")}
+    stem = {n: t for n, t in match.inside.items() if n.startswith((f"{places.stem}.", STEM))}
+    return (
+        match.prefix,
+        class_count(head) or class_count(tensors),
+        in_channels(stem) or in_channels(tensors),
+    )
 
 
 def class_count(tensors: Mapping[str, Tensor]) -> int | None:
     """Return the number of scores of the last layer in a state dict; ``None`` if there is none."""
-    last = [t for name, t in tensors.items() if name.endswith("weight") and t.ndim in (2, 4)]
+    last = [
+        tensor
+        for name, tensor in tensors.items()
+        if name.endswith("weight") and tensor.ndim in (2, 4) and not belongs_to_training(name)
+    ]
     return int(last[-1].shape[0]) if last else None
 
 

@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 
 from torch import nn
 
+from live_gradcam.choices import DEFAULT_OUTPUT, DEFAULT_THRESHOLD, OutputChoice
 from live_gradcam.explain.networks.labels import Labels
 from live_gradcam.explain.preprocess import Preprocessing
 
@@ -37,6 +38,9 @@ class NetworkSpec:
         layout: Layout of the layer's output.
         prefix_tokens: Number of tokens before those of the patches, if the layer puts out tokens;
             ``None`` derives it from their number.
+        output: Meaning of its output.
+        output_name: Name or index of the logits where it puts out several tensors.
+        threshold: Probability above which a class is true.
         in_channels: Number of channels of its images.
         notes: One sentence for each thing that had to be interpreted.
         is_own: A user's own module, of which nothing is known: cut with every proof that there is.
@@ -51,6 +55,9 @@ class NetworkSpec:
     probe_size: tuple[int, int]
     layout: LayoutChoice = "auto"
     prefix_tokens: int | None = None
+    output: OutputChoice = DEFAULT_OUTPUT
+    output_name: str | int | None = None
+    threshold: float = DEFAULT_THRESHOLD
     in_channels: int = 3
     notes: tuple[str, ...] = ()
     is_own: bool = False

@@ -14,19 +14,21 @@ from torch import Tensor, nn
 
 from live_gradcam.errors import ModelError
 from live_gradcam.explain.networks.checkpoint import Checkpoint
+from live_gradcam.explain.networks.folded import fold_weights
 from live_gradcam.explain.networks.head_chain import NoChainError
-from live_gradcam.explain.networks.head_fit import HeadFit, fit_head
+from live_gradcam.explain.networks.head_fit import HeadFit, feature_count, fit_head
 from live_gradcam.explain.networks.leftovers import (
-    belongs_to_training,
     group_beside,
     left_out,
     touching,
 )
 from live_gradcam.explain.networks.matching import STEM, Shapes, match_names
 from live_gradcam.explain.networks.misfit import misfit
+from live_gradcam.explain.networks.own_normalisation import OwnNormalisation, find_normalisation
 from live_gradcam.explain.networks.places import Places, find_places, fit_stem
 from live_gradcam.explain.networks.spec import IMAGENET_CLASSES
 from live_gradcam.explain.networks.torchvision_networks import Family, build_network
+from live_gradcam.explain.networks.training_names import belongs_to_training
 from live_gradcam.explain.omp import short_lived_thread
 
 
@@ -38,12 +40,14 @@ class FittedNetwork:
         network: In evaluation mode, without gradients.
         class_count: Number of its classes.
         in_channels: Number of channels of its images.
+        normalisation: Its own, where the file has one; ``None`` where it has none.
         notes: One sentence for each thing that had to be interpreted.
     """
 
     network: nn.Module
     class_count: int
     in_channels: int = 3
+    normalisation: OwnNormalisation | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -111,11 +115,12 @@ def fit_weights(
         ModelError: A tensor is missing, too many, or has another shape.
     """
     expected = {key: tuple(value.shape) for key, value in network.state_dict().items()}
-    tensors = checkpoint.tensors if tensors is None else tensors
+    tensors, folded = fold_weights(checkpoint.tensors if tensors is None else tensors)
     match = match_names(places.body(network), tensors)
 
     def wrong(reason: str = "") -> ModelError:
-        return misfit(name, expected, checkpoint, match, path, reason)
+        free = (places.stem, places.container)
+        return misfit(name, expected, checkpoint, match, path, free, reason)
 
     if match.share < 1:
         raise wrong()
@@ -130,24 +135,39 @@ def fit_weights(
         if key in expected or _is_part_of(key, places.stem, places.container)
     }
     unknown = {key: value for key, value in inside.items() if key not in own}
+    normalisation = find_normalisation({**match.outside, **unknown})
+    for key in normalisation.names if normalisation is not None else ():
+        match.outside.pop(key, None)
+        unknown.pop(key, None)
     beside = group_beside(match, unknown)
     stem_notes: tuple[str, ...] | None = ()
     if places.stem:
         stem_notes = fit_stem(network, places.stem, own)
         if stem_notes is None:
             raise wrong(_stem_reason(places.stem, own, expected))
+    features = feature_count(network.get_submodule(places.container)) if places.head else 0
     try:
         head = fit_head(network, places, own, beside) if places.head else HeadFit({}, 0)
     except NoChainError as exc:
         raise wrong(f"the head cannot be rebuilt: {exc}") from None
     _check_unknown(network, unknown, head, wrong)
-    reached = touching(match, head, channels=_channels(network, places))
+    reached = touching(match, head, _channels(network, places), features)
     if reached is not None:
-        raise wrong(f"{reached!r} stands before or behind the network, and what it does is unknown")
+        raise wrong(f"{reached!r} may stand before or behind the network: what it does is unknown")
     kept = {key: value for key, value in own.items() if not _is_part_of(key, places.container)}
     _load(network, {**kept, **head.tensors}, checkpoint, path, wrong)
-    notes = (*match.notes, *(stem_notes or ()), *head.notes, *left_out(match, unknown, head))
-    return FittedNetwork(network, head.class_count, _channels(network, places), notes)
+    channels = _channels(network, places)
+    if normalisation is not None and len(normalisation.mean) != channels:
+        raise wrong(f"its own normalisation is of {len(normalisation.mean)} channels")
+    notes = (
+        *match.notes,
+        *folded,
+        *(stem_notes or ()),
+        *head.notes,
+        *(() if normalisation is None else (normalisation.note,)),
+        *left_out(match, unknown, head),
+    )
+    return FittedNetwork(network, head.class_count, channels, normalisation, notes)
 
 
 def _stem_reason(stem: str, found: Mapping[str, Tensor], expected: Shapes) -> str:

@@ -77,7 +77,7 @@ def is_averaged_name(name: str) -> bool:
 
 def find_states(content: object) -> list[StateDict]:
     """Return all sets of weights in a checkpoint, the likeliest first."""
-    found = list(_search(content, ()))
+    found = list(_search(content, (), set()))
     averaging = isinstance(content, Mapping) and "averaging_state" in content
     marked = [
         # Lightning's averaging callback swaps the averaged weights into the usual place.
@@ -89,7 +89,12 @@ def find_states(content: object) -> list[StateDict]:
     return sorted(marked, key=_rank)
 
 
-def _search(content: object, path: tuple[str, ...]) -> Iterator[StateDict]:
+def _search(content: object, path: tuple[str, ...], seen: set[int]) -> Iterator[StateDict]:
+    if id(content) in seen:  # containers of a file may hold each other, a thousand times over
+        return
+    seen.add(id(content))
+    if isinstance(content, Inert) and content.entries:  # of a class of dictionaries
+        content = content.entries
     if isinstance(content, Mapping) and _is_state(content):
         averaged = any(map(is_averaged_name, path))
         yield StateDict(path, content, averaged)
@@ -98,7 +103,7 @@ def _search(content: object, path: tuple[str, ...]) -> Iterator[StateDict]:
         return
     for key, value in children(content):
         if isinstance(value, (Mapping, Inert)) and not _NO_NETWORK.search(key):
-            yield from _search(value, (*path, key))
+            yield from _search(value, (*path, key), seen)
 
 
 def _is_state(content: Mapping[Any, Any]) -> bool:

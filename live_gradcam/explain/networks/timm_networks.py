@@ -112,17 +112,20 @@ def load_timm(name: str, path: Path | None, state: str | None = None) -> Network
     _require_name(timm, name)
     labels: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
-    channels = 3
+    channels, normalisation = 3, None
     if path is None:
         network, origin = _build_published(timm, name), "timm's weights"
     else:
         checkpoint = read_checkpoint(path, state=state)
         fitted = _build_with_weights(timm, name, checkpoint, path)
         network, channels, origin = fitted.network, fitted.in_channels, f"the file {path}"
+        normalisation = fitted.normalisation
         labels, said = take_labels(checkpoint.inside_labels, fitted.class_count, str(path))
         said = (*checkpoint.notes, *fitted.notes, *said)
         notes = tuple(f"{path.name}: {note}" for note in said)
     spec = describe_timm(network, name)
+    if normalisation is not None:
+        spec = replace(spec, preprocessing=normalisation.apply(spec.preprocessing))
     labels = labels if labels is not None else _imagenet_labels(timm, network)
     return replace(spec, labels=labels, origin=origin, in_channels=channels, notes=notes)
 

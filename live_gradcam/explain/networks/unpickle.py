@@ -1,10 +1,10 @@
 """Reader of pickles in which nothing can happen: tensors are read, every other object is data.
 
 torch's own restricted reader refuses a checkpoint for one ``argparse.Namespace`` beside its
-weights. This one reads it, and is stricter where it matters: it knows the instructions of a pickle, but no
-way to import, to look up or to call what a pickle names. A name becomes an `Inert`, calling it
-another one; only torch's rebuilders of plain tensors, and Python's own containers, are made, by the
-functions below. `torch.load` lends the rest: archives, storages and memory mapping.
+weights. This one reads it, and is stricter where it matters: it knows the instructions of a pickle,
+but no way to import, to look up or to call what a pickle names. A name becomes an `Inert`, calling
+it another one; only plain tensors and Python's own containers are made, by the functions below.
+`torch.load` lends the rest: archives, storages and memory mapping.
 """
 
 from __future__ import annotations
@@ -203,9 +203,12 @@ class InertUnpickler:
 
     def _made(self, maker: Any, arguments: Any, *, called: bool) -> Any:  # noqa: ANN401
         """Return what a call gives: a tensor, a container, or an object as data."""
-        if not isinstance(maker, Inert) or maker.is_object or not isinstance(arguments, tuple):
+        if not isinstance(maker, Inert) or not isinstance(arguments, tuple):
             raise UnpicklingError("not a call")
         name = maker.name
+        if maker.is_object:  # whatever it is, calling it would run its code
+            self._refused[name] = None
+            return Inert(name, arguments, is_object=True)
         if name == "builtins.getattr":
             return self._member(arguments)
         if called and not may_be_called(name):

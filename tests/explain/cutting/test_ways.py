@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import copy
+import pickle
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn, optim
+from torch.fx.experimental.proxy_tensor import make_fx
 
 import live_gradcam as lg
 from live_gradcam.explain.classifier import Classifier
+from live_gradcam.explain.engine.fused import FusedNetwork
 from live_gradcam.explain.heads.replay import ReplayHead
 from live_gradcam.explain.layers import at_layer, choose_layers, list_layers
 from live_gradcam.explain.methods import METHODS
@@ -220,6 +223,40 @@ def test_other_layers_and_random_weights_of_what_cannot_be_cut() -> None:
     assert isinstance(scrambled.trunk, type(early.trunk))
     weights = copy.deepcopy(network.state_dict())
     assert all(torch.equal(value, weights[key]) for key, value in network.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("kind", "layer"), [(own.ByInputSize, "relu"), (own.ByInputSize, "bn1"), (own.ByLoop, "conv2")]
+)
+def test_what_is_cut_can_be_compiled(kind: type[own.Small], layer: str) -> None:
+    """The compiler's first steps: another process gets the network, and flattens it."""
+    classifier = from_module(own.made(kind()), layer)
+    network = FusedNetwork(classifier, "fp32").requires_grad_(False).eval()
+    payload = pickle.dumps(network)
+    assert b"ByInputSize" not in payload, "that process cannot load classes of the user's"
+    assert b"ByLoop" not in payload, "that process cannot load classes of the user's"
+    sent = pickle.loads(payload)
+    pixels = torch.from_numpy(np.stack(own.images(2)))
+    selection = torch.tensor([-1, 3])
+    with torch.no_grad():
+        flat = make_fx(sent)(255 - pixels, torch.tensor([0, 1]))
+        for found, expected in zip(
+            flat(pixels, selection), network(pixels, selection), strict=True
+        ):
+            torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("layer", ["bn1", "bn2"])
+def test_hooks_stand_where_batch_norms_are_folded(layer: str) -> None:
+    network = own.made(own.Small())
+    network.get_submodule(layer).register_forward_hook(lambda _module, _inputs, output: output * 3)
+    classifier = from_module(network, "relu")
+    network_in_half = FusedNetwork(classifier, "bf16").requires_grad_(False).eval()
+    pixels = torch.from_numpy(np.stack(own.images(1)))
+    with torch.no_grad():
+        found = network_in_half(pixels, torch.tensor([0]))[0][0]
+    expected = own.expected(network, "relu", own.images(1)[0], [0])[0]
+    torch.testing.assert_close(found, expected, rtol=0.05, atol=0.05 * float(expected.abs().max()))
 
 
 class InHalfOnly(own.Small):

@@ -29,7 +29,7 @@ def several_layers() -> Classifier:
 
 def assert_moves(network: FusedNetwork, classifier: Classifier) -> None:
     moved = copy.deepcopy(network.requires_grad_(False).eval()).to("meta")
-    side = classifier.preprocessing.crop_size
+    side, _ = classifier.preprocessing.input_size
     pixels = torch.empty(2, side, side, 3, dtype=torch.uint8, device="meta")
     selection = torch.empty(3, dtype=torch.int64, device="meta")
     with torch.no_grad():

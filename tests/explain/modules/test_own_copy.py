@@ -208,6 +208,19 @@ def test_torchscript_is_refused_in_one_sentence() -> None:
         from_module(scripted)
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
+def test_parts_in_torchscript_are_explained_as_parts() -> None:
+    network = own.made(own.Small())
+    mixed = copy.deepcopy(network)
+    mixed._modules["bn2"] = torch.jit.script(mixed.bn2)
+    for layer in ("bn2", "conv2"):
+        own.assert_explained(from_module(mixed, layer), network, layer)
+    trunk = torch.jit.script(nn.Sequential(network.conv1, network.relu))
+    head = torch.jit.script(nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), network.fc))
+    classifier = Classifier.from_parts(trunk, head, preprocessing=own.PREPROCESSING)
+    assert classifier.class_count == 5
+
+
 # Hooks of others
 
 

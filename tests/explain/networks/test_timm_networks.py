@@ -89,7 +89,7 @@ def test_networks_of_timm_are_cut_and_explained(name: str, tmp_path: Path) -> No
     layer, head, grid = NETWORKS[name]
     assert (classifier.layer, type(classifier.head)) == (layer, head)
     assert classifier.labels == tuple(f"class {index}" for index in range(5))
-    side = classifier.preprocessing.input_size[0]
+    side, _ = classifier.preprocessing.input_size
     assert side == module.pretrained_cfg["input_size"][1]
     pixels = torch.randn(2, 3, side, side, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
@@ -107,7 +107,7 @@ def test_maps_are_those_of_pytorch_grad_cam(name: str, tmp_path: Path) -> None:
     module = build(name)
     classifier = load_classifier(f"timm:{name}", weights=saved(module, tmp_path))
     preprocessing = classifier.preprocessing
-    side = preprocessing.input_size[0]
+    side, _ = preprocessing.input_size
     with Explainer(classifier, precision="fp32", compile="off") as explainer:
         evidence = explainer.explain(noise(side), classes=3, view="stretch").evidence[0]
 
@@ -191,9 +191,21 @@ def test_imagenet_labels_for_a_thousand_classes(tmp_path: Path) -> None:
     assert load_classifier("timm:test_resnet", weights=path, labels=names).labels[3] == "bird 3"
 
 
-@pytest.mark.parametrize("name", ["resnet18", "vit_tiny_patch16_224", "efficientnet_b0"])
-def test_pixels_are_those_of_timms_own_transform(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "changed"),
+    [
+        ("resnet18", {}),
+        ("vit_tiny_patch16_224", {}),
+        ("efficientnet_b0", {}),
+        ("resnet18", {"crop_mode": "squash", "crop_pct": 0.9}),
+        ("resnet18", {"crop_mode": "squash", "crop_pct": 1.0, "input_size": (3, 96, 160)}),
+        ("resnet18", {"interpolation": "lanczos"}),
+        ("resnet18", {"input_size": (3, 96, 192)}),
+    ],
+)
+def test_pixels_are_those_of_timms_own_transform(name: str, changed: dict[str, Any]) -> None:
     config = timm.data.resolve_data_config(pretrained_cfg=timm.get_pretrained_cfg(name).to_dict())
+    config |= changed
     preprocessing = convert_preprocessing(config, name)
     generator = np.random.default_rng(0)
     coarse = generator.integers(0, 256, (30, 40, 3), np.uint8)
@@ -205,19 +217,18 @@ def test_pixels_are_those_of_timms_own_transform(name: str) -> None:
     plan = plan_frame(*frame.shape[:2], preprocessing, "crop")
     ours = prepare_batch([frame], [plan])[0].flip(2).permute(2, 0, 1).float()
     assert ours.shape == theirs.shape
-    # PIL rounds to whole grey levels between its two passes.
-    assert float((ours - theirs).abs().max()) <= 2.01
+    # Torch rounds the filter's weights to 16 bits, PIL to 22.
+    assert float((ours - theirs).abs().max()) <= 1.01
     assert float((ours - theirs).abs().mean()) < 0.3
 
 
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"interpolation": "lanczos"}, "interpolation 'lanczos' is not supported"),
+        ({"interpolation": "random"}, "interpolation='random': it is not supported"),
         ({"crop_mode": "border"}, "crop mode 'border' is not supported"),
-        ({"crop_mode": "squash", "crop_pct": 0.9}, "crop mode 'squash' is not supported"),
-        ({"input_size": (1, 28, 28)}, "1 channels and 28x28 pixels"),
-        ({"input_size": (3, 128, 1024)}, "3 channels and 1024x128 pixels"),
+        ({"input_size": (1, 28, 28)}, "3 numbers, gray has 1"),
+        ({"input_size": (2, 128, 128)}, "2 channels"),
     ],
 )
 def test_a_transform_that_ours_cannot_do_is_refused(changed: dict[str, Any], said: str) -> None:
