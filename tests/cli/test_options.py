@@ -153,7 +153,6 @@ _SHARED = {
         "state",
         "threshold",
         "transform_input",
-        "state",
     },
     "OverlayOptions": {"colormap", "opacity", "top_k"},
     "open_source": {

@@ -52,7 +52,7 @@ NETWORKS = {
     "mobilenetv4_conv_small_035": ("blocks", GradientHead, (7, 7)),
     "regnetx_002": ("final_conv", LinearHead, (7, 7)),
     "ghostnet_050": ("blocks", GradientHead, (7, 7)),
-    "starnet_s1": ("norm", GradientHead, (7, 7)),
+    "starnet_s1": ("norm", LinearHead, (7, 7)),
     "visformer_tiny": ("stage3", GradientHead, (7, 7)),  # not in the table: timm's own word
     "test_vit": ("blocks.5.norm1", TokenHead, (10, 10)),
     "deit_tiny_distilled_patch16_224": ("blocks.11.norm1", TokenHead, (14, 14)),
