@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -48,7 +49,8 @@ def material(tmp_path: Path) -> Path:
             for frame in source:
                 clip.write(frame, frame.image, nothing)
                 sink.write(frame, frame.image, nothing)
-    for name, index in (("mug", 0), ("photos/a", 4), ("photos/b", 8)):
+    shutil.copy(tmp_path / "clip.mp4", tmp_path / "a.mp4")
+    for name, index in (("mug", 0), ("b", 2), ("photos/a", 4), ("photos/b", 8)):
         cv2.imwrite(str(tmp_path / f"{name}.jpg"), sink.frames[index].image)
     return tmp_path
 

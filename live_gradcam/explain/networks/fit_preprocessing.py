@@ -16,9 +16,7 @@ from live_gradcam.explain.networks.spec import NetworkSpec
 from live_gradcam.explain.preprocess import Preprocessing
 from live_gradcam.explain.preprocess_changes import PreprocessingChanges
 
-PreprocessingLike: TypeAlias = (
-    "Preprocessing | PreprocessingChanges | Mapping[str, Any] | str | Path"
-)
+PreprocessingLike: TypeAlias = Preprocessing | PreprocessingChanges | Mapping[str, Any] | str | Path
 """All of a preprocessing, some of its numbers, or a JSON file with them; see `convert_record`."""
 
 
