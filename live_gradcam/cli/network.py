@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -47,8 +48,8 @@ class NetworkOptions:
     model: Annotated[
         str,
         _network(
-            "A torchvision network, timm:NAME, or 'scenes' for the bundled one. See "
-            "'live-gradcam models'."
+            "A torchvision network, timm:NAME, hf:NAME, an .onnx file, or 'scenes' for the bundled "
+            "one. See 'live-gradcam models'."
         ),
     ] = DEFAULT_MODEL
     weights: Annotated[
@@ -63,7 +64,7 @@ class NetworkOptions:
         ),
     ] = None
     labels: Annotated[
-        Path | None, _network("Class names: text, one a line, or JSON.", metavar="FILE")
+        Path | None, _network("Class names: text, a table, YAML or JSON.", metavar="FILE")
     ] = None
     preprocessing: Annotated[
         Path | None,
@@ -191,13 +192,18 @@ def split_meaning(outputs: Sequence[PathT]) -> tuple[OutputChoice, tuple[PathT, 
         The meaning, ``auto`` if none was typed, and the files.
 
     Raises:
-        UsageError: There are two meanings.
+        UsageError: There are two meanings, or a word that is nearly one of them.
     """
     meanings = [each for each in OUTPUT_CHOICES if each in map(str, outputs)]
     if len(meanings) > 1:
         step = f"Choose one of {', '.join(OUTPUT_CHOICES)}"
         raise UsageError("the network's output has two meanings", " and ".join(meanings), "", step)
     files = tuple(each for each in outputs if str(each) not in OUTPUT_CHOICES)
+    for each in map(str, files):
+        meant = get_close_matches(each, OUTPUT_CHOICES, 1, 0.8)
+        if meant and each.isalpha() and not Path(each).exists():
+            step = f"Did you mean {meant[0]}? A folder of that name is ./{each}"
+            raise UsageError("cannot use --output", each, "", step)
     return (meanings[0] if meanings else DEFAULT_OUTPUT), files
 
 

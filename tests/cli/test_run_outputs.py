@@ -89,6 +89,9 @@ def test_words_of_kinds_and_names_of_files_are_told_apart() -> None:
     assert split_meaning(("a.png", "raw", "-")) == ("raw", ("a.png", "-"))
     assert split_meaning(("./softmax", "softmax.png")) == ("auto", ("./softmax", "softmax.png"))
     assert split_meaning((Path("r.html"), Path("sigmoid"))) == ("sigmoid", (Path("r.html"),))
+    assert split_meaning(("raw/", "sigmoids.csv")) == ("auto", ("raw/", "sigmoids.csv"))
+    with pytest.raises(UsageError, match="Did you mean softmax"):
+        split_meaning(("sofmax",))
     with pytest.raises(UsageError, match="two meanings"):
         split_meaning(("raw", "softmax"))
 
