@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
-from live_gradcam.capture.source import Source
+from typing_extensions import override
+
+from live_gradcam.capture.one_by_one import OneByOneSource
 from live_gradcam.errors import SourceError
 from live_gradcam.images.animated import open_animation
 from live_gradcam.images.geometry import letterbox
@@ -16,7 +17,7 @@ from live_gradcam.values import Frame, SourceInfo
 _MILLISECOND = Fraction(1, 1000)
 
 
-class AnimationSource(Source):
+class AnimationSource(OneByOneSource):
     """The frames of an animated WebP or AVIF picture, with their own times; played once.
 
     Args:
@@ -37,16 +38,11 @@ class AnimationSource(Source):
         strict: bool = False,
         on_notice: Callable[[str], None] | None = None,
     ) -> None:
+        super().__init__(on_notice)
         self._path = path
         self._loop = loop
         self._strict = strict
-        self._on_notice = on_notice
-        self._notes: list[str] = []
-        self._skipped = 0
-        self._delivered = 0
         self._milliseconds = 0
-        self._closed = False
-        self._lock = threading.Lock()
         self._animation = open_animation(path)
         try:
             self._next_in_round = 0
@@ -68,43 +64,11 @@ class AnimationSource(Source):
             time_base=_MILLISECOND,
         )
 
-    @property
-    def info(self) -> SourceInfo:
-        """Properties of the film; its rate is that of the first frame."""
-        return self._info
+    @override
+    def _release(self) -> None:
+        self._animation.close()
 
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """One sentence for each thing the user should know."""
-        return tuple(self._notes)
-
-    @property
-    def skipped(self) -> int:
-        """Number of frames that could not be decoded so far."""
-        return self._skipped
-
-    def __iter__(self) -> Iterator[Frame]:
-        """Yield every frame that is left.
-
-        Raises:
-            SourceError: A frame is broken and ``strict`` is set.
-        """
-        while True:
-            with self._lock:
-                if self._closed:
-                    return
-                frame, self._waiting = self._waiting or self._decode_next(), None
-            if frame is None:
-                return
-            yield frame
-
-    def close(self) -> None:
-        """Release the file. Idempotent."""
-        with self._lock:
-            self._closed = True
-            self._waiting = None
-            self._animation.close()
-
+    @override
     def _decode_next(self) -> Frame | None:
         if self._next_in_round >= self._animation.frame_count:
             if not self._loop:
@@ -125,8 +89,3 @@ class AnimationSource(Source):
         if index and image.shape != (self._info.height, self._info.width, 3):
             image = letterbox(image, self._info.width, self._info.height)
         return Frame(image, index, seconds, self._path.name)
-
-    def _note(self, sentence: str) -> None:
-        self._notes.append(sentence)
-        if self._on_notice is not None:
-            self._on_notice(sentence)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from os import path as os_path
 from pathlib import Path
 
-from live_gradcam.capture.source import Source
+from typing_extensions import override
+
+from live_gradcam.capture.one_by_one import OneByOneSource
 from live_gradcam.errors import SourceError
 from live_gradcam.images.geometry import letterbox
 from live_gradcam.images.read import LoadedImage, load_image
@@ -62,7 +63,7 @@ def natural_key(path: Path) -> tuple[tuple[int, int, str], ...]:
     return tuple((0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts)
 
 
-class ImagesSource(Source):
+class ImagesSource(OneByOneSource):
     """Images, one frame each, in the order given.
 
     Broken images are left out, counted in `skipped` and noted; if not one can be read, or the
@@ -98,6 +99,7 @@ class ImagesSource(Source):
     ) -> None:
         if not paths:
             raise SourceError("cannot open pictures", name, "there are none")
+        super().__init__(on_notice)
         self._paths = tuple(paths)
         self._root = root or Path(os_path.commonpath([path.parent for path in self._paths]))
         if film and fps is None:
@@ -108,14 +110,8 @@ class ImagesSource(Source):
         self._rate = fps or 1.0
         self._loop = loop
         self._strict = strict or len(self._paths) == 1
-        self._on_notice = on_notice
-        self._notes: list[str] = []
-        self._skipped = 0
-        self._delivered = 0
         self._next_path = 0
         self._size: tuple[int, int] | None = None
-        self._closed = False
-        self._lock = threading.Lock()
         self._waiting = self._decode_next()
         if self._waiting is None:
             raise SourceError(
@@ -137,42 +133,7 @@ class ImagesSource(Source):
             several_files=len(self._paths) > 1 and not film,
         )
 
-    @property
-    def info(self) -> SourceInfo:
-        """Properties of the source; width and height are those of the first image."""
-        return self._info
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """One sentence for each image that was left out or changed."""
-        return tuple(self._notes)
-
-    @property
-    def skipped(self) -> int:
-        """Number of images that could not be read so far."""
-        return self._skipped
-
-    def __iter__(self) -> Iterator[Frame]:
-        """Yield every image that is left.
-
-        Raises:
-            SourceError: An image is broken and ``strict`` is set.
-        """
-        while True:
-            with self._lock:
-                if self._closed:
-                    return
-                frame, self._waiting = self._waiting or self._decode_next(), None
-            if frame is None:
-                return
-            yield frame
-
-    def close(self) -> None:
-        """End the iteration. Idempotent."""
-        with self._lock:
-            self._closed = True
-            self._waiting = None
-
+    @override
     def _decode_next(self) -> Frame | None:
         # A whole round without a good image is the end, so that a loop cannot go round for ever.
         for _ in range(len(self._paths)):
@@ -212,9 +173,3 @@ class ImagesSource(Source):
         if len(self._paths) == 1:
             return path.name
         return Path(os_path.relpath(path, self._root)).as_posix()
-
-    def _note(self, sentence: str) -> None:
-        if sentence not in self._notes:
-            self._notes.append(sentence)
-            if self._on_notice is not None:
-                self._on_notice(sentence)
