@@ -139,8 +139,8 @@ def _describe(name: str) -> NetworkSpec:
     from torchvision import models
 
     family = require_family(name)
-    preprocessing = published_preprocessing(name, None)
     network = models.get_model(name, weights=None, **family.options)
+    preprocessing = published_preprocessing(name, getattr(network, family.size_option or "", None))
     return NetworkSpec(
         name=name,
         network=_lively(network).eval().requires_grad_(False),
