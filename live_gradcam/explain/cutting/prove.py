@@ -138,6 +138,11 @@ def _find_run(layer: str, runs: list[LayerRun]) -> int:
         raise ModelError("cannot explain layer", layer, cause, step)
     with_positions = [each for each in runs if each.has_positions]
     if not with_positions:
+        shape = runs[-1].shape
+        if len(shape) == 4 and shape[2:] == (1, 1):
+            cause = f"its output {shape} has no places any more, for a picture of this size"
+            step = "Name an earlier layer, or show the network larger pictures"
+            raise ModelError("cannot explain layer", layer, cause, step)
         cause = (
             f"its output {runs[-1].shape} is not a map (N, C, h, w) or (N, h, w, C), "
             "nor tokens (N, T, C)"

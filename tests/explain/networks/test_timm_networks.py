@@ -161,13 +161,15 @@ def test_what_timm_does_not_say_either_is_refused() -> None:
         choose_layer(nn.Linear(1, 1), "mine")
 
 
-def test_tokens_that_nobody_described_are_refused(
+def test_a_layer_that_nobody_described_is_found_with_its_tokens(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delitem(LAYERS, "ConVit")
     path = saved(timm.create_model("convit_tiny", num_classes=5), tmp_path)
-    with pytest.raises(ModelError, match=r"which of its tokens .* are patches is not known"):
-        load_classifier("timm:convit_tiny", weights=path)
+    classifier = load_classifier("timm:convit_tiny", weights=path)
+    assert classifier.layer == "blocks.11.norm1"
+    assert isinstance(classifier.head, TokenHead)
+    assert (classifier.head.prefix, classifier.head.grid) == (1, (14, 14))
 
 
 def test_another_layer_can_be_explained(tmp_path: Path) -> None:
