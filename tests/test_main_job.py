@@ -42,7 +42,10 @@ def test_a_real_clip_is_explained_frame_by_frame_with_its_sound(
 ) -> None:
     clip = shared / "media" / "video" / "car-detection.mp4"
     done = command(
-        "run", clip, "-o", "out.mp4", "-o", "out.jsonl", "--no-window", *squeezenet, timeout=280
+        "run",
+        *(clip, "-o", "out.mp4", "-o", "out.jsonl", "--no-window", "--verbose"),
+        *squeezenet,
+        timeout=280,
     )
     assert done.returncode == 0, done.stderr
     assert "377 frames in" in done.stderr

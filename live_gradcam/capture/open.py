@@ -30,7 +30,7 @@ from live_gradcam.capture.stream import SCHEMES, StreamSource
 from live_gradcam.capture.video import VideoSource
 from live_gradcam.errors import SourceError
 from live_gradcam.images.animated import is_animated
-from live_gradcam.images.sniff import Sniffed, cannot_open, sniff
+from live_gradcam.images.sniff import Sniffed, cannot_open, read_head, sniff
 
 _FILE_ADDRESS = re.compile(r"file://(localhost)?(?=/)", re.IGNORECASE)
 _SCENE = re.compile(r"scene(?::(\d+))?")
@@ -306,7 +306,9 @@ def _open_file(path: Path, options: _SourceOptions) -> Source:
         return _open_film(path, verdict, options)
     if verdict.content == "image":
         if is_animated(path, verdict.format):
-            if (demuxer := _ANIMATION_DEMUXERS.get(verdict.format)) is not None:
+            demuxer = _ANIMATION_DEMUXERS.get(verdict.format)
+            # FFmpeg takes all frames of the older GIF, which says no times, for one.
+            if demuxer is not None and not read_head(path).startswith(b"GIF87a"):
                 return _open_film(path, Sniffed("video", demuxer), options)
             return AnimationSource(
                 path, loop=options.loop, strict=options.strict, on_notice=options.on_notice

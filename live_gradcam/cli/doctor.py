@@ -7,7 +7,7 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from importlib import metadata
 from typing import Annotated
@@ -16,7 +16,7 @@ from live_gradcam.choices import DEFAULT_MODEL
 from live_gradcam.cli.console import Console
 from live_gradcam.cli.network import NetworkOptions, open_classifier
 from live_gradcam.cli.options import MODEL, option
-from live_gradcam.errors import DeviceError, LiveGradcamError
+from live_gradcam.errors import DeviceError
 
 _PACKAGES = ("torch", "torchvision", "opencv-python", "av", "numpy", "pillow", "safetensors")
 # Generated pictures that a network is tried on.
@@ -35,17 +35,25 @@ class DoctorArguments(NetworkOptions):
 
 
 def doctor_command(arguments: DoctorArguments, console: Console) -> None:
-    """Say what this machine has, and what looks wrong about a network: for a bug report."""
-    checks = [*_CHECKS]
+    """Say what this machine has, and what looks wrong about a network: for a bug report.
+
+    Raises:
+        LiveGradcamError: A network is named that cannot be used.
+    """
     if arguments.model or arguments.weights is not None:
-        checks = [("network", lambda: _network(arguments))]
-    for title, check in checks:
+        _print("network", _network(arguments), console)
+        return
+    for title, check in _CHECKS:
         try:
             lines = list(check())
         except Exception as error:  # the report is most useful where things break
             lines = [f"this check failed: {type(error).__name__}: {error}"]
-        for number, line in enumerate(lines):
-            console.out(f"{title if number == 0 else '':<12} {line}".rstrip())
+        _print(title, lines, console)
+
+
+def _print(title: str, lines: Iterable[str], console: Console) -> None:
+    for number, line in enumerate(lines):
+        console.out(f"{title if number == 0 else '':<12} {line}".rstrip())
 
 
 def _network(arguments: DoctorArguments) -> Iterator[str]:
@@ -55,13 +63,9 @@ def _network(arguments: DoctorArguments) -> Iterator[str]:
 
     notes = io.StringIO()
     named = replace(arguments, model=arguments.model or DEFAULT_MODEL)
-    try:
-        classifier = open_classifier(named, Console(stream=notes))
-        pictures = [render_scene(seed).image for seed in range(_PICTURES)]
-        doubts = find_doubts(classifier, pictures)
-    except LiveGradcamError as error:
-        yield f"cannot be used: {error}"
-        return
+    classifier = open_classifier(named, Console(stream=notes))
+    pictures = [render_scene(seed).image for seed in range(_PICTURES)]
+    doubts = find_doubts(classifier, pictures)
     yield f"{classifier.name}, {classifier.class_count} classes, explained at {classifier.layer}"
     yield f"given {classifier.preprocessing.describe()}"
     yield from notes.getvalue().splitlines()

@@ -46,7 +46,7 @@ def run_command(arguments: RunArguments, console: Console) -> None:
     meaning, files = split_meaning(arguments.outputs)
     arguments = replace(arguments, outputs=files)
     run = Run(arguments, console, _check_arguments(arguments), StepProgress(), meaning)
-    if len(arguments.sources) == 1:
+    if len(arguments.sources) == 1 and not arguments.kiosk:  # which waits for its source
         from live_gradcam.capture.open import require_source
 
         require_source(arguments.source)

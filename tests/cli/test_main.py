@@ -35,7 +35,7 @@ def test_version(command: Command) -> None:
         (["run", "x", "--top-k", "0"], "top-k"),
         (["run", "x", "--precision", "fp8"], "fp8"),
         (["dance"], "dance"),
-        (["run", "x", "-o", "y.png", "--method", "gradcams"], "gradcam++"),
+        (["run", "scene", "-o", "-", "--max-frames", "1", "--method", "gradcams"], "gradcam++"),
         (["run", "scene", "--no-window"], "-o OUTPUT"),
         (["run", "scene", "-o", "x.mp4"], "--max-frames"),
     ],

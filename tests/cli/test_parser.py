@@ -22,6 +22,8 @@ _BESIDE = {
     "web": ["--model", "scenes", "--no-open"],
     "evaluate": ["scenes", "--scenes", "1", "--model", "scenes", "-o", "x.json", "--quiet"],
     "bench": ["--quick", "--quiet"],
+    "inspect": ["scenes"],
+    "doctor": ["--model", "scenes"],
     "models": [],
 }
 
@@ -34,6 +36,15 @@ _WRONG_TEXTS: dict[str, tuple[str, int, str]] = {
     "model": ("resnet81", 5, "resnet18"),
     "weights": ("nowhere.pth", 5, ""),
     "labels": ("nowhere.txt", 5, ""),
+    "state": ("nonsense", 5, ""),
+    "target": ("nowhere.pth", 5, ""),
+    "preprocessing": ("nowhere.json", 5, ""),
+    "input_size": ("wide", 2, ""),
+    "resize": ("wide", 2, ""),
+    "channels": ("cmyk", 2, ""),
+    "range": ("0-255", 2, ""),
+    "mean": ("a half", 2, ""),
+    "std": ("a half", 2, ""),
     "layer": ("layer9", 5, "layer4"),
     "device": ("gpu", 2, "cuda"),
     "method": ("gradcams", 2, "gradcam"),
@@ -91,7 +102,7 @@ def _cases() -> list[Wrong]:
             kind, option = get_args(parameter.annotation)
             spelling = _spelling(parameter.name, option)
             beside = _BESIDE[command.name]
-            if kind is bool:
+            if kind in (bool, bool | None):
                 words = [command.name, *beside, f"{spelling}=maybe"]
                 cases.append(Wrong(command.name, parameter.name, words, 2, "not take a value"))
                 continue

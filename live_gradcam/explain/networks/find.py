@@ -83,9 +83,19 @@ def find_network(
             spec = _load_published(name, family, entry, progress)
     if options.transform_input is not None:
         _set_transform_input(spec.network, name, options, published=True)
+    if options.state is not None and not _is_checkpoint(name, weights, whole):
+        cause = f"{name} is not read from a checkpoint that holds several state dicts"
+        raise ModelError("cannot use --state", options.state, cause, "Leave it out")
     spec = replace(spec, notes=(*found, *spec.notes))
     spec = fit_preprocessing(spec, options.preprocessing)
     return spec if options.labels is None else replace(spec, labels=options.labels)
+
+
+def _is_checkpoint(name: str, weights: Any, whole: Path | None) -> bool:  # noqa: ANN401
+    """Return whether the weights come from a checkpoint of the user's, read by its keys."""
+    if whole is not None or weights is None or name.startswith(HF_PREFIX):
+        return False
+    return name.startswith(TIMM_PREFIX) or _find_entry(name, weights) is None
 
 
 def _recognise_file(name: str, weights: Any) -> tuple[str, Any, tuple[str, ...]]:  # noqa: ANN401
