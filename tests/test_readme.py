@@ -93,7 +93,8 @@ def test_the_python_runs(material: Path) -> None:
         timeout=120,
     )
     assert done.returncode == 0, done.stderr
-    frames, evaluated = done.stdout.splitlines()[:3], done.stdout.splitlines()[3:]
+    frames, (kind, *evaluated) = done.stdout.splitlines()[:3], done.stdout.splitlines()[3:]
+    assert kind == "sigmoid, sigmoid inside"
     assert all(line.split()[1] in SCENE_CLASSES for line in frames)
     assert evaluated
     assert all(line.split()[0] in SCENE_CLASSES for line in evaluated)

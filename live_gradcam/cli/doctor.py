@@ -59,8 +59,10 @@ def _print(title: str, lines: Iterable[str], console: Console) -> None:
 def _network(arguments: DoctorArguments) -> Iterator[str]:
     """Explain three generated pictures, and say what looks wrong."""
     from live_gradcam.explain.doubts import find_doubts
+    from live_gradcam.explain.engine.runtime import choose_runtime
     from live_gradcam.scenes import render_scene
 
+    choose_runtime(arguments.device, arguments.precision)  # refuses what is not there
     notes = io.StringIO()
     named = replace(arguments, model=arguments.model or DEFAULT_MODEL)
     classifier = open_classifier(named, Console(stream=notes))
