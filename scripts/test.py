@@ -1,6 +1,6 @@
 """Makes .venv with the test extras and runs the tests; arguments go to pytest.
 
-``python scripts/test.py`` runs all of them and prints the coverage of the package, statements of
+``python scripts/test.py`` runs all of them, in two halves beside each other, and prints the coverage of the package, statements of
 this process alone: what commands in processes of their own execute does not count. ``--quick``
 leaves out what takes long, for daily work: under three minutes on two slow cores.
 """
@@ -11,6 +11,8 @@ import hashlib
 import os
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 from environment import ENVIRONMENT, ROOT, make_environment, run_or_exit, say
 
@@ -62,6 +64,16 @@ SLOW = (
     "tests/web/test_server.py::test_a_page_leaves_the_process_as_it_was",
 )
 
+# Computes most; what real processes, windows and networks wait for runs beside it.
+FIRST_HALF = (
+    "tests/bench",
+    "tests/evaluate",
+    "tests/explain",
+    "tests/faithfulness",
+    "tests/test_gpu_check.py",
+    "tests/test_zoo.py",
+)
+
 
 def main() -> int:
     """Make the environment, then test; returns pytest's exit code."""
@@ -80,10 +92,43 @@ def main() -> int:
         arguments.remove("--quick")
         arguments += _without_slow_ones()
     elif not arguments:
-        arguments = ["--cov=live_gradcam", "--cov-report=term:skip-covered"]
-        if sys.version_info >= (3, 12):
-            environment.setdefault("COVERAGE_CORE", "sysmon")  # costs next to nothing
+        return _run_all(python, environment)
     return subprocess.call([str(python), "-m", "pytest", *arguments], cwd=ROOT, env=environment)
+
+
+def _run_all(python: Path, environment: dict[str, str]) -> int:
+    """Run all tests in two halves beside each other, and print the coverage of both together."""
+    if sys.version_info >= (3, 12):
+        environment.setdefault("COVERAGE_CORE", "sysmon")  # costs next to nothing
+    command = [str(python), "-m", "pytest", "--cov=live_gradcam", "--cov-report="]
+    with tempfile.TemporaryDirectory() as folder:
+        measured = [str(Path(folder) / f"coverage.{half}") for half in (1, 2)]
+        log = Path(folder) / "second.log"
+        others = [f"--ignore={each}" for each in FIRST_HALF]
+        with (
+            log.open("wb") as file,
+            subprocess.Popen(
+                [*command, *others],
+                cwd=ROOT,
+                env=environment | {"COVERAGE_FILE": measured[1]},
+                stdout=file,
+                stderr=subprocess.STDOUT,
+            ) as second,
+        ):
+            code = subprocess.call(
+                [*command, *FIRST_HALF],
+                cwd=ROOT,
+                env=environment | {"COVERAGE_FILE": measured[0]},
+            )
+            say("The other half ends ...")
+            code = second.wait() or code
+        sys.stdout.flush()
+        sys.stdout.buffer.write(log.read_bytes())
+        sys.stdout.flush()
+        both = environment | {"COVERAGE_FILE": str(Path(folder) / "coverage")}
+        for words in (["combine", "--quiet", *measured], ["report", "--skip-covered"]):
+            subprocess.call([str(python), "-m", "coverage", *words], cwd=ROOT, env=both)
+    return code
 
 
 def _without_slow_ones() -> list[str]:
