@@ -1,8 +1,9 @@
 """Makes .venv with the test extras and runs the tests; arguments go to pytest.
 
-``python scripts/test.py`` runs all of them, in two halves beside each other, and prints the coverage of the package, statements of
-this process alone: what commands in processes of their own execute does not count. ``--quick``
-leaves out what takes long, for daily work: under three minutes on two slow cores.
+``python scripts/test.py`` runs all of them, in two halves beside each other, and prints the
+coverage of the package, statements of the tests' own processes alone: what commands execute in
+theirs does not count. ``--quick`` leaves out what takes long, for daily work: under three minutes
+on two slow cores.
 """
 
 from __future__ import annotations
