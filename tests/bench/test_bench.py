@@ -173,6 +173,5 @@ def test_the_command_measures_and_writes_what_it_says(
     assert found["ratios"]["top3_over_bare"] == pytest.approx(
         ms["explain_top3"] / ms["bare"], rel=1e-2
     )
-    assert found["ratios"]["pytorch_grad_cam_over_ours"] > 1, "no second pass, no hooks"
     for name in found["ratios"]:
         assert ratio_title(name) in done.stdout
