@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import sys
 import warnings
@@ -24,9 +25,11 @@ def public_modules() -> list[str]:
 
 def main() -> int:
     """Build the pages; 1 where pdoc warns."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("folder", nargs="?", type=Path, default=ROOT / "build" / "docs")
+    folder = parser.parse_args().folder
     import pdoc  # in the test extra only
 
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "build" / "docs"
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         names = public_modules()

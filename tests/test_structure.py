@@ -145,3 +145,15 @@ def test_importing_loads_nothing_heavy(statement: str) -> None:
 
 def test_types_are_shipped() -> None:
     assert (PACKAGE / "py.typed").exists()
+
+
+def test_the_top_level_holds_what_was_agreed() -> None:
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=PACKAGE.parent, capture_output=True, text=True, check=False
+    )
+    if listed.returncode != 0:
+        pytest.skip("this is no clone")
+    names = {path.partition("/")[0] for path in listed.stdout.split("\0") if path}
+    assert {name for name in names if not name.startswith(".")} == {
+        *("live_gradcam", "scripts", "tests", "pyproject.toml", "README.md", "LICENSE"),
+    }
