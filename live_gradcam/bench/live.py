@@ -188,7 +188,7 @@ class _TimedExplainer(Explainer):
         return explanations
 
 
-class _AgeSink(Sink):
+class AgeSink(Sink):
     """Keeps the age of every frame right after it was drawn and shown."""
 
     def __init__(self) -> None:
@@ -218,7 +218,7 @@ def measure_latency(seconds: float, *, at_least_ms: float = 0.0, window: bool = 
         at_least_ms: Least time that explaining takes.
         window: Show the images in a window; without one they are drawn all the same.
     """
-    ages, stop = _AgeSink(), StopToken()
+    ages, stop = AgeSink(), StopToken()
     with ExitStack() as stack:
         explainer = stack.enter_context(_TimedExplainer(load_classifier("scenes")))
         camera = stack.enter_context(

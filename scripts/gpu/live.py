@@ -4,58 +4,28 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import psutil
 import torch
 
+from live_gradcam.bench.live import AgeSink
 from live_gradcam.capture.live_scene import LiveScene
 from live_gradcam.explain.explainer import Explainer
 from live_gradcam.lifecycle import StopToken
 from live_gradcam.pipeline import RunOptions
 from live_gradcam.session import run_session
 from live_gradcam.show.overlay import OverlayOptions
-from live_gradcam.show.sink import Sink
-from live_gradcam.values import Explanation, Frame, Image
 from scripts.gpu.report import Setting, figure, resnet18
 
 CAMERA_FPS = 120.0
 GROWTH_BAR_MB = 20.0
 
 
-class _Ages(Sink):
-    """Keeps each frame's age when it was drawn."""
-
-    def __init__(self) -> None:
-        self.ages_ms: list[float] = []
-
-    def write(
-        self,
-        frame: Frame,
-        rendered: Image | None,
-        explanation: Explanation,
-        *,
-        extra: Mapping[str, Any] | None = None,
-    ) -> None:
-        """Add the frame's age."""
-        assert frame.captured_seconds is not None, "a live source's"
-        self.ages_ms.append((time.monotonic() - frame.captured_seconds) * 1000.0)
-
-    def close(self) -> None:
-        """Do nothing: nothing is held."""
-
-    @property
-    def description(self) -> str:
-        """Number of frames that were drawn."""
-        return f"{len(self.ages_ms)} frames"
-
-
 def run(setting: Setting) -> None:
     """Run ResNet-18 on a fast camera for up to a minute."""
     seconds = 4.0 if setting.rehearse else max(10.0, min(60.0, setting.seconds - 20.0))
-    ages, stop, told = _Ages(), StopToken(), list[str]()
+    ages, stop, told = AgeSink(), StopToken(), list[str]()
     memory: list[tuple[float, float]] = []
     process = psutil.Process()
 
