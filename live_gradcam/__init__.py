@@ -36,11 +36,11 @@ if TYPE_CHECKING:
     from live_gradcam.explain.explainer import Explainer
     from live_gradcam.explain.layers import list_layers
     from live_gradcam.explain.load import load_classifier
-    from live_gradcam.explain.preprocess import Preprocessing
     from live_gradcam.explain.seen_layers import Layer
     from live_gradcam.images import read_image
     from live_gradcam.painter import Painter
     from live_gradcam.pipeline import RunOptions, Summary, run_offline
+    from live_gradcam.preprocessing.settings import Preprocessing
     from live_gradcam.session import run_session
     from live_gradcam.show.memory import MemorySink
     from live_gradcam.show.open import open_sink
@@ -70,7 +70,7 @@ _NAMES = {
     "explain.explainer": "Explainer",
     "explain.layers": "list_layers",
     "explain.load": "load_classifier",
-    "explain.preprocess": "Preprocessing",
+    "preprocessing.settings": "Preprocessing",
     "explain.seen_layers": "Layer",
     "images": "read_image",
     "painter": "Painter",

@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from live_gradcam.budget import limit_drawing
 from live_gradcam.capture.source import Source
 from live_gradcam.errors import SourceError
-from live_gradcam.explain.protocol import BatchExplainer, ClassChoice
 from live_gradcam.images.geometry import mirror_frame
 from live_gradcam.lifecycle import StopToken
 from live_gradcam.painter import Painter
+from live_gradcam.protocol import BatchExplainer, ClassChoice
 from live_gradcam.show.overlay import Hud
 from live_gradcam.show.sink import Sink, closing_sinks
 from live_gradcam.timing import RateMeter, StageClock, StageTimes, SteadyFigure

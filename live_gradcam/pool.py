@@ -13,8 +13,8 @@ from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.explainer import Explainer
 from live_gradcam.explain.layers import at_layer, list_layers
 from live_gradcam.explain.methods import OnForwards, require_method
-from live_gradcam.explain.protocol import BatchExplainer
 from live_gradcam.faithfulness.randomize import randomize_weights
+from live_gradcam.protocol import BatchExplainer
 
 E = TypeVar("E", bound=BatchExplainer, covariant=True)
 

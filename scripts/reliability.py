@@ -37,9 +37,9 @@ from PIL import Image as PilImages
 
 import live_gradcam as lg
 from live_gradcam.capture.scene import SceneSource
-from live_gradcam.explain.protocol import ClassChoice
 from live_gradcam.painter import Painter
 from live_gradcam.pipeline import Progress
+from live_gradcam.protocol import ClassChoice
 from live_gradcam.show.overlay import OverlayOptions
 from scripts.faults.bad_weights import CASES, MODEL, good_state
 from scripts.faults.odd_films import FILMS

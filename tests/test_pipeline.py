@@ -12,9 +12,9 @@ from torch import nn
 
 import live_gradcam as lg
 from live_gradcam.choices import View
-from live_gradcam.explain.protocol import ClassChoice
 from live_gradcam.lifecycle import StopToken
 from live_gradcam.pipeline import Progress
+from live_gradcam.protocol import ClassChoice
 from live_gradcam.values import Explanation, Frame, Image
 
 

@@ -10,8 +10,8 @@ import pytest
 from live_gradcam.choices import View
 from live_gradcam.errors import UsageError
 from live_gradcam.explain.classifier import Classifier
-from live_gradcam.explain.protocol import ClassChoice
 from live_gradcam.pool import ExplainerPool
+from live_gradcam.protocol import ClassChoice
 from live_gradcam.values import Explanation, Image
 from tests.helpers.live import tiny_classifier
 

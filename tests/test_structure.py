@@ -18,8 +18,8 @@ MODULES = house_map.modules()
 IMPORTS = house_map.imports()
 
 # Each room, and the rooms it may use. A room is a module or folder directly below the package.
-GROUND = {"choices", "closeable", "errors", "lazy", "native", "values", "wording"}
-FOUNDATION = GROUND | {"budget", "images", "os_errors"}
+GROUND = {"choices", "closeable", "errors", "lazy", "native", "protocol", "values", "wording"}
+FOUNDATION = GROUND | {"budget", "graph", "images", "os_errors", "preprocessing"}
 WINGS = {"scenes", "capture", "explain", "show", "faithfulness"}
 RUNNING = {"pool", "timing", "workers", "lifecycle", "painter", "pipeline"}
 MAY_IMPORT: dict[str, set[str]] = {
@@ -28,6 +28,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "lazy": set(),
     "native": set(),
+    "protocol": {"choices", "values"},
+    "preprocessing": GROUND,
+    "graph": GROUND | {"budget", "images", "preprocessing"},
     "values": set(),
     "wording": set(),
     "os_errors": {"errors", "native"},

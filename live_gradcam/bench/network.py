@@ -19,8 +19,8 @@ from live_gradcam.explain.engine.fused import Engine, FusedNetwork, Shape
 from live_gradcam.explain.explainer import Explainer
 from live_gradcam.explain.heads import Chooser, Explained
 from live_gradcam.explain.methods import Method
-from live_gradcam.explain.preprocess import Preprocessing
 from live_gradcam.painter import Painter
+from live_gradcam.preprocessing.settings import Preprocessing
 from live_gradcam.show.overlay import OverlayOptions
 from live_gradcam.values import Image
 

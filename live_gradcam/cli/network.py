@@ -31,7 +31,7 @@ from live_gradcam.errors import UsageError
 
 if TYPE_CHECKING:
     from live_gradcam.explain.classifier import Classifier
-    from live_gradcam.explain.preprocess_changes import PreprocessingChanges
+    from live_gradcam.preprocessing.changes import PreprocessingChanges
 
 T = TypeVar("T")
 PathT = TypeVar("PathT", str, Path)
@@ -247,7 +247,7 @@ def _preprocessing(options: NetworkOptions) -> PreprocessingChanges | None:
         UsageError: An option is not a size, a range or a number.
     """
     from live_gradcam.explain.networks.preprocessing_files import read_preprocessing
-    from live_gradcam.explain.preprocess_changes import (
+    from live_gradcam.preprocessing.changes import (
         PreprocessingChanges,
         checked_channels,
         parse_numbers,

@@ -16,11 +16,11 @@ from live_gradcam.evaluate.options import EvaluationOptions
 from live_gradcam.evaluate.values import ClassProbability, ImageResult, MethodResult, ObjectResult
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.explainer import Explainer
-from live_gradcam.explain.protocol import BatchExplainer
 from live_gradcam.faithfulness import measures
 from live_gradcam.faithfulness.removal import removal_test
 from live_gradcam.faithfulness.scoring import Scorer
 from live_gradcam.pool import ExplainerPool
+from live_gradcam.protocol import BatchExplainer
 from live_gradcam.values import Explanation
 
 TOP = 3

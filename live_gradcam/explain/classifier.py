@@ -39,8 +39,8 @@ from live_gradcam.explain.outputs import (
     name_outputs,
     pick_logits,
 )
-from live_gradcam.explain.preprocess import Preprocessing
 from live_gradcam.explain.tracing import find_layer
+from live_gradcam.preprocessing.settings import Preprocessing
 from live_gradcam.values import SOFTMAX, OutputKind
 
 

@@ -17,7 +17,7 @@ from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.engine.pixels import InputPixels
 from live_gradcam.explain.frame_plan import plan_frame, prepare_batch
 from live_gradcam.explain.omp import short_lived_thread
-from live_gradcam.explain.preprocess import Preprocessing
+from live_gradcam.preprocessing.settings import Preprocessing
 from live_gradcam.values import Image
 
 # Entropy of the probabilities, as a share of the largest possible one.

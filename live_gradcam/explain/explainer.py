@@ -36,8 +36,8 @@ from live_gradcam.explain.frame_plan import FramePlan, plan_frame, prepare_batch
 from live_gradcam.explain.heads import FUSED_UNIT, LinearHead, MultiLayerHead
 from live_gradcam.explain.methods import OnForwards, require_method
 from live_gradcam.explain.omp import in_short_lived_thread
-from live_gradcam.explain.protocol import ClassChoice
 from live_gradcam.images.read import LoadedImage, from_pillow, load_image
+from live_gradcam.protocol import ClassChoice
 from live_gradcam.values import Evidence, Explanation, Image, OutputKind, Prediction
 from live_gradcam.wording import did_you_mean
 

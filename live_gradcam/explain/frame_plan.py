@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from live_gradcam.choices import View
-from live_gradcam.explain.preprocess import FAST_FILTERS, Preprocessing
+from live_gradcam.preprocessing.settings import FAST_FILTERS, Preprocessing
 from live_gradcam.values import Image, Region
 
 if TYPE_CHECKING:

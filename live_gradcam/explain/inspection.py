@@ -18,8 +18,8 @@ from live_gradcam.explain.networks.hf_files import HF_PREFIX
 from live_gradcam.explain.networks.labels import Labels
 from live_gradcam.explain.networks.recognise import CheckpointReport, describe_checkpoint
 from live_gradcam.explain.networks.torchvision_networks import weights_entries
-from live_gradcam.explain.preprocess import Preprocessing
 from live_gradcam.explain.seen_layers import Layer
+from live_gradcam.preprocessing.settings import Preprocessing
 
 # Share of tensors in common from which a network is tried on a checkpoint.
 _LIKELY = 0.8

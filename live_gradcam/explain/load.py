@@ -31,9 +31,9 @@ from live_gradcam.explain.networks.options import LoadOptions
 from live_gradcam.explain.networks.spec import IMAGENET_CLASSES, NetworkSpec
 from live_gradcam.explain.networks.torchvision_networks import build_network
 from live_gradcam.explain.outputs import check_output
-from live_gradcam.explain.preprocess import Preprocessing
 from live_gradcam.explain.seen_layers import Layer
 from live_gradcam.explain.tracing import find_layer
+from live_gradcam.preprocessing.settings import Preprocessing
 
 
 def load_classifier(

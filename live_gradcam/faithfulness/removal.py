@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from live_gradcam.choices import View
-from live_gradcam.explain.protocol import BatchExplainer
 from live_gradcam.native import cv2
+from live_gradcam.protocol import BatchExplainer
 from live_gradcam.values import Explanation, Image, Region
 
 HOT_SHARE = 0.2

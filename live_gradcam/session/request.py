@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 from live_gradcam.explain.explainer import Explainer
 from live_gradcam.explain.methods import METHODS
-from live_gradcam.explain.protocol import ClassChoice
 from live_gradcam.faithfulness.removal import Removal
+from live_gradcam.protocol import ClassChoice
 from live_gradcam.session.state import MOSAIC_TILES, ExplainSettings, Mode
 from live_gradcam.values import Explanation, Frame, Prediction
 

@@ -9,8 +9,8 @@ from typing_extensions import Self
 from live_gradcam.closeable import Closeable
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.explainer import Explainer
-from live_gradcam.explain.protocol import BatchExplainer
 from live_gradcam.pool import ExplainerPool, pool_beside
+from live_gradcam.protocol import BatchExplainer
 from live_gradcam.web.cache import CacheFolder
 from live_gradcam.web.camera import CameraService
 from live_gradcam.web.engine import SharedEngine

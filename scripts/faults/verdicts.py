@@ -12,7 +12,7 @@ from typing import TypeAlias
 import numpy as np
 
 import live_gradcam as lg
-from live_gradcam.explain.protocol import ClassChoice
+from live_gradcam.protocol import ClassChoice
 from live_gradcam.values import Image
 from scripts.faults.odd_films import decodable
 from scripts.faults.runs import Run, playable_times

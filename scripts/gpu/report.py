@@ -14,7 +14,7 @@ import torch
 
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.load import load_classifier
-from live_gradcam.explain.preprocess import Preprocessing
+from live_gradcam.preprocessing.settings import Preprocessing
 
 
 @dataclass(frozen=True)

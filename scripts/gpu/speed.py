@@ -16,7 +16,7 @@ from live_gradcam.bench.peers import peer_cases
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.engine.fused import FusedNetwork
 from live_gradcam.explain.explainer import Explainer
-from live_gradcam.explain.preprocess import Preprocessing
+from live_gradcam.preprocessing.settings import Preprocessing
 from scripts.gpu.report import Setting, device_ms, figure, median_ms
 
 BATCH = 64

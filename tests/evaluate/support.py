@@ -29,8 +29,8 @@ from live_gradcam.evaluate.values import (
     SanityStage,
 )
 from live_gradcam.explain.classifier import Classifier
-from live_gradcam.explain.preprocess import Preprocessing
 from live_gradcam.native import cv2
+from live_gradcam.preprocessing.settings import Preprocessing
 from live_gradcam.scenes import SCENE_CLASSES
 from live_gradcam.values import Image
 from tests.explain.support import TinyNet

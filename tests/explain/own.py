@@ -12,7 +12,7 @@ from torch.nn import functional
 
 import live_gradcam as lg
 from live_gradcam.explain.classifier import Classifier
-from live_gradcam.explain.preprocess import Preprocessing
+from live_gradcam.preprocessing.settings import Preprocessing
 from live_gradcam.values import Image
 from tests.explain import support
 

@@ -16,8 +16,8 @@ from torchvision import models
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.heads import GradientHead
 from live_gradcam.explain.networks.torchvision_networks import family_of
-from live_gradcam.explain.preprocess import Preprocessing
 from live_gradcam.native import cv2
+from live_gradcam.preprocessing.settings import Preprocessing
 from live_gradcam.values import Image
 
 

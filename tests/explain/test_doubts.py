@@ -12,7 +12,7 @@ from torch.nn import functional
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.doubts import find_doubts, first_norm_evidence
 from live_gradcam.explain.load import load_classifier
-from live_gradcam.explain.preprocess import Preprocessing
+from live_gradcam.preprocessing.settings import Preprocessing
 from live_gradcam.scenes import render_scene
 from tests.explain import support
 

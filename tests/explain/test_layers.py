@@ -22,8 +22,8 @@ from live_gradcam.explain.explainer import Explainer
 from live_gradcam.explain.heads import MultiLayerHead, fuse_maps
 from live_gradcam.explain.layers import at_layer, choose_layers, list_layers
 from live_gradcam.explain.methods import METHODS, QUICK_METHODS
-from live_gradcam.explain.preprocess import Preprocessing
-from live_gradcam.explain.protocol import ClassChoice
+from live_gradcam.preprocessing.settings import Preprocessing
+from live_gradcam.protocol import ClassChoice
 from live_gradcam.values import Evidence, Image
 from tests.explain import support
 from tests.explain.methods.peers import (

@@ -13,8 +13,8 @@ import torch
 from live_gradcam.errors import LiveGradcamError, ModelError, UsageError
 from live_gradcam.explain.layers import list_layers
 from live_gradcam.explain.load import list_layers_by_name, load_classifier
-from live_gradcam.explain.preprocess import Preprocessing
 from live_gradcam.native import cv2
+from live_gradcam.preprocessing.settings import Preprocessing
 from live_gradcam.values import Image
 from tests.explain import support
 

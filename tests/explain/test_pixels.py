@@ -27,7 +27,7 @@ from live_gradcam.explain.explainer import Explainer
 from live_gradcam.explain.frame_plan import plan_frame, prepare_batch
 from live_gradcam.explain.load import load_classifier
 from live_gradcam.explain.networks.preprocessing_files import convert_record, read_preprocessing
-from live_gradcam.explain.preprocess import Preprocessing
+from live_gradcam.preprocessing.settings import Preprocessing
 from live_gradcam.values import Image
 
 CLASSES = 4

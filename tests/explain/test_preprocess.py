@@ -13,9 +13,9 @@ from torchvision import models, transforms
 
 from live_gradcam.errors import ModelError
 from live_gradcam.explain.frame_plan import plan_frame, prepare_batch
-from live_gradcam.explain.preprocess import Interpolation, Preprocessing
 from live_gradcam.images.read import from_pillow
 from live_gradcam.native import cv2
+from live_gradcam.preprocessing.settings import Interpolation, Preprocessing
 
 SIZES = [(1280, 720), (640, 480), (1920, 1080), (160, 120), (333, 517), (256, 256), (721, 1283)]
 

@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.explainer import Explainer
 from live_gradcam.explain.load import load_classifier
-from live_gradcam.explain.preprocess import Preprocessing
 from live_gradcam.faithfulness.removal import (
     blur_regions,
     hottest_mask,
@@ -25,6 +24,7 @@ from live_gradcam.faithfulness.removal import (
     shifted_mask,
     strength_of,
 )
+from live_gradcam.preprocessing.settings import Preprocessing
 from live_gradcam.scenes import render_scene
 from live_gradcam.values import Explanation, Image, Region
 

@@ -11,8 +11,8 @@ import pytest
 from live_gradcam.errors import SourceError, UsageError
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.explainer import Explainer
-from live_gradcam.explain.protocol import BatchExplainer
 from live_gradcam.pool import ExplainerPool
+from live_gradcam.protocol import BatchExplainer
 from live_gradcam.web.camera import CameraService
 from live_gradcam.web.engine import Busy, SharedEngine
 from live_gradcam.web.limits import Limits

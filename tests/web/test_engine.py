@@ -12,8 +12,8 @@ import pytest
 from live_gradcam.choices import View
 from live_gradcam.errors import UsageError
 from live_gradcam.explain.classifier import Classifier
-from live_gradcam.explain.protocol import BatchExplainer, ClassChoice
 from live_gradcam.pool import ExplainerPool
+from live_gradcam.protocol import BatchExplainer, ClassChoice
 from live_gradcam.values import Explanation, Image, Prediction, Region
 from live_gradcam.web.engine import Busy, SharedEngine, VisitorExplainer
 

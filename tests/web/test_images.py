@@ -18,9 +18,9 @@ from live_gradcam.errors import UsageError
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.explainer import Explainer
 from live_gradcam.explain.load import load_classifier
-from live_gradcam.explain.protocol import BatchExplainer, ClassChoice
 from live_gradcam.images import read_image
 from live_gradcam.pool import ExplainerPool
+from live_gradcam.protocol import BatchExplainer, ClassChoice
 from live_gradcam.values import Explanation, Image
 from live_gradcam.web.engine import SharedEngine
 from live_gradcam.web.images import (

@@ -10,8 +10,8 @@ from live_gradcam.choices import View
 from live_gradcam.errors import UsageError
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.methods import QUICK_METHODS
-from live_gradcam.explain.protocol import BatchExplainer
 from live_gradcam.pool import ExplainerPool
+from live_gradcam.protocol import BatchExplainer
 from live_gradcam.web.settings import (
     VIEW_LABELS,
     ViewSettings,

@@ -12,9 +12,9 @@ import pytest
 from live_gradcam.errors import SourceError
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.explainer import Explainer
-from live_gradcam.explain.protocol import BatchExplainer
 from live_gradcam.native import av
 from live_gradcam.pool import ExplainerPool
+from live_gradcam.protocol import BatchExplainer
 from live_gradcam.values import Image
 from live_gradcam.web.cache import CacheFolder
 from live_gradcam.web.engine import Busy, SharedEngine

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from live_gradcam.explain.channels import LUMA, Plane
-from live_gradcam.explain.preprocess import Preprocessing
+from live_gradcam.preprocessing.channels import LUMA, Plane
+from live_gradcam.preprocessing.settings import Preprocessing
 
 _BLUE, _GREEN, _RED = range(3)
 _COLOURS = {"blue": _BLUE, "green": _GREEN, "red": _RED}

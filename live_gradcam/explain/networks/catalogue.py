@@ -13,8 +13,8 @@ from live_gradcam.explain.networks.torchvision_networks import (
     require_family,
     weights_entries,
 )
-from live_gradcam.explain.preprocess import Preprocessing
 from live_gradcam.explain.tracing import find_layer
+from live_gradcam.preprocessing.settings import Preprocessing
 
 
 @dataclass(frozen=True, slots=True)

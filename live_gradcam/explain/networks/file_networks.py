@@ -18,7 +18,7 @@ from live_gradcam.explain.networks.labels import Labels, tidy_labels
 from live_gradcam.explain.networks.last_layer import find_last_layer
 from live_gradcam.explain.networks.options import LoadOptions
 from live_gradcam.explain.networks.spec import NetworkSpec
-from live_gradcam.explain.preprocess import Preprocessing, Size
+from live_gradcam.preprocessing.settings import Preprocessing, Size
 
 _ONNX_START = re.compile(rb"\x08[\x01-\x0f](\x12|:|\x3a|B|r)", re.DOTALL)
 _LABEL_ENTRIES = (

@@ -36,7 +36,7 @@ from live_gradcam.explain.networks.torchvision_networks import (
     require_family,
     weights_entries,
 )
-from live_gradcam.explain.preprocess import Preprocessing
+from live_gradcam.preprocessing.settings import Preprocessing
 
 # Share of tensors in common from which a checkpoint says by itself which network it is for.
 _CERTAIN = 0.8

@@ -13,8 +13,8 @@ from torch import nn
 from live_gradcam.errors import ModelError
 from live_gradcam.explain.networks.preprocessing_files import convert_record, read_preprocessing
 from live_gradcam.explain.networks.spec import NetworkSpec
-from live_gradcam.explain.preprocess import Preprocessing
-from live_gradcam.explain.preprocess_changes import PreprocessingChanges
+from live_gradcam.preprocessing.changes import PreprocessingChanges
+from live_gradcam.preprocessing.settings import Preprocessing
 
 PreprocessingLike: TypeAlias = Preprocessing | PreprocessingChanges | Mapping[str, Any] | str | Path
 """All of a preprocessing, some of its numbers, or a JSON file with them; see `convert_record`."""

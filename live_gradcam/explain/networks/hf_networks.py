@@ -25,7 +25,7 @@ from live_gradcam.explain.networks.last_layer import find_last_layer
 from live_gradcam.explain.networks.preprocessing_files import convert_record
 from live_gradcam.explain.networks.spec import NetworkSpec
 from live_gradcam.explain.omp import single_threaded
-from live_gradcam.explain.preprocess import Preprocessing
+from live_gradcam.preprocessing.settings import Preprocessing
 from live_gradcam.wording import did_you_mean
 
 _WHAT = "cannot use the Hugging Face network"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from live_gradcam.explain.preprocess import Preprocessing
+from live_gradcam.preprocessing.settings import Preprocessing
 
 _MEANS = frozenset({"mean", "pixel_mean", "image_mean", "img_mean", "_mean", "norm_mean", "mu"})
 _STDS = frozenset({"std", "pixel_std", "image_std", "img_std", "_std", "norm_std", "sigma"})

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from live_gradcam.errors import ModelError
-from live_gradcam.explain.channels import natural_channels
-from live_gradcam.explain.preprocess import Interpolation, Size
-from live_gradcam.explain.preprocess_changes import PreprocessingChanges, parse_range
+from live_gradcam.preprocessing.changes import PreprocessingChanges, parse_range
+from live_gradcam.preprocessing.channels import natural_channels
+from live_gradcam.preprocessing.settings import Interpolation, Size
 from live_gradcam.wording import did_you_mean
 
 _WHAT = "cannot use the preprocessing"

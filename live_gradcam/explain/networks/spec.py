@@ -9,7 +9,7 @@ from torch import nn
 
 from live_gradcam.choices import DEFAULT_OUTPUT, DEFAULT_THRESHOLD, OutputChoice
 from live_gradcam.explain.networks.labels import Labels
-from live_gradcam.explain.preprocess import Preprocessing
+from live_gradcam.preprocessing.settings import Preprocessing
 
 IMAGENET_CLASSES = 1000
 

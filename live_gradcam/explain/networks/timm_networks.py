@@ -31,8 +31,8 @@ from live_gradcam.explain.networks.spec import (
 )
 from live_gradcam.explain.networks.state_dict import FittedNetwork, fit_weights
 from live_gradcam.explain.omp import short_lived_thread, single_threaded
-from live_gradcam.explain.preprocess import Preprocessing
 from live_gradcam.explain.tracing import keep_whole
+from live_gradcam.preprocessing.settings import Preprocessing
 from live_gradcam.wording import did_you_mean
 
 _SAFE_FILE = "model.safetensors"

@@ -18,7 +18,7 @@ from typing_extensions import override
 
 from live_gradcam.errors import ModelError
 from live_gradcam.explain.networks.lazy_torchvision import torchvision_models
-from live_gradcam.explain.preprocess import Preprocessing
+from live_gradcam.preprocessing.settings import Preprocessing
 from live_gradcam.wording import did_you_mean
 
 # Small enough to cost nothing, large enough for the network with the largest stem.

@@ -23,7 +23,7 @@ from live_gradcam.explain.engine.runner import Runner
 from live_gradcam.explain.engine.runtime import choose_runtime
 from live_gradcam.explain.explainer import Explainer
 from live_gradcam.explain.methods import METHODS
-from live_gradcam.explain.preprocess import Preprocessing
+from live_gradcam.preprocessing.settings import Preprocessing
 from tests.explain import support
 from tests.helpers.accelerators import BrokenDevice, LateDevice, LateStream
 

@@ -30,7 +30,7 @@ from live_gradcam.explain.engine.winograd import (
     with_winograd,
 )
 from live_gradcam.explain.explainer import Explainer
-from live_gradcam.explain.preprocess import Preprocessing
+from live_gradcam.preprocessing.settings import Preprocessing
 from tests.explain import support
 
 TILES: tuple[Tile, ...] = (2, 4)

@@ -24,8 +24,8 @@ from live_gradcam.explain.heads import ChannelsLastHead, GradientHead, LinearHea
 from live_gradcam.explain.layers import at_layer, list_layers
 from live_gradcam.explain.load import load_classifier
 from live_gradcam.explain.networks.spec import LayoutChoice
-from live_gradcam.explain.preprocess import Preprocessing
 from live_gradcam.native import cv2
+from live_gradcam.preprocessing.settings import Preprocessing
 from live_gradcam.values import Evidence, Image
 from tests.explain import support
 from tests.explain.heads.support import assert_near

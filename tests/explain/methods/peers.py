@@ -20,9 +20,9 @@ from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.explainer import Explainer
 from live_gradcam.explain.load import load_classifier
 from live_gradcam.explain.networks.torchvision_networks import family_of
-from live_gradcam.explain.preprocess import Preprocessing
-from live_gradcam.explain.protocol import ClassChoice
 from live_gradcam.native import cv2
+from live_gradcam.preprocessing.settings import Preprocessing
+from live_gradcam.protocol import ClassChoice
 from live_gradcam.values import Explanation, Image
 from tests.explain import support
 

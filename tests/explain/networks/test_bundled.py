@@ -14,7 +14,7 @@ from live_gradcam.explain.load import load_classifier
 from live_gradcam.explain.networks import bundled
 from live_gradcam.explain.networks.catalogue import list_models
 from live_gradcam.explain.networks.torchvision_networks import network_names
-from live_gradcam.explain.preprocess import Preprocessing
+from live_gradcam.preprocessing.settings import Preprocessing
 from tests.explain import support
 
 

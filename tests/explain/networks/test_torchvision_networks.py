@@ -16,7 +16,7 @@ from live_gradcam.explain.networks.torchvision_networks import (
     network_names,
     require_family,
 )
-from live_gradcam.explain.preprocess import Preprocessing
+from live_gradcam.preprocessing.settings import Preprocessing
 from tests.explain import support
 
 # One small member of each kind is run; every other name is cut on the meta device below.

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from live_gradcam.choices import DEFAULT_RESAMPLE, Resample
 from live_gradcam.errors import ModelError
-from live_gradcam.explain.channels import Plane, natural_channels, parse_channels
+from live_gradcam.preprocessing.channels import Plane, natural_channels, parse_channels
 from live_gradcam.wording import did_you_mean
 
 Interpolation: TypeAlias = Literal["nearest", "bilinear", "bicubic", "lanczos", "box", "hamming"]

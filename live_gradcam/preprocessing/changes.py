@@ -9,8 +9,8 @@ from typing import Any
 
 from live_gradcam.choices import Resample
 from live_gradcam.errors import UsageError
-from live_gradcam.explain.channels import parse_channels
-from live_gradcam.explain.preprocess import Interpolation, Preprocessing, Size
+from live_gradcam.preprocessing.channels import parse_channels
+from live_gradcam.preprocessing.settings import Interpolation, Preprocessing, Size
 
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 _RANGE = re.compile(rf"\s*({_NUMBER})\s*\.\.\s*({_NUMBER})\s*")
