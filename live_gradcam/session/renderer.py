@@ -70,7 +70,8 @@ class Renderer:
         """Let a newly explained frame move the colour scale."""
         if self._scale is None:
             return
-        context = (explained.request.settings.context, state.overlay.signed)
+        place = explained.frame.place  # each picture has a scale of its own
+        context = (explained.request.settings.context, state.overlay.signed, place)
         if context != self._context:
             self._scale.reset()
             self._context = context
