@@ -12,6 +12,7 @@
 `text`           type: fonts, strips of text
 `votes`          the classes that one spot speaks for and against
 `window`         a window and its events
+`loading`        the screen before there is anything to explain
 `display`        the check for a display before there is a window
 `open`           `open_sink`: one string names an output
 `sink`           the contract of outputs
