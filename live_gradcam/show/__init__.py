@@ -30,7 +30,7 @@ from __future__ import annotations
 from live_gradcam.show.images import FolderSink, ImageSink, write_image
 from live_gradcam.show.memory import MemorySink
 from live_gradcam.show.open import open_sink, validate_outputs
-from live_gradcam.show.options import LOW_CONFIDENCE, Hud, OverlayOptions
+from live_gradcam.show.options import LOW_CONFIDENCE, HelpGroup, Hud, MarkedArea, OverlayOptions
 from live_gradcam.show.overlay import draw, draw_mosaic, locate
 from live_gradcam.show.recorder import VideoSink
 from live_gradcam.show.records import RecordSink, record
@@ -44,9 +44,11 @@ __all__ = [
     "Closed",
     "FolderSink",
     "HeatScale",
+    "HelpGroup",
     "Hud",
     "ImageSink",
     "KeyPressed",
+    "MarkedArea",
     "MemorySink",
     "MouseMoved",
     "OverlayOptions",
