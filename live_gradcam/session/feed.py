@@ -83,13 +83,13 @@ class Feed(ABC):
         """True if images advance by themselves."""
         return False
 
-    def pause(self, paused: bool) -> None:
+    def pause(self, paused: bool) -> None:  # noqa: B027 - most feeds have nothing to pause
         """Stop the slide show, or let it go on. Any thread may call this and the following."""
 
-    def turn(self, steps: int) -> None:
+    def turn(self, steps: int) -> None:  # noqa: B027 - or to turn
         """Ask for an image that lies so many further on; back where negative."""
 
-    def turn_to(self, end: Literal["first", "last"]) -> None:
+    def turn_to(self, end: Literal["first", "last"]) -> None:  # noqa: B027
         """Ask for the first or the last image."""
 
     def take_message(self) -> str:

@@ -17,7 +17,7 @@ from live_gradcam.session.state import SessionState
 from live_gradcam.show.overlay import Hud, draw, draw_mosaic, locate
 from live_gradcam.show.scale import HeatScale
 from live_gradcam.show.votes import Spot, add_spot, spot_at
-from live_gradcam.values import Explanation, Image, Region, SourceInfo
+from live_gradcam.values import Explanation, Frame, Image, Region, SourceInfo
 from live_gradcam.wording import number, percent, strength
 
 _EMPTY_LEVEL = 24
@@ -31,6 +31,7 @@ class Figures:
         fps: Explained frames shown per second.
         latency_ms: Time from capture to show.
         dropped: Number of frames that were replaced by newer ones.
+        caption: Name of the picture, and which of how many it is.
         banner: Sentence about the source that must be seen.
         capture: Size and rate that a camera gives.
         recording_seconds: Length of the recording under way.
@@ -44,6 +45,7 @@ class Figures:
     fps: float | None = None
     latency_ms: float | None = None
     dropped: int | None = None
+    caption: str = ""
     banner: str = ""
     capture: str = ""
     recording_seconds: float | None = None
@@ -175,6 +177,7 @@ def make_hud(state: SessionState, request: ExplainRequest, figures: Figures) -> 
     if wanted.measured:
         notes += truth_lines(figures.reading, randomized=wanted.key.randomized)
     hud = Hud(
+        caption=figures.caption,
         banner=figures.banner,
         notes=tuple(notes),
         recording_seconds=figures.recording_seconds,
@@ -198,6 +201,20 @@ def make_hud(state: SessionState, request: ExplainRequest, figures: Figures) -> 
         precision=request.explainer.runtime.precision,
         compiled=request.explainer.compiled,
     )
+
+
+def caption(frame: Frame) -> str:
+    """Describe which picture a frame is: its file and, of several, its number; else nothing."""
+    if frame.place is None:
+        return ""
+    number, count = frame.place
+    return f"{frame.source} · {number} of {count}" if count > 1 else frame.source
+
+
+def window_title(title: str, frame: Frame) -> str:
+    """Title of the window while a frame is shown: which picture it is stands first."""
+    shown = caption(frame)
+    return f"{shown} - {title}" if shown else title
 
 
 def describe_capture(info: SourceInfo | None) -> str:

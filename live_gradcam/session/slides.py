@@ -32,10 +32,12 @@ class _Turned:
     Attributes:
         frame: The picture that was turned to; ``None`` where there is none to turn to.
         message: What should be said about it, in a few words.
+        is_end: The slide show has come to its end.
     """
 
     frame: Frame | None = None
     message: str = ""
+    is_end: bool = False
 
 
 class SlideFeed(Feed):
@@ -51,6 +53,9 @@ class SlideFeed(Feed):
         clock: The time that the slide show runs in.
         seconds: Time that each picture is shown; ``None`` turns by hand only.
         loop: The first picture follows the last one.
+
+    Attributes:
+        most_kept: Largest number of pictures that were in memory at the same time.
     """
 
     def __init__(
@@ -74,6 +79,7 @@ class SlideFeed(Feed):
         self._turning: Future[_Turned] | None = None
         self._ahead: Future[None] | None = None
         self._closed = False
+        self.most_kept = 0
 
     @property
     @override
@@ -135,8 +141,10 @@ class SlideFeed(Feed):
         turned = turning.result()
         with self._lock:
             self._message = turned.message or self._message
-            shown = turned.frame is not None and self._seconds is not None
-            self._due = self._clock.now() + (self._seconds or 0.0) if shown else None
+            if turned.is_end:
+                self._due = None
+            elif turned.frame is not None and self._seconds is not None:
+                self._due = self._clock.now() + self._seconds
         if turned.frame is not None:
             self._ahead = run_in_thread("read picture ahead", self._read_ahead)
         return turned.frame
@@ -162,10 +170,10 @@ class SlideFeed(Feed):
 
         def turn() -> _Turned:
             if ahead is not None:
-                wait([ahead])
+                ahead.exception()
             turned = self._turn(steps, jump)
-            if by_clock and turned.frame is None and not turned.message.startswith("left out"):
-                return _Turned(message="that was the last picture")
+            if by_clock and turned.frame is None:
+                return _Turned(message="that was the last picture", is_end=True)
             return turned
 
         self._turning = run_in_thread("read picture", turn)
@@ -231,6 +239,7 @@ class SlideFeed(Feed):
             or sum(each.image.nbytes for each in self._kept.values()) > _KEPT_BYTES
         ):
             self._kept.popitem(last=False)
+        self.most_kept = max(self.most_kept, len(self._kept))
         return frame
 
     def _read_ahead(self) -> None:
