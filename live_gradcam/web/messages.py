@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,12 +10,16 @@ from live_gradcam.errors import LiveGradcamError
 from live_gradcam.faithfulness.removal import Removal
 from live_gradcam.faithfulness.verdicts import removal_numbers, removal_sentence
 from live_gradcam.show.options import is_unsure
+from live_gradcam.show.votes import Spot, Vote
 from live_gradcam.values import Explanation, Prediction
-from live_gradcam.wording import percent, strength
+from live_gradcam.wording import number, percent, strength
 
 
 def describe_answer(explanation: Explanation) -> str:
-    """The network's answer and the shown class, as sentences in Markdown."""
+    """The network's answer and the shown class, as sentences in Markdown.
+
+    How likely the classes are stands beside them, not here.
+    """
     if not explanation.finite:
         return "The network's numbers overflowed on this picture: there is no explanation."
     best = explanation.predictions[0]
@@ -27,37 +32,29 @@ def describe_answer(explanation: Explanation) -> str:
         where = "No place speaks for it, so nothing is coloured."
     if shown is best:
         return f"{_best_answer(explanation, best, label)} {where}"
-    given = _figure(shown) if shown else ""
+    far = "" if shown else ", which is far behind"
     if not explanation.output.has_probabilities:
-        return (
-            f"The network's largest number is that of **{_plain(best.label)}** ({_figure(best)}); "
-            f"you asked about {label}{f', which is {given}' if given else ''}. {where}"
-        )
-    sure = f"with {given}" if given else "far behind"
-    return (
-        f"The network sees **{_plain(best.label)}** ({_figure(best)}); "
-        f"you asked about {label}, which it lists {sure}. {where}"
-    )
+        answer = f"The network's largest number is that of **{_plain(best.label)}**"
+    else:
+        answer = f"The network sees **{_plain(best.label)}**"
+    return f"{answer}; you asked about {label}{far}. {where}"
 
 
 def _best_answer(explanation: Explanation, best: Prediction, label: str) -> str:
     """The answer, where it is the one that is explained; right for each kind of output."""
     output, likely = explanation.output, best.probability
     if likely is None:
-        return f"The network's number for {label} is {_figure(best)}."
+        return f"The network's largest number is that of {label}."
     if output.name == "sigmoid":
         others = [
-            f"**{_plain(each.label)}** ({_figure(each)})"
+            f"**{_plain(each.label)}**"
             for each in explanation.predictions[1:]
             if each.strength > output.threshold
         ]
         if likely <= output.threshold:
-            return (
-                f"The network sees none of its labels for sure: the likeliest is {label} "
-                f"with {_figure(best)}."
-            )
-        more = f" It also sees {_listed(others)}." if others else ""
-        return f"The network sees {label} and is {_figure(best)} sure.{more}"
+            return f"The network sees none of its labels for sure: the likeliest is {label}."
+        more = f" and also {_listed(others)}" if others else ""
+        return f"The network sees {label}{more}."
     if output.name == "binary" and likely < 0.5:
         threshold = _percent(output.threshold)
         if best.class_index == 1:
@@ -70,10 +67,8 @@ def _best_answer(explanation: Explanation, best: Prediction, label: str) -> str:
             f"not above the threshold of {threshold}."
         )
     if is_unsure(explanation):
-        return (
-            f"The network is not sure of anything: its best guess is {label} with {_figure(best)}."
-        )
-    return f"The network sees {label} and is {_figure(best)} sure."
+        return f"The network is not sure of anything: its best guess is {label}."
+    return f"The network sees {label}."
 
 
 def _listed(parts: Sequence[str]) -> str:
@@ -85,12 +80,43 @@ def _figure(prediction: Prediction) -> str:
     return strength(prediction.strength, is_share=is_share, in_words=True)
 
 
-def describe_trust(removal: Removal | None) -> str:
-    """The removal test and what it says about the map, as sentences in Markdown."""
+def describe_trust(removal: Removal | None, *, numbers: bool = True) -> str:
+    """The removal test and what it says about the map, as sentences in Markdown.
+
+    Args:
+        removal: The result; ``None`` where there was no evidence to test.
+        numbers: Give the measured figures as well.
+    """
     sentence = removal_sentence(
         removal, area="the hottest area", emphasis="**{}**".format, written=_plain
     )
-    return sentence if removal is None else f"{removal_numbers(removal)} {sentence}"
+    if removal is None or not numbers:
+        return sentence
+    return f"{removal_numbers(removal)} {sentence}"
+
+
+def plain(sentence: str) -> str:
+    """A sentence in Markdown as plain text."""
+    return re.sub(r"\\(.)|\*\*", r"\1", sentence)
+
+
+def describe_spot(spot: Spot | None) -> str:
+    """What a spot of the picture says about the classes, as a plain sentence."""
+    if spot is None:
+        return "The network does not see this spot."
+    parts = [
+        f"{word} {_listed([f'{vote.label} ({_points(vote)})' for vote in votes])}"
+        for word, votes in (("for", spot.votes_for), ("against", spot.votes_against))
+        if votes
+    ]
+    if not parts:
+        return "This spot speaks neither for nor against any class."
+    unit = "points of evidence" if spot.measure == "logits" else spot.measure
+    return f"This spot speaks {', '.join(parts)}, in {unit}."
+
+
+def _points(vote: Vote) -> str:
+    return f"{'+' if vote.logits > 0 else ''}{number(float(f'{vote.logits:.2g}'))}"
 
 
 def public_message(error: LiveGradcamError) -> str:
