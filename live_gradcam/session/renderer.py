@@ -137,7 +137,10 @@ def _find_spot(
         options=state.overlay,
         mosaic=explained.request.settings.mode == "mosaic",
     )
-    return spot_at(explained.raw, *position) if position is not None else None
+    if position is None:
+        return None
+    shown = explained.smoothed.explained
+    return spot_at(explained.raw, *position, shown=shown[0] if shown else None)
 
 
 def render_empty(size: tuple[int, int], hud: Hud, window: tuple[int, int] | None = None) -> Image:
