@@ -178,15 +178,15 @@ class Session:
             rendered = self._render(explained, hud, inside)
             size = (explained.frame.image.shape[1], explained.frame.image.shape[0])
             self._rendered = rendered if rendered.shape[1::-1] == size else None
-        elif hud.banner or hud.notes or hud.help_lines:
-            size = self._source_size()
-            rendered = render_empty(size, hud, inside)
+        elif hud.banner or hud.notes or hud.help or hud.title or hud.invitation:
+            size = inside if inside is not None and min(inside) > 0 else self._source_size()
+            rendered = render_empty(size, hud, self._controller.state.overlay.hud_layout)
         else:
             return
         drawn = time.perf_counter()
         self._metrics.stage_clock.add("draw", (drawn - began) * 1000.0)
         if window is not None:
-            window.show(rendered, pixels=size)
+            window.show(rendered)
             self._metrics.stage_clock.add("show", (time.perf_counter() - drawn) * 1000.0)
 
     def _render(
@@ -210,8 +210,7 @@ class Session:
             if isinstance(event, Closed):
                 self._closed = True
             elif isinstance(event, MouseMoved):
-                self._controller.move_pointer(event.x, event.y)
-                again = True
+                again = self._point_at(event, window.size) or again
             elif isinstance(event, KeyPressed):
                 again = self._press(event.key) or again
         state = self._controller.state
@@ -219,6 +218,17 @@ class Session:
         if again:
             self._update_request()
         return again and not self._closed and not state.quit
+
+    def _point_at(self, mouse: MouseMoved, size: tuple[int, int]) -> bool:
+        """Let the spot under the mouse vote; ``True`` if there is one."""
+        explained, state = self._explained, self._controller.state
+        if explained is None:
+            return False
+        pixel = self._renderer.find_pixel(mouse.x, mouse.y, explained, state, size)
+        if pixel is None:
+            return False
+        self._controller.move_pointer(*pixel)
+        return True
 
     def _press(self, key: str) -> bool:
         situation = self._situation()

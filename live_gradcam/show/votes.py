@@ -6,13 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from live_gradcam.native import cv2
-from live_gradcam.show.panel import ACCENT, GREY, Line, Space, text_panel
+from live_gradcam.show.layout.space import Space
+from live_gradcam.show.panel import GREY, Line, Panel, text_panel
 from live_gradcam.show.panels import logits, shown_label
 from live_gradcam.show.words import POINTS, evidence_unit
-from live_gradcam.values import Explanation, Image, Region
+from live_gradcam.values import Explanation, Region
 
-_TYPE_SHARE = 0.038
 _WIDTH_SHARE = 0.45
 _FOR = (90, 190, 255)
 _AGAINST = (255, 200, 110)
@@ -123,38 +122,26 @@ def spot_at(
     )
 
 
-def add_spot(rendered: Image, spot: Spot, x: int, y: int, *, outline: Region | None = None) -> None:
-    """Draw a spot's votes beside pixel (x, y) of a rendered image, in place.
+@dataclass(frozen=True, slots=True)
+class Pointing:
+    """A spot that the mouse points to, on a canvas.
 
-    Args:
-        rendered: ``uint8 (H, W, 3)`` BGR, changed.
-        spot: The votes.
-        x: Where the mouse points to.
-        y: Where the mouse points to.
-        outline: The cell in pixels of the image, where its place there is known.
+    Attributes:
+        spot: Its votes.
+        x: Where the mouse points to, in pixels of the canvas.
+        y: Where the mouse points to, in pixels of the canvas.
+        outlines: The cell in each of the pictures, in pixels of the canvas.
     """
-    space = Space.on(rendered, _TYPE_SHARE)
-    width, height, size = space.width, space.height, space.size
-    thick = max(1, round(size / 12))
-    if outline is not None:
-        _outline(rendered, outline, thick)
-    else:
-        cv2.circle(rendered, (x, y), size // 2, ACCENT, thick, cv2.LINE_AA)
+
+    spot: Spot
+    x: int
+    y: int
+    outlines: tuple[Region, ...] = ()
+
+
+def votes_panel(spot: Spot, space: Space) -> Panel | None:
+    """Lay out the votes of a spot."""
     lines = [Line(words, 0.9 if sign else 0.8, _COLOURS[sign]) for words, sign in spot.lines]
-    panel = text_panel(lines, space, max_width=max(4 * size, round(_WIDTH_SHARE * width)))
-    if panel is None:
-        return
-    gap = max(size, (outline.width // 2 + size // 2) if outline is not None else 0)
-    # Towards the middle of the image, where nothing else is written.
-    left = x + gap if 2 * x < width else x - gap - panel.width
-    top = y + gap if 2 * y < height else y - gap - panel.height
-    panel.draw(
-        rendered, max(0, min(left, width - panel.width)), max(0, min(top, height - panel.height))
+    return text_panel(
+        lines, space, max_width=max(12 * space.size, round(_WIDTH_SHARE * space.width))
     )
-
-
-def _outline(rendered: Image, cell: Region, thick: int) -> None:
-    first = (cell.x, cell.y)
-    last = (cell.x + cell.width - 1, cell.y + cell.height - 1)
-    cv2.rectangle(rendered, first, last, (0, 0, 0), 3 * thick)
-    cv2.rectangle(rendered, first, last, ACCENT, thick)
