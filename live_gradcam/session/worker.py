@@ -167,7 +167,8 @@ class ExplainWorker:
         (raw,) = request.explainer.explain_batch([frame.image], classes=classes, view=settings.view)
         predictions = raw.predictions
         if self._smooth:
-            predictions = self._labels.update(raw.predictions, raw.output)
+            held = settings.held is not None
+            predictions = self._labels.update(raw.predictions, raw.output, held=held)
         self._known = tuple(each.class_index for each in predictions)
         selected = select_maps(raw, settings, predictions)
         smoothed = replace(selected, predictions=predictions)
