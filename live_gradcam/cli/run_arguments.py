@@ -98,6 +98,17 @@ class RunArguments:
         int | None, option("Stop after so many frames.", panel=_CAPTURE, min=1)
     ] = None
     loop: Annotated[bool, option("Begin again at the end.", panel=_CAPTURE)] = False
+    slideshow: Annotated[
+        float | None,
+        option(
+            "In the window, show each picture for so long; space waits and goes on.",
+            panel=_CAPTURE,
+            metavar="SECONDS",
+            min=0.1,
+            max=86400,
+            show_default="until a key is pressed",
+        ),
+    ] = None
     max_outage_seconds: Annotated[
         float | None,
         option(

@@ -95,9 +95,12 @@ def _flip(name: str) -> Change:
 
 
 def _freeze(state: SessionState, situation: Situation, key: str) -> SessionState:
+    frozen = not state.settings.frozen
+    if situation.slideshow:
+        words = "the slide show waits" if frozen else "the slide show goes on"
+        return _changed(state, words, frozen=frozen)
     if situation.by_hand:
         return _advance(state, situation, key)
-    frozen = not state.settings.frozen
     return _changed(state, "frozen" if frozen else "running", frozen=frozen)
 
 
@@ -224,6 +227,21 @@ def _advance(state: SessionState, situation: Situation, _key: str) -> SessionSta
     return _changed(state, message, advances=state.settings.advances + 1)
 
 
+def _return(state: SessionState, situation: Situation, _key: str) -> SessionState:
+    if not situation.by_hand:
+        return replace(state, message="only pictures have a previous one")
+    return replace(state, returns=state.returns + 1)
+
+
+def _jump(end: Literal["first", "last"]) -> Change:
+    def change(state: SessionState, situation: Situation, _key: str) -> SessionState:
+        if not situation.by_hand:
+            return replace(state, message=f"only pictures have a {end} one")
+        return replace(state, jumps=state.jumps + 1, jump_end=end)
+
+    return change
+
+
 def _truth(state: SessionState, _situation: Situation, _key: str) -> SessionState:
     truth = not state.settings.truth
     return _changed(state, "" if truth else "truth meter off", truth=truth)
@@ -268,9 +286,12 @@ KEYS: tuple[KeyBinding, ...] = (
     _key("m", "mirror", _mirror, "look"),
     _key("i", "for me, for an audience, all figures", _hud_layout, "look"),
     _key("f", "full screen", _flip("fullscreen"), "look"),
-    KeyBinding(("space",), "space", "freeze, go on", _freeze, "time"),
+    KeyBinding(("space",), "space", "freeze or wait, go on", _freeze, "time"),
     _key(".", "one frame on", _step, "time"),
-    KeyBinding(("n", "right"), "n", "next camera, next picture", _advance, "time"),
+    KeyBinding(("n", "right"), "n, right", "next picture, next camera", _advance, "time"),
+    KeyBinding(("p", "left"), "p, left", "previous picture", _return, "time"),
+    KeyBinding(("home",), "Home", "first picture", _jump("first"), "time"),
+    KeyBinding(("end",), "End", "last picture", _jump("last"), "time"),
     _key("s", "snapshot: picture and record", _snapshot, "session"),
     _key("r", "record on, off", _flip("recording"), "session"),
     KeyBinding(("h", "?"), "h, ?", "this help", _flip("show_help"), "session"),

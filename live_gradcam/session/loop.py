@@ -16,19 +16,22 @@ from live_gradcam.session.background import BackgroundTasks
 from live_gradcam.session.config import SessionConfig
 from live_gradcam.session.controller import Controller
 from live_gradcam.session.explainers import RequestedExplainers
-from live_gradcam.session.feeds import Feed, FeedReport, make_endless_feed, make_feed
+from live_gradcam.session.feed import Feed, FeedReport
+from live_gradcam.session.feeds import make_endless_feed, make_feed
 from live_gradcam.session.metrics import SessionMetrics
 from live_gradcam.session.outputs import Writer, describe_failure
 from live_gradcam.session.renderer import (
     Figures,
     Renderer,
+    caption,
     describe_capture,
     make_hud,
     record_extra,
     render_empty,
+    window_title,
 )
 from live_gradcam.session.request import ExplainedFrame, ExplainRequest, TruthReading
-from live_gradcam.session.state import Situation
+from live_gradcam.session.state import SessionState, Situation
 from live_gradcam.session.worker import ExplainWorker, Item
 from live_gradcam.show.overlay import Hud
 from live_gradcam.show.window import Closed, KeyPressed, MouseMoved, Window
@@ -172,7 +175,7 @@ class Session:
         if window is None and not writer.needs_rendered:
             return
         began = time.perf_counter()
-        hud, explained = self._hud(), self._explained
+        config, hud, explained = self._config, self._hud(), self._explained
         inside = window.size if window is not None else None
         if explained is not None:
             rendered = self._render(explained, hud, inside)
@@ -186,6 +189,8 @@ class Session:
         drawn = time.perf_counter()
         self._metrics.stage_clock.add("draw", (drawn - began) * 1000.0)
         if window is not None:
+            if explained is not None and config.window_title is not None:
+                window.title = window_title(config.window_title, explained.frame)
             window.show(rendered)
             self._metrics.stage_clock.add("show", (time.perf_counter() - drawn) * 1000.0)
 
@@ -243,10 +248,21 @@ class Session:
             self._switch_recording(on=state.recording)
         if settings.advances != old.advances and situation.advance == "camera":
             self._background.open_next_source()
+        self._turn(before, state)
         if (settings.truth, settings.key.randomized) != (old.truth, old.key.randomized):
             self._reading = None
         self._controller.publish_state()
         return True
+
+    def _turn(self, before: SessionState, state: SessionState) -> None:
+        """Turn pictures as a key has asked for."""
+        feed, settings = self._feed, state.settings
+        feed.pause(settings.frozen)
+        steps = settings.advances - before.settings.advances - (state.returns - before.returns)
+        if steps and feed.by_hand:
+            feed.turn(steps)
+        if state.jumps != before.jumps:
+            feed.turn_to(state.jump_end)
 
     def _situation(self) -> Situation:
         shown = self._explained.smoothed if self._explained is not None else None
@@ -258,6 +274,7 @@ class Session:
             layers=self._explainers.layer_names,
             advance="picture" if by_hand else "camera" if may_switch else None,
             by_hand=by_hand,
+            slideshow=self._feed.slideshow,
             may_quit=not self._config.kiosk,
         )
 
@@ -289,7 +306,7 @@ class Session:
         if self._background.recording_failed:
             self._background.end_recording()
             self._controller.show_message("", recording=False)
-        message = self._background.report()
+        message = self._background.report() or self._feed.take_message()
         if message:
             self._controller.show_message(message)
             again = True
@@ -341,9 +358,11 @@ class Session:
     def _first_feed(self) -> Feed:
         config = self._config
         if config.reopen is not None:
-            return make_endless_feed(config.reopen, config.source)
+            return make_endless_feed(
+                config.reopen, config.source, slideshow_seconds=config.slideshow_seconds
+            )
         assert config.source is not None, "checked at the beginning"
-        return make_feed(config.source)
+        return make_feed(config.source, slideshow_seconds=config.slideshow_seconds)
 
     def _leave_feed(self) -> None:
         self._feed.close()
@@ -371,9 +390,11 @@ class Session:
         request, explained, reading = self._worker.request, self._explained, self._reading
         info = self._feed.info
         if reading is not None and (
-            explained is None or reading.subject != explained.selected.explained[:1]
+            explained is None
+            or reading.subject != explained.selected.explained[:1]
+            or (explained.frame.place and reading.frame_index != explained.frame.index)
         ):
-            reading = None  # it is about another class than the one that is shown
+            reading = None  # it is about another class or picture than the one that is shown
         moving = info is not None and info.kind != "pictures"
         fps, latency_ms = self._metrics.current(moving=moving)
         measured = self._config.options.show_rate
@@ -381,6 +402,7 @@ class Session:
             fps=fps if measured else None,
             latency_ms=latency_ms if measured else None,
             dropped=self._feed.report.dropped,
+            caption=caption(explained.frame) if explained is not None else "",
             banner=self._feed.banner,
             capture=describe_capture(info),
             recording_seconds=self._background.recording_seconds,

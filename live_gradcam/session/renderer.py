@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from live_gradcam.choices import DEFAULT_HUD_LAYOUT, HudLayout
-from live_gradcam.faithfulness.removal import Removal
+from live_gradcam.faithfulness.verdicts import removal_figures
 from live_gradcam.pool import ExplainerKey
 from live_gradcam.session.keys import help_groups
 from live_gradcam.session.request import ExplainedFrame, ExplainRequest, TruthReading
@@ -19,8 +19,7 @@ from live_gradcam.show.overlay import Hud, OverlayOptions, compose, draw, locate
 from live_gradcam.show.scale import HeatScale
 from live_gradcam.show.scene import BACKDROP, Scene
 from live_gradcam.show.votes import spot_at
-from live_gradcam.values import Explanation, Image, Region, SourceInfo
-from live_gradcam.wording import number, percent, strength
+from live_gradcam.values import Explanation, Frame, Image, Region, SourceInfo
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +30,7 @@ class Figures:
         fps: Explained frames shown per second.
         latency_ms: Time from capture to show.
         dropped: Number of frames that were replaced by newer ones.
+        caption: Name of the picture, and which of how many it is.
         banner: Sentence about the source that must be seen.
         capture: Size and rate that a camera gives.
         recording_seconds: Length of the recording under way.
@@ -44,6 +44,7 @@ class Figures:
     fps: float | None = None
     latency_ms: float | None = None
     dropped: int | None = None
+    caption: str = ""
     banner: str = ""
     capture: str = ""
     recording_seconds: float | None = None
@@ -77,7 +78,8 @@ class Renderer:
         if self._scale is None:
             self._seats = {}
             return
-        context = (explained.request.settings.context, state.overlay.signed)
+        place = explained.frame.place  # each picture has a scale of its own
+        context = (explained.request.settings.context, state.overlay.signed, place)
         if context != self._context:
             self._scale.reset()
             self._context = context
@@ -205,6 +207,7 @@ def make_hud(state: SessionState, request: ExplainRequest, figures: Figures) -> 
     if wanted.measured:
         notes += truth_lines(figures.reading, randomized=wanted.key.randomized)
     hud = Hud(
+        caption=figures.caption,
         banner=figures.banner,
         notes=tuple(notes),
         recording_seconds=figures.recording_seconds,
@@ -225,6 +228,20 @@ def make_hud(state: SessionState, request: ExplainRequest, figures: Figures) -> 
         precision=request.explainer.runtime.precision,
         compiled=request.explainer.compiled,
     )
+
+
+def caption(frame: Frame) -> str:
+    """Describe which picture a frame is: its file and, of several, its number; else nothing."""
+    if frame.place is None:
+        return ""
+    number, count = frame.place
+    return f"{frame.source} · {number} of {count}" if count > 1 else frame.source
+
+
+def window_title(title: str, frame: Frame) -> str:
+    """Title of the window while a frame is shown: which picture it is stands first."""
+    shown = caption(frame)
+    return f"{shown} - {title}" if shown else title
 
 
 def describe_capture(info: SourceInfo | None) -> str:
@@ -258,28 +275,7 @@ def truth_lines(reading: TruthReading | None, *, randomized: bool) -> tuple[str,
     if removal is None:
         lines.append("truth meter: no evidence to test")
     else:
-        share = percent(removal.share)
-        lines += [
-            f"{removal.label} {_figure(removal, removal.before)}",
-            f"hottest {share} blurred: {_figure(removal, removal.without_hot)}, "
-            f"{_drop(removal, removal.drop)}",
-            f"random {share} blurred: {_figure(removal, removal.without_random)}, "
-            f"{_drop(removal, removal.control_drop)}",
-        ]
-        if removal.completeness_residual is not None:
-            off = max(removal.completeness_residual, 1e-7)
-            lines.append(f"sums to the logit, ± {off:.0e}")
+        lines += removal_figures(removal)
     if randomized and reading.correlation is not None:
         lines.append(f"correlation with the true map {reading.correlation:+.2f}")
     return tuple(lines)
-
-
-def _figure(removal: Removal, value: float) -> str:
-    return strength(value, is_share=removal.of_probability)
-
-
-def _drop(removal: Removal, fall: float) -> str:
-    if not removal.of_probability:
-        return f"{'rise' if fall < 0 else 'drop'} {number(abs(fall))}"
-    points = round(fall * 100)
-    return f"{'rise' if points < 0 else 'drop'} {abs(points)} %"

@@ -83,6 +83,9 @@ class SessionState:
         show_help: Show the keys.
         recording: Record what is shown.
         snapshots: Number of snapshots asked for; one is taken where it has grown.
+        returns: Number of times that the previous picture was asked for.
+        jumps: Number of times that the picture at an end was asked for.
+        jump_end: Which end that was.
         message: What the last key did, in a few words.
         quit: Leave.
     """
@@ -93,6 +96,9 @@ class SessionState:
     show_help: bool = False
     recording: bool = False
     snapshots: int = 0
+    returns: int = 0
+    jumps: int = 0
+    jump_end: Literal["first", "last"] = "first"
     message: str = ""
     quit: bool = False
 
@@ -112,6 +118,7 @@ class Situation:
         methods: Names of the methods that are quick enough to be tried out.
         advance: Meaning of "next" for this source; ``None`` where there is no next one.
         by_hand: Images are shown one after the other, by hand.
+        slideshow: They advance by themselves as well.
         may_quit: A key may end the session.
     """
 
@@ -121,4 +128,5 @@ class Situation:
     methods: tuple[str, ...] = QUICK_METHODS
     advance: Literal["camera", "picture"] | None = None
     by_hand: bool = False
+    slideshow: bool = False
     may_quit: bool = True
