@@ -112,7 +112,8 @@ class Renderer:
         if self._scale is not None:
             options = replace(options, scale=self._scale.value)
         mosaic = explained.request.settings.mode == "mosaic"
-        spot = spot_at(explained.raw, *pointer) if pointer is not None else None
+        shown = next(iter(explained.smoothed.explained), None)
+        spot = spot_at(explained.raw, *pointer, shown=shown) if pointer is not None else None
         composition = compose(
             self._paint(explained, options, hud, canvas, mosaic=mosaic),
             explained.smoothed,

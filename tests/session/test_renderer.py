@@ -125,16 +125,22 @@ def test_a_spot_tells_the_numbers_of_the_evidence(explainer: Explainer, image: I
     for row, column in ((0, 0), (3, 5), (rows - 1, columns - 1)):
         x = region.x + int((column + 0.5) * region.width / columns)
         y = region.y + int((row + 0.5) * region.height / rows)
-        spot = spot_at(explanation, x, y)
+        spot = spot_at(explanation, x, y, shown=2)
         assert spot is not None
         assert (spot.row, spot.column) == (row, column)
         values = explanation.evidence[:, row, column].tolist()
         ranked = sorted(range(16), key=lambda index: -values[index])
-        assert [v.class_index for v in spot.votes_for] == [i for i in ranked[:3] if values[i] > 0]
+        others = [index for index in ranked if index != 2]
+        assert [v.class_index for v in spot.votes_for] == [i for i in others[:3] if values[i] > 0]
         assert [v.class_index for v in spot.votes_against] == [
-            i for i in ranked[::-1][:3] if values[i] < 0
+            i for i in others[::-1][:3] if values[i] < 0
         ]
-        for vote in (*spot.votes_for, *spot.votes_against):
+        assert spot.shown.class_index == 2
+        heading, (first, sign), *_ = spot.lines
+        assert heading == ("what this spot says, in points of evidence", 0)
+        assert first.endswith(f"  {explainer.classifier.labels[2]}")
+        assert sign == np.sign(values[2])
+        for vote in (spot.shown, *spot.votes_for, *spot.votes_against):
             assert vote.logits == pytest.approx(values[vote.class_index])
             assert vote.label == explainer.classifier.labels[vote.class_index]
     assert spot_at(explanation, region.x - 1, region.y) is None
