@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import typer
 
-from live_gradcam.choices import MeasuringPreset, Preset
+from live_gradcam.choices import Preset
 from live_gradcam.cli.options import option
 from live_gradcam.errors import UsageError
 
@@ -21,10 +21,11 @@ PRESETS: Mapping[str, Mapping[Preset, Values]] = {
         "stage": {"hud": "stage", "top-k": 1, "opacity": 0.7},
         "kiosk": {"kiosk": True, "hud": "stage", "top-k": 1, "mirror": True},
         "paper": {
-            "clean": True,
-            "colormap": "viridis",
-            "no-smooth": True,
+            "no-labels": True,
+            "no-legend": True,
             "no-fps": True,
+            "no-smooth": True,
+            "colormap": "viridis",
             **_EXACT,
         },
         "audit": {"truth": True, "strict": True, "no-smooth": True, "no-fps": True, **_EXACT},
@@ -49,7 +50,7 @@ def preset_values(command: str, preset: str) -> Values:
 
 
 def describe_preset(values: Values) -> str:
-    """Return what a preset sets as it would be typed, e.g. ``--clean --precision fp32``."""
+    """Return what a preset sets as it would be typed, e.g. ``--strict --precision fp32``."""
     words = (f"--{key}" if value is True else f"--{key} {value}" for key, value in values.items())
     return " ".join(words)
 
@@ -94,15 +95,3 @@ def _option(command: str) -> Any:  # noqa: ANN401 - as `option`
 RUN_PRESET = _option("run")
 EVALUATE_PRESET = _option("evaluate")
 WEB_PRESET = _option("web")
-
-__all__ = [
-    "EVALUATE_PRESET",
-    "PRESETS",
-    "RUN_PRESET",
-    "WEB_PRESET",
-    "MeasuringPreset",
-    "Preset",
-    "describe_preset",
-    "preset_values",
-    "presets_markdown",
-]
