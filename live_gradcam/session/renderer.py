@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from live_gradcam.faithfulness.removal import Removal
+from live_gradcam.faithfulness.verdicts import removal_figures
 from live_gradcam.pool import ExplainerKey
 from live_gradcam.session.fit_to_window import fit_frame, fitted_size
 from live_gradcam.session.keys import help_groups, help_lines
@@ -18,7 +18,6 @@ from live_gradcam.show.overlay import Hud, draw, draw_mosaic, locate
 from live_gradcam.show.scale import HeatScale
 from live_gradcam.show.votes import Spot, add_spot, spot_at
 from live_gradcam.values import Explanation, Image, Region, SourceInfo
-from live_gradcam.wording import number, percent, strength
 
 _EMPTY_LEVEL = 24
 
@@ -230,28 +229,7 @@ def truth_lines(reading: TruthReading | None, *, randomized: bool) -> tuple[str,
     if removal is None:
         lines.append("truth meter: no evidence to test")
     else:
-        share = percent(removal.share)
-        lines += [
-            f"{removal.label} {_figure(removal, removal.before)}",
-            f"hottest {share} blurred: {_figure(removal, removal.without_hot)}, "
-            f"{_drop(removal, removal.drop)}",
-            f"random {share} blurred: {_figure(removal, removal.without_random)}, "
-            f"{_drop(removal, removal.control_drop)}",
-        ]
-        if removal.completeness_residual is not None:
-            off = max(removal.completeness_residual, 1e-7)
-            lines.append(f"sums to the logit, ± {off:.0e}")
+        lines += removal_figures(removal)
     if randomized and reading.correlation is not None:
         lines.append(f"correlation with the true map {reading.correlation:+.2f}")
     return tuple(lines)
-
-
-def _figure(removal: Removal, value: float) -> str:
-    return strength(value, is_share=removal.of_probability)
-
-
-def _drop(removal: Removal, fall: float) -> str:
-    if not removal.of_probability:
-        return f"{'rise' if fall < 0 else 'drop'} {number(abs(fall))}"
-    points = round(fall * 100)
-    return f"{'rise' if points < 0 else 'drop'} {abs(points)} %"

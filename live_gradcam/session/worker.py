@@ -11,8 +11,6 @@ from collections.abc import Callable, Hashable
 from dataclasses import replace
 from typing import TypeAlias
 
-import numpy as np
-
 from live_gradcam.faithfulness.removal import rank_correlation, removal_test
 from live_gradcam.images.geometry import mirror_frame
 from live_gradcam.session.feeds import Feed
@@ -45,7 +43,6 @@ class ExplainWorker:
         request: What to explain at first; can be replaced.
         smooth: Keep labels and maps steady in time.
         between: Called between two frames.
-        seed: Seed of the random cells that the truth meter compares with.
     """
 
     def __init__(
@@ -55,7 +52,6 @@ class ExplainWorker:
         *,
         smooth: bool,
         between: Callable[[], None],
-        seed: int = 0,
     ) -> None:
         self.feed = feed
         self.request = request
@@ -63,7 +59,6 @@ class ExplainWorker:
         self._smooth = smooth
         self._labels = SteadyLabels()
         self._maps = SteadyMaps()
-        self._generator = np.random.default_rng(seed)
         self._items: Channel[Item] = Channel(4)
         self._room = threading.Semaphore(1)
         self._stopping = threading.Event()
@@ -201,7 +196,6 @@ class ExplainWorker:
             last.frame.image,
             last.selected,
             view=settings.view,
-            generator=self._generator,
         )
         correlation = self._correlate(last, request)
         self._items.put(TruthReading(last.frame.index, explained[:1], removal, correlation))

@@ -7,13 +7,10 @@ from pathlib import Path
 
 from live_gradcam.errors import LiveGradcamError
 from live_gradcam.faithfulness.removal import Removal
+from live_gradcam.faithfulness.verdicts import removal_numbers, removal_sentence
 from live_gradcam.show.options import is_unsure
 from live_gradcam.values import Explanation, Prediction
 from live_gradcam.wording import percent, strength
-
-# The map points at what matters if blurring it costs clearly more than blurring anything else.
-_CLEAR = 0.1
-_TIMES = 1.5
 
 
 def describe_answer(explanation: Explanation) -> str:
@@ -90,29 +87,10 @@ def _figure(prediction: Prediction) -> str:
 
 def describe_trust(removal: Removal | None) -> str:
     """The removal test and what it says about the map, as sentences in Markdown."""
-    if removal is None:
-        return "There is no evidence to test."
-    hottest, control = removal.drop, removal.control_drop
-    figures = [
-        strength(each, is_share=removal.of_probability, in_words=True)
-        for each in (removal.before, removal.without_hot, removal.without_random)
-    ]
-    numbers = (
-        f"With the hottest {_percent(removal.share)} of what it saw blurred, "
-        f"{figures[0]} become {figures[1]}; "
-        f"with as much blurred elsewhere, {figures[2]}."
+    sentence = removal_sentence(
+        removal, area="the hottest area", emphasis="**{}**".format, written=_plain
     )
-    clear = _CLEAR if removal.of_probability else _CLEAR * abs(removal.before)
-    if hottest >= clear and hottest > 0 and hottest >= _TIMES * max(control, 0.0):
-        verdict = (
-            "The answer rests on the coloured places: **this map can be trusted**, "
-            "whether the answer is right or not."
-        )
-    elif hottest > max(control, 0.0):
-        verdict = "The coloured places matter a little more than others: **trust it with care.**"
-    else:
-        verdict = "Other places matter just as much: **do not trust this map.**"
-    return f"{numbers} {verdict}"
+    return sentence if removal is None else f"{removal_numbers(removal)} {sentence}"
 
 
 def public_message(error: LiveGradcamError) -> str:
