@@ -86,7 +86,8 @@ def _system() -> Finding:
 def _settings() -> Finding:
     settings = IN_FORCE.get()
     lines = [
-        f"{place.title}: " + (f"{place.path}, " if place.path else "LIVE_GRADCAM_*, ")
+        f"{place.title}: "
+        + (f"{place.path}, " if place.path else "LIVE_GRADCAM_*, ")
         + ("read" if place.found else "none")
         for place in settings.places
     ]

@@ -118,9 +118,9 @@ class EvaluateArguments:
     sanity: Annotated[
         bool, _measured("Scramble the weights part by part: the maps have to change.")
     ] = True
-    strict: Annotated[
-        bool, option("An entry of the data set that cannot be used is an error.")
-    ] = False
+    strict: Annotated[bool, option("An entry of the data set that cannot be used is an error.")] = (
+        False
+    )
     resume: Annotated[
         Path | None,
         option(

@@ -144,7 +144,9 @@ def opposites_of(parameters: Sequence[Parameter]) -> list[Parameter]:
 
 def take_back(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return what was given, without the flags whose opposites were typed."""
-    taken = {name[len(OPPOSITE) :] for name, on in given.items() if name.startswith(OPPOSITE) and on}
+    taken = {
+        name[len(OPPOSITE) :] for name, on in given.items() if name.startswith(OPPOSITE) and on
+    }
     return {
         name: False if name in taken else value
         for name, value in given.items()

@@ -75,9 +75,7 @@ COMMANDS: tuple[Command[Any], ...] = (
     Command("inspect", InspectArguments, inspect_command, shares_settings=False),
     Command("models", ModelsArguments, models_command, shares_settings=False),
     Command("cameras", CamerasArguments, cameras_command, shares_settings=False),
-    Command(
-        "doctor", DoctorArguments, doctor_command, shares_settings=False, needs_settings=False
-    ),
+    Command("doctor", DoctorArguments, doctor_command, shares_settings=False, needs_settings=False),
 )
 
 

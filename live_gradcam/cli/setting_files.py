@@ -153,9 +153,7 @@ def _read_file(place: Place, path: Path, commands: Mapping[str, Any]) -> list[En
     entries = []
     for key, value in content.items():
         if isinstance(value, dict) and key in commands:
-            entries += [
-                _entry(place, text, key, name, each) for name, each in value.items()
-            ]
+            entries += [_entry(place, text, key, name, each) for name, each in value.items()]
         else:
             entries.append(_entry(place, text, None, key, value))
     return entries

@@ -49,7 +49,9 @@ class SettingKey:
         """
         if not self.several:
             return self._single(given, folder)
-        return [self._single(each, None) for each in (given if isinstance(given, list) else [given])]
+        return [
+            self._single(each, None) for each in (given if isinstance(given, list) else [given])
+        ]
 
     def value_of_text(self, text: str) -> Any:  # noqa: ANN401 - the option's
         """Return the value of a variable, checked, as the option takes it.
