@@ -93,7 +93,7 @@ def _run_one(run: Run) -> None:
 def _check_arguments(arguments: RunArguments) -> OverlayOptions:
     """Refuse what contradicts itself or names something unknown; returns how frames are drawn."""
     from live_gradcam.capture.open import source_files
-    from live_gradcam.show.open import validate_outputs
+    from live_gradcam.show.open import is_record, validate_outputs
     from live_gradcam.show.overlay import OverlayOptions
 
     if not arguments.outputs and not arguments.window:
@@ -105,6 +105,15 @@ def _check_arguments(arguments: RunArguments) -> OverlayOptions:
         raise UsageError("--slideshow needs the window", "", "", step)
     if len(arguments.sources) > 1 and arguments.loop and not arguments.in_window:
         raise UsageError("--loop takes one source", "", "there are several")
+    if arguments.truth and not any(map(is_record, arguments.outputs)):
+        step = "Add -o OUTPUT.jsonl; in the window a key does it: see its help"
+        raise UsageError("--truth needs records", "", "its figures stand in them", step)
     files = [path for source in arguments.sources for path in source_files(source)]
     validate_outputs(arguments.outputs, files, overwrite=arguments.overwrite)
-    return OverlayOptions(colormap=arguments.colormap, opacity=arguments.opacity)
+    return OverlayOptions(
+        colormap=arguments.colormap,
+        opacity=arguments.opacity,
+        show_labels=arguments.show_labels and not arguments.clean,
+        show_legend=arguments.show_legend and not arguments.clean,
+        show_hud=not arguments.clean,
+    )

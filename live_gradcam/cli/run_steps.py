@@ -231,7 +231,8 @@ def run_options(
         max_frames=arguments.max_frames,
         mirror=arguments.mirror,
         batch_size=explainer.preferred_batch_size,
-        show_rate=arguments.show_rate and (info is None or info.kind != "pictures"),
+        show_rate=arguments.shows_rate and (info is None or info.kind != "pictures"),
+        truth=arguments.truth,
     )
 
 
