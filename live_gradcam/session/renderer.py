@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from live_gradcam.faithfulness.removal import Removal
-from live_gradcam.pool import ExplainerKey
+from live_gradcam.protocol import ExplainerKey
 from live_gradcam.session.fit_to_window import fit_frame, fitted_size
 from live_gradcam.session.keys import help_lines
 from live_gradcam.session.request import ExplainedFrame, ExplainRequest, TruthReading
