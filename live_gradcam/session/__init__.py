@@ -18,7 +18,7 @@ From the outside in:
 from __future__ import annotations
 
 from live_gradcam.session.cameras import CameraRing
-from live_gradcam.session.keys import KEYS, help_lines, keys_markdown
+from live_gradcam.session.keys import KEYS, help_groups, help_lines, keys_markdown
 from live_gradcam.session.start import run_session
 
-__all__ = ["KEYS", "CameraRing", "help_lines", "keys_markdown", "run_session"]
+__all__ = ["KEYS", "CameraRing", "help_groups", "help_lines", "keys_markdown", "run_session"]

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 
 from live_gradcam.choices import COLORMAP_NAMES, LAYOUTS, Layout, View
 from live_gradcam.session.state import MOSAIC_TILES, Mode, SessionState, Situation
+from live_gradcam.show.overlay import HelpGroup
 from live_gradcam.wording import percent
 
 _T = TypeVar("_T")
@@ -16,8 +17,20 @@ _T = TypeVar("_T")
 Change: TypeAlias = Callable[[SessionState, Situation, str], SessionState]
 """Makes the new state from the old one, the situation and the key."""
 
+KeyGroup: TypeAlias = Literal["question", "network", "look", "time", "session"]
+"""What a key is about."""
+
 OPACITY_STEP = 0.1
 """Change of the opacity with one key press."""
+
+_GROUP_TITLES: dict[KeyGroup, str] = {
+    "question": "What is explained",
+    "network": "Test the network",
+    "look": "What it looks like",
+    "time": "Frames and pictures",
+    "session": "Keep and leave",
+}
+_MOUSE = HelpGroup("Mouse", (("point", "what this spot says about every label"),))
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +42,7 @@ class KeyBinding:
         shown: The keys as people read them.
         help: Description of its effect, in a few words.
         change: Its effect.
+        group: The heading that the help lists it under.
         ends: It ends the session; a session that nobody may end has no such key.
     """
 
@@ -36,6 +50,7 @@ class KeyBinding:
     shown: str
     help: str
     change: Change
+    group: KeyGroup
     ends: bool = False
 
 
@@ -216,38 +231,38 @@ def _changed(state: SessionState, message: str, **settings: Any) -> SessionState
     return replace(state, settings=replace(state.settings, **settings), message=message)
 
 
-def _key(key: str, help: str, change: Change) -> KeyBinding:
-    return KeyBinding((key,), key, help, change)
+def _key(key: str, help: str, change: Change, group: KeyGroup) -> KeyBinding:
+    return KeyBinding((key,), key, help, change, group)
 
 
 _TILES, _CONTRAST = f"the top {MOSAIC_TILES} maps", "why the first, not the second"
 
 KEYS: tuple[KeyBinding, ...] = (
-    KeyBinding(("q", "esc"), "q, Esc", "quit", _quit, ends=True),
-    KeyBinding(("h", "?"), "h, ?", "this help", _flip("show_help")),
-    KeyBinding(("space",), "space", "freeze, go on", _freeze),
-    _key(".", "one frame on", _step),
-    _key("s", "snapshot: picture and record", _snapshot),
-    _key("r", "record on, off", _flip("recording")),
-    KeyBinding(tuple("123456789"), "1-9", "explain that label, hold it", _hold),
-    _key("0", "follow the top label", _follow),
-    _key("a", f"{_TILES} side by side", _mode("mosaic", _TILES)),
-    _key("d", _CONTRAST, _mode("contrast", _CONTRAST)),
-    _key("e", "evidence for and against", _signed),
-    _key("j", "previous layer", _layer(-1)),
-    _key("l", "next layer", _layer(+1)),
-    _key("k", "next method", _method),
-    _key("v", "crop, stretch, full view", _view),
-    _key("b", "heat, side by side, plain", _layout),
-    _key("c", "colour map", _colormap),
-    _key("[", "less heat", _opacity(-OPACITY_STEP)),
-    _key("]", "more heat", _opacity(+OPACITY_STEP)),
-    _key("m", "mirror", _mirror),
-    _key("f", "full screen", _flip("fullscreen")),
-    _key("i", "figures", _flip("show_hud")),
-    KeyBinding(("n", "right"), "n", "next camera, next picture", _advance),
-    _key("t", "truth meter", _truth),
-    _key("x", "scramble the weights, restore", _randomize),
+    KeyBinding(tuple("123456789"), "1-9", "explain that label, hold it", _hold, "question"),
+    _key("0", "follow the top label", _follow, "question"),
+    _key("a", f"{_TILES} side by side", _mode("mosaic", _TILES), "question"),
+    _key("d", _CONTRAST, _mode("contrast", _CONTRAST), "question"),
+    _key("e", "evidence for and against", _signed, "question"),
+    _key("t", "truth meter", _truth, "network"),
+    _key("x", "scramble the weights, restore", _randomize, "network"),
+    _key("j", "previous layer", _layer(-1), "network"),
+    _key("l", "next layer", _layer(+1), "network"),
+    _key("k", "next method", _method, "network"),
+    _key("v", "crop, stretch, full view", _view, "network"),
+    _key("b", "heat, side by side, plain", _layout, "look"),
+    _key("c", "colour map", _colormap, "look"),
+    _key("[", "less heat", _opacity(-OPACITY_STEP), "look"),
+    _key("]", "more heat", _opacity(+OPACITY_STEP), "look"),
+    _key("m", "mirror", _mirror, "look"),
+    _key("i", "figures", _flip("show_hud"), "look"),
+    _key("f", "full screen", _flip("fullscreen"), "look"),
+    KeyBinding(("space",), "space", "freeze, go on", _freeze, "time"),
+    _key(".", "one frame on", _step, "time"),
+    KeyBinding(("n", "right"), "n", "next camera, next picture", _advance, "time"),
+    _key("s", "snapshot: picture and record", _snapshot, "session"),
+    _key("r", "record on, off", _flip("recording"), "session"),
+    KeyBinding(("h", "?"), "h, ?", "this help", _flip("show_help"), "session"),
+    KeyBinding(("q", "esc"), "q, Esc", "quit", _quit, "session", ends=True),
 )
 """Every key. The toolkit cannot tell upper from lower case, so there are lower-case keys only."""
 
@@ -272,6 +287,22 @@ def help_lines(*, may_quit: bool = True) -> tuple[str, ...]:
     """Make the table for the help overlay: ``keys: meaning``, one line each."""
     shown = (binding for binding in KEYS if may_quit or not binding.ends)
     return tuple(f"{binding.shown}: {binding.help}" for binding in shown)
+
+
+def help_groups(*, may_quit: bool = True) -> tuple[HelpGroup, ...]:
+    """Make the table for the help overlay: keys under headings, and what the mouse does."""
+    groups = [
+        HelpGroup(
+            title,
+            tuple(
+                (binding.shown, binding.help)
+                for binding in KEYS
+                if binding.group == group and (may_quit or not binding.ends)
+            ),
+        )
+        for group, title in _GROUP_TITLES.items()
+    ]
+    return (*groups, _MOUSE)
 
 
 def keys_markdown() -> str:
