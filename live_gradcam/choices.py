@@ -21,6 +21,13 @@ Layout: TypeAlias = Literal["heatmap", "side-by-side", "plain"]
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 """The layouts, in the order in which a key walks through them."""
 
+HudLayout: TypeAlias = Literal["normal", "stage", "expert"]
+"""What is written beside the picture: the best labels with a legend, one large sentence for an
+audience, or every figure there is."""
+
+HUD_LAYOUTS: tuple[HudLayout, ...] = get_args(HudLayout)
+"""The layouts of what is written, in the order in which a key walks through them."""
+
 ColormapName: TypeAlias = Literal[
     "turbo", "viridis", "magma", "inferno", "plasma", "cividis", "jet", "hot"
 ]
@@ -59,6 +66,7 @@ DEFAULT_VIEW: View = "crop"
 DEFAULT_RESAMPLE: Resample = "torch"
 DEFAULT_FUSE: Fuse = "mean"
 DEFAULT_TOP_K = 3
+DEFAULT_HUD_LAYOUT: HudLayout = "normal"
 DEFAULT_COLORMAP: ColormapName = "turbo"
 DEFAULT_OPACITY = 0.6
 DEFAULT_CURVE_STEPS = 20

@@ -33,7 +33,7 @@ from live_gradcam.evaluate.folders import (
     relative_name,
 )
 from live_gradcam.evaluate.values import SkippedEntry
-from live_gradcam.explain.networks.labels import class_lookup
+from live_gradcam.class_names import class_lookup
 from live_gradcam.images.read import load_image
 from live_gradcam.images.sniff import cannot_open
 from live_gradcam.scenes import SCENE_CLASSES, render_scene

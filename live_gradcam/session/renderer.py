@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from live_gradcam.faithfulness.removal import Removal
-from live_gradcam.pool import ExplainerKey
+from live_gradcam.protocol import ExplainerKey
 from live_gradcam.session.fit_to_window import fit_frame, fitted_size
-from live_gradcam.session.keys import help_lines
+from live_gradcam.session.keys import help_groups, help_lines
 from live_gradcam.session.request import ExplainedFrame, ExplainRequest, TruthReading
 from live_gradcam.session.state import SessionState
 from live_gradcam.show.overlay import Hud, draw, draw_mosaic, locate
@@ -177,6 +177,7 @@ def make_hud(state: SessionState, request: ExplainRequest, figures: Figures) -> 
         banner=figures.banner,
         notes=tuple(notes),
         recording_seconds=figures.recording_seconds,
+        help=help_groups(may_quit=figures.may_quit) if state.show_help else (),
         help_lines=help_lines(may_quit=figures.may_quit) if state.show_help else (),
     )
     if not state.show_hud or used.mode == "mosaic":  # the tiles need the room

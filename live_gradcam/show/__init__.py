@@ -12,6 +12,7 @@
 `text`           type: fonts, strips of text
 `votes`          the classes that one spot speaks for and against
 `window`         a window and its events
+`loading`        the screen before there is anything to explain
 `display`        the check for a display before there is a window
 `open`           `open_sink`: one string names an output
 `sink`           the contract of outputs
@@ -29,7 +30,7 @@ from __future__ import annotations
 from live_gradcam.show.images import FolderSink, ImageSink, write_image
 from live_gradcam.show.memory import MemorySink
 from live_gradcam.show.open import open_sink, validate_outputs
-from live_gradcam.show.options import LOW_CONFIDENCE, Hud, OverlayOptions
+from live_gradcam.show.options import LOW_CONFIDENCE, HelpGroup, Hud, MarkedArea, OverlayOptions
 from live_gradcam.show.overlay import draw, draw_mosaic, locate
 from live_gradcam.show.recorder import VideoSink
 from live_gradcam.show.records import RecordSink, record
@@ -43,9 +44,11 @@ __all__ = [
     "Closed",
     "FolderSink",
     "HeatScale",
+    "HelpGroup",
     "Hud",
     "ImageSink",
     "KeyPressed",
+    "MarkedArea",
     "MemorySink",
     "MouseMoved",
     "OverlayOptions",

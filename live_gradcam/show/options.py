@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from live_gradcam.choices import (
     COLORMAP_NAMES,
     DEFAULT_COLORMAP,
@@ -64,6 +67,31 @@ class OverlayOptions:
             raise ValueError(f"top_k must not be negative, not {self.top_k}")
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class MarkedArea:
+    """An area of the image that a sentence speaks of, to be marked where it lies.
+
+    Attributes:
+        mask: ``bool (h, w)`` of any size, over the part of the frame that the network saw, as the
+            maps are: ``True`` is marked.
+    """
+
+    mask: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class HelpGroup:
+    """Keys that belong together, for the help.
+
+    Attributes:
+        title: What they are about, e.g. ``the picture``.
+        rows: The keys as people read them, and what they do.
+    """
+
+    title: str
+    rows: tuple[tuple[str, str], ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hud:
     """Figures and messages of a run that an overlay shows; whatever is empty is not drawn.
@@ -79,8 +107,15 @@ class Hud:
         compiled: True if the compiled engine runs; ``None`` to say nothing.
         banner: A sentence that must be seen, e.g. that the connection is lost.
         recording_seconds: Length of the recording under way.
-        notes: Short lines, e.g. of the truth meter.
+        notes: Short lines: what a key did, what is being waited for.
+        verdict: One sentence about the marked area, for everybody.
+        marked: The area that the verdict speaks of.
+        figures: Measured figures behind the verdict, for experts only.
+        hint: A few words for newcomers, e.g. which key shows the help.
+        help: The keys in groups; empty while no help is wanted.
         help_lines: Keys and what they do, as ``keys: meaning``.
+        title: Headline of an exhibit, over the picture all the time.
+        invitation: What people in front of an exhibit are asked to do, in large type.
     """
 
     fps: float | None = None
@@ -94,4 +129,11 @@ class Hud:
     banner: str = ""
     recording_seconds: float | None = None
     notes: tuple[str, ...] = ()
+    verdict: str = ""
+    marked: MarkedArea | None = None
+    figures: tuple[str, ...] = ()
+    hint: str = ""
+    help: tuple[HelpGroup, ...] = ()
     help_lines: tuple[str, ...] = ()
+    title: str = ""
+    invitation: str = ""

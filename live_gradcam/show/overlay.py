@@ -15,11 +15,11 @@ from live_gradcam.native import cv2
 from live_gradcam.show.annotate import annotate, caption
 from live_gradcam.show.arrange import tile_places, tile_view
 from live_gradcam.show.heat import blend_heat, heat_table, normalise, own_scale, upsample
-from live_gradcam.show.options import Hud, OverlayOptions
+from live_gradcam.show.options import HelpGroup, Hud, MarkedArea, OverlayOptions
 from live_gradcam.show.panel import DARK, WHITE
 from live_gradcam.values import Explanation, Image, Region
 
-__all__ = ["Hud", "OverlayOptions", "draw", "draw_mosaic", "locate"]
+__all__ = ["HelpGroup", "Hud", "MarkedArea", "OverlayOptions", "draw", "draw_mosaic", "locate"]
 
 _DIMMED = 0.42
 _BACKDROP = 18
