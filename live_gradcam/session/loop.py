@@ -11,7 +11,6 @@ from typing import Any
 from live_gradcam.capture.source import Source
 from live_gradcam.errors import LiveGradcamError
 from live_gradcam.pipeline import Summary
-from live_gradcam.pool import pool_beside
 from live_gradcam.session.background import BackgroundTasks
 from live_gradcam.session.config import SessionConfig
 from live_gradcam.session.controller import Controller
@@ -20,6 +19,7 @@ from live_gradcam.session.feed import Feed, FeedReport
 from live_gradcam.session.feeds import make_endless_feed, make_feed
 from live_gradcam.session.metrics import SessionMetrics
 from live_gradcam.session.outputs import Writer, describe_failure
+from live_gradcam.session.pools import explainers_beside
 from live_gradcam.session.renderer import (
     Figures,
     Renderer,
@@ -58,7 +58,7 @@ class Session:
         self._config = config
         state = config.first_state()
         on_forwards = config.forwards.update if config.forwards is not None else None
-        self._pool = pool_beside(config.explainer, keep=_KEPT, on_forwards=on_forwards)
+        self._pool = explainers_beside(config.explainer, keep=_KEPT, on_forwards=on_forwards)
         self._explainers = RequestedExplainers(self._pool)
         self._controller = Controller(state, self._explainers, on_state=config.on_state)
         self._renderer = Renderer(smooth=config.smoothed)
@@ -272,6 +272,10 @@ class Session:
             predictions=shown.predictions if shown else (),
             explained=shown.explained[0] if shown and shown.explained else None,
             layers=self._explainers.layer_names,
+            methods=self._pool.methods,
+            views=self._pool.views,
+            fixed=self._pool.fixed,
+            mapped=self._pool.mapped,
             advance="picture" if by_hand else "camera" if may_switch else None,
             by_hand=by_hand,
             slideshow=self._feed.slideshow,
@@ -409,7 +413,7 @@ class Session:
             reading=reading,
             forwards=self._config.shown_forwards,
             pending=self._controller.is_pending(request),
-            own_layer=request.settings.key.layer == self._pool.classifier.layer,
+            own_layer=request.settings.key.layer == self._config.explainer.classifier.layer,
             may_quit=not self._config.kiosk,
         )
         return make_hud(self._controller.state, request, figures)

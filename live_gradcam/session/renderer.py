@@ -10,7 +10,7 @@ import numpy as np
 
 from live_gradcam.choices import DEFAULT_HUD_LAYOUT, HudLayout
 from live_gradcam.faithfulness.verdicts import removal_figures
-from live_gradcam.pool import ExplainerKey
+from live_gradcam.protocol import ExplainerKey
 from live_gradcam.session.keys import help_groups
 from live_gradcam.session.request import ExplainedFrame, ExplainRequest, TruthReading
 from live_gradcam.session.state import SessionState

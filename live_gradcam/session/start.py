@@ -7,9 +7,9 @@ from pathlib import Path
 
 from live_gradcam.budget import limit_drawing
 from live_gradcam.capture.source import Source
-from live_gradcam.explain.explainer import Explainer
 from live_gradcam.lifecycle import StopToken
 from live_gradcam.pipeline import RunOptions, Summary
+from live_gradcam.protocol import LiveExplainer
 from live_gradcam.session.background import NextSource
 from live_gradcam.session.config import SessionConfig, ignore
 from live_gradcam.session.loop import Session
@@ -21,7 +21,7 @@ from live_gradcam.timing import StepProgress
 
 def run_session(
     source: Source | None,
-    explainer: Explainer,
+    explainer: LiveExplainer,
     sinks: Sequence[Sink],
     *,
     overlay: OverlayOptions,

@@ -172,7 +172,8 @@ class ExplainWorker:
         if smooth:
             predictions = self._labels.update(raw.predictions, raw.output)
         self._known = tuple(each.class_index for each in predictions)
-        selected = select_maps(raw, settings, predictions)
+        contrasts = request.explainer.contrasts
+        selected = select_maps(raw, settings, predictions, contrasts=contrasts)
         smoothed = replace(selected, predictions=predictions)
         if smooth:
             maps = self._maps.update(selected.explained, selected.evidence, settings.context)

@@ -12,7 +12,8 @@ import torch
 
 import live_gradcam as lg
 from live_gradcam.explain.engine.runtime import choose_runtime
-from live_gradcam.faithfulness import Scorer, removal_test
+from live_gradcam.faithfulness import removal_test
+from live_gradcam.faithfulness.scoring import Scorer
 from live_gradcam.session.renderer import truth_lines
 from live_gradcam.session.request import TruthReading
 from live_gradcam.session.smoothing import SteadyLabels
