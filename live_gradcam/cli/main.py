@@ -76,7 +76,7 @@ def _secret_hider(arguments: Sequence[str]) -> Callable[[str], str]:
     suspects = [each for each in arguments if ":" in each or "@" in each]
     if not suspects:
         return str
-    from live_gradcam.capture.credentials import hide_secrets
+    from live_gradcam.credentials import hide_secrets
 
     return lambda text: hide_secrets(text, suspects)
 
