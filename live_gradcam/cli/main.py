@@ -88,7 +88,7 @@ def _secret_hider(arguments: Sequence[str]) -> Callable[[str], str]:
         suspects = [each for each in known if ":" in each or "@" in each]
         if not suspects:
             return text
-        from live_gradcam.capture.credentials import hide_secrets
+        from live_gradcam.credentials import hide_secrets
 
         return hide_secrets(text, suspects)
 
