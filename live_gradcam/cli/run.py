@@ -20,6 +20,7 @@ from live_gradcam.cli.run_steps import (
     open_sinks,
     open_source_of,
     refuse_endless,
+    require_pictures,
     run_kiosk,
     run_live,
     run_offline_steps,
@@ -50,6 +51,8 @@ def run_command(arguments: RunArguments, console: Console) -> None:
         from live_gradcam.capture.open import require_source
 
         require_source(arguments.source)
+    if arguments.in_window and (arguments.slideshow is not None or len(arguments.sources) > 1):
+        require_pictures(arguments.sources)
     if arguments.in_window:
         from live_gradcam.show.window import probe_display
 
@@ -61,7 +64,7 @@ def run_command(arguments: RunArguments, console: Console) -> None:
     import_torch_early()
     if arguments.kiosk:
         run_kiosk(run)
-    elif len(arguments.sources) > 1:
+    elif len(arguments.sources) > 1 and not arguments.in_window:
         run_several(run)
     else:
         _run_one(run)
@@ -90,24 +93,27 @@ def _run_one(run: Run) -> None:
 def _check_arguments(arguments: RunArguments) -> OverlayOptions:
     """Refuse what contradicts itself or names something unknown; returns how frames are drawn."""
     from live_gradcam.capture.open import source_files
-    from live_gradcam.show.open import validate_outputs
+    from live_gradcam.show.open import is_record, validate_outputs
     from live_gradcam.show.overlay import OverlayOptions
 
     if not arguments.outputs and not arguments.window:
         raise UsageError("nothing to do", "--no-window", "no output is given", "add -o OUTPUT")
     if arguments.kiosk and not arguments.in_window:
         raise UsageError("--kiosk needs the window", "", "", "Leave out -o and --no-window")
-    if len(arguments.sources) > 1:
-        for given, name in ((arguments.kiosk, "--kiosk"), (arguments.loop, "--loop")):
-            if given:
-                raise UsageError(f"{name} takes one source", "", "there are several")
-        if arguments.in_window:
-            raise UsageError(
-                "the window shows one source",
-                "",
-                f"there are {len(arguments.sources)}",
-                "Add -o OUTPUT, or put the pictures into one folder",
-            )
+    if arguments.slideshow is not None and not arguments.in_window:
+        step = "Leave out -o and --no-window; in a film, --seconds-per-picture"
+        raise UsageError("--slideshow needs the window", "", "", step)
+    if len(arguments.sources) > 1 and arguments.loop and not arguments.in_window:
+        raise UsageError("--loop takes one source", "", "there are several")
+    if arguments.truth and not any(map(is_record, arguments.outputs)):
+        step = "Add -o OUTPUT.jsonl; in the window a key does it: see its help"
+        raise UsageError("--truth needs records", "", "its figures stand in them", step)
     files = [path for source in arguments.sources for path in source_files(source)]
     validate_outputs(arguments.outputs, files, overwrite=arguments.overwrite)
-    return OverlayOptions(colormap=arguments.colormap, opacity=arguments.opacity)
+    return OverlayOptions(
+        colormap=arguments.colormap,
+        opacity=arguments.opacity,
+        show_labels=arguments.show_labels and not arguments.clean,
+        show_legend=arguments.show_legend and not arguments.clean,
+        show_hud=not arguments.clean,
+    )

@@ -69,6 +69,7 @@ def run_live(
         window_title=f"live-gradcam - {source.info.name}" if arguments.in_window else None,
         smooth=arguments.smooth,
         next_source=CameraRing(arguments.source, open_camera) if is_camera else None,
+        slideshow_seconds=arguments.slideshow,
         forwards=run.forwards,
         stop=stop,
         on_notice=run.console.note,
@@ -114,6 +115,7 @@ def run_kiosk(run: Run) -> None:
             smooth=run.arguments.smooth,
             kiosk=True,
             reopen=lambda: open_source_of(run.arguments, run.console),
+            slideshow_seconds=run.arguments.slideshow,
             forwards=run.forwards,
             stop=stop,
             on_notice=run.console.note,
@@ -122,9 +124,17 @@ def run_kiosk(run: Run) -> None:
 
 
 def open_source_of(arguments: RunArguments, console: Console) -> Source:
-    """Open the source that was typed."""
+    """Open the source that was typed; several are pictures for the window."""
     from live_gradcam.capture.open import open_source
+    from live_gradcam.capture.several import open_pictures
 
+    if len(arguments.sources) > 1:
+        return open_pictures(
+            arguments.sources,
+            loop=arguments.loop,
+            strict=arguments.strict,
+            on_notice=console.note,
+        )
     return open_source(
         arguments.source,
         loop=arguments.loop,
@@ -161,6 +171,25 @@ def refuse_endless(info: SourceInfo, arguments: RunArguments) -> None:
             "the source has no end and there is no window to close",
             "add --max-frames N",
         )
+
+
+def require_pictures(sources: Sequence[str]) -> None:
+    """Refuse what certainly has no pictures to turn, where the window is to turn them.
+
+    Raises:
+        UsageError: A source is a film, a camera or a stream.
+    """
+    from live_gradcam.capture.several import has_pictures
+
+    for source in sources:
+        if has_pictures(source):
+            continue
+        if len(sources) > 1:
+            step = "Give it alone, or add -o OUTPUT"
+            what = f"it is one of {len(sources)} sources and no picture"
+            raise UsageError("the window shows one film, or pictures", source, what, step)
+        step = "Leave --slideshow out"
+        raise UsageError("--slideshow is for pictures", source, "it plays by itself", step)
 
 
 def open_explainer(run: Run) -> Explainer:
@@ -202,7 +231,8 @@ def run_options(
         max_frames=arguments.max_frames,
         mirror=arguments.mirror,
         batch_size=explainer.preferred_batch_size,
-        show_rate=arguments.show_rate and (info is None or info.kind != "pictures"),
+        show_rate=arguments.shows_rate and (info is None or info.kind != "pictures"),
+        truth=arguments.truth,
     )
 
 

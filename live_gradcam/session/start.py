@@ -7,9 +7,9 @@ from pathlib import Path
 
 from live_gradcam.budget import limit_drawing
 from live_gradcam.capture.source import Source
-from live_gradcam.explain.explainer import Explainer
 from live_gradcam.lifecycle import StopToken
 from live_gradcam.pipeline import RunOptions, Summary
+from live_gradcam.protocol import LiveExplainer
 from live_gradcam.session.background import NextSource
 from live_gradcam.session.config import SessionConfig, ignore
 from live_gradcam.session.loop import Session
@@ -21,7 +21,7 @@ from live_gradcam.timing import StepProgress
 
 def run_session(
     source: Source | None,
-    explainer: Explainer,
+    explainer: LiveExplainer,
     sinks: Sequence[Sink],
     *,
     overlay: OverlayOptions,
@@ -32,6 +32,7 @@ def run_session(
     reopen: Callable[[], Source] | None = None,
     next_source: NextSource | None = None,
     folder: Path | None = None,
+    slideshow_seconds: float | None = None,
     forwards: StepProgress | None = None,
     stop: StopToken | None = None,
     on_notice: Callable[[str], None] | None = None,
@@ -56,6 +57,8 @@ def run_session(
         reopen: Opens the source; where it is given, a source that ends or fails is opened again.
         next_source: Opens the next camera.
         folder: Where snapshots and recordings go; the current folder if ``None``.
+        slideshow_seconds: Time that each image is shown before the next one; ``None`` waits for a
+            key.
         forwards: Progress of a slow method, updated by the explainer; the window shows it.
         stop: Ends the session from outside.
         on_notice: Called, with one sentence, about what the user should know.
@@ -82,6 +85,7 @@ def run_session(
         reopen=reopen,
         next_source=next_source,
         folder=folder,
+        slideshow_seconds=slideshow_seconds,
         forwards=forwards,
         stop=stop or StopToken(),
         on_notice=on_notice or ignore,
