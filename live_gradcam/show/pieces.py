@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from live_gradcam.show.heat import heat_table
 from live_gradcam.show.help import help_panel
-from live_gradcam.show.layout import Picture, Piece, Space
+from live_gradcam.show.layout import Anchor, Picture, Piece, Space
 from live_gradcam.show.options import Hud, OverlayOptions, is_unsure
 from live_gradcam.show.panel import (
     ACCENT,
@@ -60,6 +60,12 @@ _STAGE_SHARES = (1.7, 1.35, 1.0)
 _WIDEST_EM = 15.0
 _RAW_LABELS_EM = 14.0
 
+# The corners in the order in which a piece tries them: the next one lies on the same side.
+_FROM_TOP_LEFT: tuple[Anchor, ...] = ("top-left", "bottom-left", "top-right", "bottom-right")
+_FROM_TOP_RIGHT: tuple[Anchor, ...] = ("top-right", "bottom-right", "top-left", "bottom-left")
+_FROM_BOTTOM_LEFT: tuple[Anchor, ...] = ("bottom-left", "top-left", "bottom-right", "top-right")
+_FROM_BOTTOM_RIGHT: tuple[Anchor, ...] = ("bottom-right", "top-right", "bottom-left", "top-left")
+
 _Piece: TypeAlias = Piece[Panel]
 
 
@@ -109,7 +115,7 @@ def _always(written: Written) -> Iterator[_Piece]:
         yield Piece("banner", [banner], ("bottom", "top"))
     if hud.recording_seconds is not None:
         clock = recording_panel(hud.recording_seconds, space)
-        yield Piece("recording", [clock], ("top-right", "bottom-right", "bottom-left", "top-left"))
+        yield Piece("recording", [clock], _FROM_TOP_RIGHT)
 
 
 def _help(written: Written, others: Iterable[_Piece]) -> Iterator[_Piece]:
@@ -165,7 +171,7 @@ def _desk(written: Written) -> Iterator[_Piece]:
         yield Piece(
             "labels",
             list(_labels(written)),
-            ("top-left", "top-right", "bottom-left", "bottom-right"),
+            _FROM_TOP_LEFT,
             reduced=_fewer_labels(written),
             most=0.34,
         )
@@ -183,8 +189,7 @@ def _desk(written: Written) -> Iterator[_Piece]:
         yield from _rates(written)
         if options.hud_layout == "expert" and hud.figures:
             lines = [Line(text, _DETAIL_SHARE, GREY) for text in hud.figures]
-            corners = ("bottom-right", "bottom-left", "top-right")
-            yield Piece("figures", [text_panel(lines, space)], corners, most=0.25)
+            yield Piece("figures", [text_panel(lines, space)], _FROM_BOTTOM_RIGHT, most=0.25)
         if hud.hint:
             hint = pill(hud.hint, space, colour=GREY, ground=DARK, share=_NOTE_SHARE)
             yield Piece("hint", [hint], ("bottom", "top"), most=0.1)
@@ -280,9 +285,8 @@ def _is_blank(explanation: Explanation, *, signed: bool) -> bool:
 
 def _votes(written: Written, pointing: Pointing) -> _Piece:
     space, outlines = written.space, pointing.outlines
-    corners = ("top-right", "bottom-right", "bottom-left", "top-left")
     beside = outlines[0] if outlines else Region(pointing.x, pointing.y, 1, 1)
-    return Piece("votes", [votes_panel(pointing.spot, space)], corners, beside=beside)
+    return Piece("votes", [votes_panel(pointing.spot, space)], _FROM_TOP_RIGHT, beside=beside)
 
 
 def _notes(written: Written) -> _Piece:
@@ -294,8 +298,7 @@ def _notes(written: Written) -> _Piece:
         for note in written.hud.notes
         for line in wrap_text(note, space.type(_NOTE_SHARE), most)
     ]
-    corners = ("bottom-right", "bottom-left", "top-right", "top-left")
-    return Piece("notes", [text_panel(lines, space)], corners, most=0.4)
+    return Piece("notes", [text_panel(lines, space)], _FROM_BOTTOM_RIGHT, most=0.4)
 
 
 def _legend(written: Written) -> Iterator[_Piece]:
@@ -335,9 +338,8 @@ def _rates(written: Written) -> Iterator[_Piece]:
     versions = [
         text_panel(lines, written.space, align_right=True) for lines in _rate_lines(written)
     ]
-    corners = ("top-right", "bottom-right", "top-left", "bottom-left")
     if versions:
-        yield Piece("rates", versions[:1], corners, reduced=versions[1:], most=0.2)
+        yield Piece("rates", versions[:1], _FROM_TOP_RIGHT, reduced=versions[1:], most=0.2)
 
 
 def _rate_lines(written: Written) -> list[list[Line]]:
