@@ -1,6 +1,7 @@
 """Faithfulness of explanations: tests that ask the network itself, never windows or files.
 
-- `removal`: the class's probability without the hottest region, beside a control
+- `removal`: the class's probability without the hottest area, beside several areas elsewhere
+- `verdicts`: what the tests mean, in plain sentences
 - `measures`: deletion, insertion, average drop and the pointing game, as pure functions
 - `scoring`: the probabilities of perturbed inputs, which the measures need
 - `randomize`: the same classifier with random weights, whose maps must be other ones
@@ -13,6 +14,7 @@ from live_gradcam.faithfulness.randomize import (
 )
 from live_gradcam.faithfulness.removal import Removal, rank_correlation, removal_test
 from live_gradcam.faithfulness.scoring import NetworkInput, Scorer
+from live_gradcam.faithfulness.verdicts import judge, removal_sentence, scramble_sentence
 
 __all__ = [
     "NetworkInput",
@@ -20,7 +22,10 @@ __all__ = [
     "Scorer",
     "cascading_randomization",
     "count_stages",
+    "judge",
     "randomize_weights",
     "rank_correlation",
+    "removal_sentence",
     "removal_test",
+    "scramble_sentence",
 ]

@@ -234,8 +234,7 @@ def _randomize(state: SessionState, situation: Situation, _key: str) -> SessionS
     if not key.randomized:
         return _changed(state, "the trained weights are back", key=key, kept=None)
     # The same class goes on to be explained: the question stays, the network is another.
-    message = "random weights: it must fall apart"
-    return _changed(state, message, key=key, kept=situation.explained)
+    return _changed(state, "", key=key, kept=situation.explained)
 
 
 def _changed(state: SessionState, message: str, **settings: Any) -> SessionState:  # noqa: ANN401

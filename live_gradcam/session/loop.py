@@ -29,6 +29,7 @@ from live_gradcam.session.renderer import (
 )
 from live_gradcam.session.request import ExplainedFrame, ExplainRequest, TruthReading
 from live_gradcam.session.state import Situation
+from live_gradcam.session.truth import TruthDisplay
 from live_gradcam.session.worker import ExplainWorker, Item
 from live_gradcam.show.overlay import Hud
 from live_gradcam.show.window import Closed, KeyPressed, MouseMoved, Window
@@ -73,7 +74,7 @@ class Session:
         )
         self._closed = False
         self._explained: ExplainedFrame | None = None
-        self._reading: TruthReading | None = None
+        self._truth = TruthDisplay()
         self._rendered: Image | None = None
         self._banner = ""
         self._forwards: tuple[int, int] | None = None
@@ -142,7 +143,7 @@ class Session:
                 self._metrics.stage_clock.add(stage, item.raw.timings_ms.get(stage, 0.0))
             self._renderer.update_scale(item, self._controller.state)
         elif isinstance(item, TruthReading):
-            self._reading = item
+            self._truth.take(item)
         if self._look_around() or item is not None:
             self._show(window, writer)
         if window is not None and self._obey(window.poll(1), window):
@@ -244,7 +245,7 @@ class Session:
         if settings.advances != old.advances and situation.advance == "camera":
             self._background.open_next_source()
         if (settings.truth, settings.key.randomized) != (old.truth, old.key.randomized):
-            self._reading = None
+            self._truth.forget()
         self._controller.publish_state()
         return True
 
@@ -365,15 +366,11 @@ class Session:
 
     def _extra(self) -> Mapping[str, Any]:
         settings = self._worker.request.settings
-        return record_extra(self._controller.state, settings.key, self._reading)
+        reading = self._truth.reading_of(self._explained)
+        return record_extra(self._controller.state, settings.key, reading)
 
     def _hud(self) -> Hud:
-        request, explained, reading = self._worker.request, self._explained, self._reading
-        info = self._feed.info
-        if reading is not None and (
-            explained is None or reading.subject != explained.selected.explained[:1]
-        ):
-            reading = None  # it is about another class than the one that is shown
+        request, explained, info = self._worker.request, self._explained, self._feed.info
         moving = info is not None and info.kind != "pictures"
         fps, latency_ms = self._metrics.current(moving=moving)
         measured = self._config.options.show_rate
@@ -384,7 +381,8 @@ class Session:
             banner=self._feed.banner,
             capture=describe_capture(info),
             recording_seconds=self._background.recording_seconds,
-            reading=reading,
+            reading=self._truth.reading_of(explained),
+            marked=self._truth.marked_on(explained),
             forwards=self._config.shown_forwards,
             pending=self._controller.is_pending(request),
             own_layer=request.settings.key.layer == self._pool.classifier.layer,

@@ -24,15 +24,14 @@ from live_gradcam.show.panel import (
 from live_gradcam.show.panels import (
     LABELS_EM,
     NARROW_EM,
-    find_prediction,
     labels_panel,
     legend_panel,
     recording_panel,
     shown_label,
-    shown_strength,
 )
 from live_gradcam.show.text import wrap_text
 from live_gradcam.show.votes import Pointing, votes_panel
+from live_gradcam.show.words import answer_sentence, evidence_unit
 from live_gradcam.values import Explanation, Region
 
 IMPORTANCE = (
@@ -56,7 +55,7 @@ _NOTE_SHARE = 0.85
 _DETAIL_SHARE = 0.72
 _NOTE_WIDTH = 0.5
 _SENTENCE_WIDTH = 30.0  # in em: longer lines are hard to read
-_STAGE_SHARES = (1.7, 1.35, 1.0)
+_STAGE_SHARES = (1.7, 1.5, 1.35, 1.2, 1.0)
 _WIDEST_EM = 15.0
 _RAW_LABELS_EM = 14.0
 
@@ -142,7 +141,10 @@ def _stage(written: Written) -> Iterator[_Piece]:
     if hud.title:
         yield _title(written)
     words = hud.invitation or hud.verdict
-    words = words or (stage_sentence(written.explanation, options) if options.show_labels else "")
+    if not words and options.show_labels:
+        words = answer_sentence(written.explanation)
+        if options.layout != "plain" and _is_blank(written.explanation, signed=options.signed):
+            words = f"{words} There is no evidence for it."
     if words:
         share = largest_share(words, space, _STAGE_SHARES)
         sentence = pill(words, space, colour=WHITE, ground=DARK, share=share)
@@ -205,23 +207,6 @@ def _title(written: Written) -> _Piece:
     return Piece("title", [title], ("top", "bottom"), most=0.3)
 
 
-def stage_sentence(explanation: Explanation, options: OverlayOptions) -> str:
-    """Say what the network sees, or how sure it is of the class that is explained."""
-    if not explanation.finite:
-        return "no evidence: the network's numbers overflowed"
-    if not explanation.explained:
-        best = explanation.predictions[0] if explanation.predictions else None
-        return f"{best.label}, {shown_strength(best)}" if best is not None else ""
-    label, found = shown_label(explanation), find_prediction(explanation)
-    words = f"{label}, {shown_strength(found)}" if found is not None else label
-    top = explanation.predictions[0] if explanation.predictions else None
-    if found is top and is_unsure(explanation):
-        words = f"not sure: {words}"
-    if options.layout != "plain" and _is_blank(explanation, signed=options.signed):
-        words += " · no evidence"
-    return words
-
-
 def _widths(written: Written) -> list[int]:
     """Return widths for labels and legend: that of the room beside what the network saw, the usual.
 
@@ -267,8 +252,7 @@ def _notices(written: Written) -> list[str]:
     if not explanation.finite:
         notices.append("no evidence: the network's numbers overflowed")
     elif (
-        explanation.explained
-        and options.layout != "plain"
+        options.layout != "plain"
         and not written.captioned
         and _is_blank(explanation, signed=options.signed)
     ):
@@ -279,6 +263,9 @@ def _notices(written: Written) -> list[str]:
 
 
 def _is_blank(explanation: Explanation, *, signed: bool) -> bool:
+    """``True`` if there is a map to be drawn that has nothing on it, though its numbers are good."""
+    if not explanation.explained or not explanation.finite:
+        return False
     shown = explanation.evidence[0]
     return not (shown > 0).any() and not (signed and (shown < 0).any())
 
@@ -307,7 +294,7 @@ def _legend(written: Written) -> Iterator[_Piece]:
         return
     space, raw = written.space, options.hud_layout == "expert"
     table = heat_table(options.colormap, options.opacity, options.signed)
-    unit = "points of evidence" if explanation.unit == "logits" else ""
+    unit = evidence_unit(explanation)
     panels = [
         legend_panel(
             _legend_title(written),
