@@ -222,14 +222,12 @@ class GraphExplainer(Closeable):
         if classes is None or classes in ("top", "all"):
             return ()
         listed = isinstance(classes, Sequence) and not isinstance(classes, str)
-        each = list(classes) if listed else [classes]  # type: ignore[arg-type, list-item]
+        each = list(classes) if listed else [classes]  # type: ignore[arg-type]
         if not each:
             raise UsageError("cannot explain", "", "no class was named", "Name a class")
         return tuple(self._network.class_index(one) for one in each)  # type: ignore[arg-type]
 
-    def _selection(
-        self, classes: ClassChoice, named: tuple[int, ...]
-    ) -> NDArray[np.int64] | None:
+    def _selection(self, classes: ClassChoice, named: tuple[int, ...]) -> NDArray[np.int64] | None:
         """Return what a graph is asked for, where it can be asked."""
         if self._metadata.classes != "asked":
             return None
@@ -239,7 +237,8 @@ class GraphExplainer(Closeable):
             return np.arange(2, dtype=np.int64)
         if classes == "all":
             return np.arange(self._network.class_count, dtype=np.int64)
-        return np.arange(-1, -1 - (self._top_k if classes == "top" else 1), -1, np.int64)
+        count = self._top_k if classes == "top" else 1
+        return -1 - np.arange(count, dtype=np.int64)
 
     def _explanation(
         self,
@@ -269,9 +268,7 @@ class GraphExplainer(Closeable):
             first = explained[0]
             residual = abs(float(maps[0].sum() + metadata.bias[first] - scores[first]))
         return Explanation(
-            predictions=predict(
-                scores, labels, self._top_k, (*explained, *named), metadata.output
-            ),
+            predictions=predict(scores, labels, self._top_k, (*explained, *named), metadata.output),
             explained=tuple(explained),
             evidence=maps,
             region=plan.region,

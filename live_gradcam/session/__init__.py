@@ -6,8 +6,8 @@ From the outside in:
 - `loop` holds everything together in the main thread: it shows, obeys and writes.
 - `feeds` gives frames; `cameras` goes from one camera to the next.
 - `worker` explains frames in a thread of its own; `request` is what it is asked for and what it
-  answers; `explainers` makes those for other layers, methods and weights, of `pools`; `smoothing` keeps
-  labels and maps steady in time.
+  answers; `explainers` makes those for other layers, methods and weights, if `pools` has others;
+  `smoothing` keeps labels and maps steady in time.
 - `state` is what the person chose; `keys` the table of keys that change it; `controller` keeps it
   and turns it into requests.
 - `renderer` makes what is on the screen; `fit_to_window` chooses its size.

@@ -266,6 +266,9 @@ KEYS: tuple[KeyBinding, ...] = (
 )
 """Every key. The toolkit cannot tell upper from lower case, so there are lower-case keys only."""
 
+QUIT_KEYS = tuple(key for binding in KEYS if binding.ends for key in binding.keys)
+"""The keys that end a session, and the time before it."""
+
 _BY_KEY = MappingProxyType({key: binding for binding in KEYS for key in binding.keys})
 
 

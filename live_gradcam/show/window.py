@@ -155,6 +155,21 @@ class Window(Closeable):
             self._ask_for_fullscreen(wanted)
             self._fullscreen = wanted
 
+    def rename(self, title: str) -> None:
+        """Change what is shown in the title bar."""
+        if self._open:
+            cv2.setWindowTitle(self._title, title)
+
+    def fit(self, width: int, height: int) -> None:
+        """Take the first size for images of another size, unless the window fills the screen.
+
+        Args:
+            width: Width of the images.
+            height: Height of the images.
+        """
+        if self._open and not self._fullscreen:
+            cv2.resizeWindow(self._title, *first_size(width, height, screen_size()))
+
     def show(self, image: Image, *, pixels: tuple[int, int] | None = None) -> None:
         """Show an image. Does nothing once the window is closed.
 

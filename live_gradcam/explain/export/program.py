@@ -180,9 +180,7 @@ def _trace(
     table = dict(plain_decompositions())
     traced = make_fx(run, decomposition_table=table, tracing_mode="symbolic")(fake_pixels, *fakes)
     places = [node for node in traced.graph.nodes if node.op == "placeholder"]
-    for number, (node, name) in enumerate(
-        zip(places[1 + len(selection) :], state, strict=True)
-    ):
+    for number, (node, name) in enumerate(zip(places[1 + len(selection) :], state, strict=True)):
         if node.users:
             traced.register_buffer(f"weight{number}", state[name])
             with traced.graph.inserting_before(node):
