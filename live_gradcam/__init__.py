@@ -41,10 +41,11 @@ if TYPE_CHECKING:
     from live_gradcam.painter import Painter
     from live_gradcam.pipeline import RunOptions, Summary, run_offline
     from live_gradcam.preprocessing.settings import Preprocessing
+    from live_gradcam.present import draw
     from live_gradcam.session import run_session
     from live_gradcam.show.memory import MemorySink
     from live_gradcam.show.open import open_sink
-    from live_gradcam.show.overlay import OverlayOptions, draw
+    from live_gradcam.show.overlay import OverlayOptions
     from live_gradcam.show.sink import Sink
     from live_gradcam.values import (
         Explanation,
@@ -74,11 +75,12 @@ _NAMES = {
     "explain.seen_layers": "Layer",
     "images": "read_image",
     "painter": "Painter",
+    "present": "draw",
     "pipeline": "RunOptions Summary run_offline",
     "session": "run_session",
     "show.memory": "MemorySink",
     "show.open": "open_sink",
-    "show.overlay": "OverlayOptions draw",
+    "show.overlay": "OverlayOptions",
     "show.sink": "Sink",
     "values": "Explanation Frame OutputKind Prediction Region SourceInfo",
 }

@@ -26,7 +26,8 @@ from live_gradcam.choices import (
     View,
 )
 from live_gradcam.cli.console import Console
-from live_gradcam.cli.options import INPUT, MODEL, option
+from live_gradcam.cli.known_names import device_names, method_names, model_names
+from live_gradcam.cli.options import INPUT, MODEL, matching, option
 from live_gradcam.errors import UsageError
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ class NetworkOptions:
         str,
         _network(
             "A torchvision network, timm:NAME, hf:NAME, an .onnx file, or 'scenes' for the bundled "
-            "one. See 'live-gradcam models'."
+            "one. See 'live-gradcam models'.",
+            autocompletion=matching(model_names),
         ),
     ] = DEFAULT_MODEL
     weights: Annotated[
@@ -161,14 +163,21 @@ class NetworkOptions:
         ),
     ] = DEFAULT_THRESHOLD
     fuse: Annotated[Fuse, _network("How maps of several layers become one.")] = DEFAULT_FUSE
-    device: Annotated[str, _network("auto, cpu, cuda, cuda:N or mps.")] = DEFAULT_DEVICE
+    device: Annotated[
+        str, _network("auto, cpu, cuda, cuda:N or mps.", autocompletion=matching(device_names))
+    ] = DEFAULT_DEVICE
     precision: Annotated[PrecisionChoice, _network("What the network computes in.")] = (
         DEFAULT_PRECISION
     )
 
 
 MethodOption = Annotated[
-    str, _network("What makes the maps. See 'live-gradcam models --methods'.", metavar="NAME")
+    str,
+    _network(
+        "What makes the maps. See 'live-gradcam models --methods'.",
+        metavar="NAME",
+        autocompletion=matching(method_names),
+    ),
 ]
 CompileOption = Annotated[
     CompileChoice,

@@ -15,6 +15,7 @@ from live_gradcam.cli.run_opening import (
     load_all,
     open_window,
     refuse_missing,
+    require_pictures,
     say_what_is_loaded,
 )
 from live_gradcam.cli.run_several import run_several
@@ -47,17 +48,25 @@ def run_command(arguments: RunArguments, console: Console) -> None:
     _check_arguments(arguments)
     if len(arguments.sources) == 1 and not arguments.kiosk:  # which waits for its source
         refuse_missing(arguments.source)
+    if arguments.in_window and (arguments.slideshow is not None or len(arguments.sources) > 1):
+        require_pictures(arguments.sources)
     exported = exported_metadata(arguments.network)
     if arguments.in_window:
         from live_gradcam.show.display import probe_display
 
         probe_display()
     say_what_is_loaded(arguments, console)
-    overlay = OverlayOptions(colormap=arguments.colormap, opacity=arguments.opacity)
+    overlay = OverlayOptions(
+        colormap=arguments.colormap,
+        opacity=arguments.opacity,
+        show_labels=arguments.show_labels and not arguments.clean,
+        show_legend=arguments.show_legend and not arguments.clean,
+        show_hud=not arguments.clean,
+    )
     run = Run(arguments, console, overlay, StepProgress(), meaning, exported)
     if arguments.kiosk:
         run_kiosk(run)
-    elif len(arguments.sources) > 1:
+    elif len(arguments.sources) > 1 and not arguments.in_window:
         run_several(run)
     else:
         _run_one(run)
@@ -93,21 +102,26 @@ def _check_arguments(arguments: RunArguments) -> None:
         raise UsageError("nothing to do", "--no-window", "no output is given", "add -o OUTPUT")
     if arguments.kiosk and not arguments.in_window:
         raise UsageError("--kiosk needs the window", "", "", "Leave out -o and --no-window")
-    if len(arguments.sources) > 1:
-        for given, name in ((arguments.kiosk, "--kiosk"), (arguments.loop, "--loop")):
-            if given:
-                raise UsageError(f"{name} takes one source", "", "there are several")
-        if arguments.in_window:
-            raise UsageError(
-                "the window shows one source",
-                "",
-                f"there are {len(arguments.sources)}",
-                "Add -o OUTPUT, or put the pictures into one folder",
-            )
+    if arguments.slideshow is not None and not arguments.in_window:
+        step = "Leave out -o and --no-window; in a film, --seconds-per-picture"
+        raise UsageError("--slideshow needs the window", "", "", step)
+    if len(arguments.sources) > 1 and arguments.loop and not arguments.in_window:
+        raise UsageError("--loop takes one source", "", "there are several")
+    if arguments.truth and not _writes_records(arguments):
+        step = "Add -o OUTPUT.jsonl; in the window a key does it: see its help"
+        raise UsageError("--truth needs records", "", "its figures stand in them", step)
     if not arguments.outputs:
-        return
+        return  # nothing can be replaced, and nothing that opens outputs needs to be loaded
     from live_gradcam.capture.open import source_files
     from live_gradcam.show.open import validate_outputs
 
     files = [path for source in arguments.sources for path in source_files(source)]
     validate_outputs(arguments.outputs, files, overwrite=arguments.overwrite)
+
+
+def _writes_records(arguments: RunArguments) -> bool:
+    if not arguments.outputs:
+        return False
+    from live_gradcam.show.open import is_record
+
+    return any(map(is_record, arguments.outputs))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -159,9 +160,17 @@ def _open_both(run: Run) -> Opened:
 
 
 def open_source_of(arguments: RunArguments, console: Console) -> Source:
-    """Open the source that was typed."""
+    """Open the source that was typed; several are pictures for the window."""
     from live_gradcam.capture.open import open_source
+    from live_gradcam.capture.several import open_pictures
 
+    if len(arguments.sources) > 1:
+        return open_pictures(
+            arguments.sources,
+            loop=arguments.loop,
+            strict=arguments.strict,
+            on_notice=console.note,
+        )
     return open_source(
         arguments.source,
         loop=arguments.loop,
@@ -174,6 +183,25 @@ def open_source_of(arguments: RunArguments, console: Console) -> Source:
         keep_timestamps=arguments.keep_timestamps,
         on_notice=console.note,
     )
+
+
+def require_pictures(sources: Sequence[str]) -> None:
+    """Refuse what certainly has no pictures to turn, where the window is to turn them.
+
+    Raises:
+        UsageError: A source is a film, a camera or a stream.
+    """
+    from live_gradcam.capture.several import has_pictures
+
+    for source in sources:
+        if has_pictures(source):
+            continue
+        if len(sources) > 1:
+            step = "Give it alone, or add -o OUTPUT"
+            what = f"it is one of {len(sources)} sources and no picture"
+            raise UsageError("the window shows one film, or pictures", source, what, step)
+        step = "Leave --slideshow out"
+        raise UsageError("--slideshow is for pictures", source, "it plays by itself", step)
 
 
 def refuse_endless(info: SourceInfo, arguments: RunArguments) -> None:

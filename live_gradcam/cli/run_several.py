@@ -195,9 +195,9 @@ def _open_shared(several: _Several, info: SourceInfo, outputs: contextlib.ExitSt
 
 
 def _shared_outputs(outputs: Sequence[str]) -> list[str]:
-    from live_gradcam.show.open import is_folder
+    from live_gradcam.show.open import is_folder, is_maps
 
-    return [spec for spec in outputs if spec == "-" or not is_folder(spec)]
+    return [spec for spec in outputs if spec == "-" or not is_folder(spec) or is_maps(spec)]
 
 
 def _plan_targets(run: Run, parts: Sequence[Part]) -> list[list[Path]]:
@@ -206,10 +206,11 @@ def _plan_targets(run: Run, parts: Sequence[Part]) -> list[list[Path]]:
     Raises:
         UsageError: One exists, or is read at the same time.
     """
-    from live_gradcam.show.open import is_folder, validate_outputs
+    from live_gradcam.show.open import is_folder, is_maps, validate_outputs
 
     arguments = run.arguments
-    folders = [Path(spec) for spec in arguments.outputs if spec != "-" and is_folder(spec)]
+    specs = [spec for spec in arguments.outputs if spec != "-" and not is_maps(spec)]
+    folders = [Path(spec) for spec in specs if is_folder(spec)]
     files = [path for part in parts for path in part.files]
     targets: list[list[Path]] = []
     used: set[str] = set()

@@ -55,6 +55,7 @@ def run_live(
         window=window,
         smooth=arguments.smooth,
         next_source=CameraRing(arguments.source, open_camera) if is_camera else None,
+        slideshow_seconds=arguments.slideshow,
         forwards=run.forwards,
         stop=stop,
         on_notice=run.console.note,
@@ -107,6 +108,7 @@ def run_kiosk(run: Run) -> None:
             smooth=run.arguments.smooth,
             kiosk=True,
             reopen=lambda: open_source_of(run.arguments, run.console),
+            slideshow_seconds=run.arguments.slideshow,
             forwards=run.forwards,
             stop=stop,
             on_notice=run.console.note,
@@ -125,7 +127,8 @@ def run_options(
         max_frames=arguments.max_frames,
         mirror=arguments.mirror,
         batch_size=explainer.preferred_batch_size,
-        show_rate=arguments.show_rate and (info is None or info.kind != "pictures"),
+        show_rate=arguments.shows_rate and (info is None or info.kind != "pictures"),
+        truth=arguments.truth,
     )
 
 

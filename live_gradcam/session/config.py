@@ -42,6 +42,7 @@ class SessionConfig:
     reopen: Callable[[], Source] | None = None
     next_source: NextSource | None = None
     folder: Path | None = None
+    slideshow_seconds: float | None = None
     forwards: StepProgress | None = None
     stop: StopToken = field(default_factory=StopToken)
     on_notice: Callable[[str], None] = ignore

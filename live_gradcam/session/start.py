@@ -34,6 +34,7 @@ def run_session(
     reopen: Callable[[], Source] | None = None,
     next_source: NextSource | None = None,
     folder: Path | None = None,
+    slideshow_seconds: float | None = None,
     forwards: StepProgress | None = None,
     stop: StopToken | None = None,
     on_notice: Callable[[str], None] | None = None,
@@ -59,6 +60,8 @@ def run_session(
         reopen: Opens the source; where it is given, a source that ends or fails is opened again.
         next_source: Opens the next camera.
         folder: Where snapshots and recordings go; the current folder if ``None``.
+        slideshow_seconds: Time that each image is shown before the next one; ``None`` waits for a
+            key.
         forwards: Progress of a slow method, updated by the explainer; the window shows it.
         stop: Ends the session from outside.
         on_notice: Called, with one sentence, about what the user should know.
@@ -86,6 +89,7 @@ def run_session(
         reopen=reopen,
         next_source=next_source,
         folder=folder,
+        slideshow_seconds=slideshow_seconds,
         forwards=forwards,
         stop=stop or StopToken(),
         on_notice=on_notice or ignore,
