@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from live_gradcam.choices import DEFAULT_METHOD, DEFAULT_OUTPUT, OutputChoice, View
 from live_gradcam.cli.console import Console
 from live_gradcam.cli.network import NetworkOptions
-from live_gradcam.errors import ModelError, UsageError
+from live_gradcam.errors import UsageError
 
 if TYPE_CHECKING:
     from live_gradcam.graph.explainer import GraphExplainer
@@ -90,24 +90,6 @@ def open_exported(
         explainer.close()
         raise
     return explainer
-
-
-def refuse_exported(options: NetworkOptions, command: str) -> None:
-    """Refuse an exported file where the network itself is needed.
-
-    Args:
-        options: Say which network.
-        command: The command that needs it.
-
-    Raises:
-        ModelError: It is such a file.
-    """
-    metadata = exported_metadata(options)
-    if metadata is None:
-        return
-    cause = f"it holds maps of {metadata.layer}, and '{command}' needs the network itself"
-    step = f"Give the network, such as --model {metadata.network}; 'run' takes this file"
-    raise ModelError("cannot use exported file", options.model, cause, step)
 
 
 def _refuse_others(

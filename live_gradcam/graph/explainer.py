@@ -192,7 +192,7 @@ class GraphExplainer(Closeable):
             began = time.perf_counter()
             pixels = np.ascontiguousarray(prepare_pixels(images[part], plans[part])[..., ::-1])
             prepared = time.perf_counter()
-            result = self._engine.run(pixels, selection)
+            result = self._run(pixels, selection)
             share = 1000.0 / len(pixels)
             timings = MappingProxyType(
                 {
@@ -208,6 +208,23 @@ class GraphExplainer(Closeable):
     def close(self) -> None:
         """Give the engine's memory and threads back. Idempotent."""
         self._engine.close()
+
+    def _run(self, pixels: Image, selection: NDArray[np.int64] | None) -> GraphResult:
+        """Run the graph, again and again where more maps are asked for than it makes at a time."""
+        if selection is None:
+            return self._engine.run(pixels)
+        most = self._metadata.maps
+        runs = []
+        for start in range(0, len(selection), most):
+            part = selection[start : start + most]
+            asked = np.concatenate([part, np.repeat(part[-1:], most - len(part))])
+            scores, classes, evidence = self._engine.run(pixels, asked)
+            runs.append(GraphResult(scores, classes[:, : len(part)], evidence[:, : len(part)]))
+        return GraphResult(
+            runs[0].scores,
+            np.concatenate([each.classes for each in runs], 1),
+            np.concatenate([each.evidence for each in runs], 1),
+        )
 
     def _checked_view(self, view: View) -> View:
         if view not in VIEWS:
