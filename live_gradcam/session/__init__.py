@@ -17,8 +17,23 @@ From the outside in:
 
 from __future__ import annotations
 
-from live_gradcam.session.cameras import CameraRing
-from live_gradcam.session.keys import KEYS, help_groups, help_lines, keys_markdown
-from live_gradcam.session.start import run_session
+from typing import TYPE_CHECKING
+
+from live_gradcam.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from live_gradcam.session.cameras import CameraRing
+    from live_gradcam.session.keys import KEYS, help_groups, help_lines, keys_markdown
+    from live_gradcam.session.start import run_session
 
 __all__ = ["KEYS", "CameraRing", "help_groups", "help_lines", "keys_markdown", "run_session"]
+
+# Each part is loaded when it is asked for: a window opens before the rest is there.
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "cameras": "CameraRing",
+        "keys": "KEYS help_groups help_lines keys_markdown",
+        "start": "run_session",
+    },
+)

@@ -16,7 +16,7 @@ from live_gradcam.choices import (
     View,
 )
 from live_gradcam.session.state import MOSAIC_TILES, Mode, SessionState, Situation
-from live_gradcam.show.overlay import HelpGroup
+from live_gradcam.show.options import HelpGroup
 from live_gradcam.wording import percent
 
 _T = TypeVar("_T")
