@@ -14,6 +14,7 @@ from live_gradcam.session.background import NextSource
 from live_gradcam.session.state import ExplainSettings, SessionState
 from live_gradcam.show.overlay import OverlayOptions
 from live_gradcam.show.sink import Sink
+from live_gradcam.show.window import Window
 from live_gradcam.timing import StepProgress
 
 
@@ -35,6 +36,7 @@ class SessionConfig:
     overlay: OverlayOptions
     options: RunOptions
     window_title: str | None
+    window: Window | None = None
     smooth: bool = True
     kiosk: bool = False
     reopen: Callable[[], Source] | None = None

@@ -16,7 +16,7 @@ from live_gradcam.choices import (
     View,
 )
 from live_gradcam.session.state import MOSAIC_TILES, Mode, SessionState, Situation
-from live_gradcam.show.overlay import HelpGroup
+from live_gradcam.show.options import HelpGroup
 from live_gradcam.wording import percent
 
 _T = TypeVar("_T")
@@ -303,6 +303,9 @@ KEYS: tuple[KeyBinding, ...] = (
     KeyBinding(("q", "esc"), "q, Esc", "quit", _quit, "session", ends=True),
 )
 """Every key. The toolkit cannot tell upper from lower case, so there are lower-case keys only."""
+
+QUIT_KEYS = tuple(key for binding in KEYS if binding.ends for key in binding.keys)
+"""The keys that end a session, and the time before it."""
 
 _BY_KEY = MappingProxyType({key: binding for binding in KEYS for key in binding.keys})
 

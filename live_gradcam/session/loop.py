@@ -13,7 +13,7 @@ from live_gradcam.errors import LiveGradcamError
 from live_gradcam.pipeline import Summary
 from live_gradcam.session.background import BackgroundTasks
 from live_gradcam.session.config import SessionConfig
-from live_gradcam.session.controller import Controller
+from live_gradcam.session.controller import FIRST_HINT, FIRST_HINT_SECONDS, Controller
 from live_gradcam.session.explainers import RequestedExplainers
 from live_gradcam.session.feed import Feed, FeedReport
 from live_gradcam.session.feeds import make_endless_feed, make_feed
@@ -86,16 +86,12 @@ class Session:
     def run(self) -> Summary:
         """Show, obey and write until somebody ends it; see `run_session` for what it raises."""
         config, metrics = self._config, self._metrics
-        window: Window | None = None
+        window = config.window
         with Writer(config.sinks, metrics.stage_clock, config.stop) as writer:
             try:
                 self._worker.start()
                 if config.window_title is not None:
-                    width, height = self._source_size()
-                    full = self._controller.state.fullscreen
-                    window = Window(
-                        config.window_title, width=width, height=height, fullscreen=full
-                    )
+                    window = self._open_window(config.window_title)
                 while not self._is_over():
                     self._run_once(window, writer)
             finally:
@@ -115,6 +111,21 @@ class Session:
             dropped=report.dropped,
             latency=metrics.latency,
         )
+
+    def _open_window(self, title: str) -> Window:
+        """Open the window, or fit the one that is open already to the source."""
+        width, height = self._source_size()
+        full = self._controller.state.fullscreen
+        window = self._config.window
+        if window is None:
+            window = Window(title, width=width, height=height, fullscreen=full)
+        else:
+            window.title = title
+            window.fit(width, height)
+            window.fullscreen = full
+        if not self._config.kiosk:  # whose visitors have no keyboard
+            self._controller.show_message(FIRST_HINT, seconds=FIRST_HINT_SECONDS)
+        return window
 
     def _close(self, window: Window | None) -> None:
         self._worker.stop(_STOP_SECONDS)
