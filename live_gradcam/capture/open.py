@@ -14,7 +14,6 @@ from urllib.parse import unquote
 from live_gradcam.capture.address import find_web_film
 from live_gradcam.capture.animation import AnimationSource
 from live_gradcam.capture.camera import CameraSource, find_camera
-from live_gradcam.capture.credentials import parse_address, printable, scheme_of
 from live_gradcam.capture.images import ImagesSource, is_image_file, natural_key
 from live_gradcam.capture.medium import AddressMedium, Medium
 from live_gradcam.capture.pattern import is_numbered, numbered_files
@@ -28,6 +27,7 @@ from live_gradcam.capture.scene import SceneSource
 from live_gradcam.capture.source import Source
 from live_gradcam.capture.stream import SCHEMES, StreamSource
 from live_gradcam.capture.video import VideoSource
+from live_gradcam.credentials import parse_address, printable, scheme_of
 from live_gradcam.errors import SourceError
 from live_gradcam.images.animated import is_animated
 from live_gradcam.images.sniff import Sniffed, cannot_open, read_head, sniff

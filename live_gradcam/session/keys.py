@@ -7,10 +7,16 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias, TypeVar
 
-from live_gradcam.choices import COLORMAP_NAMES, LAYOUTS, VIEWS, Layout, View
-from live_gradcam.explain.methods import METHODS
+from live_gradcam.choices import (
+    COLORMAP_NAMES,
+    HUD_LAYOUTS,
+    LAYOUTS,
+    HudLayout,
+    Layout,
+    View,
+)
 from live_gradcam.session.state import MOSAIC_TILES, Mode, SessionState, Situation
-from live_gradcam.show.overlay import HelpGroup
+from live_gradcam.show.options import HelpGroup
 from live_gradcam.wording import percent
 
 _T = TypeVar("_T")
@@ -65,6 +71,11 @@ _LAYOUT_WORDS: dict[Layout, str] = {
     "side-by-side": "side by side",
     "plain": "the plain picture",
 }
+_HUD_LAYOUT_WORDS: dict[HudLayout, str] = {
+    "normal": "labels, legend and rate",
+    "stage": "for an audience",
+    "expert": "all figures",
+}
 
 
 def _quit(state: SessionState, _situation: Situation, _key: str) -> SessionState:
@@ -107,6 +118,8 @@ def _hold(state: SessionState, situation: Situation, key: str) -> SessionState:
         count = len(situation.predictions)
         return replace(state, message=f"only {count} labels (see --top-k)")
     chosen = situation.predictions[rank - 1]
+    if situation.mapped is not None and chosen.class_index not in situation.mapped:
+        return replace(state, message=f"this file has no map of {chosen.label}")
     return _changed(state, f"holding {chosen.label}", held=chosen.class_index)
 
 
@@ -121,7 +134,7 @@ def _mode(mode: Mode, message: str) -> Change:
             return _changed(state, "one map", mode="single")
         if len(situation.predictions) < 2:
             return replace(state, message="that needs two labels (see --top-k)")
-        method = METHODS[settings.key.method]
+        method = situation.method(settings.key.method)
         if mode == "contrast" and settings.fused:
             return replace(state, message="fused maps cannot be subtracted (j, l: one layer)")
         if mode == "contrast" and not method.contrasts:
@@ -140,6 +153,8 @@ def _signed(state: SessionState, _situation: Situation, _key: str) -> SessionSta
 
 def _layer(step: int) -> Change:
     def change(state: SessionState, situation: Situation, _key: str) -> SessionState:
+        if situation.fixed:
+            return replace(state, message=situation.fixed)
         names, key = situation.layers(), state.settings.key
         if len(names) < 2 or key.layer not in names:
             return replace(state, message="this network has no other layer to explain")
@@ -154,22 +169,24 @@ def _layer(step: int) -> Change:
 
 
 def _method(state: SessionState, situation: Situation, _key: str) -> SessionState:
+    if situation.fixed:
+        return replace(state, message=situation.fixed)
     mode, key = state.settings.mode, state.settings.key
-    if key.method not in situation.methods:  # a slow one, which the session began with
-        following = situation.methods[0]
-    else:
-        following = _after(situation.methods, key.method)
-    message = f"method: {METHODS[following].title}"
-    if following == situation.methods[0]:
-        slow = [name for name in METHODS if name not in situation.methods]
+    quick = tuple(each for each in situation.methods if each.quick)
+    current = situation.method(key.method)
+    # A slow one is what the session began with.
+    following = _after(quick, current) if current.quick else quick[0]
+    message = f"method: {following.title}"
+    if following == quick[0]:
+        slow = [each.name for each in situation.methods if not each.quick]
         message += f" (slow, so only by --method: {', '.join(slow)})" if slow else ""
-    if mode == "contrast" and not METHODS[following].contrasts:
+    if mode == "contrast" and not following.contrasts:
         mode, message = "single", f"{message}, one map"
-    return _changed(state, message, key=key._replace(method=following), mode=mode)
+    return _changed(state, message, key=key._replace(method=following.name), mode=mode)
 
 
-def _view(state: SessionState, _situation: Situation, _key: str) -> SessionState:
-    following = _after(VIEWS, state.settings.view)
+def _view(state: SessionState, situation: Situation, _key: str) -> SessionState:
+    following = _after(situation.views, state.settings.view)
     return _changed(state, _VIEW_WORDS[following], view=following)
 
 
@@ -178,6 +195,12 @@ def _layout(state: SessionState, _situation: Situation, _key: str) -> SessionSta
     overlay = replace(state.overlay, layout=following)
     changed = _changed(state, _LAYOUT_WORDS[following], mode="single")
     return replace(changed, overlay=overlay)
+
+
+def _hud_layout(state: SessionState, _situation: Situation, _key: str) -> SessionState:
+    following = _after(HUD_LAYOUTS, state.overlay.hud_layout)
+    overlay = replace(state.overlay, hud_layout=following)
+    return replace(state, overlay=overlay, message=_HUD_LAYOUT_WORDS[following])
 
 
 def _colormap(state: SessionState, _situation: Situation, _key: str) -> SessionState:
@@ -229,12 +252,13 @@ def _truth(state: SessionState, _situation: Situation, _key: str) -> SessionStat
 
 
 def _randomize(state: SessionState, situation: Situation, _key: str) -> SessionState:
+    if situation.fixed:
+        return replace(state, message=situation.fixed)
     key = state.settings.key._replace(randomized=not state.settings.key.randomized)
     if not key.randomized:
         return _changed(state, "the trained weights are back", key=key, kept=None)
     # The same class goes on to be explained: the question stays, the network is another.
-    message = "random weights: it must fall apart"
-    return _changed(state, message, key=key, kept=situation.explained)
+    return _changed(state, "", key=key, kept=situation.explained)
 
 
 def _changed(state: SessionState, message: str, **settings: Any) -> SessionState:  # noqa: ANN401
@@ -265,7 +289,7 @@ KEYS: tuple[KeyBinding, ...] = (
     _key("[", "less heat", _opacity(-OPACITY_STEP), "look"),
     _key("]", "more heat", _opacity(+OPACITY_STEP), "look"),
     _key("m", "mirror", _mirror, "look"),
-    _key("i", "figures", _flip("show_hud"), "look"),
+    _key("i", "for me, for an audience, all figures", _hud_layout, "look"),
     _key("f", "full screen", _flip("fullscreen"), "look"),
     KeyBinding(("space",), "space", "freeze or wait, go on", _freeze, "time"),
     _key(".", "one frame on", _step, "time"),
@@ -279,6 +303,9 @@ KEYS: tuple[KeyBinding, ...] = (
     KeyBinding(("q", "esc"), "q, Esc", "quit", _quit, "session", ends=True),
 )
 """Every key. The toolkit cannot tell upper from lower case, so there are lower-case keys only."""
+
+QUIT_KEYS = tuple(key for binding in KEYS if binding.ends for key in binding.keys)
+"""The keys that end a session, and the time before it."""
 
 _BY_KEY = MappingProxyType({key: binding for binding in KEYS for key in binding.keys})
 

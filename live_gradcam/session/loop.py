@@ -11,15 +11,15 @@ from typing import Any
 from live_gradcam.capture.source import Source
 from live_gradcam.errors import LiveGradcamError
 from live_gradcam.pipeline import Summary
-from live_gradcam.pool import pool_beside
 from live_gradcam.session.background import BackgroundTasks
 from live_gradcam.session.config import SessionConfig
-from live_gradcam.session.controller import Controller
+from live_gradcam.session.controller import FIRST_HINT, FIRST_HINT_SECONDS, Controller
 from live_gradcam.session.explainers import RequestedExplainers
 from live_gradcam.session.feed import Feed, FeedReport
 from live_gradcam.session.feeds import make_endless_feed, make_feed
 from live_gradcam.session.metrics import SessionMetrics
 from live_gradcam.session.outputs import Writer, describe_failure
+from live_gradcam.session.pools import explainers_beside
 from live_gradcam.session.renderer import (
     Figures,
     Renderer,
@@ -32,6 +32,7 @@ from live_gradcam.session.renderer import (
 )
 from live_gradcam.session.request import ExplainedFrame, ExplainRequest, TruthReading
 from live_gradcam.session.state import SessionState, Situation
+from live_gradcam.session.truth import TruthDisplay
 from live_gradcam.session.worker import ExplainWorker, Item
 from live_gradcam.show.overlay import Hud
 from live_gradcam.show.window import Closed, KeyPressed, MouseMoved, Window
@@ -58,7 +59,7 @@ class Session:
         self._config = config
         state = config.first_state()
         on_forwards = config.forwards.update if config.forwards is not None else None
-        self._pool = pool_beside(config.explainer, keep=_KEPT, on_forwards=on_forwards)
+        self._pool = explainers_beside(config.explainer, keep=_KEPT, on_forwards=on_forwards)
         self._explainers = RequestedExplainers(self._pool)
         self._controller = Controller(state, self._explainers, on_state=config.on_state)
         self._renderer = Renderer(smooth=config.smoothed)
@@ -76,7 +77,7 @@ class Session:
         )
         self._closed = False
         self._explained: ExplainedFrame | None = None
-        self._reading: TruthReading | None = None
+        self._truth = TruthDisplay()
         self._rendered: Image | None = None
         self._banner = ""
         self._forwards: tuple[int, int] | None = None
@@ -85,16 +86,12 @@ class Session:
     def run(self) -> Summary:
         """Show, obey and write until somebody ends it; see `run_session` for what it raises."""
         config, metrics = self._config, self._metrics
-        window: Window | None = None
+        window = config.window
         with Writer(config.sinks, metrics.stage_clock, config.stop) as writer:
             try:
                 self._worker.start()
                 if config.window_title is not None:
-                    width, height = self._source_size()
-                    full = self._controller.state.fullscreen
-                    window = Window(
-                        config.window_title, width=width, height=height, fullscreen=full
-                    )
+                    window = self._open_window(config.window_title)
                 while not self._is_over():
                     self._run_once(window, writer)
             finally:
@@ -114,6 +111,21 @@ class Session:
             dropped=report.dropped,
             latency=metrics.latency,
         )
+
+    def _open_window(self, title: str) -> Window:
+        """Open the window, or fit the one that is open already to the source."""
+        width, height = self._source_size()
+        full = self._controller.state.fullscreen
+        window = self._config.window
+        if window is None:
+            window = Window(title, width=width, height=height, fullscreen=full)
+        else:
+            window.title = title
+            window.fit(width, height)
+            window.fullscreen = full
+        if not self._config.kiosk:  # whose visitors have no keyboard
+            self._controller.show_message(FIRST_HINT, seconds=FIRST_HINT_SECONDS)
+        return window
 
     def _close(self, window: Window | None) -> None:
         self._worker.stop(_STOP_SECONDS)
@@ -145,7 +157,7 @@ class Session:
                 self._metrics.stage_clock.add(stage, item.raw.timings_ms.get(stage, 0.0))
             self._renderer.update_scale(item, self._controller.state)
         elif isinstance(item, TruthReading):
-            self._reading = item
+            self._truth.take(item)
         if self._look_around() or item is not None:
             self._show(window, writer)
         if window is not None and self._obey(window.poll(1), window):
@@ -181,9 +193,9 @@ class Session:
             rendered = self._render(explained, hud, inside)
             size = (explained.frame.image.shape[1], explained.frame.image.shape[0])
             self._rendered = rendered if rendered.shape[1::-1] == size else None
-        elif hud.banner or hud.notes or hud.help_lines:
-            size = self._source_size()
-            rendered = render_empty(size, hud, inside)
+        elif hud.banner or hud.notes or hud.help or hud.title or hud.invitation:
+            size = inside if inside is not None and min(inside) > 0 else self._source_size()
+            rendered = render_empty(size, hud, self._controller.state.overlay.hud_layout)
         else:
             return
         drawn = time.perf_counter()
@@ -191,7 +203,7 @@ class Session:
         if window is not None:
             if explained is not None and config.window_title is not None:
                 window.title = window_title(config.window_title, explained.frame)
-            window.show(rendered, pixels=size)
+            window.show(rendered)
             self._metrics.stage_clock.add("show", (time.perf_counter() - drawn) * 1000.0)
 
     def _render(
@@ -215,8 +227,7 @@ class Session:
             if isinstance(event, Closed):
                 self._closed = True
             elif isinstance(event, MouseMoved):
-                self._controller.move_pointer(event.x, event.y)
-                again = True
+                again = self._point_at(event, window.size) or again
             elif isinstance(event, KeyPressed):
                 again = self._press(event.key) or again
         state = self._controller.state
@@ -224,6 +235,17 @@ class Session:
         if again:
             self._update_request()
         return again and not self._closed and not state.quit
+
+    def _point_at(self, mouse: MouseMoved, size: tuple[int, int]) -> bool:
+        """Let the spot under the mouse vote; ``True`` if there is one."""
+        explained, state = self._explained, self._controller.state
+        if explained is None:
+            return False
+        pixel = self._renderer.find_pixel(mouse.x, mouse.y, explained, state, size)
+        if pixel is None:
+            return False
+        self._controller.move_pointer(*pixel)
+        return True
 
     def _press(self, key: str) -> bool:
         situation = self._situation()
@@ -240,7 +262,7 @@ class Session:
             self._background.open_next_source()
         self._turn(before, state)
         if (settings.truth, settings.key.randomized) != (old.truth, old.key.randomized):
-            self._reading = None
+            self._truth.forget()
         self._controller.publish_state()
         return True
 
@@ -262,6 +284,10 @@ class Session:
             predictions=shown.predictions if shown else (),
             explained=shown.explained[0] if shown and shown.explained else None,
             layers=self._explainers.layer_names,
+            methods=self._pool.methods,
+            views=self._pool.views,
+            fixed=self._pool.fixed,
+            mapped=self._pool.mapped,
             advance="picture" if by_hand else "camera" if may_switch else None,
             by_hand=by_hand,
             slideshow=self._feed.slideshow,
@@ -374,17 +400,11 @@ class Session:
 
     def _extra(self) -> Mapping[str, Any]:
         settings = self._worker.request.settings
-        return record_extra(self._controller.state, settings.key, self._reading)
+        reading = self._truth.reading_of(self._explained)
+        return record_extra(self._controller.state, settings.key, reading)
 
     def _hud(self) -> Hud:
-        request, explained, reading = self._worker.request, self._explained, self._reading
-        info = self._feed.info
-        if reading is not None and (
-            explained is None
-            or reading.subject != explained.selected.explained[:1]
-            or (explained.frame.place and reading.frame_index != explained.frame.index)
-        ):
-            reading = None  # it is about another class or picture than the one that is shown
+        request, explained, info = self._worker.request, self._explained, self._feed.info
         moving = info is not None and info.kind != "pictures"
         fps, latency_ms = self._metrics.current(moving=moving)
         measured = self._config.options.show_rate
@@ -396,10 +416,11 @@ class Session:
             banner=self._feed.banner,
             capture=describe_capture(info),
             recording_seconds=self._background.recording_seconds,
-            reading=reading,
+            reading=self._truth.reading_of(explained),
+            marked=self._truth.marked_on(explained),
             forwards=self._config.shown_forwards,
             pending=self._controller.is_pending(request),
-            own_layer=request.settings.key.layer == self._pool.classifier.layer,
+            own_layer=request.settings.key.layer == self._config.explainer.classifier.layer,
             may_quit=not self._config.kiosk,
         )
         return make_hud(self._controller.state, request, figures)

@@ -7,26 +7,28 @@ from pathlib import Path
 
 from live_gradcam.budget import limit_drawing
 from live_gradcam.capture.source import Source
-from live_gradcam.explain.explainer import Explainer
 from live_gradcam.lifecycle import StopToken
 from live_gradcam.pipeline import RunOptions, Summary
+from live_gradcam.protocol import LiveExplainer
 from live_gradcam.session.background import NextSource
 from live_gradcam.session.config import SessionConfig, ignore
 from live_gradcam.session.loop import Session
 from live_gradcam.session.state import SessionState
 from live_gradcam.show.overlay import OverlayOptions
 from live_gradcam.show.sink import Sink
+from live_gradcam.show.window import Window
 from live_gradcam.timing import StepProgress
 
 
 def run_session(
     source: Source | None,
-    explainer: Explainer,
+    explainer: LiveExplainer,
     sinks: Sequence[Sink],
     *,
     overlay: OverlayOptions,
     options: RunOptions,
     window_title: str | None,
+    window: Window | None = None,
     smooth: bool = True,
     kiosk: bool = False,
     reopen: Callable[[], Source] | None = None,
@@ -51,6 +53,7 @@ def run_session(
         overlay: The way frames are rendered at first.
         options: Explained class, mirror, limit of frames.
         window_title: Title of the window; ``None`` for no window.
+        window: One that is open already; closed at the end in every case.
         smooth: Keep labels, maps and the colour scale steady in time.
         kiosk: Full screen, and no key ends the session. What fails is said on the screen and tried
             again.
@@ -80,6 +83,7 @@ def run_session(
         overlay=overlay,
         options=options,
         window_title=window_title,
+        window=window,
         smooth=smooth,
         kiosk=kiosk,
         reopen=reopen,

@@ -13,7 +13,7 @@ import numpy as np
 from live_gradcam.capture.source import Source
 from live_gradcam.errors import SourceError
 from live_gradcam.explain.explainer import Explainer
-from live_gradcam.pool import ExplainerKey
+from live_gradcam.protocol import ExplainerKey
 from live_gradcam.session.feed import Clock, Feed
 from live_gradcam.session.request import ExplainedFrame, ExplainRequest
 from live_gradcam.session.state import ExplainSettings, SessionState

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from live_gradcam.choices import COLORMAP_NAMES
-from live_gradcam.explain.methods import METHODS, QUICK_METHODS
+from live_gradcam.explain.methods import METHOD_FACTS, METHODS, QUICK_METHODS
 from live_gradcam.session import KEYS, help_lines, keys_markdown
 from live_gradcam.session.keys import press
 from live_gradcam.session.state import SessionState, Situation
@@ -23,7 +23,11 @@ LABELS = tuple(
 )
 ONLY = "only pictures have a {} one"
 HERE = Situation(
-    predictions=LABELS, explained=0, layers=lambda: ("layer2", "layer3", "layer4"), advance="camera"
+    predictions=LABELS,
+    explained=0,
+    layers=lambda: ("layer2", "layer3", "layer4"),
+    methods=METHOD_FACTS,
+    advance="camera",
 )
 
 

@@ -196,10 +196,17 @@ def test_every_key_in_a_real_window(begin: Callable[..., WindowedSession], tmp_p
     show.press_until("space", lambda _: show.runs())
     show.pressed |= {"."}
 
-    # i: the figures go and come.
+    # i: for an audience, with all figures, and as it was.
     figures = np.s_[16:90, 520:620]
-    with_figures = show.look()
-    show.press_until("i", lambda p: differ(p, with_figures, figures) > 8)
+    for layout in ("stage", "expert", "normal"):
+        before = show.look()
+        show.press_until(
+            "i",
+            lambda p: (
+                show.state["overlay"]["hud_layout"] == layout  # noqa: B023
+                and differ(p, before, figures) > 8  # noqa: B023
+            ),
+        )
     without = show.look()
 
     # h and ?: the help covers the middle.
