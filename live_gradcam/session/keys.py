@@ -11,14 +11,12 @@ from live_gradcam.choices import (
     COLORMAP_NAMES,
     HUD_LAYOUTS,
     LAYOUTS,
-    VIEWS,
     HudLayout,
     Layout,
     View,
 )
-from live_gradcam.explain.methods import METHODS
 from live_gradcam.session.state import MOSAIC_TILES, Mode, SessionState, Situation
-from live_gradcam.show.overlay import HelpGroup
+from live_gradcam.show.options import HelpGroup
 from live_gradcam.wording import percent
 
 _T = TypeVar("_T")
@@ -95,9 +93,12 @@ def _flip(name: str) -> Change:
 
 
 def _freeze(state: SessionState, situation: Situation, key: str) -> SessionState:
+    frozen = not state.settings.frozen
+    if situation.slideshow:
+        words = "the slide show waits" if frozen else "the slide show goes on"
+        return _changed(state, words, frozen=frozen)
     if situation.by_hand:
         return _advance(state, situation, key)
-    frozen = not state.settings.frozen
     return _changed(state, "frozen" if frozen else "running", frozen=frozen)
 
 
@@ -117,6 +118,8 @@ def _hold(state: SessionState, situation: Situation, key: str) -> SessionState:
         count = len(situation.predictions)
         return replace(state, message=f"only {count} labels (see --top-k)")
     chosen = situation.predictions[rank - 1]
+    if situation.mapped is not None and chosen.class_index not in situation.mapped:
+        return replace(state, message=f"this file has no map of {chosen.label}")
     return _changed(state, f"holding {chosen.label}", held=chosen.class_index)
 
 
@@ -131,7 +134,7 @@ def _mode(mode: Mode, message: str) -> Change:
             return _changed(state, "one map", mode="single")
         if len(situation.predictions) < 2:
             return replace(state, message="that needs two labels (see --top-k)")
-        method = METHODS[settings.key.method]
+        method = situation.method(settings.key.method)
         if mode == "contrast" and settings.fused:
             return replace(state, message="fused maps cannot be subtracted (j, l: one layer)")
         if mode == "contrast" and not method.contrasts:
@@ -150,6 +153,8 @@ def _signed(state: SessionState, _situation: Situation, _key: str) -> SessionSta
 
 def _layer(step: int) -> Change:
     def change(state: SessionState, situation: Situation, _key: str) -> SessionState:
+        if situation.fixed:
+            return replace(state, message=situation.fixed)
         names, key = situation.layers(), state.settings.key
         if len(names) < 2 or key.layer not in names:
             return replace(state, message="this network has no other layer to explain")
@@ -164,22 +169,24 @@ def _layer(step: int) -> Change:
 
 
 def _method(state: SessionState, situation: Situation, _key: str) -> SessionState:
+    if situation.fixed:
+        return replace(state, message=situation.fixed)
     mode, key = state.settings.mode, state.settings.key
-    if key.method not in situation.methods:  # a slow one, which the session began with
-        following = situation.methods[0]
-    else:
-        following = _after(situation.methods, key.method)
-    message = f"method: {METHODS[following].title}"
-    if following == situation.methods[0]:
-        slow = [name for name in METHODS if name not in situation.methods]
+    quick = tuple(each for each in situation.methods if each.quick)
+    current = situation.method(key.method)
+    # A slow one is what the session began with.
+    following = _after(quick, current) if current.quick else quick[0]
+    message = f"method: {following.title}"
+    if following == quick[0]:
+        slow = [each.name for each in situation.methods if not each.quick]
         message += f" (slow, so only by --method: {', '.join(slow)})" if slow else ""
-    if mode == "contrast" and not METHODS[following].contrasts:
+    if mode == "contrast" and not following.contrasts:
         mode, message = "single", f"{message}, one map"
-    return _changed(state, message, key=key._replace(method=following), mode=mode)
+    return _changed(state, message, key=key._replace(method=following.name), mode=mode)
 
 
-def _view(state: SessionState, _situation: Situation, _key: str) -> SessionState:
-    following = _after(VIEWS, state.settings.view)
+def _view(state: SessionState, situation: Situation, _key: str) -> SessionState:
+    following = _after(situation.views, state.settings.view)
     return _changed(state, _VIEW_WORDS[following], view=following)
 
 
@@ -224,12 +231,29 @@ def _advance(state: SessionState, situation: Situation, _key: str) -> SessionSta
     return _changed(state, message, advances=state.settings.advances + 1)
 
 
+def _return(state: SessionState, situation: Situation, _key: str) -> SessionState:
+    if not situation.by_hand:
+        return replace(state, message="only pictures have a previous one")
+    return replace(state, returns=state.returns + 1)
+
+
+def _jump(end: Literal["first", "last"]) -> Change:
+    def change(state: SessionState, situation: Situation, _key: str) -> SessionState:
+        if not situation.by_hand:
+            return replace(state, message=f"only pictures have a {end} one")
+        return replace(state, jumps=state.jumps + 1, jump_end=end)
+
+    return change
+
+
 def _truth(state: SessionState, _situation: Situation, _key: str) -> SessionState:
     truth = not state.settings.truth
     return _changed(state, "" if truth else "truth meter off", truth=truth)
 
 
 def _randomize(state: SessionState, situation: Situation, _key: str) -> SessionState:
+    if situation.fixed:
+        return replace(state, message=situation.fixed)
     key = state.settings.key._replace(randomized=not state.settings.key.randomized)
     if not key.randomized:
         return _changed(state, "the trained weights are back", key=key, kept=None)
@@ -267,15 +291,21 @@ KEYS: tuple[KeyBinding, ...] = (
     _key("m", "mirror", _mirror, "look"),
     _key("i", "layout: normal, stage, expert", _hud_layout, "look"),
     _key("f", "full screen", _flip("fullscreen"), "look"),
-    KeyBinding(("space",), "space", "freeze, go on", _freeze, "time"),
+    KeyBinding(("space",), "space", "freeze or wait, go on", _freeze, "time"),
     _key(".", "one frame on", _step, "time"),
-    KeyBinding(("n", "right"), "n", "next camera, next picture", _advance, "time"),
+    KeyBinding(("n", "right"), "n, right", "next picture, next camera", _advance, "time"),
+    KeyBinding(("p", "left"), "p, left", "previous picture", _return, "time"),
+    KeyBinding(("home",), "Home", "first picture", _jump("first"), "time"),
+    KeyBinding(("end",), "End", "last picture", _jump("last"), "time"),
     _key("s", "snapshot: picture and record", _snapshot, "session"),
     _key("r", "record on, off", _flip("recording"), "session"),
     KeyBinding(("h", "?"), "h, ?", "this help", _flip("show_help"), "session"),
     KeyBinding(("q", "esc"), "q, Esc", "quit", _quit, "session", ends=True),
 )
 """Every key. The toolkit cannot tell upper from lower case, so there are lower-case keys only."""
+
+QUIT_KEYS = tuple(key for binding in KEYS if binding.ends for key in binding.keys)
+"""The keys that end a session, and the time before it."""
 
 _BY_KEY = MappingProxyType({key: binding for binding in KEYS for key in binding.keys})
 

@@ -26,9 +26,10 @@ LOW_CONFIDENCE = 0.2
 
 def is_unsure(explanation: Explanation) -> bool:
     """True if no class is likely, where one of them is true."""
-    best = explanation.predictions[0].probability if explanation.predictions else None
     softmax = explanation.output.name == "softmax"  # of two sides, one is likely
-    return best is not None and softmax and best < LOW_CONFIDENCE
+    # A list that is held keeps its order, whichever class is the likeliest.
+    known = [each.probability for each in explanation.predictions if each.probability is not None]
+    return softmax and bool(known) and max(known) < LOW_CONFIDENCE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +107,7 @@ class Hud:
     """Figures and messages of a run that an overlay shows; whatever is empty is not drawn.
 
     Attributes:
+        caption: Name of the picture, and which of how many it is, e.g. ``mug.jpg · 2 of 40``.
         fps: Explained frames shown per second.
         latency_ms: From capture to show, in milliseconds.
         dropped: Frames that were replaced by newer ones.
@@ -126,6 +128,7 @@ class Hud:
         invitation: What people in front of an exhibit are asked to do, in large type.
     """
 
+    caption: str = ""
     fps: float | None = None
     latency_ms: float | None = None
     dropped: int | None = None

@@ -19,7 +19,7 @@ from live_gradcam.errors import LiveGradcamError
 from live_gradcam.faithfulness.removal import Removal, removal_test
 from live_gradcam.images.geometry import resize, scale_explanation
 from live_gradcam.native import cv2
-from live_gradcam.pool import ExplainerKey
+from live_gradcam.protocol import ExplainerKey
 from live_gradcam.show.overlay import draw
 from live_gradcam.show.records import record
 from live_gradcam.values import Explanation, Frame, Image, Region
