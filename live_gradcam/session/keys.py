@@ -72,9 +72,9 @@ _LAYOUT_WORDS: dict[Layout, str] = {
     "plain": "the plain picture",
 }
 _HUD_LAYOUT_WORDS: dict[HudLayout, str] = {
-    "normal": "labels, legend and rate",
-    "stage": "for an audience",
-    "expert": "all figures",
+    "normal": "normal: labels, legend, rate",
+    "stage": "stage: large, for an audience",
+    "expert": "expert: all figures",
 }
 
 
@@ -289,7 +289,7 @@ KEYS: tuple[KeyBinding, ...] = (
     _key("[", "less heat", _opacity(-OPACITY_STEP), "look"),
     _key("]", "more heat", _opacity(+OPACITY_STEP), "look"),
     _key("m", "mirror", _mirror, "look"),
-    _key("i", "for me, for an audience, all figures", _hud_layout, "look"),
+    _key("i", "layout: normal, stage, expert", _hud_layout, "look"),
     _key("f", "full screen", _flip("fullscreen"), "look"),
     KeyBinding(("space",), "space", "freeze or wait, go on", _freeze, "time"),
     _key(".", "one frame on", _step, "time"),

@@ -263,7 +263,7 @@ def _notices(written: Written) -> list[str]:
 
 
 def _is_blank(explanation: Explanation, *, signed: bool) -> bool:
-    """``True`` if there is a map to be drawn that has nothing on it, though its numbers are good."""
+    """``True`` if the map has good numbers, but nothing that is drawn."""
     if not explanation.explained or not explanation.finite:
         return False
     shown = explanation.evidence[0]
