@@ -39,6 +39,7 @@ IMPORTANCE = (
     "recording",
     "help",
     "title",
+    "caption",
     "sentence",
     "labels",
     "notice",
@@ -162,6 +163,11 @@ def _desk(written: Written) -> Iterator[_Piece]:
     options, hud, space = written.options, written.hud, written.space
     if hud.title:
         yield _title(written)
+    if hud.caption:
+        name = pill(
+            hud.caption, space, colour=WHITE, ground=DARK, share=_NOTE_SHARE, max_width=space.room
+        )
+        yield Piece("caption", [name], ("top", "bottom"), most=0.2)
     words = hud.invitation or hud.verdict
     if words:
         share = 1.4 if hud.invitation else 1.0
