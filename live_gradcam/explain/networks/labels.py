@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from live_gradcam.errors import ModelError, UsageError
 from live_gradcam.explain.networks.label_files import LabelList, read_label_lists
 from live_gradcam.explain.networks.label_records import names_of
+from live_gradcam.wording import near_in_spelling
 
 Labels: TypeAlias = str | Path | Sequence[str] | Mapping[Any, Any] | None
 """Names of classes, a file or a dictionary with them, or ``None`` for the weights' own."""
@@ -178,8 +178,10 @@ def find_class(labels: Sequence[str], wanted: str | int) -> int:
         more = f" and {len(matches) - 5} more" if len(matches) > 5 else ""
         cause = f"{len(matches)} classes match: {listed}{more}"
         raise UsageError("ambiguous class", wanted, cause, "Give the index")
-    near = get_close_matches(name, folded, 3, 0.5)
-    hint = " or ".join(f"{labels[folded.index(each)]} ({folded.index(each)})" for each in near)
+    near = near_in_spelling(
+        name, ([label, *parts] for label, parts in zip(folded, synonyms, strict=True))
+    )
+    hint = " or ".join(f"{labels[index]} ({index})" for index in near)
     step = f"Closest: {hint}" if hint else f"Classes are {_examples(labels)}"
     raise UsageError("unknown class", wanted, f"the network has {len(labels)} classes", step)
 
@@ -239,4 +241,4 @@ def _folded(name: str) -> str:
 
 def _examples(labels: Sequence[str]) -> str:
     shown = ", ".join(labels[:5])
-    return f"{shown}, ..." if len(labels) > 5 else shown
+    return f"{shown} and {len(labels) - 5} more" if len(labels) > 5 else shown
