@@ -50,6 +50,7 @@ class _Redirections(urllib.request.HTTPRedirectHandler):
     ) -> urllib.request.Request | None:
         """Make the request for where the server sends us."""
         if urlsplit(newurl).scheme.lower() not in ("http", "https"):
+            fp.close()
             raise urllib.error.URLError(_NO_SERVER)
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 

@@ -77,7 +77,8 @@ def test_it_is_plotted_with_the_class_as_title() -> None:
     returned = explained.plot(axes[0], opacity=0.5)
     assert returned is axes[0]
     drawn = explained.overlay(opacity=0.5, show_labels=False, show_legend=False)
-    np.testing.assert_array_equal(axes[0].get_images()[0].get_array()[..., ::-1], drawn)
+    shown = np.asarray(axes[0].get_images()[0].get_array())
+    np.testing.assert_array_equal(shown[..., ::-1], drawn)
     assert re.fullmatch(r"triangle 4\d %", axes[0].get_title())
     assert explained.plot(of=explained.labels[1]).get_title().startswith(explained.labels[1])
     plt.close("all")
