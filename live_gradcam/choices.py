@@ -21,6 +21,13 @@ Layout: TypeAlias = Literal["heatmap", "side-by-side", "plain"]
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 """The layouts, in the order in which a key walks through them."""
 
+HudLayout: TypeAlias = Literal["normal", "stage", "expert"]
+"""What is written beside the picture: the best labels with a legend, one large sentence for an
+audience, or every figure there is."""
+
+HUD_LAYOUTS: tuple[HudLayout, ...] = get_args(HudLayout)
+"""The layouts of what is written, in the order in which a key walks through them."""
+
 ColormapName: TypeAlias = Literal[
     "turbo", "viridis", "magma", "inferno", "plasma", "cividis", "jet", "hot"
 ]
@@ -48,6 +55,18 @@ PrecisionChoice: TypeAlias = Literal["auto", "fp32", "bf16", "fp16"]
 CompileChoice: TypeAlias = Literal["auto", "on", "off"]
 """Time at which the network is compiled: beside the running session, before it, or never."""
 
+Preset: TypeAlias = Literal["stage", "kiosk", "paper", "audit"]
+"""A use that sets several options at once; `live_gradcam.cli.presets` says which."""
+
+MeasuringPreset: TypeAlias = Literal["paper", "audit"]
+"""The presets of commands that show nothing live."""
+
+METHOD_NAMES = (
+    *("gradcam", "gradcam++", "hirescam", "xgradcam", "layercam"),
+    *("eigencam", "scorecam", "ablationcam", "finercam"),
+)
+"""The methods, the default one first; `live_gradcam.explain.methods` computes them."""
+
 DEFAULT_MODEL = "resnet18"
 DEFAULT_METHOD = "gradcam"
 DEFAULT_DEVICE = "auto"
@@ -59,6 +78,7 @@ DEFAULT_VIEW: View = "crop"
 DEFAULT_RESAMPLE: Resample = "torch"
 DEFAULT_FUSE: Fuse = "mean"
 DEFAULT_TOP_K = 3
+DEFAULT_HUD_LAYOUT: HudLayout = "normal"
 DEFAULT_COLORMAP: ColormapName = "turbo"
 DEFAULT_OPACITY = 0.6
 DEFAULT_CURVE_STEPS = 20

@@ -118,6 +118,8 @@ class Frame:
         captured_seconds: ``time.monotonic()`` when the image arrived; ``None`` for files.
         start_seconds: Time that the source itself gives its beginning: ``pts_seconds`` plus this is
             the frame's original time.
+        place: Number of a picture among those of its source, from 1, and how many these are;
+            ``None`` for frames that follow each other in time.
     """
 
     image: Image
@@ -126,6 +128,7 @@ class Frame:
     source: str = ""
     captured_seconds: float | None = None
     start_seconds: float = 0.0
+    place: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         if self.image.dtype != np.uint8 or self.image.ndim != 3 or self.image.shape[2] != 3:

@@ -31,12 +31,13 @@ from live_gradcam.explain.engine.cuda_graphs import Accelerator
 from live_gradcam.explain.engine.fused import Selection
 from live_gradcam.explain.engine.runner import OutOfMemory, Runner
 from live_gradcam.explain.engine.runtime import Runtime, choose_runtime
-from live_gradcam.explain.frame_plan import FramePlan, plan_frame, prepare_batch
+from live_gradcam.explain.frame_plan import plan_frame, prepare_batch
 from live_gradcam.explain.methods import OnForwards, require_method
 from live_gradcam.explain.omp import in_short_lived_thread
 from live_gradcam.explain.results import ExplanationMaker
 from live_gradcam.image_like import ColorOrder, ImageLike
 from live_gradcam.images.inputs import OnError, TakenImage, take_batch, take_image
+from live_gradcam.preprocessing.plan import FramePlan
 from live_gradcam.protocol import ClassChoice
 from live_gradcam.values import Explanation, Image
 
@@ -126,6 +127,11 @@ class Explainer(Closeable):
     def method(self) -> str:
         """Name of the method that makes the maps."""
         return self._method.name
+
+    @property
+    def contrasts(self) -> bool:
+        """True if the difference of two classes' maps is the map of the difference."""
+        return self._method.contrasts
 
     @property
     def all_maps_are_cheap(self) -> bool:

@@ -5,11 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 
-from live_gradcam.choices import COLORMAP_NAMES, LAYOUTS, VIEWS, Layout, View
-from live_gradcam.explain.methods import METHODS
+from live_gradcam.choices import (
+    COLORMAP_NAMES,
+    HUD_LAYOUTS,
+    LAYOUTS,
+    HudLayout,
+    Layout,
+    View,
+)
 from live_gradcam.session.state import MOSAIC_TILES, Mode, SessionState, Situation
+from live_gradcam.show.options import HelpGroup
 from live_gradcam.wording import percent
 
 _T = TypeVar("_T")
@@ -17,8 +24,20 @@ _T = TypeVar("_T")
 Change: TypeAlias = Callable[[SessionState, Situation, str], SessionState]
 """Makes the new state from the old one, the situation and the key."""
 
+KeyGroup: TypeAlias = Literal["question", "network", "look", "time", "session"]
+"""What a key is about."""
+
 OPACITY_STEP = 0.1
 """Change of the opacity with one key press."""
+
+_GROUP_TITLES: dict[KeyGroup, str] = {
+    "question": "What is explained",
+    "network": "Test the network",
+    "look": "What it looks like",
+    "time": "Frames and pictures",
+    "session": "Keep and leave",
+}
+_MOUSE = HelpGroup("Mouse", (("point", "what this spot says about every label"),))
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +49,7 @@ class KeyBinding:
         shown: The keys as people read them.
         help: Description of its effect, in a few words.
         change: Its effect.
+        group: The heading that the help lists it under.
         ends: It ends the session; a session that nobody may end has no such key.
     """
 
@@ -37,6 +57,7 @@ class KeyBinding:
     shown: str
     help: str
     change: Change
+    group: KeyGroup
     ends: bool = False
 
 
@@ -49,6 +70,11 @@ _LAYOUT_WORDS: dict[Layout, str] = {
     "heatmap": "heat on the picture",
     "side-by-side": "side by side",
     "plain": "the plain picture",
+}
+_HUD_LAYOUT_WORDS: dict[HudLayout, str] = {
+    "normal": "normal: labels, legend, rate",
+    "stage": "stage: large, for an audience",
+    "expert": "expert: all figures",
 }
 
 
@@ -67,9 +93,12 @@ def _flip(name: str) -> Change:
 
 
 def _freeze(state: SessionState, situation: Situation, key: str) -> SessionState:
+    frozen = not state.settings.frozen
+    if situation.slideshow:
+        words = "the slide show waits" if frozen else "the slide show goes on"
+        return _changed(state, words, frozen=frozen)
     if situation.by_hand:
         return _advance(state, situation, key)
-    frozen = not state.settings.frozen
     return _changed(state, "frozen" if frozen else "running", frozen=frozen)
 
 
@@ -89,6 +118,8 @@ def _hold(state: SessionState, situation: Situation, key: str) -> SessionState:
         count = len(situation.predictions)
         return replace(state, message=f"only {count} labels (see --top-k)")
     chosen = situation.predictions[rank - 1]
+    if situation.mapped is not None and chosen.class_index not in situation.mapped:
+        return replace(state, message=f"this file has no map of {chosen.label}")
     return _changed(state, f"holding {chosen.label}", held=chosen.class_index)
 
 
@@ -103,7 +134,7 @@ def _mode(mode: Mode, message: str) -> Change:
             return _changed(state, "one map", mode="single")
         if len(situation.predictions) < 2:
             return replace(state, message="that needs two labels (see --top-k)")
-        method = METHODS[settings.key.method]
+        method = situation.method(settings.key.method)
         if mode == "contrast" and settings.fused:
             return replace(state, message="fused maps cannot be subtracted (j, l: one layer)")
         if mode == "contrast" and not method.contrasts:
@@ -122,6 +153,8 @@ def _signed(state: SessionState, _situation: Situation, _key: str) -> SessionSta
 
 def _layer(step: int) -> Change:
     def change(state: SessionState, situation: Situation, _key: str) -> SessionState:
+        if situation.fixed:
+            return replace(state, message=situation.fixed)
         names, key = situation.layers(), state.settings.key
         if len(names) < 2 or key.layer not in names:
             return replace(state, message="this network has no other layer to explain")
@@ -136,22 +169,24 @@ def _layer(step: int) -> Change:
 
 
 def _method(state: SessionState, situation: Situation, _key: str) -> SessionState:
+    if situation.fixed:
+        return replace(state, message=situation.fixed)
     mode, key = state.settings.mode, state.settings.key
-    if key.method not in situation.methods:  # a slow one, which the session began with
-        following = situation.methods[0]
-    else:
-        following = _after(situation.methods, key.method)
-    message = f"method: {METHODS[following].title}"
-    if following == situation.methods[0]:
-        slow = [name for name in METHODS if name not in situation.methods]
+    quick = tuple(each for each in situation.methods if each.quick)
+    current = situation.method(key.method)
+    # A slow one is what the session began with.
+    following = _after(quick, current) if current.quick else quick[0]
+    message = f"method: {following.title}"
+    if following == quick[0]:
+        slow = [each.name for each in situation.methods if not each.quick]
         message += f" (slow, so only by --method: {', '.join(slow)})" if slow else ""
-    if mode == "contrast" and not METHODS[following].contrasts:
+    if mode == "contrast" and not following.contrasts:
         mode, message = "single", f"{message}, one map"
-    return _changed(state, message, key=key._replace(method=following), mode=mode)
+    return _changed(state, message, key=key._replace(method=following.name), mode=mode)
 
 
-def _view(state: SessionState, _situation: Situation, _key: str) -> SessionState:
-    following = _after(VIEWS, state.settings.view)
+def _view(state: SessionState, situation: Situation, _key: str) -> SessionState:
+    following = _after(situation.views, state.settings.view)
     return _changed(state, _VIEW_WORDS[following], view=following)
 
 
@@ -160,6 +195,12 @@ def _layout(state: SessionState, _situation: Situation, _key: str) -> SessionSta
     overlay = replace(state.overlay, layout=following)
     changed = _changed(state, _LAYOUT_WORDS[following], mode="single")
     return replace(changed, overlay=overlay)
+
+
+def _hud_layout(state: SessionState, _situation: Situation, _key: str) -> SessionState:
+    following = _after(HUD_LAYOUTS, state.overlay.hud_layout)
+    overlay = replace(state.overlay, hud_layout=following)
+    return replace(state, overlay=overlay, message=_HUD_LAYOUT_WORDS[following])
 
 
 def _colormap(state: SessionState, _situation: Situation, _key: str) -> SessionState:
@@ -190,18 +231,34 @@ def _advance(state: SessionState, situation: Situation, _key: str) -> SessionSta
     return _changed(state, message, advances=state.settings.advances + 1)
 
 
+def _return(state: SessionState, situation: Situation, _key: str) -> SessionState:
+    if not situation.by_hand:
+        return replace(state, message="only pictures have a previous one")
+    return replace(state, returns=state.returns + 1)
+
+
+def _jump(end: Literal["first", "last"]) -> Change:
+    def change(state: SessionState, situation: Situation, _key: str) -> SessionState:
+        if not situation.by_hand:
+            return replace(state, message=f"only pictures have a {end} one")
+        return replace(state, jumps=state.jumps + 1, jump_end=end)
+
+    return change
+
+
 def _truth(state: SessionState, _situation: Situation, _key: str) -> SessionState:
     truth = not state.settings.truth
     return _changed(state, "" if truth else "truth meter off", truth=truth)
 
 
 def _randomize(state: SessionState, situation: Situation, _key: str) -> SessionState:
+    if situation.fixed:
+        return replace(state, message=situation.fixed)
     key = state.settings.key._replace(randomized=not state.settings.key.randomized)
     if not key.randomized:
         return _changed(state, "the trained weights are back", key=key, kept=None)
     # The same class goes on to be explained: the question stays, the network is another.
-    message = "random weights: it must fall apart"
-    return _changed(state, message, key=key, kept=situation.explained)
+    return _changed(state, "", key=key, kept=situation.explained)
 
 
 def _changed(state: SessionState, message: str, **settings: Any) -> SessionState:  # noqa: ANN401
@@ -209,40 +266,46 @@ def _changed(state: SessionState, message: str, **settings: Any) -> SessionState
     return replace(state, settings=replace(state.settings, **settings), message=message)
 
 
-def _key(key: str, help: str, change: Change) -> KeyBinding:
-    return KeyBinding((key,), key, help, change)
+def _key(key: str, help: str, change: Change, group: KeyGroup) -> KeyBinding:
+    return KeyBinding((key,), key, help, change, group)
 
 
 _TILES, _CONTRAST = f"the top {MOSAIC_TILES} maps", "why the first, not the second"
 
 KEYS: tuple[KeyBinding, ...] = (
-    KeyBinding(("q", "esc"), "q, Esc", "quit", _quit, ends=True),
-    KeyBinding(("h", "?"), "h, ?", "this help", _flip("show_help")),
-    KeyBinding(("space",), "space", "freeze, go on", _freeze),
-    _key(".", "one frame on", _step),
-    _key("s", "snapshot: picture and record", _snapshot),
-    _key("r", "record on, off", _flip("recording")),
-    KeyBinding(tuple("123456789"), "1-9", "explain that label, hold it", _hold),
-    _key("0", "follow the top label", _follow),
-    _key("a", f"{_TILES} side by side", _mode("mosaic", _TILES)),
-    _key("d", _CONTRAST, _mode("contrast", _CONTRAST)),
-    _key("e", "evidence for and against", _signed),
-    _key("j", "previous layer", _layer(-1)),
-    _key("l", "next layer", _layer(+1)),
-    _key("k", "next method", _method),
-    _key("v", "crop, stretch, full view", _view),
-    _key("b", "heat, side by side, plain", _layout),
-    _key("c", "colour map", _colormap),
-    _key("[", "less heat", _opacity(-OPACITY_STEP)),
-    _key("]", "more heat", _opacity(+OPACITY_STEP)),
-    _key("m", "mirror", _mirror),
-    _key("f", "full screen", _flip("fullscreen")),
-    _key("i", "figures", _flip("show_hud")),
-    KeyBinding(("n", "right"), "n", "next camera, next picture", _advance),
-    _key("t", "truth meter", _truth),
-    _key("x", "scramble the weights, restore", _randomize),
+    KeyBinding(tuple("123456789"), "1-9", "explain that label, hold it", _hold, "question"),
+    _key("0", "follow the top label", _follow, "question"),
+    _key("a", f"{_TILES} side by side", _mode("mosaic", _TILES), "question"),
+    _key("d", _CONTRAST, _mode("contrast", _CONTRAST), "question"),
+    _key("e", "evidence for and against", _signed, "question"),
+    _key("t", "truth meter", _truth, "network"),
+    _key("x", "scramble the weights, restore", _randomize, "network"),
+    _key("j", "previous layer", _layer(-1), "network"),
+    _key("l", "next layer", _layer(+1), "network"),
+    _key("k", "next method", _method, "network"),
+    _key("v", "crop, stretch, full view", _view, "network"),
+    _key("b", "heat, side by side, plain", _layout, "look"),
+    _key("c", "colour map", _colormap, "look"),
+    _key("[", "less heat", _opacity(-OPACITY_STEP), "look"),
+    _key("]", "more heat", _opacity(+OPACITY_STEP), "look"),
+    _key("m", "mirror", _mirror, "look"),
+    _key("i", "layout: normal, stage, expert", _hud_layout, "look"),
+    _key("f", "full screen", _flip("fullscreen"), "look"),
+    KeyBinding(("space",), "space", "freeze or wait, go on", _freeze, "time"),
+    _key(".", "one frame on", _step, "time"),
+    KeyBinding(("n", "right"), "n, right", "next picture, next camera", _advance, "time"),
+    KeyBinding(("p", "left"), "p, left", "previous picture", _return, "time"),
+    KeyBinding(("home",), "Home", "first picture", _jump("first"), "time"),
+    KeyBinding(("end",), "End", "last picture", _jump("last"), "time"),
+    _key("s", "snapshot: picture and record", _snapshot, "session"),
+    _key("r", "record on, off", _flip("recording"), "session"),
+    KeyBinding(("h", "?"), "h, ?", "this help", _flip("show_help"), "session"),
+    KeyBinding(("q", "esc"), "q, Esc", "quit", _quit, "session", ends=True),
 )
 """Every key. The toolkit cannot tell upper from lower case, so there are lower-case keys only."""
+
+QUIT_KEYS = tuple(key for binding in KEYS if binding.ends for key in binding.keys)
+"""The keys that end a session, and the time before it."""
 
 _BY_KEY = MappingProxyType({key: binding for binding in KEYS for key in binding.keys})
 
@@ -265,6 +328,22 @@ def help_lines(*, may_quit: bool = True) -> tuple[str, ...]:
     """Make the table for the help overlay: ``keys: meaning``, one line each."""
     shown = (binding for binding in KEYS if may_quit or not binding.ends)
     return tuple(f"{binding.shown}: {binding.help}" for binding in shown)
+
+
+def help_groups(*, may_quit: bool = True) -> tuple[HelpGroup, ...]:
+    """Make the table for the help overlay: keys under headings, and what the mouse does."""
+    groups = [
+        HelpGroup(
+            title,
+            tuple(
+                (binding.shown, binding.help)
+                for binding in KEYS
+                if binding.group == group and (may_quit or not binding.ends)
+            ),
+        )
+        for group, title in _GROUP_TITLES.items()
+    ]
+    return (*groups, _MOUSE)
 
 
 def keys_markdown() -> str:

@@ -11,11 +11,8 @@ from collections.abc import Callable, Hashable
 from dataclasses import replace
 from typing import TypeAlias
 
-import numpy as np
-
-from live_gradcam.faithfulness.removal import rank_correlation, removal_test
 from live_gradcam.images.geometry import mirror_frame
-from live_gradcam.session.feeds import Feed
+from live_gradcam.session.feed import Feed
 from live_gradcam.session.request import (
     ExplainedFrame,
     ExplainRequest,
@@ -24,11 +21,9 @@ from live_gradcam.session.request import (
     wanted_classes,
 )
 from live_gradcam.session.smoothing import SteadyLabels, SteadyMaps
+from live_gradcam.session.truth import TruthTester
 from live_gradcam.values import Frame
 from live_gradcam.workers import Channel, ChannelAborted, ChannelClosed, WorkerGroup
-
-TRUTH_EVERY_FRAMES = 10
-"""Number of frames of which the truth meter tests one."""
 
 _WAIT_SECONDS = 0.02
 
@@ -45,7 +40,6 @@ class ExplainWorker:
         request: What to explain at first; can be replaced.
         smooth: Keep labels and maps steady in time.
         between: Called between two frames.
-        seed: Seed of the random cells that the truth meter compares with.
     """
 
     def __init__(
@@ -55,7 +49,6 @@ class ExplainWorker:
         *,
         smooth: bool,
         between: Callable[[], None],
-        seed: int = 0,
     ) -> None:
         self.feed = feed
         self.request = request
@@ -63,7 +56,6 @@ class ExplainWorker:
         self._smooth = smooth
         self._labels = SteadyLabels()
         self._maps = SteadyMaps()
-        self._generator = np.random.default_rng(seed)
         self._items: Channel[Item] = Channel(4)
         self._room = threading.Semaphore(1)
         self._stopping = threading.Event()
@@ -74,8 +66,7 @@ class ExplainWorker:
         self._last: ExplainedFrame | None = None
         self._answered: Hashable = None
         self._obeyed = (0, 0)
-        self._untested = TRUTH_EVERY_FRAMES
-        self._tested: tuple[int, Hashable] | None = None
+        self._tester = TruthTester()
         self._randomized = False
 
     @property
@@ -136,7 +127,8 @@ class ExplainWorker:
             explained = self._explain(self._source_frame, request, is_new=is_new)
             self._answered = request.question
             self._last = explained
-            self._untested += is_new
+            if is_new:
+                self._tester.count_frame()
             has_room = False
             self._items.put(explained)
             self._do_between_frames(request)
@@ -145,12 +137,14 @@ class ExplainWorker:
         """Do what delays no frame: the one before has been handed over."""
         if self._last is not None:
             self._between()
-            self._test_if_due(request)
+            reading = self._tester.test(self._last, request)
+            if reading is not None:
+                self._items.put(reading)
 
     def _next_frame(self, request: ExplainRequest) -> Frame | None:
         feed, settings = self.feed, request.settings
         counts = (settings.steps, settings.advances)
-        kept = (feed.by_hand or settings.frozen) and counts == self._obeyed
+        kept = settings.frozen and counts == self._obeyed and not feed.by_hand
         if kept and self._source_frame is not None:
             self._stopping.wait(_WAIT_SECONDS)
             return None
@@ -169,48 +163,19 @@ class ExplainWorker:
         if settings.key.randomized != self._randomized:
             self._labels.reset()
             self._randomized = settings.key.randomized
-        classes = wanted_classes(request, self._labels.top, self._known)
+        leader = self._labels.top if frame.place is None else None
+        classes = wanted_classes(request, leader, self._known)
         (raw,) = request.explainer.explain_batch([frame.image], classes=classes, view=settings.view)
         predictions = raw.predictions
-        if self._smooth:
-            predictions = self._labels.update(raw.predictions, raw.output)
+        smooth = self._smooth and frame.place is None  # pictures do not follow each other in time
+        if smooth:
+            held = settings.held is not None
+            predictions = self._labels.update(raw.predictions, raw.output, held=held)
         self._known = tuple(each.class_index for each in predictions)
-        selected = select_maps(raw, settings, predictions)
+        contrasts = request.explainer.contrasts
+        selected = select_maps(raw, settings, predictions, contrasts=contrasts)
         smoothed = replace(selected, predictions=predictions)
-        if self._smooth:
+        if smooth:
             maps = self._maps.update(selected.explained, selected.evidence, settings.context)
             smoothed = replace(smoothed, evidence=maps)
         return ExplainedFrame(frame, raw, selected, smoothed, request, is_new)
-
-    def _test_if_due(self, request: ExplainRequest) -> None:
-        """Run the truth meter on the last frame, every few frames and when the question changes."""
-        last, settings = self._last, request.settings
-        if last is None or not settings.measured:
-            self._tested = None
-            return
-        explained = last.selected.explained
-        subject = (explained[0] if explained else -1, settings.context)
-        changed = subject != self._tested
-        if not changed and self._untested < TRUTH_EVERY_FRAMES:
-            return
-        if request.question != last.request.question:
-            return
-        self._tested, self._untested = subject, 0
-        removal = removal_test(
-            request.explainer,
-            last.frame.image,
-            last.selected,
-            view=settings.view,
-            generator=self._generator,
-        )
-        correlation = self._correlate(last, request)
-        self._items.put(TruthReading(last.frame.index, explained[:1], removal, correlation))
-
-    def _correlate(self, last: ExplainedFrame, request: ExplainRequest) -> float | None:
-        settings, selected = request.settings, last.selected
-        if not settings.key.randomized or not selected.explained or settings.mode == "contrast":
-            return None
-        (trained,) = request.trained.explain_batch(
-            [last.frame.image], classes=selected.explained[0], view=settings.view
-        )
-        return rank_correlation(trained.evidence[0], selected.evidence[0])

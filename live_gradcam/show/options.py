@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from live_gradcam.choices import (
     COLORMAP_NAMES,
     DEFAULT_COLORMAP,
+    DEFAULT_HUD_LAYOUT,
     DEFAULT_OPACITY,
     DEFAULT_TOP_K,
+    HUD_LAYOUTS,
     LAYOUTS,
+    HudLayout,
     Layout,
 )
 from live_gradcam.values import Explanation
@@ -20,9 +26,10 @@ LOW_CONFIDENCE = 0.2
 
 def is_unsure(explanation: Explanation) -> bool:
     """True if no class is likely, where one of them is true."""
-    best = explanation.predictions[0].probability if explanation.predictions else None
     softmax = explanation.output.name == "softmax"  # of two sides, one is likely
-    return best is not None and softmax and best < LOW_CONFIDENCE
+    # A list that is held keeps its order, whichever class is the likeliest.
+    known = [each.probability for each in explanation.predictions if each.probability is not None]
+    return softmax and bool(known) and max(known) < LOW_CONFIDENCE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +45,10 @@ class OverlayOptions:
             Moving images pass the value of a `HeatScale`, so that the colours keep their meaning.
         show_labels: Draw the best classes and their probabilities.
         show_legend: Draw the colour bar in logits with the name of the explained class.
-        show_hud: Draw rates, latency and what else the `Hud` holds, banners excepted.
+        show_hud: Draw rates, messages and what else the `Hud` holds, banners excepted.
         top_k: How many classes are listed.
+        hud_layout: What is written: the best classes with a legend, one large sentence for an
+            audience, or every figure there is.
     """
 
     colormap: str = DEFAULT_COLORMAP
@@ -51,6 +60,7 @@ class OverlayOptions:
     show_legend: bool = True
     show_hud: bool = True
     top_k: int = DEFAULT_TOP_K
+    hud_layout: HudLayout = DEFAULT_HUD_LAYOUT
 
     def __post_init__(self) -> None:
         if self.colormap not in COLORMAP_NAMES:
@@ -60,8 +70,36 @@ class OverlayOptions:
             raise ValueError(f"opacity must be from 0 to 1, not {self.opacity}")
         if self.layout not in LAYOUTS:
             raise ValueError(f"layout must be one of {', '.join(LAYOUTS)}, not {self.layout}")
+        if self.hud_layout not in HUD_LAYOUTS:
+            allowed = ", ".join(HUD_LAYOUTS)
+            raise ValueError(f"hud_layout must be one of {allowed}, not {self.hud_layout}")
         if self.top_k < 0:
             raise ValueError(f"top_k must not be negative, not {self.top_k}")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MarkedArea:
+    """An area of the image that a sentence speaks of, to be marked where it lies.
+
+    Attributes:
+        mask: ``bool (h, w)`` of any size, over the part of the frame that the network saw, as the
+            maps are: ``True`` is marked.
+    """
+
+    mask: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class HelpGroup:
+    """Keys that belong together, for the help.
+
+    Attributes:
+        title: What they are about, e.g. ``the picture``.
+        rows: The keys as people read them, and what they do.
+    """
+
+    title: str
+    rows: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +107,7 @@ class Hud:
     """Figures and messages of a run that an overlay shows; whatever is empty is not drawn.
 
     Attributes:
+        caption: Name of the picture, and which of how many it is, e.g. ``mug.jpg · 2 of 40``.
         fps: Explained frames shown per second.
         latency_ms: From capture to show, in milliseconds.
         dropped: Frames that were replaced by newer ones.
@@ -79,10 +118,17 @@ class Hud:
         compiled: True if the compiled engine runs; ``None`` to say nothing.
         banner: A sentence that must be seen, e.g. that the connection is lost.
         recording_seconds: Length of the recording under way.
-        notes: Short lines, e.g. of the truth meter.
-        help_lines: Keys and what they do, as ``keys: meaning``.
+        notes: Short lines: what a key did, what is being waited for.
+        verdict: One sentence about the marked area, for everybody.
+        marked: The area that the verdict speaks of.
+        figures: Measured figures behind the verdict, for experts only.
+        hint: A few words for newcomers, e.g. which key shows the help.
+        help: The keys in groups; empty while no help is wanted.
+        title: Headline of an exhibit, over the picture all the time.
+        invitation: What people in front of an exhibit are asked to do, in large type.
     """
 
+    caption: str = ""
     fps: float | None = None
     latency_ms: float | None = None
     dropped: int | None = None
@@ -94,4 +140,10 @@ class Hud:
     banner: str = ""
     recording_seconds: float | None = None
     notes: tuple[str, ...] = ()
-    help_lines: tuple[str, ...] = ()
+    verdict: str = ""
+    marked: MarkedArea | None = None
+    figures: tuple[str, ...] = ()
+    hint: str = ""
+    help: tuple[HelpGroup, ...] = ()
+    title: str = ""
+    invitation: str = ""

@@ -1,34 +1,19 @@
-"""Type for images: strips of text that are rendered once and pasted many times.
-
-OpenCV's own text knows ASCII only, so type is set by Pillow. Its bundled font covers plain Latin;
-for everything else the system's fonts are searched, once. A character that no font has becomes its
-unaccented letter where there is one, else the font's visible "missing glyph" box: never a crash,
-never silence.
-"""
+"""Type for images: strips of text that are rendered once and pasted many times."""
 
 from __future__ import annotations
 
-import logging
-import os
 import re
-import sys
-import threading
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from io import BytesIO
-from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image as PillowImage
-from PIL import ImageDraw, ImageFont
 
 from live_gradcam.native import cv2
+from live_gradcam.show.fonts import draw_runs, run_length, split_runs
 from live_gradcam.values import Image
-
-_logger = logging.getLogger(__name__)
 
 Colour: TypeAlias = tuple[int, int, int]
 """Blue, green, red in 0..255."""
@@ -40,20 +25,6 @@ BASELINE = 0.98
 """Distance from the top of a line to the baseline in multiples of the type size."""
 
 _ELLIPSIS = "…"
-_PROBE_SIZE = 24
-_MAX_FONT_FILES = 200
-
-# Earlier is better; upright text faces first, then scripts, then symbols.
-_PREFERRED_FONTS = """
-    dejavusans, notosans-regular, liberationsans-regular, segoeui, arial, helveticaneue,
-    notosanscjk-regular, notosansjp-regular, hiragino sans gb, pingfang, applesdgothicneo,
-    arial unicode, yugothr, meiryo, msgothic, msyh, malgun, wqy-microhei, wqy-zenhei, ipag,
-    ipagp, nanumgothic, droidsansfallbackfull,
-    notosansarabic-regular, notosanshebrew-regular, notosansdevanagari-regular,
-    notosansthai-regular, nirmala,
-    notoemoji-regular, seguisym, apple symbols, symbola, unifont
-"""
-_UNWANTED = ("bold", "italic", "oblique", "light", "condensed", "narrow", "color", "mono", "thin")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,10 +34,14 @@ class Strip:
     Attributes:
         ink: ``uint8 (h, w, 3)``, colour times coverage.
         keep: ``uint8 (h, w, 3)``, 255 where the background stays as it is.
+        text: What is written on it; empty for grounds, bars and marks.
+        size: Of its type, in pixels.
     """
 
     ink: Image
     keep: Image
+    text: str = ""
+    size: int = 0
 
     @property
     def width(self) -> int:
@@ -105,21 +80,18 @@ def paste(image: Image, strip: Strip, x: int, y: int) -> None:
 @lru_cache(maxsize=192)
 def text_strip(text: str, size: int, colour: Colour) -> Strip:
     """Render ``text`` on one line of ``LINE_HEIGHT * size`` pixels; cached."""
-    runs = _runs(clean(text))
-    width = max(1, int(np.ceil(sum(_length(run, face, size) for run, face in runs))))
-    canvas = PillowImage.new("L", (width, round(LINE_HEIGHT * size)))
-    pen = ImageDraw.Draw(canvas)
-    x = 0.0
-    for run, face in runs:
-        pen.text((x, BASELINE * size), run, fill=255, font=_font(face, size), anchor="ls")
-        x += _length(run, face, size)
-    return make_strip(np.asarray(canvas), colour)
+    height = round(LINE_HEIGHT * size)
+    coverage = draw_runs(
+        split_runs(clean(text)), size, text_width(text, size), height, BASELINE * size
+    )
+    return replace(make_strip(coverage, colour), text=text, size=size)
 
 
 @lru_cache(maxsize=1024)
 def text_width(text: str, size: int) -> int:
     """Return the width of `text_strip` in pixels."""
-    return max(1, int(np.ceil(sum(_length(run, face, size) for run, face in _runs(clean(text))))))
+    runs = split_runs(clean(text))
+    return max(1, int(np.ceil(sum(run_length(run, face, size) for run, face in runs))))
 
 
 @lru_cache(maxsize=1024)
@@ -168,126 +140,3 @@ def clean(text: str) -> str:
         " " if unicodedata.category(char) in ("Cc", "Zl", "Zp", "Cs") else char for char in text
     )
     return " ".join("".join(kept).split())
-
-
-# A face is a font file, or None for the font that Pillow brings.
-_Face: TypeAlias = Path | None
-
-
-@lru_cache(maxsize=64)
-def _font(face: _Face, size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    if face is None:
-        return ImageFont.load_default(size)
-    # From memory, so that no file stays open behind the scenes.
-    return ImageFont.truetype(BytesIO(face.read_bytes()), size)
-
-
-def _length(run: str, face: _Face, size: int) -> float:
-    return float(_font(face, size).getlength(run))
-
-
-@lru_cache(maxsize=1024)
-def _runs(text: str) -> tuple[tuple[str, _Face], ...]:
-    """Split ``text`` into pieces, each with a face that has its glyphs."""
-    if not text or all(_bundled_has(char) for char in text):
-        return ((text, None),) if text else ()
-    # One face for the whole text looks better than a patchwork.
-    whole = _face_for(frozenset(char for char in text if not char.isspace()))
-    if whole is not None:
-        return ((text, whole),)
-    runs: list[tuple[str, _Face]] = []
-    for char in text:
-        joins = unicodedata.category(char) in ("Mn", "Me", "Mc", "Cf")
-        if runs and (joins or char.isspace()):
-            face = runs[-1][1]
-        elif _bundled_has(char):
-            face = None
-        else:
-            face = _face_for(frozenset(char))
-            if face is None:
-                char = _plain(char)
-        if runs and runs[-1][1] == face:
-            runs[-1] = (runs[-1][0] + char, face)
-        else:
-            runs.append((char, face))
-    return tuple(runs)
-
-
-def _plain(char: str) -> str:
-    """Return the unaccented letter where the bundled font has it, else ``char`` (a visible box)."""
-    base = unicodedata.normalize("NFKD", char)[0]
-    return base if _bundled_has(base) else char
-
-
-@lru_cache(maxsize=4096)
-def _bundled_has(char: str) -> bool:
-    return char.isspace() or _has_glyph(_font(None, _PROBE_SIZE), char)
-
-
-def _has_glyph(font: ImageFont.FreeTypeFont | ImageFont.ImageFont, char: str) -> bool:
-    # No cmap in Pillow's interface: a missing character is drawn like one that cannot exist.
-    glyph, missing = font.getmask(char), font.getmask("\U0010fffe")
-    return glyph.size != missing.size or bytes(glyph) != bytes(missing)
-
-
-_search_lock = threading.Lock()
-
-
-@lru_cache(maxsize=1024)
-def _face_for(chars: frozenset[str]) -> Path | None:
-    """Return the best system font that has all of ``chars``."""
-    visible = [c for c in chars if unicodedata.category(c) not in ("Mn", "Me", "Cf", "Zs")]
-    with _search_lock:
-        for path in _font_files():
-            if all(_file_has(path, char) for char in visible):
-                return path
-    _logger.debug("no font has all of %s", "".join(sorted(chars)))
-    return None
-
-
-@lru_cache(maxsize=16384)
-def _file_has(path: Path, char: str) -> bool:
-    font = _probe_font(path)
-    try:
-        return font is not None and _has_glyph(font, char)
-    except (OSError, ValueError):
-        return False
-
-
-@lru_cache(maxsize=8)
-def _probe_font(path: Path) -> ImageFont.FreeTypeFont | None:
-    try:
-        return ImageFont.truetype(BytesIO(path.read_bytes()), _PROBE_SIZE)
-    except (OSError, ValueError):
-        return None
-
-
-@lru_cache(maxsize=1)
-def _font_files() -> tuple[Path, ...]:
-    """List the font files of the system, best first."""
-    found: list[Path] = []
-    for folder in _font_folders():
-        for root, _, names in os.walk(folder):
-            found += [Path(root, n) for n in names if n.lower().endswith((".ttf", ".otf", ".ttc"))]
-
-    preferred = [name.strip() for name in _PREFERRED_FONTS.split(",")]
-
-    def rank(path: Path) -> tuple[int, bool, str]:
-        stem = path.stem.lower()
-        place = preferred.index(stem) if stem in preferred else len(preferred)
-        return place, any(word in stem for word in _UNWANTED), str(path)
-
-    return tuple(sorted(found, key=rank)[:_MAX_FONT_FILES])
-
-
-def _font_folders() -> list[Path]:
-    home = Path.home()
-    if sys.platform == "win32":
-        windows = os.environ.get("WINDIR", r"C:\Windows")
-        local = os.environ.get("LOCALAPPDATA", str(home / "AppData/Local"))
-        return [Path(windows, "Fonts"), Path(local, "Microsoft/Windows/Fonts")]
-    if sys.platform == "darwin":
-        return [Path("/System/Library/Fonts"), Path("/Library/Fonts"), home / "Library/Fonts"]
-    shares = os.environ.get("XDG_DATA_DIRS") or "/usr/local/share:/usr/share"
-    folders = [Path(share, "fonts") for share in shares.split(":") if share]
-    return [*folders, home / ".local/share/fonts", home / ".fonts"]

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, strategies
 from torchvision.models import ResNet18_Weights
 
+from live_gradcam.class_names import find_class
 from live_gradcam.errors import LiveGradcamError, ModelError, UsageError
-from live_gradcam.explain.networks.labels import find_class, read_labels, require_count, tidy_labels
+from live_gradcam.explain.networks.labels import read_labels, require_count, tidy_labels
 
 LABELS = (
     "tench",
