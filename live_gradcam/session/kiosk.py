@@ -22,6 +22,7 @@ from live_gradcam.session.feeds import make_endless_feed
 from live_gradcam.session.state import SessionState
 from live_gradcam.show.overlay import Hud
 from live_gradcam.values import Frame, SourceInfo
+from live_gradcam.wording import MOMENT
 
 INVITE_SECONDS = 4.0
 """Time without a change after which the invitation appears."""
@@ -38,7 +39,6 @@ EXAMPLE_SECONDS = 5.0
 DEFAULT_TITLE = "What does the network look at?"
 DEFAULT_INVITATION = "Hold something up to the camera"
 AWAY = "The camera is away, one moment \N{HORIZONTAL ELLIPSIS}"
-MOMENT = "One moment, please \N{HORIZONTAL ELLIPSIS}"
 
 _SCENE_SIZE = (960, 720)
 

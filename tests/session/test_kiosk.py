@@ -18,7 +18,6 @@ from live_gradcam.session.kiosk import (
     DEFAULT_TITLE,
     IDLE_SECONDS,
     INVITE_SECONDS,
-    MOMENT,
     UNTOUCHED_SECONDS,
     Exhibit,
     KioskFeed,
@@ -27,6 +26,7 @@ from live_gradcam.session.kiosk import (
 )
 from live_gradcam.show.overlay import Hud
 from live_gradcam.values import Frame, Image, SourceInfo
+from live_gradcam.wording import MOMENT
 from tests.session.doubles import START, with_settings
 
 CAMERA = SourceInfo("camera 0", "camera", live=True, width=160, height=120, fps=30.0)
