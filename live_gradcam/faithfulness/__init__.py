@@ -1,5 +1,3 @@
-
-
 # The removal test asks an explainer only, and so loads no torch.
 __getattr__ = lazy_names(
     __name__,

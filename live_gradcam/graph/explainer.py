@@ -227,9 +227,7 @@ class GraphExplainer(Closeable):
             raise UsageError("cannot explain", "", "no class was named", "Name a class")
         return tuple(self._network.class_index(one) for one in each)  # type: ignore[arg-type]
 
-    def _selection(
-        self, classes: ClassChoice, named: tuple[int, ...]
-    ) -> NDArray[np.int64] | None:
+    def _selection(self, classes: ClassChoice, named: tuple[int, ...]) -> NDArray[np.int64] | None:
         """Return what a graph is asked for, where it can be asked."""
         if self._metadata.classes != "asked":
             return None
@@ -269,9 +267,7 @@ class GraphExplainer(Closeable):
             first = explained[0]
             residual = abs(float(maps[0].sum() + metadata.bias[first] - scores[first]))
         return Explanation(
-            predictions=predict(
-                scores, labels, self._top_k, (*explained, *named), metadata.output
-            ),
+            predictions=predict(scores, labels, self._top_k, (*explained, *named), metadata.output),
             explained=tuple(explained),
             evidence=maps,
             region=plan.region,

@@ -10,6 +10,7 @@ from live_gradcam.errors import ModelError
 from live_gradcam.graph.engines.opening import open_engine
 from live_gradcam.graph.explainer import GraphExplainer
 from live_gradcam.graph.files import read_metadata
+from live_gradcam.graph.integrity import check_content
 
 
 def open_graph(
@@ -43,6 +44,7 @@ def open_graph(
             raise ModelError("cannot read graph", str(path), "there is no such file")
         cause = "it was not made by live-gradcam export"
         raise ModelError("cannot run graph", str(path), cause, "Give the network itself to --model")
+    check_content(Path(path), metadata)
     opened = open_engine(Path(path), metadata, name=engine, device=device)
     try:
         explainer = GraphExplainer(opened, top_k=top_k, view=view)

@@ -60,4 +60,7 @@ def test_a_known_residual_stays_with_the_map_it_belongs_to(
     raw = explainer.explain(image, classes="top")
     for held, residual in ((raw.explained[0], raw.completeness_residual), (raw.explained[1], None)):
         settings = make_request(explainer, held=held).settings
-        assert select_maps(raw, settings, raw.predictions, contrasts=True).completeness_residual == residual
+        assert (
+            select_maps(raw, settings, raw.predictions, contrasts=True).completeness_residual
+            == residual
+        )
