@@ -55,6 +55,18 @@ PrecisionChoice: TypeAlias = Literal["auto", "fp32", "bf16", "fp16"]
 CompileChoice: TypeAlias = Literal["auto", "on", "off"]
 """Time at which the network is compiled: beside the running session, before it, or never."""
 
+Preset: TypeAlias = Literal["stage", "kiosk", "paper", "audit"]
+"""A use that sets several options at once; `live_gradcam.cli.presets` says which."""
+
+MeasuringPreset: TypeAlias = Literal["paper", "audit"]
+"""The presets of commands that show nothing live."""
+
+METHOD_NAMES = (
+    *("gradcam", "gradcam++", "hirescam", "xgradcam", "layercam"),
+    *("eigencam", "scorecam", "ablationcam", "finercam"),
+)
+"""The methods, the default one first; `live_gradcam.explain.methods` computes them."""
+
 DEFAULT_MODEL = "resnet18"
 DEFAULT_METHOD = "gradcam"
 DEFAULT_DEVICE = "auto"

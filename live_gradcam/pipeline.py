@@ -12,10 +12,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from live_gradcam.budget import limit_drawing
 from live_gradcam.capture.source import Source
 from live_gradcam.errors import SourceError
+from live_gradcam.faithfulness.removal import removal_test
 from live_gradcam.images.geometry import mirror_frame
 from live_gradcam.lifecycle import StopToken
 from live_gradcam.painter import Painter
@@ -84,6 +86,7 @@ class _Item:
     frame: Frame
     explanation: Explanation | None = None
     rendered: Image | None = None
+    extra: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,8 @@ class RunOptions:
         batch_size: Frames explained in one forward; they are never waited for.
         show_rate: Draw the measured rate into the image. Without it, the same input gives the same
             image on every machine.
+        truth: Test each frame by removal, see `live_gradcam.faithfulness.removal`; records have the
+            result as ``truth``, ``None`` where a map has no positive evidence.
     """
 
     classes: ClassChoice = None
@@ -104,6 +109,7 @@ class RunOptions:
     mirror: bool = False
     batch_size: int = 1
     show_rate: bool = True
+    truth: bool = False
 
     def __post_init__(self) -> None:
         if self.max_frames is not None and self.max_frames < 1:
@@ -295,6 +301,9 @@ class _OfflineRun:
             )
             for item, explanation in zip(items, explanations, strict=True):
                 item.explanation = explanation
+                if self.options.truth:
+                    tested = removal_test(self.explainer, item.frame.image, explanation)
+                    item.extra = {"truth": None if tested is None else tested.as_record()}
                 for stage in ("preprocess", "network"):
                     if stage in explanation.timings_ms:
                         self.clock.add(stage, explanation.timings_ms[stage])
@@ -344,7 +353,7 @@ class _OfflineRun:
         began = time.perf_counter()
         self.stop.be_patient()
         for sink in self.sinks:
-            sink.write(item.frame, item.rendered, explanation)
+            sink.write(item.frame, item.rendered, explanation, extra=item.extra)
         self.stop.be_patient(0)
         if self.sinks:
             self.clock.add("write", _milliseconds_since(began))

@@ -27,8 +27,38 @@ def percent(share: float, *, in_words: bool = False) -> str:
     elif 0.995 <= share < 1.0:
         text = "over 99 %" if in_words else ">99 %"
     else:
-        text = f"{abs(share) * 100:.0f} %"
+        text = f"{abs(_whole(share))} %"
     return f"{text[:-2]}{_SPACE}%" if in_words else text
+
+
+def points(difference: float) -> str:
+    """Format a difference of shares in whole percentage points, e.g. ``31 points``."""
+    rounded = _whole(difference)
+    return f"{_signed(rounded, plus='')} point{'' if abs(rounded) == 1 else 's'}"
+
+
+def signed_points(difference: float) -> str:
+    """Format a change of a share in whole percentage points with its sign, e.g. ``+31``."""
+    return _signed(_whole(difference), plus="+") if _whole(difference) else "±0"
+
+
+def change_in_points(before: float, after: float) -> str:
+    """Format how a share changed, as whoever reads both in whole percent would work it out.
+
+    Args:
+        before: In 0..1.
+        after: In 0..1.
+    """
+    return signed_points((_whole(after) - _whole(before)) / 100)
+
+
+def _whole(share: float) -> int:
+    """Round as `percent` does."""
+    return int(f"{share * 100:.0f}")
+
+
+def _signed(whole: int, *, plus: str) -> str:
+    return f"{_MINUS if whole < 0 else plus}{abs(whole)}"
 
 
 def number(value: float) -> str:

@@ -10,7 +10,7 @@ import errno
 import io
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, TextIO
 
 from typing_extensions import Self
@@ -85,6 +85,17 @@ class Console:
         for row in (headings, ["-" * width for width in widths], *rows):
             cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
             self.out("  ".join(cells).rstrip())
+
+    @contextlib.contextmanager
+    def waiting(self, text: str) -> Iterator[None]:
+        """Show a moving line while the body runs, where a person watches; it is gone afterwards."""
+        if self.quiet or not self.is_terminal:
+            yield
+            return
+        from rich.console import Console as RichConsole
+
+        with RichConsole(file=self.stream).status(f"{text} ..."):
+            yield
 
     def progress(self, title: str, *, unit: str = "frames") -> ProgressLine:
         """Return a progress display: enter it, then call `ProgressLine.update`."""

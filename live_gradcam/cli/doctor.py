@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import io
-import os
-import platform
-import shutil
-import sys
-from collections.abc import Callable, Iterable, Iterator
+import json
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from importlib import metadata
-from typing import Annotated
+from typing import Annotated, Any
 
 from live_gradcam.choices import DEFAULT_MODEL
 from live_gradcam.cli.console import Console
+from live_gradcam.cli.doctor_checks import CHECKS, Check, Finding
+from live_gradcam.cli.known_names import model_names
 from live_gradcam.cli.network import NetworkOptions, open_classifier
-from live_gradcam.cli.options import MODEL, option
-from live_gradcam.errors import DeviceError
+from live_gradcam.cli.options import MODEL, matching, option
+from live_gradcam.errors import missing_torch
 
-_PACKAGES = ("torch", "torchvision", "opencv-python", "av", "numpy", "pillow", "safetensors")
 # Generated pictures that a network is tried on.
 _PICTURES = 3
-_CONFLICTING = ("opencv-python-headless", "opencv-contrib-python-headless")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,25 +26,52 @@ class DoctorArguments(NetworkOptions):
 
     model: Annotated[
         str,
-        option("Look at this network, too: does it do what it should?", panel=MODEL),
+        option(
+            "Look at this network, too: does it do what it should?",
+            panel=MODEL,
+            autocompletion=matching(model_names),
+        ),
     ] = ""
+    as_json: Annotated[bool, option("Print one JSON object, at the end.", "--json")] = False
 
 
 def doctor_command(arguments: DoctorArguments, console: Console) -> None:
     """Say what this machine has, and what looks wrong about a network: for a bug report.
 
+    Every answer is printed as soon as it is known, the quick ones first.
+
     Raises:
         LiveGradcamError: A network is named that cannot be used.
     """
+    facts: dict[str, Any] = {}
     if arguments.model or arguments.weights is not None:
-        _print("network", _network(arguments), console)
-        return
-    for title, check in _CHECKS:
-        try:
-            lines = list(check())
-        except Exception as error:  # the report is most useful where things break
-            lines = [f"this check failed: {type(error).__name__}: {error}"]
-        _print(title, lines, console)
+        with console.waiting("network: loading it, and explaining pictures"):
+            found = _network(arguments)
+        facts["network"] = found.facts
+        if not arguments.as_json:
+            _print("network", found.lines, console)
+    else:
+        for check in CHECKS:
+            found = _look(check, console)
+            facts[check.title] = found.facts
+            if not arguments.as_json:
+                _print(check.title, found.lines, console)
+    if arguments.as_json:
+        console.out(json.dumps(facts, ensure_ascii=False))
+
+
+def _look(check: Check, console: Console) -> Finding:
+    try:
+        if not check.waits_for:
+            return check.look()
+        with console.waiting(f"{check.title}: {check.waits_for}"):
+            return check.look()
+    except Exception as error:  # the report is most useful where things break
+        missing = missing_torch(error)
+        if missing is not None:
+            return Finding([str(missing)], {"failed": str(missing)})
+        failed = f"{type(error).__name__}: {error}"
+        return Finding([f"this check failed: {failed}"], {"failed": failed})
 
 
 def _print(title: str, lines: Iterable[str], console: Console) -> None:
@@ -56,7 +79,7 @@ def _print(title: str, lines: Iterable[str], console: Console) -> None:
         console.out(f"{title if number == 0 else '':<12} {line}".rstrip())
 
 
-def _network(arguments: DoctorArguments) -> Iterator[str]:
+def _network(arguments: DoctorArguments) -> Finding:
     """Explain three generated pictures, and say what looks wrong."""
     from live_gradcam.explain.doubts import find_doubts
     from live_gradcam.explain.engine.runtime import choose_runtime
@@ -67,124 +90,22 @@ def _network(arguments: DoctorArguments) -> Iterator[str]:
     named = replace(arguments, model=arguments.model or DEFAULT_MODEL)
     classifier = open_classifier(named, Console(stream=notes))
     pictures = [render_scene(seed).image for seed in range(_PICTURES)]
-    doubts = find_doubts(classifier, pictures)
-    yield f"{classifier.name}, {classifier.class_count} classes, explained at {classifier.layer}"
-    yield f"given {classifier.preprocessing.describe()}"
-    yield from notes.getvalue().splitlines()
-    for doubt in doubts:
-        yield f"doubt: {doubt}"
+    doubts = [str(doubt) for doubt in find_doubts(classifier, pictures)]
+    said = notes.getvalue().splitlines()
+    lines = [
+        f"{classifier.name}, {classifier.class_count} classes, explained at {classifier.layer}",
+        f"given {classifier.preprocessing.describe()}",
+        *said,
+        *(f"doubt: {doubt}" for doubt in doubts),
+    ]
     if not doubts:
-        yield f"nothing looks wrong on {_PICTURES} generated pictures"
-
-
-def _versions() -> Iterator[str]:
-    yield f"live-gradcam {metadata.version('live-gradcam')}, Python {platform.python_version()}"
-    yield ", ".join(f"{name} {_version(name)}" for name in _PACKAGES)
-    for name in _CONFLICTING:
-        if _version(name) != "missing":
-            yield f"{name} is installed too: it may overwrite opencv-python and kill the window"
-
-
-def _version(name: str) -> str:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return "missing"
-
-
-def _system() -> Iterator[str]:
-    yield f"{platform.platform()}, {platform.machine()}"
-    yield f"interpreter {sys.executable}"
-
-
-def _device() -> Iterator[str]:
-    from live_gradcam.explain.engine.runtime import choose_runtime
-
-    runtime = choose_runtime()
-    yield f"{runtime.device}, {runtime.precision}"
-    yield from runtime.notices
-    yield from runtime.reasons
-
-
-def _threads() -> Iterator[str]:
-    from live_gradcam.budget import thread_budget
-
-    budget = thread_budget()
-    yield (
-        f"network {budget.network}, drawing {budget.drawing}, decoding {budget.decoding}, "
-        f"encoding {budget.encoding}; {os.cpu_count()} processors"
-    )
-
-
-def _compiler() -> Iterator[str]:
-    wanted = [os.environ.get("CXX", ""), "g++", "clang++", "c++", "cl"]
-    found = next((path for name in wanted if name and (path := shutil.which(name))), None)
-    yield found or "none: torch.compile cannot be used, the eager network runs instead"
-
-
-def _display() -> Iterator[str]:
-    from live_gradcam.show.window import probe_display
-
-    try:
-        probe_display()
-    except DeviceError as error:
-        yield f"no window: {error}"
-    else:
-        yield f"yes, {_gui()}"
-
-
-def _gui() -> str:
-    from live_gradcam.native import cv2
-
-    for line in cv2.getBuildInformation().splitlines():
-        name, _, value = line.strip().partition(":")
-        if name == "GUI":
-            return f"OpenCV draws with {value.strip()}"
-    return "OpenCV does not say what it draws with"
-
-
-def _cameras() -> Iterator[str]:
-    from live_gradcam.capture.camera import list_cameras
-
-    cameras = list_cameras()
-    if not cameras:
-        yield "none found"
-    for camera in cameras:
-        yield f"{camera.index}: {camera.name} ({camera.path})"
-
-
-def _weights() -> Iterator[str]:
-    from live_gradcam.explain.networks.catalogue import list_models
-    from live_gradcam.explain.networks.download import cached_path
-
-    names = [row.name for row in list_models() if row.cached]
-    yield f"ready: {', '.join(names) or 'none'}"
-    folder = cached_path("name").parent
-    yield f"cache {folder}"
-
-
-def _encoders() -> Iterator[str]:
-    from live_gradcam.native import av
-
-    def usable(name: str) -> bool:
-        try:
-            return bool(av.codec.Codec(name, "w"))
-        except Exception:  # PyAV has several errors for a codec that is not there
-            return False
-
-    for name in ("libx264", "aac"):
-        yield f"{name}: {'yes' if usable(name) else 'missing'}"
-    yield f"FFmpeg libraries {av.ffmpeg_version_info}"
-
-
-_CHECKS: tuple[tuple[str, Callable[[], Iterator[str]]], ...] = (
-    ("versions", _versions),
-    ("system", _system),
-    ("device", _device),
-    ("threads", _threads),
-    ("compiler", _compiler),
-    ("display", _display),
-    ("cameras", _cameras),
-    ("weights", _weights),
-    ("encoders", _encoders),
-)
+        lines.append(f"nothing looks wrong on {_PICTURES} generated pictures")
+    facts = {
+        "name": classifier.name,
+        "classes": classifier.class_count,
+        "layer": classifier.layer,
+        "preprocessing": classifier.preprocessing.describe(),
+        "notices": said,
+        "doubts": doubts,
+    }
+    return Finding(lines, facts)

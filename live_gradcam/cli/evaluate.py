@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -19,23 +19,27 @@ from live_gradcam.choices import (
     DEFAULT_SCENES,
     DEFAULT_SEED,
     DEFAULT_VIEW,
+    MeasuringPreset,
 )
 from live_gradcam.cli.console import Console, ProgressLine
+from live_gradcam.cli.known_names import measure_names, method_names
 from live_gradcam.cli.network import (
     NetworkOptions,
     ViewOption,
     open_classifier,
+    require_network,
     split_meaning,
     warn_of_forwards,
 )
-from live_gradcam.cli.options import Overwrite, option
-from live_gradcam.errors import UsageError
+from live_gradcam.cli.options import Overwrite, matching, option
+from live_gradcam.cli.presets import EVALUATE_PRESET
+from live_gradcam.errors import SourceError, UsageError
 
 if TYPE_CHECKING:
     from live_gradcam.evaluate.dataset import Dataset
     from live_gradcam.evaluate.evaluation import Evaluation
     from live_gradcam.evaluate.options import EvaluationOptions
-    from live_gradcam.evaluate.values import EvaluationResult
+    from live_gradcam.evaluate.values import EvaluationResult, SkippedEntry
     from live_gradcam.explain.classifier import Classifier
 
 # Lines of a terminal that the rest of the output takes.
@@ -71,6 +75,7 @@ class EvaluateArguments:
             metavar="OUTPUT",
         ),
     ] = ()
+    preset: Annotated[MeasuringPreset | None, EVALUATE_PRESET] = None
     network: NetworkOptions = field(default_factory=NetworkOptions)
     methods: Annotated[
         tuple[str, ...],
@@ -80,6 +85,7 @@ class EvaluateArguments:
             "--method",
             metavar="NAME",
             show_default=DEFAULT_METHOD,
+            autocompletion=matching(method_names),
         ),
     ] = (DEFAULT_METHOD,)
     measures: Annotated[
@@ -89,6 +95,7 @@ class EvaluateArguments:
             "increase), pointing (and evidence on the object), completeness.",
             metavar="NAME,...",
             show_default="all",
+            autocompletion=matching(measure_names),
         ),
     ] = ()
     view: ViewOption = DEFAULT_VIEW
@@ -112,6 +119,9 @@ class EvaluateArguments:
     sanity: Annotated[
         bool, _measured("Scramble the weights part by part: the maps have to change.")
     ] = True
+    strict: Annotated[bool, option("An entry of the data set that cannot be used is an error.")] = (
+        False
+    )
     resume: Annotated[
         Path | None,
         option(
@@ -132,6 +142,7 @@ def evaluate_command(arguments: EvaluateArguments, console: Console) -> None:
         LiveGradcamError: See the exit codes in `live_gradcam.errors`.
         Interrupted: A signal came; what is done is kept where there is a file for it.
     """
+    require_network(arguments.network)
     from live_gradcam.evaluate.dataset import open_dataset, require_source
     from live_gradcam.evaluate.options import EvaluationOptions, parse_measures
     from live_gradcam.evaluate.outputs import check_outputs
@@ -172,6 +183,8 @@ def evaluate_command(arguments: EvaluateArguments, console: Console) -> None:
     warn_of_forwards(options.methods, classifier, console)
     source, scenes, seed = arguments.source, arguments.scenes, arguments.seed
     dataset = open_dataset(source, classifier.labels, boxes=boxes, scenes=scenes, seed=seed)
+    if arguments.strict:
+        _refuse_skipped(dataset.skipped, source)
     dataset = dataset.subset(arguments.max_pictures, seed)
     evaluation = _measure(classifier, dataset, options, unfinished, console)
     _show(evaluation.result, console)
@@ -180,6 +193,17 @@ def evaluate_command(arguments: EvaluateArguments, console: Console) -> None:
         console.note(f"wrote {path}")
     if arguments.resume is None and unfinished is not None:
         unfinished.unlink(missing_ok=True)
+    if arguments.strict:
+        _refuse_skipped(evaluation.result.skipped, source)
+
+
+def _refuse_skipped(skipped: Sequence[SkippedEntry], source: str) -> None:
+    if not skipped:
+        return
+    name, reason = skipped[0]
+    cause = f"{len(skipped)} entries cannot be used, such as {name}: {reason}"
+    step = "Mend or remove them, or leave out --strict"
+    raise SourceError("the data set is not whole", source, cause, step)
 
 
 @contextmanager

@@ -6,9 +6,11 @@ import logging
 from collections.abc import Callable, Sequence
 
 from live_gradcam import lifecycle
+from live_gradcam.cli.completion import INSTALL, SHOW, completion_command, is_asked
 from live_gradcam.cli.console import Console
 from live_gradcam.cli.parser import COMMANDS, make_parser
-from live_gradcam.errors import ExitCode, LiveGradcamError, describe_bug
+from live_gradcam.cli.settings import IN_FORCE, Settings
+from live_gradcam.errors import ExitCode, LiveGradcamError, describe_bug, missing_torch, sentence
 
 
 def run_command_line(arguments: Sequence[str]) -> int:
@@ -24,7 +26,11 @@ def run_command_line(arguments: Sequence[str]) -> int:
     hide = _secret_hider(arguments)
     _set_up_logging(hide, debug=debug)
     console = Console()
+    IN_FORCE.set(Settings())
     try:
+        if arguments[:1] in ([INSTALL], [SHOW]):
+            completion_command(arguments, console)
+            return ExitCode.OK
         code = make_parser(COMMANDS)(
             list(arguments), prog_name="live-gradcam", standalone_mode=False
         )
@@ -33,6 +39,8 @@ def run_command_line(arguments: Sequence[str]) -> int:
     except lifecycle.Interrupted:
         raise
     except (BrokenPipeError, SystemExit) as leaving:
+        if isinstance(leaving, SystemExit) and is_asked():
+            return leaving.code if isinstance(leaving.code, int) else ExitCode.OK
         # Whoever read our output has enough of it; typer turns that into an exit of its own.
         if isinstance(leaving, SystemExit) and not isinstance(leaving.__context__, OSError):
             return _fail(console, hide, describe_bug(leaving), ExitCode.BUG, debug=debug)
@@ -41,11 +49,12 @@ def run_command_line(arguments: Sequence[str]) -> int:
         interrupted = lifecycle.interrupted_code()
         if interrupted is not None:
             return interrupted
+        missing = missing_torch(error)
+        if missing is not None:
+            return _fail(console, hide, str(missing), missing.exit_code, debug=debug)
         message = getattr(error, "format_message", None)
         if callable(message):
-            text = " ".join(str(message()).split())
-            text = text if text.endswith((".", "?")) else f"{text}."
-            text = f"usage: {text} See 'live-gradcam --help'."
+            text = f"usage: {sentence(str(message()))} See 'live-gradcam --help'."
             return _fail(console, hide, text, ExitCode.USAGE, debug=debug)
         return _fail(console, hide, describe_bug(error), ExitCode.BUG, debug=debug)
     return code if isinstance(code, int) else ExitCode.OK
@@ -72,13 +81,21 @@ class _Discreet(logging.Formatter):
 
 
 def _secret_hider(arguments: Sequence[str]) -> Callable[[str], str]:
-    """Return a function that takes the passwords of typed addresses out of a text."""
-    suspects = [each for each in arguments if ":" in each or "@" in each]
-    if not suspects:
-        return str
-    from live_gradcam.capture.credentials import hide_secrets
+    """Return a function that takes the passwords of addresses out of a text.
 
-    return lambda text: hide_secrets(text, suspects)
+    They may have been typed, or stand among the settings.
+    """
+
+    def hide(text: str) -> str:
+        known = (*arguments, *IN_FORCE.get().texts())
+        suspects = [each for each in known if ":" in each or "@" in each]
+        if not suspects:
+            return text
+        from live_gradcam.credentials import hide_secrets
+
+        return hide_secrets(text, suspects)
+
+    return hide
 
 
 def _set_up_logging(hide: Callable[[str], str], *, debug: bool) -> None:

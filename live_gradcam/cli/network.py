@@ -26,7 +26,8 @@ from live_gradcam.choices import (
     View,
 )
 from live_gradcam.cli.console import Console
-from live_gradcam.cli.options import INPUT, MODEL, option
+from live_gradcam.cli.known_names import device_names, method_names, model_names
+from live_gradcam.cli.options import INPUT, MODEL, matching, option
 from live_gradcam.errors import UsageError
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ class NetworkOptions:
         str,
         _network(
             "A torchvision network, timm:NAME, hf:NAME, an .onnx file, or 'scenes' for the bundled "
-            "one. See 'live-gradcam models'."
+            "one. See 'live-gradcam models'.",
+            autocompletion=matching(model_names),
         ),
     ] = DEFAULT_MODEL
     weights: Annotated[
@@ -161,14 +163,21 @@ class NetworkOptions:
         ),
     ] = DEFAULT_THRESHOLD
     fuse: Annotated[Fuse, _network("How maps of several layers become one.")] = DEFAULT_FUSE
-    device: Annotated[str, _network("auto, cpu, cuda, cuda:N or mps.")] = DEFAULT_DEVICE
+    device: Annotated[
+        str, _network("auto, cpu, cuda, cuda:N or mps.", autocompletion=matching(device_names))
+    ] = DEFAULT_DEVICE
     precision: Annotated[PrecisionChoice, _network("What the network computes in.")] = (
         DEFAULT_PRECISION
     )
 
 
 MethodOption = Annotated[
-    str, _network("What makes the maps. See 'live-gradcam models --methods'.", metavar="NAME")
+    str,
+    _network(
+        "What makes the maps. See 'live-gradcam models --methods'.",
+        metavar="NAME",
+        autocompletion=matching(method_names),
+    ),
 ]
 CompileOption = Annotated[
     CompileChoice,
@@ -207,6 +216,17 @@ def split_meaning(outputs: Sequence[PathT]) -> tuple[OutputChoice, tuple[PathT, 
     return (meanings[0] if meanings else DEFAULT_OUTPUT), files
 
 
+def require_network(options: NetworkOptions) -> None:
+    """Refuse an exported file where the network itself is needed, before torch is loaded.
+
+    Raises:
+        ModelError: It is one.
+    """
+    from live_gradcam.graph.files import refuse_exported
+
+    refuse_exported(options.model)
+
+
 def open_classifier(
     options: NetworkOptions, console: Console, *, output: OutputChoice = DEFAULT_OUTPUT
 ) -> Classifier:
@@ -221,6 +241,7 @@ def open_classifier(
         ModelError: It, its weights or its labels cannot be used, or it has no such layer.
         UsageError: One of several layers, or an index, is not in its list.
     """
+    require_network(options)
     from live_gradcam.explain.load import load_classifier
 
     return load_classifier(

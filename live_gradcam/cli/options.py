@@ -3,15 +3,16 @@
 A command's arguments are one frozen dataclass, whose fields carry an `option` or a
 ``typer.Argument``. The command line, the help and the value that the command receives are made from
 it. A field may be such a dataclass itself; a field of several values is a tuple; a flag that is
-false has its name alone, without a ``--no-...``; one that is true unless ``--no-...`` is typed
-declares that name alone.
+false has its name alone in the help, without a ``--no-...``; one that is true unless ``--no-...``
+is typed declares that name alone. What files, variables and presets switch on is switched off by
+the other name, which the help leaves out: see `opposites_of`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
-from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from dataclasses import MISSING, Field, fields, is_dataclass
 from inspect import Parameter
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
@@ -40,7 +41,8 @@ def option(help: str, *names: str, panel: str | None = None, **details: Any) -> 
 _OUTPUTS_HELP = (
     "Where results go; may be repeated: .mp4 .mov .mkv .webm film, .gif .webp .apng animation, "
     ".png .jpg picture, a folder, "
-    ".jsonl .csv records, '-' for JSON lines on stdout. Without one, a window opens. The words "
+    ".jsonl .csv records, '-' for JSON lines on stdout; the maps themselves: .npz for NumPy, a "
+    "folder called maps or ...-maps for 16-bit grey PNG. Without one, a window opens. The words "
     "softmax, sigmoid, probabilities and raw name no files: they say what the output means."
 )
 Outputs = Annotated[tuple[str, ...], option(_OUTPUTS_HELP, "--output", "-o", metavar="OUTPUT")]
@@ -48,11 +50,6 @@ Overwrite = Annotated[bool, option("Replace outputs that exist.")]
 Window = Annotated[bool, option("Never open a window.", "--no-window")]
 Quiet = Annotated[bool, option("Only errors.", "--quiet", "-q")]
 Debug = Annotated[bool, option("Show tracebacks and log messages.", "--debug")]
-
-
-@dataclass(frozen=True, slots=True)
-class NoArguments:
-    """The arguments of a command that has none."""
 
 
 ArgumentsT = TypeVar("ArgumentsT")
@@ -99,8 +96,9 @@ def _parameter(field: Field[Any], kind: Any, option: ParameterInfo) -> Parameter
     default = Parameter.empty if field.default is MISSING else field.default
     if get_origin(kind) is tuple:
         kind, default = list[get_args(kind)[0]] | None, None  # type: ignore[misc]
-    elif get_origin(kind) is Literal:
-        kind, option = str, _choice(option, get_args(kind))
+    elif values := _literals(kind):
+        kind = str if default is not None else str | None
+        option = _choice(option, values)
     elif _switches_off(field, option):
         default = False
     elif kind is bool and not default and option.default is ...:
@@ -108,6 +106,62 @@ def _parameter(field: Field[Any], kind: Any, option: ParameterInfo) -> Parameter
         option.default = f"--{field.name.replace('_', '-')}"  # else typer adds a --no-...
     annotation = Annotated[kind, option]
     return Parameter(field.name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def _literals(kind: Any) -> tuple[str, ...]:  # noqa: ANN401 - an annotation
+    """Return the values of a choice, which may be optional; nothing for another type."""
+    found = [each for each in (kind, *get_args(kind)) if get_origin(each) is Literal]
+    return get_args(found[0]) if found else ()
+
+
+OPPOSITE = "not_"
+"""What the name of a hidden parameter begins with that takes back another one."""
+
+
+def opposites_of(parameters: Sequence[Parameter]) -> list[Parameter]:
+    """Return a hidden flag for each flag that has no other side: ``--no-mirror``, ``--window``.
+
+    Where that name is another option's, it is ``--show-...``: ``--show-fps`` for ``--no-fps``.
+    """
+    names = [(each, _first_name(each)) for each in parameters]
+    taken = {name for _, name in names}
+    opposites = []
+    for parameter, name in names:
+        kind, *_ = get_args(parameter.annotation)
+        if kind is not bool or "/" in name or not name:
+            continue
+        word = name.removeprefix("--no-")
+        other = f"--{word}" if word != name else f"--no-{name[2:]}"
+        if other in taken:
+            other = f"--show-{word}"
+        annotation = Annotated[bool, typer.Option(other, hidden=True)]
+        named = f"{OPPOSITE}{parameter.name}"
+        opposites.append(
+            Parameter(named, Parameter.KEYWORD_ONLY, default=False, annotation=annotation)
+        )
+    return opposites
+
+
+def take_back(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what was given, without the flags whose opposites were typed."""
+    taken = {
+        name[len(OPPOSITE) :] for name, on in given.items() if name.startswith(OPPOSITE) and on
+    }
+    return {
+        name: False if name in taken else value
+        for name, value in given.items()
+        if not name.startswith(OPPOSITE)
+    }
+
+
+def _first_name(parameter: Parameter) -> str:
+    """Return the long name of an option as it is declared; nothing for an argument."""
+    option = get_args(parameter.annotation)[1]
+    if not isinstance(option, OptionInfo):
+        return ""
+    declared = [str(each) for each in (option.default, *(option.param_decls or ()))]
+    long_names = [each for each in declared if each.startswith("--")]
+    return long_names[0] if long_names else f"--{parameter.name.replace('_', '-')}"
 
 
 def _switches_off(field: Field[Any], option: ParameterInfo) -> bool:
@@ -121,7 +175,17 @@ def _choice(option: ParameterInfo, values: tuple[str, ...]) -> ParameterInfo:
     option = copy(option)
     option.metavar = option.metavar or f"<{'|'.join(values)}>"
     option.parser = _choice_parser(values)
+    option.autocompletion = option.autocompletion or matching(lambda: values)
     return option
+
+
+def matching(names: Callable[[], Sequence[str]]) -> Callable[[str], list[str]]:
+    """Return a completion of an option: those of the names that begin as what is typed does."""
+
+    def complete(incomplete: str) -> list[str]:
+        return [name for name in names() if name.startswith(incomplete)]
+
+    return complete
 
 
 def _choice_parser(values: tuple[str, ...]) -> Callable[[str], str]:

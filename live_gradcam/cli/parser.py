@@ -2,23 +2,40 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from inspect import Parameter, Signature
+from pathlib import Path
 from typing import Annotated, Any, Generic
 
 import typer
 
 from live_gradcam.cli.bench import BenchArguments, bench_command
+from live_gradcam.cli.completion import INSTALL, SHOW, is_asked
 from live_gradcam.cli.console import Console
 from live_gradcam.cli.demo import DemoArguments, demo_command
 from live_gradcam.cli.doctor import DoctorArguments, doctor_command
 from live_gradcam.cli.evaluate import EvaluateArguments, evaluate_command
 from live_gradcam.cli.inspect import InspectArguments, inspect_command
-from live_gradcam.cli.listings import ModelsArguments, cameras_command, models_command
-from live_gradcam.cli.options import ArgumentsT, Debug, NoArguments, Quiet, assemble, parameters_of
+from live_gradcam.cli.listings import (
+    CamerasArguments,
+    ModelsArguments,
+    cameras_command,
+    models_command,
+)
+from live_gradcam.cli.options import (
+    ArgumentsT,
+    Debug,
+    Quiet,
+    assemble,
+    opposites_of,
+    parameters_of,
+    take_back,
+)
 from live_gradcam.cli.run import run_command
 from live_gradcam.cli.run_arguments import RunArguments
+from live_gradcam.cli.settings import IN_FORCE, load_settings
 from live_gradcam.cli.web import WebArguments, web_command
 
 
@@ -31,12 +48,17 @@ class Command(Generic[ArgumentsT]):
         arguments: Dataclass whose fields are its options; see `live_gradcam.cli.options`.
         run: Function that does it; the first line of its docstring is the command's help.
         can_be_quiet: It has ``--quiet``; every command has ``--debug``.
+        shares_settings: Settings for all commands are for this one, too; not for those that only
+            answer a question.
+        needs_settings: It does not run where settings cannot be used.
     """
 
     name: str
     arguments: type[ArgumentsT]
     run: Callable[[ArgumentsT, Console], None]
     can_be_quiet: bool = False
+    shares_settings: bool = True
+    needs_settings: bool = True
 
     @property
     def help(self) -> str:
@@ -50,10 +72,10 @@ COMMANDS: tuple[Command[Any], ...] = (
     Command("web", WebArguments, web_command),
     Command("evaluate", EvaluateArguments, evaluate_command, can_be_quiet=True),
     Command("bench", BenchArguments, bench_command, can_be_quiet=True),
-    Command("inspect", InspectArguments, inspect_command),
-    Command("models", ModelsArguments, models_command),
-    Command("cameras", NoArguments, cameras_command),
-    Command("doctor", DoctorArguments, doctor_command),
+    Command("inspect", InspectArguments, inspect_command, shares_settings=False),
+    Command("models", ModelsArguments, models_command, shares_settings=False),
+    Command("cameras", CamerasArguments, cameras_command, shares_settings=False),
+    Command("doctor", DoctorArguments, doctor_command, shares_settings=False, needs_settings=False),
 )
 
 
@@ -63,11 +85,11 @@ def make_parser(commands: Sequence[Command[Any]]) -> typer.Typer:
         name="live-gradcam",
         help="See live what an image classifier sees, and why: Grad-CAM on every frame.",
         no_args_is_help=True,
-        add_completion=False,
+        add_completion=is_asked(),
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    parser.callback()(_top_level)
+    parser.callback()(_top_level(commands))
     for command in commands:
         parser.command(command.name, help=command.help)(_entry(command))
     return parser
@@ -78,9 +100,13 @@ def _entry(command: Command[Any]) -> Callable[..., None]:
 
     def enter(*, quiet: bool = False, debug: bool = False, **given: Any) -> None:  # noqa: ANN401
         del debug  # it must be known before anything is parsed: see `run_command_line`
-        command.run(assemble(command.arguments, given), Console(quiet=quiet))
+        error = IN_FORCE.get().error
+        if error is not None and command.needs_settings:
+            raise error
+        command.run(assemble(command.arguments, take_back(given)), Console(quiet=quiet))
 
     parameters = parameters_of(command.arguments)
+    parameters += opposites_of(parameters)
     shared = {"quiet": Quiet, "debug": Debug} if command.can_be_quiet else {"debug": Debug}
     for name, annotation in shared.items():
         parameters.append(
@@ -99,10 +125,41 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-def _top_level(
-    version: Annotated[
-        bool,
-        typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version."),
-    ] = False,
-) -> None:
-    pass
+def _top_level(commands: Sequence[Command[Any]]) -> Callable[..., None]:
+    """Return what is done before a command: its settings are read."""
+
+    def enter(
+        context: typer.Context,
+        version: Annotated[
+            bool,
+            typer.Option(
+                "--version", callback=_print_version, is_eager=True, help="Show the version."
+            ),
+        ] = False,
+        settings: Annotated[
+            bool,
+            typer.Option("--no-settings", help="Leave out live-gradcam.toml and LIVE_GRADCAM_*."),
+        ] = False,
+        install: Annotated[
+            bool,
+            typer.Option(
+                INSTALL, help="Make the shell complete commands, options and names; or name it."
+            ),
+        ] = False,
+        show: Annotated[
+            bool, typer.Option(SHOW, help="Print what that would install; or name a shell.")
+        ] = False,
+    ) -> None:
+        del version, install, show  # they end before a command begins
+        if settings or context.resilient_parsing:
+            return
+        found = load_settings(
+            {each.name: each.arguments for each in commands},
+            frozenset(each.name for each in commands if each.shares_settings),
+            folder=Path(),
+            environment=os.environ,
+        )
+        IN_FORCE.set(found)
+        context.default_map = found.defaults()
+
+    return enter

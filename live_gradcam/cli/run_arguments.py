@@ -10,14 +10,19 @@ import typer
 from live_gradcam.choices import (
     DEFAULT_COLORMAP,
     DEFAULT_COMPILE,
+    DEFAULT_HUD_LAYOUT,
     DEFAULT_METHOD,
     DEFAULT_OPACITY,
     DEFAULT_TOP_K,
     DEFAULT_VIEW,
     ColormapName,
+    HudLayout,
+    Preset,
 )
+from live_gradcam.cli.known_names import source_names
 from live_gradcam.cli.network import CompileOption, MethodOption, NetworkOptions, ViewOption
-from live_gradcam.cli.options import MODEL, Outputs, Overwrite, Window, option
+from live_gradcam.cli.options import MODEL, Outputs, Overwrite, Window, matching, option
+from live_gradcam.cli.presets import RUN_PRESET
 
 _PICTURE = "The picture"
 _CAPTURE = "Frames"
@@ -35,9 +40,11 @@ class RunArguments:
             "http(s):// address, - for standard input, or 'scene' for generated frames. Several "
             "files and folders are one run.",
             show_default="camera 0",
+            autocompletion=matching(source_names),
         ),
     ] = ("0",)
     outputs: Outputs = ()
+    preset: Annotated[Preset | None, RUN_PRESET] = None
     network: NetworkOptions = field(default_factory=NetworkOptions)
     method: MethodOption = DEFAULT_METHOD
     compile: CompileOption = DEFAULT_COMPILE
@@ -59,6 +66,26 @@ class RunArguments:
     opacity: Annotated[float, option("Opacity of full heat.", panel=_PICTURE, min=0.0, max=1.0)] = (
         DEFAULT_OPACITY
     )
+    hud: Annotated[
+        HudLayout,
+        option(
+            "What is written: labels and a legend, one large sentence, or all figures.",
+            panel=_PICTURE,
+        ),
+    ] = DEFAULT_HUD_LAYOUT
+    clean: Annotated[
+        bool,
+        option(
+            "Heat only, for figures in papers: --no-labels, --no-legend and --no-fps.",
+            panel=_PICTURE,
+        ),
+    ] = False
+    show_labels: Annotated[
+        bool, option("No labels in the picture.", "--no-labels", panel=_PICTURE)
+    ] = True
+    show_legend: Annotated[
+        bool, option("No legend in the picture.", "--no-legend", panel=_PICTURE)
+    ] = True
     mirror: Annotated[bool, option("Flip left and right.", panel=_PICTURE)] = False
     smooth: Annotated[
         bool, option("No smoothing of heat and labels in time.", "--no-smooth", panel=_PICTURE)
@@ -98,6 +125,17 @@ class RunArguments:
         int | None, option("Stop after so many frames.", panel=_CAPTURE, min=1)
     ] = None
     loop: Annotated[bool, option("Begin again at the end.", panel=_CAPTURE)] = False
+    slideshow: Annotated[
+        float | None,
+        option(
+            "In the window, show each picture for so long; space waits and goes on.",
+            panel=_CAPTURE,
+            metavar="SECONDS",
+            min=0.1,
+            max=86400,
+            show_default="until a key is pressed",
+        ),
+    ] = None
     max_outage_seconds: Annotated[
         float | None,
         option(
@@ -111,6 +149,14 @@ class RunArguments:
     ] = None
     strict: Annotated[
         bool, option("A frame, picture or source that cannot be read is an error.", panel=_CAPTURE)
+    ] = False
+    truth: Annotated[
+        bool,
+        option(
+            "Test each picture and frame: how far its probability falls without the hottest area, "
+            "and without areas elsewhere. The figures stand in records; takes 9 forwards.",
+            panel=MODEL,
+        ),
     ] = False
     overwrite: Overwrite = False
     kiosk: Annotated[
@@ -128,6 +174,11 @@ class RunArguments:
     def in_window(self) -> bool:
         """True if a window opens: there is no output, and none was forbidden."""
         return self.window and not self.outputs
+
+    @property
+    def shows_rate(self) -> bool:
+        """True if the measured rate is drawn."""
+        return self.show_rate and not self.clean
 
     @property
     def source(self) -> str:

@@ -10,10 +10,23 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated
 
 from live_gradcam import lifecycle
-from live_gradcam.choices import DEFAULT_COMPILE, DEFAULT_METHOD, DEFAULT_OUTPUT, OutputChoice
+from live_gradcam.choices import (
+    DEFAULT_COMPILE,
+    DEFAULT_METHOD,
+    DEFAULT_OUTPUT,
+    MeasuringPreset,
+    OutputChoice,
+)
 from live_gradcam.cli.console import Console
-from live_gradcam.cli.network import CompileOption, MethodOption, NetworkOptions, open_classifier
+from live_gradcam.cli.network import (
+    CompileOption,
+    MethodOption,
+    NetworkOptions,
+    open_classifier,
+    require_network,
+)
 from live_gradcam.cli.options import MODEL, option
+from live_gradcam.cli.presets import WEB_PRESET
 from live_gradcam.errors import UsageError
 
 if TYPE_CHECKING:
@@ -43,6 +56,7 @@ class WebArguments:
         ),
     ] = None
     share: Annotated[bool, option("A public address through Gradio; needs --auth.")] = False
+    preset: Annotated[MeasuringPreset | None, WEB_PRESET] = None
     network: NetworkOptions = field(default_factory=NetworkOptions)
     output: Annotated[
         OutputChoice,
@@ -67,6 +81,7 @@ def web_command(arguments: WebArguments, console: Console) -> None:
     require_gradio()
     from live_gradcam.web.security import parse_auth
 
+    require_network(arguments.network)
     auth = parse_auth(arguments.auth, host=arguments.host, share=arguments.share)
     require_port(arguments.host, arguments.port)
     from live_gradcam.explain.methods import require_method  # loads torch

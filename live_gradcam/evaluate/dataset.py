@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from live_gradcam.choices import DEFAULT_SCENES, DEFAULT_SEED
+from live_gradcam.class_names import class_lookup
 from live_gradcam.errors import SourceError, UsageError
 from live_gradcam.evaluate.annotations import (
     Annotations,
@@ -32,8 +33,8 @@ from live_gradcam.evaluate.folders import (
     read_label_table,
     relative_name,
 )
+from live_gradcam.evaluate.truth import TruthCheck, wordnet_step
 from live_gradcam.evaluate.values import SkippedEntry
-from live_gradcam.class_names import class_lookup
 from live_gradcam.images.read import load_image
 from live_gradcam.images.sniff import cannot_open
 from live_gradcam.scenes import SCENE_CLASSES, render_scene
@@ -164,6 +165,7 @@ class _Draft:
     """A data set while it is put together."""
 
     lookup: ClassLookup
+    truth: TruthCheck
     items: list[DatasetItem] = field(default_factory=list)
     skipped: list[SkippedEntry] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -196,7 +198,8 @@ def open_dataset(
 
     Raises:
         UsageError: The source's form is wrong.
-        SourceError: It holds no image that can be used, or the boxes cannot be used.
+        SourceError: It holds no image that can be used, its labels cannot be those of the network,
+            or the boxes cannot be used.
     """
     name = str(source)
     require_source(name)
@@ -207,7 +210,7 @@ def open_dataset(
         return _scenes(name, lookup, scenes, seed)
     if isinstance(boxes, (str, Path)):
         boxes = read_annotations(Path(boxes))
-    draft = _Draft(lookup)
+    draft = _Draft(lookup, TruthCheck(class_labels, lookup))
     _add_files(draft, name, labelled_by_boxes=boxes is not None)
     if boxes is not None:
         _add_boxes(draft, name, boxes)
@@ -265,6 +268,8 @@ def _add_files(draft: _Draft, source: str, *, labelled_by_boxes: bool) -> None:
     else:
         found = [LabelledFile(path, path.name)]
     _add_items(draft, found, forgiving=labelled_by_boxes)
+    if not labelled_by_boxes:
+        draft.truth.refuse_other_networks(str(table if has_table else path))
     if not draft.items:
         raise _no_images(source, draft.skipped)
 
@@ -273,12 +278,15 @@ def _files_in_folders(draft: _Draft, path: Path, *, forgiving: bool) -> list[Lab
     folders = class_folders(path)
     images = find_images(path, path, deep=False)
     flat = [LabelledFile(each, relative_name(each, path)) for each in images]
-    known = [folder for folder in folders if draft.lookup(folder.name) is not None]
+    known = [
+        folder for folder in folders if draft.truth.class_of(folder.name, [folder.name]) is not None
+    ]
     if not known and not forgiving:
         if folders and not flat:
-            raise _unknown_folders(path, folders)
+            raise _unknown_folders(draft.truth, path, folders)
         if folders and flat:
             draft.notes.append(f"{len(folders)} folders in {path} are no classes and are left out")
+        draft.truth.unknown.clear()
         return flat
     found = []
     for folder in folders if forgiving else known:
@@ -294,22 +302,28 @@ def _files_in_folders(draft: _Draft, path: Path, *, forgiving: bool) -> list[Lab
     return found
 
 
-def _unknown_folders(path: Path, folders: Sequence[Path]) -> SourceError:
+def _unknown_folders(truth: TruthCheck, path: Path, folders: Sequence[Path]) -> SourceError:
+    try:
+        truth.refuse_indices(str(path))
+    except SourceError as error:
+        return error
     names = [printable(folder.name) for folder in folders[:3]]
     cause = f"{len(folders)} folders, such as {', '.join(names)}"
     step = "Call them by the network's labels or indices, or give --labels with these names"
+    step = wordnet_step((folder.name for folder in folders), step)
     return SourceError("no folder means a class of the network", str(path), cause, step)
 
 
 def _add_items(draft: _Draft, found: Iterable[LabelledFile], *, forgiving: bool) -> None:
     unknown: Counter[str] = Counter()
     for each in found:
-        index = next((i for i in map(draft.lookup, each.labels) if i is not None), None)
+        given = each.labels or each.indices
+        index = draft.truth.class_of(each.relative, each.labels, each.indices) if given else None
         name = printable(each.relative)
-        if each.labels and index is None and not forgiving:
-            label = printable(each.labels[0])
+        if given and index is None and not forgiving:
+            label = printable(given[0])
             unknown[label] += 1
-            draft.skip([each.relative], f"no class is called {label}")
+            draft.skip([each.relative], draft.truth.reason_to_skip(given[0]))
             continue
         labels = () if index is None else (index,)
         draft.items.append(DatasetItem(name, each.path, labels=labels))

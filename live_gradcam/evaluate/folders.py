@@ -29,13 +29,14 @@ class LabelledFile:
     Attributes:
         path: The file.
         relative: Its path inside the data set, with ``/``.
-        labels: Names or indices of its class; the first that means a class counts. Empty where it
-            has no label.
+        labels: Names of its class; a number is an index. Empty where it has none.
+        indices: Its class's index, as its table has it; empty where it has none.
     """
 
     path: Path
     relative: str
     labels: tuple[str, ...] = ()
+    indices: tuple[str, ...] = ()
 
 
 def printable(text: str) -> str:
@@ -143,16 +144,20 @@ def read_label_table(path: Path) -> tuple[list[LabelledFile], list[SkippedEntry]
         raise SourceError("cannot read labels", where, f"it is not CSV ({exc})") from exc
     header = [cell.strip().casefold().replace(" ", "_") for cell in rows[0]] if rows else []
     file_column = _column(header, FILE_COLUMNS)
-    columns = [each for kind in (NAME_COLUMNS, INDEX_COLUMNS) for each in _columns(header, kind)]
-    if file_column is None or not columns:
+    names, indices = _columns(header, NAME_COLUMNS), _columns(header, INDEX_COLUMNS)
+    if file_column is None or not (names or indices):
         cause = "its first line does not name a column of files and one of labels"
         step = f"Begin with a line such as file,label (also: {', '.join(FILE_COLUMNS[1:4])}, ...)"
         raise SourceError("cannot read labels", where, cause, step)
-    return _labelled_files(rows[1:], file_column, columns, path.parent)
+    return _labelled_files(rows[1:], file_column, names, indices, path.parent)
 
 
 def _labelled_files(
-    rows: Sequence[Sequence[str]], file_column: int, columns: Sequence[int], folder: Path
+    rows: Sequence[Sequence[str]],
+    file_column: int,
+    names: Sequence[int],
+    indices: Sequence[int],
+    folder: Path,
 ) -> tuple[list[LabelledFile], list[SkippedEntry]]:
     inside = folder.resolve()
     found: dict[str, LabelledFile] = {}
@@ -161,14 +166,18 @@ def _labelled_files(
         if not any(cell.strip() for cell in row):
             continue
         name = row[file_column].strip() if file_column < len(row) else ""
-        labels = tuple(row[each].strip() for each in columns if each < len(row))
         path = folder / name
         reason = _reason_to_skip(path, name, inside)
         if reason:
             skipped.append(SkippedEntry(printable(name) or "a row without a file", reason))
         else:
-            found[name] = LabelledFile(path, Path(name).as_posix(), tuple(filter(None, labels)))
+            labels, numbers = _cells(row, names), _cells(row, indices)
+            found[name] = LabelledFile(path, Path(name).as_posix(), labels, numbers)
     return list(found.values()), skipped
+
+
+def _cells(row: Sequence[str], columns: Sequence[int]) -> tuple[str, ...]:
+    return tuple(filter(None, (row[each].strip() for each in columns if each < len(row))))
 
 
 def _reason_to_skip(path: Path, name: str, inside: Path) -> str:

@@ -12,14 +12,14 @@ from live_gradcam.errors import SourceError
 from live_gradcam.evaluate.dataset import Dataset, Sample
 from live_gradcam.evaluate.image_evaluator import explain_sample, open_pool
 from live_gradcam.evaluate.options import EvaluationOptions
-from live_gradcam.evaluate.summary import credibility, signed_points
+from live_gradcam.evaluate.summary import credibility
 from live_gradcam.evaluate.values import EvaluationResult, ImageResult, MethodResult
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.images.geometry import scale_explanation
 from live_gradcam.native import cv2
 from live_gradcam.show.overlay import OverlayOptions, draw
 from live_gradcam.values import Explanation, Image
-from live_gradcam.wording import percent, strength
+from live_gradcam.wording import percent, signed_points, strength
 
 PER_SIDE = 2
 """Number of the worst and of the best images of each class that are shown."""

@@ -100,8 +100,7 @@ class ImageEvaluator:
         Args:
             sample: The image and the truth about it.
             name: Name of the image.
-            index: Position of the image in the data set; with the seed, it decides where controls
-                lie.
+            index: Position of the image in the data set.
 
         Returns:
             The image's result; it depends on nothing but the arguments.
@@ -120,11 +119,11 @@ class ImageEvaluator:
             tuple(ClassProbability(e.class_index, printable(e.label), e.strength) for e in best),
             hits[0] if hits else None,
             any(hits) if hits else None,
-            {method: self._measure(sample, each, index) for method, each in explained.items()},
+            {method: self._measure(sample, each) for method, each in explained.items()},
             sample.note,
         )
 
-    def _measure(self, sample: Sample, explanation: Explanation, index: int) -> MethodResult:
+    def _measure(self, sample: Sample, explanation: Explanation) -> MethodResult:
         wanted = self.options.measures
         explained = explanation.explained[0]
         blank = not bool((explanation.evidence[0] > 0).any())
@@ -135,7 +134,7 @@ class ImageEvaluator:
                 sample.image,
                 explanation,
                 view=self.options.view,
-                generator=np.random.default_rng([self.options.seed, index]),
+                seed=self.options.seed,  # the same picture, the same figures
             )
         if {"curves", "drop"} & set(wanted) and not blank:
             drop, curves = self._perturb(sample, explanation)

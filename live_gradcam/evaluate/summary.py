@@ -15,7 +15,7 @@ from live_gradcam.evaluate.values import (
     SanityStage,
     Summary,
 )
-from live_gradcam.wording import number, percent
+from live_gradcam.wording import number, percent, points
 
 FEWEST = 3
 """Number of images from which on a class is judged."""
@@ -328,18 +328,6 @@ def sanity_findings(stages: Sequence[SanityStage], methods: Sequence[str]) -> tu
         for method in methods
         if abs(last.get(method, 0.0)) > _SANE
     )
-
-
-def signed_points(difference: float) -> str:
-    """Return a change of a probability in percentage points, with its sign."""
-    rounded = round(100 * difference)
-    return f"{'−' if rounded < 0 else '+'}{abs(rounded)}" if rounded else "±0"  # noqa: RUF001
-
-
-def points(difference: float) -> str:
-    """Return a difference of probabilities in percentage points."""
-    rounded = round(100 * difference)
-    return f"{rounded} point{'' if abs(rounded) == 1 else 's'}"
 
 
 def _capitalised(text: str) -> str:

@@ -1,20 +1,24 @@
 """Removal test of an explanation: the class's probability without what the map calls important.
 
-The hottest share of the image's area is blurred and, as a control, a region of the same size and
-shape somewhere else. If the map tells the truth, the probability falls with the first and hardly
-with the second. All results come from the network itself; nothing is derived from the map.
+The hottest share of the seen area is blurred and, as controls, several areas of the same size and
+shape elsewhere, which lie at random. If the map tells the truth, the probability falls with the
+first and hardly with the others. All results come from the network itself; nothing is derived from
+the map. The same image, explanation and seed give the same areas, whoever asks.
+
+`live_gradcam.faithfulness.verdicts` says the result in words.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from live_gradcam.choices import View
+from live_gradcam.choices import DEFAULT_SEED, View
 from live_gradcam.native import cv2
 from live_gradcam.protocol import BatchExplainer
 from live_gradcam.values import Explanation, Image, Region
@@ -22,13 +26,21 @@ from live_gradcam.values import Explanation, Image, Region
 HOT_SHARE = 0.2
 """Share of the seen area that the removal test takes away."""
 
+CONTROLS = 7
+"""Number of areas elsewhere that the hottest one is compared with."""
+
 # The blur must hide the object, not soften it: its radius is this share of the seen region.
 _BLUR_SHARE = 1 / 12
 # The blur is computed on an image of this many pixels a side, where it costs next to nothing.
 _BLUR_SIDE = 64
-# The control lies at least this share of the side away, in one direction at least.
-_FARTHEST = 0.5
-_NEAREST = 0.25
+# Fine enough for the area to be exact, and for its outline to be the heat's.
+_MASK_SIDE = 128
+# A control may share this much of its area with the hottest one; more only where none shares less
+# than the luckiest of so many.
+_OVERLAP = 0.1
+_LUCKIEST = 0.1
+# Controls are shifted in steps of this share of the side, so that no two are nearly the same.
+_STEPS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,31 +52,50 @@ class Removal:
         label: Its name.
         before: Its probability on the untouched image; its number, here and below, where the
             output is plain numbers.
-        without_hot: The same with the hottest region blurred.
-        without_random: The same with a region of the same size and shape blurred elsewhere.
+        without_hot: The same with the hottest area blurred.
+        without_controls: The same with each of the control areas blurred; at least one.
         share: Blurred share of the seen area.
         completeness_residual: ``|sum(map) + bias - logit|`` for closed-form heads, else ``None``.
         of_probability: ``False`` where the output is plain numbers.
+        named: The network names the class on the untouched image: it is the best one, or, where
+            several classes may be true, it counts as true.
+        named_without_hot: It still does so with the hottest area blurred.
+        named_without_controls: With how many of the control areas blurred it still does so.
+        exclusive: One class is true; ``False`` where each is true or not.
     """
 
     class_index: int
     label: str
     before: float
     without_hot: float
-    without_random: float
+    without_controls: tuple[float, ...]
     share: float = HOT_SHARE
     completeness_residual: float | None = None
     of_probability: bool = True
+    named: bool = True
+    named_without_hot: bool = True
+    named_without_controls: int = 0
+    exclusive: bool = True
 
     @property
     def drop(self) -> float:
-        """Fall of the probability, or of the number, without the hottest region."""
+        """Fall of the probability, or of the number, without the hottest area."""
         return self.before - self.without_hot
 
     @property
+    def control_drops(self) -> tuple[float, ...]:
+        """Fall without each of the control areas."""
+        return tuple(self.before - each for each in self.without_controls)
+
+    @property
     def control_drop(self) -> float:
-        """Fall of the probability, or of the number, without the control region."""
-        return self.before - self.without_random
+        """Mean fall without a control area."""
+        return fmean(self.control_drops)
+
+    @property
+    def control_range(self) -> tuple[float, float]:
+        """Least and greatest fall without a control area."""
+        return min(self.control_drops), max(self.control_drops)
 
     def as_record(self) -> dict[str, Any]:
         """Return all values by name, ready for JSON."""
@@ -74,12 +105,75 @@ class Removal:
             "measure": "probability" if self.of_probability else "score",
             "before": self.before,
             "without_hot": self.without_hot,
-            "without_random": self.without_random,
+            "without_controls": list(self.without_controls),
             "drop": self.drop,
             "control_drop": self.control_drop,
+            "control_range": list(self.control_range),
+            "named": self.named,
+            "named_without_hot": self.named_without_hot,
+            "named_without_controls": self.named_without_controls,
             "share": self.share,
             "completeness_residual": self.completeness_residual,
         }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RemovalPlan:
+    """A removal test that is about to be made: what to hide, and from what.
+
+    Attributes:
+        image: ``uint8 (H, W, 3)`` BGR, the image that was explained; not modified.
+        explanation: Its explanation, the first map of which is tested.
+        masks: ``bool (h, w)`` over the explanation's region: the hottest area, then the controls.
+        share: Share of the region that each of them covers.
+    """
+
+    image: Image
+    explanation: Explanation
+    masks: tuple[NDArray[np.bool_], ...]
+    share: float = HOT_SHARE
+
+    @property
+    def class_index(self) -> int:
+        """The class that is tested."""
+        return self.explanation.explained[0]
+
+    def images(self, start: int = 0, stop: int | None = None) -> list[Image]:
+        """Make the images that the network is to be asked about, one for each mask.
+
+        Args:
+            start: The first mask.
+            stop: The mask behind the last one; ``None`` for all.
+        """
+        return blur_regions(self.image, self.explanation.region, self.masks[start:stop])
+
+    def result(self, explanations: Sequence[Explanation]) -> Removal | None:
+        """Make the result of the answers to all of the images, in their order.
+
+        Returns:
+            ``None`` where an answer does not hold the class.
+        """
+        tested, said = self.class_index, self.explanation
+        before = strength_of(said, tested)
+        found = [strength_of(each, tested) for each in explanations]
+        strengths = [each for each in found if each is not None]
+        if before is None or len(strengths) != len(self.masks):
+            return None
+        named = [is_named(each, tested) for each in explanations]
+        return Removal(
+            tested,
+            next(p.label for p in said.predictions if p.class_index == tested),
+            before,
+            strengths[0],
+            tuple(strengths[1:]),
+            self.share,
+            said.completeness_residual,
+            said.output.has_probabilities,
+            is_named(said, tested),
+            named[0],
+            sum(named[1:]),
+            said.output.name != "sigmoid",
+        )
 
 
 def hottest_mask(evidence: NDArray[np.float32], share: float = HOT_SHARE) -> NDArray[np.bool_]:
@@ -101,17 +195,45 @@ def hottest_mask(evidence: NDArray[np.float32], share: float = HOT_SHARE) -> NDA
     return mask.reshape(evidence.shape)
 
 
-def shifted_mask(mask: NDArray[np.bool_], generator: np.random.Generator) -> NDArray[np.bool_]:
-    """Shift a region elsewhere, wrapped around the edges: same size, same shape.
+def hottest_area(evidence: NDArray[np.float32], share: float = HOT_SHARE) -> NDArray[np.bool_]:
+    """Select the hottest area of a map: what the removal test hides.
 
-    The shift is random, at least a quarter of the side away in one direction.
+    Args:
+        evidence: ``float32 (h, w)`` in any unit, enlarged smoothly, as the colours are.
+        share: As of `hottest_mask`.
+
+    Returns:
+        ``bool (128, 128)`` over the map's region.
+    """
+    fine = cv2.resize(evidence, (_MASK_SIDE, _MASK_SIDE), interpolation=cv2.INTER_CUBIC)
+    return hottest_mask(np.asarray(fine, np.float32), share)
+
+
+def control_areas(
+    mask: NDArray[np.bool_], *, count: int = CONTROLS, seed: int = DEFAULT_SEED
+) -> tuple[NDArray[np.bool_], ...]:
+    """Shift an area elsewhere, wrapped around the edges: same size, same shape, at random.
+
+    The places are drawn from those that share hardly anything with the area itself.
+
+    Args:
+        mask: ``bool (h, w)``, neither empty nor full.
+        count: Number of controls; fewer where there are not as many places.
+        seed: Of the places; the same mask and seed give the same ones.
     """
     height, width = mask.shape
-    while True:
-        down = int(generator.integers(-int(height * _FARTHEST), int(height * _FARTHEST) + 1))
-        right = int(generator.integers(-int(width * _FARTHEST), int(width * _FARTHEST) + 1))
-        if abs(down) >= height * _NEAREST or abs(right) >= width * _NEAREST:
-            return np.roll(mask, (down, right), (0, 1))
+    spectrum = np.fft.rfft2(mask.astype(np.float64))
+    overlaps = np.rint(np.fft.irfft2(np.abs(spectrum) ** 2, mask.shape))
+    rows = range(0, height, max(1, height // _STEPS))
+    columns = range(0, width, max(1, width // _STEPS))
+    shifts = [(row, column) for row in rows for column in columns][1:]
+    if not shifts:
+        return (mask.copy(),)
+    found = np.array([overlaps[shift] for shift in shifts])
+    allowed = max(_OVERLAP * float(mask.sum()), float(np.quantile(found, _LUCKIEST)))
+    order = np.random.default_rng(seed).permutation(len(shifts))
+    chosen = [shifts[place] for place in order if found[place] <= allowed][:count]
+    return tuple(np.roll(mask, shift, (0, 1)) for shift in chosen)
 
 
 def blur_regions(image: Image, region: Region, masks: Sequence[NDArray[np.bool_]]) -> list[Image]:
@@ -130,13 +252,46 @@ def blur_regions(image: Image, region: Region, masks: Sequence[NDArray[np.bool_]
     small = cv2.resize(seen, (_BLUR_SIDE, _BLUR_SIDE), interpolation=cv2.INTER_AREA)
     soft = cv2.GaussianBlur(small, (0, 0), _BLUR_SHARE * _BLUR_SIDE)
     hidden = cv2.resize(soft, (columns, rows), interpolation=cv2.INTER_LINEAR)
+    down, along = top - region.y, left - region.x
+    size = (region.width, region.height)
     copies = []
     for mask in masks:
         copy: Image = np.array(image, order="C")
-        where = cv2.resize(mask.astype(np.uint8), (columns, rows), interpolation=cv2.INTER_NEAREST)
+        whole = cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
+        where = np.ascontiguousarray(whole[down : down + rows, along : along + columns])
         cv2.copyTo(hidden, where, copy[top:bottom, left:right])
         copies.append(copy)
     return copies
+
+
+def plan_removal(
+    image: Image,
+    explanation: Explanation,
+    *,
+    share: float = HOT_SHARE,
+    controls: int = CONTROLS,
+    seed: int = DEFAULT_SEED,
+) -> RemovalPlan | None:
+    """Choose the areas that a removal test hides.
+
+    Args:
+        image: ``uint8 (H, W, 3)`` BGR, the image that was explained.
+        explanation: Its first map is tested. The class must be among its predictions.
+        share: Share of the seen area that is blurred.
+        controls: Number of areas elsewhere.
+        seed: Of their places.
+
+    Returns:
+        The plan, or ``None`` where there is nothing to test: no positive evidence, or no
+        probability of the explained class.
+    """
+    if not explanation.explained or not (explanation.evidence[0] > 0).any():
+        return None
+    if strength_of(explanation, explanation.explained[0]) is None:
+        return None
+    hot = hottest_area(explanation.evidence[0], share)
+    masks = (hot, *control_areas(hot, count=controls, seed=seed))
+    return RemovalPlan(image, explanation, masks, share)
 
 
 def removal_test(
@@ -145,52 +300,45 @@ def removal_test(
     explanation: Explanation,
     *,
     view: View | None = None,
-    generator: np.random.Generator | None = None,
     share: float = HOT_SHARE,
+    controls: int = CONTROLS,
+    seed: int = DEFAULT_SEED,
+    at_once: int | None = None,
 ) -> Removal | None:
-    """Blur the hottest region and a control region, and explain both images: one batch of two.
+    """Blur the hottest area and the control areas, and explain all these images in one batch.
 
     Args:
-        explainer: The one that made the explanation.
+        explainer: The one that made the explanation, or one of the same network.
         image: ``uint8 (H, W, 3)`` BGR, the image that was explained; not modified.
         explanation: Its first map is tested. The class must be among its predictions.
         view: The view that was explained.
-        generator: For the position of the control.
         share: Share of the seen area that is blurred.
+        controls: Number of areas elsewhere.
+        seed: Of their places.
+        at_once: Largest number of images in a batch, where others wait for their turn; ``None``
+            for all.
 
     Returns:
-        The result, or ``None`` where there is nothing to test: no positive evidence, or no
-        probability of the explained class.
+        The result, or ``None`` where there is nothing to test, see `plan_removal`.
     """
-    if not explanation.explained or not (explanation.evidence[0] > 0).any():
+    plan = plan_removal(image, explanation, share=share, controls=controls, seed=seed)
+    if plan is None:
         return None
-    tested = explanation.explained[0]
-    before = strength_of(explanation, tested)
-    if before is None:
-        return None
-    # Fine enough for the area to be exact, and for the region's outline to be the heat's.
-    fine = cv2.resize(explanation.evidence[0], (128, 128), interpolation=cv2.INTER_CUBIC)
-    hot = hottest_mask(np.asarray(fine, np.float32), share)
-    control = shifted_mask(hot, generator or np.random.default_rng())
-    images = blur_regions(image, explanation.region, (hot, control))
-    without_hot, without_random = (
-        strength_of(each, tested)
-        for each in explainer.explain_batch(images, classes=tested, view=view)
-    )
-    if without_hot is None or without_random is None:
-        return None
-    label = next(p.label for p in explanation.predictions if p.class_index == tested)
-    residual = explanation.completeness_residual
-    return Removal(
-        tested,
-        label,
-        before,
-        without_hot,
-        without_random,
-        share,
-        residual,
-        explanation.output.has_probabilities,
-    )
+    answers: list[Explanation] = []
+    while len(answers) < len(plan.masks):
+        start = len(answers)
+        images = plan.images(start, start + at_once if at_once else None)
+        answers += explainer.explain_batch(images, classes=plan.class_index, view=view)
+    return plan.result(answers)
+
+
+def is_named(explanation: Explanation, class_index: int) -> bool:
+    """``True`` if the network says that the class is there: the best one, or one that is true."""
+    output = explanation.output
+    if output.name == "sigmoid":
+        found = strength_of(explanation, class_index)
+        return found is not None and found > output.threshold
+    return bool(explanation.predictions) and explanation.predictions[0].class_index == class_index
 
 
 def strength_of(explanation: Explanation, class_index: int) -> float | None:

@@ -48,6 +48,22 @@ def read_metadata(path: Path | str) -> GraphMetadata | None:
     return None if text is None else GraphMetadata.from_json(text, file.name)
 
 
+def refuse_exported(path: Path | str) -> None:
+    """Refuse an exported file where the network itself is needed.
+
+    Raises:
+        ModelError: It is one.
+    """
+    metadata = read_metadata(path)
+    if metadata is not None:
+        cause = (
+            f"it is an exported file, which explains {metadata.layer} by {metadata.method} and "
+            "nothing else"
+        )
+        step = f"Give the network itself: {metadata.network}. 'live-gradcam run' takes the file"
+        raise ModelError("cannot use as a network", str(path), cause, step)
+
+
 def _ir_entry(file: Path) -> str | None:
     found = _IR_ENTRY.search(file.read_text(encoding="utf-8", errors="replace"))
     return None if found is None else html.unescape(found[1])

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 from live_gradcam.choices import DEFAULT_TOP_K, DEFAULT_VIEW, View
 from live_gradcam.errors import ModelError
+from live_gradcam.graph.engine import EngineName
 from live_gradcam.graph.engines.opening import open_engine
 from live_gradcam.graph.explainer import GraphExplainer
 from live_gradcam.graph.files import read_metadata
 from live_gradcam.graph.integrity import check_content
 
+EngineChoice: TypeAlias = "Literal['auto'] | EngineName"
+"""Engine that runs a graph; ``auto`` takes the best one that is installed."""
+
 
 def open_graph(
     path: Path | str,
     *,
-    engine: str = "auto",
+    engine: EngineChoice = "auto",
     device: str = "auto",
     top_k: int = DEFAULT_TOP_K,
     view: View = DEFAULT_VIEW,

@@ -14,6 +14,7 @@ from live_gradcam.session.background import NextSource
 from live_gradcam.session.state import ExplainSettings, SessionState
 from live_gradcam.show.overlay import OverlayOptions
 from live_gradcam.show.sink import Sink
+from live_gradcam.show.window import Window
 from live_gradcam.timing import StepProgress
 
 
@@ -35,11 +36,13 @@ class SessionConfig:
     overlay: OverlayOptions
     options: RunOptions
     window_title: str | None
+    window: Window | None = None
     smooth: bool = True
     kiosk: bool = False
     reopen: Callable[[], Source] | None = None
     next_source: NextSource | None = None
     folder: Path | None = None
+    slideshow_seconds: float | None = None
     forwards: StepProgress | None = None
     stop: StopToken = field(default_factory=StopToken)
     on_notice: Callable[[str], None] = ignore

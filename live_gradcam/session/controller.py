@@ -18,6 +18,12 @@ _logger = logging.getLogger(__name__)
 MESSAGE_SECONDS = 3.0
 """Time for which a message stays on the screen."""
 
+FIRST_HINT = "h: help"
+"""The message with which a session begins."""
+
+FIRST_HINT_SECONDS = 8.0
+"""Time for which it stays, unless a key is pressed before."""
+
 POINTER_SECONDS = 10.0
 """Time for which a spot's votes stay on the screen after the mouse came to rest."""
 
@@ -75,16 +81,19 @@ class Controller:
         self._pointer = (x, y)
         self._pointer_until = self._clock() + POINTER_SECONDS
 
-    def show_message(self, message: str, *, recording: bool | None = None) -> None:
+    def show_message(
+        self, message: str, *, recording: bool | None = None, seconds: float = MESSAGE_SECONDS
+    ) -> None:
         """Put a message on the screen.
 
         Args:
             message: A few words.
             recording: Correction of the state where a recording did not begin or go on.
+            seconds: How long it stays.
         """
         recording = self._state.recording if recording is None else recording
         self._state = replace(self._state, message=message, recording=recording)
-        self._message_until = self._clock() + MESSAGE_SECONDS
+        self._message_until = self._clock() + seconds
 
     def expire(self) -> bool:
         """Drop a message and a pointer whose time is over.

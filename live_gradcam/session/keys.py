@@ -7,9 +7,16 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias, TypeVar
 
-from live_gradcam.choices import COLORMAP_NAMES, LAYOUTS, Layout, View
+from live_gradcam.choices import (
+    COLORMAP_NAMES,
+    HUD_LAYOUTS,
+    LAYOUTS,
+    HudLayout,
+    Layout,
+    View,
+)
 from live_gradcam.session.state import MOSAIC_TILES, Mode, SessionState, Situation
-from live_gradcam.show.overlay import HelpGroup
+from live_gradcam.show.options import HelpGroup
 from live_gradcam.wording import percent
 
 _T = TypeVar("_T")
@@ -64,6 +71,11 @@ _LAYOUT_WORDS: dict[Layout, str] = {
     "side-by-side": "side by side",
     "plain": "the plain picture",
 }
+_HUD_LAYOUT_WORDS: dict[HudLayout, str] = {
+    "normal": "labels, legend and rate",
+    "stage": "for an audience",
+    "expert": "all figures",
+}
 
 
 def _quit(state: SessionState, _situation: Situation, _key: str) -> SessionState:
@@ -81,9 +93,12 @@ def _flip(name: str) -> Change:
 
 
 def _freeze(state: SessionState, situation: Situation, key: str) -> SessionState:
+    frozen = not state.settings.frozen
+    if situation.slideshow:
+        words = "the slide show waits" if frozen else "the slide show goes on"
+        return _changed(state, words, frozen=frozen)
     if situation.by_hand:
         return _advance(state, situation, key)
-    frozen = not state.settings.frozen
     return _changed(state, "frozen" if frozen else "running", frozen=frozen)
 
 
@@ -182,6 +197,12 @@ def _layout(state: SessionState, _situation: Situation, _key: str) -> SessionSta
     return replace(changed, overlay=overlay)
 
 
+def _hud_layout(state: SessionState, _situation: Situation, _key: str) -> SessionState:
+    following = _after(HUD_LAYOUTS, state.overlay.hud_layout)
+    overlay = replace(state.overlay, hud_layout=following)
+    return replace(state, overlay=overlay, message=_HUD_LAYOUT_WORDS[following])
+
+
 def _colormap(state: SessionState, _situation: Situation, _key: str) -> SessionState:
     following = _after(COLORMAP_NAMES, state.overlay.colormap)
     overlay = replace(state.overlay, colormap=following)
@@ -208,6 +229,21 @@ def _advance(state: SessionState, situation: Situation, _key: str) -> SessionSta
         return replace(state, message="there is no next camera")
     message = "opening the next camera" if situation.advance == "camera" else ""
     return _changed(state, message, advances=state.settings.advances + 1)
+
+
+def _return(state: SessionState, situation: Situation, _key: str) -> SessionState:
+    if not situation.by_hand:
+        return replace(state, message="only pictures have a previous one")
+    return replace(state, returns=state.returns + 1)
+
+
+def _jump(end: Literal["first", "last"]) -> Change:
+    def change(state: SessionState, situation: Situation, _key: str) -> SessionState:
+        if not situation.by_hand:
+            return replace(state, message=f"only pictures have a {end} one")
+        return replace(state, jumps=state.jumps + 1, jump_end=end)
+
+    return change
 
 
 def _truth(state: SessionState, _situation: Situation, _key: str) -> SessionState:
@@ -254,17 +290,23 @@ KEYS: tuple[KeyBinding, ...] = (
     _key("[", "less heat", _opacity(-OPACITY_STEP), "look"),
     _key("]", "more heat", _opacity(+OPACITY_STEP), "look"),
     _key("m", "mirror", _mirror, "look"),
-    _key("i", "figures", _flip("show_hud"), "look"),
+    _key("i", "for me, for an audience, all figures", _hud_layout, "look"),
     _key("f", "full screen", _flip("fullscreen"), "look"),
-    KeyBinding(("space",), "space", "freeze, go on", _freeze, "time"),
+    KeyBinding(("space",), "space", "freeze or wait, go on", _freeze, "time"),
     _key(".", "one frame on", _step, "time"),
-    KeyBinding(("n", "right"), "n", "next camera, next picture", _advance, "time"),
+    KeyBinding(("n", "right"), "n, right", "next picture, next camera", _advance, "time"),
+    KeyBinding(("p", "left"), "p, left", "previous picture", _return, "time"),
+    KeyBinding(("home",), "Home", "first picture", _jump("first"), "time"),
+    KeyBinding(("end",), "End", "last picture", _jump("last"), "time"),
     _key("s", "snapshot: picture and record", _snapshot, "session"),
     _key("r", "record on, off", _flip("recording"), "session"),
     KeyBinding(("h", "?"), "h, ?", "this help", _flip("show_help"), "session"),
     KeyBinding(("q", "esc"), "q, Esc", "quit", _quit, "session", ends=True),
 )
 """Every key. The toolkit cannot tell upper from lower case, so there are lower-case keys only."""
+
+QUIT_KEYS = tuple(key for binding in KEYS if binding.ends for key in binding.keys)
+"""The keys that end a session, and the time before it."""
 
 _BY_KEY = MappingProxyType({key: binding for binding in KEYS for key in binding.keys})
 

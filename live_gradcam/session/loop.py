@@ -13,22 +13,25 @@ from live_gradcam.errors import LiveGradcamError
 from live_gradcam.pipeline import Summary
 from live_gradcam.session.background import BackgroundTasks
 from live_gradcam.session.config import SessionConfig
-from live_gradcam.session.controller import Controller
+from live_gradcam.session.controller import FIRST_HINT, FIRST_HINT_SECONDS, Controller
 from live_gradcam.session.explainers import RequestedExplainers
-from live_gradcam.session.feeds import Feed, FeedReport, make_endless_feed, make_feed
+from live_gradcam.session.feed import Feed, FeedReport
+from live_gradcam.session.feeds import make_endless_feed, make_feed
 from live_gradcam.session.metrics import SessionMetrics
 from live_gradcam.session.outputs import Writer, describe_failure
+from live_gradcam.session.pools import explainers_beside
 from live_gradcam.session.renderer import (
     Figures,
     Renderer,
+    caption,
     describe_capture,
     make_hud,
     record_extra,
     render_empty,
+    window_title,
 )
-from live_gradcam.session.pools import explainers_beside
 from live_gradcam.session.request import ExplainedFrame, ExplainRequest, TruthReading
-from live_gradcam.session.state import Situation
+from live_gradcam.session.state import SessionState, Situation
 from live_gradcam.session.worker import ExplainWorker, Item
 from live_gradcam.show.overlay import Hud
 from live_gradcam.show.window import Closed, KeyPressed, MouseMoved, Window
@@ -82,16 +85,12 @@ class Session:
     def run(self) -> Summary:
         """Show, obey and write until somebody ends it; see `run_session` for what it raises."""
         config, metrics = self._config, self._metrics
-        window: Window | None = None
+        window = config.window
         with Writer(config.sinks, metrics.stage_clock, config.stop) as writer:
             try:
                 self._worker.start()
                 if config.window_title is not None:
-                    width, height = self._source_size()
-                    full = self._controller.state.fullscreen
-                    window = Window(
-                        config.window_title, width=width, height=height, fullscreen=full
-                    )
+                    window = self._open_window(config.window_title)
                 while not self._is_over():
                     self._run_once(window, writer)
             finally:
@@ -111,6 +110,21 @@ class Session:
             dropped=report.dropped,
             latency=metrics.latency,
         )
+
+    def _open_window(self, title: str) -> Window:
+        """Open the window, or fit the one that is open already to the source."""
+        width, height = self._source_size()
+        full = self._controller.state.fullscreen
+        window = self._config.window
+        if window is None:
+            window = Window(title, width=width, height=height, fullscreen=full)
+        else:
+            window.title = title
+            window.fit(width, height)
+            window.fullscreen = full
+        if not self._config.kiosk:  # whose visitors have no keyboard
+            self._controller.show_message(FIRST_HINT, seconds=FIRST_HINT_SECONDS)
+        return window
 
     def _close(self, window: Window | None) -> None:
         self._worker.stop(_STOP_SECONDS)
@@ -172,21 +186,23 @@ class Session:
         if window is None and not writer.needs_rendered:
             return
         began = time.perf_counter()
-        hud, explained = self._hud(), self._explained
+        config, hud, explained = self._config, self._hud(), self._explained
         inside = window.size if window is not None else None
         if explained is not None:
             rendered = self._render(explained, hud, inside)
             size = (explained.frame.image.shape[1], explained.frame.image.shape[0])
             self._rendered = rendered if rendered.shape[1::-1] == size else None
-        elif hud.banner or hud.notes or hud.help_lines:
-            size = self._source_size()
-            rendered = render_empty(size, hud, inside)
+        elif hud.banner or hud.notes or hud.help or hud.title or hud.invitation:
+            size = inside if inside is not None and min(inside) > 0 else self._source_size()
+            rendered = render_empty(size, hud, self._controller.state.overlay.hud_layout)
         else:
             return
         drawn = time.perf_counter()
         self._metrics.stage_clock.add("draw", (drawn - began) * 1000.0)
         if window is not None:
-            window.show(rendered, pixels=size)
+            if explained is not None and config.window_title is not None:
+                window.title = window_title(config.window_title, explained.frame)
+            window.show(rendered)
             self._metrics.stage_clock.add("show", (time.perf_counter() - drawn) * 1000.0)
 
     def _render(
@@ -210,8 +226,7 @@ class Session:
             if isinstance(event, Closed):
                 self._closed = True
             elif isinstance(event, MouseMoved):
-                self._controller.move_pointer(event.x, event.y)
-                again = True
+                again = self._point_at(event, window.size) or again
             elif isinstance(event, KeyPressed):
                 again = self._press(event.key) or again
         state = self._controller.state
@@ -219,6 +234,17 @@ class Session:
         if again:
             self._update_request()
         return again and not self._closed and not state.quit
+
+    def _point_at(self, mouse: MouseMoved, size: tuple[int, int]) -> bool:
+        """Let the spot under the mouse vote; ``True`` if there is one."""
+        explained, state = self._explained, self._controller.state
+        if explained is None:
+            return False
+        pixel = self._renderer.find_pixel(mouse.x, mouse.y, explained, state, size)
+        if pixel is None:
+            return False
+        self._controller.move_pointer(*pixel)
+        return True
 
     def _press(self, key: str) -> bool:
         situation = self._situation()
@@ -233,10 +259,21 @@ class Session:
             self._switch_recording(on=state.recording)
         if settings.advances != old.advances and situation.advance == "camera":
             self._background.open_next_source()
+        self._turn(before, state)
         if (settings.truth, settings.key.randomized) != (old.truth, old.key.randomized):
             self._reading = None
         self._controller.publish_state()
         return True
+
+    def _turn(self, before: SessionState, state: SessionState) -> None:
+        """Turn pictures as a key has asked for."""
+        feed, settings = self._feed, state.settings
+        feed.pause(settings.frozen)
+        steps = settings.advances - before.settings.advances - (state.returns - before.returns)
+        if steps and feed.by_hand:
+            feed.turn(steps)
+        if state.jumps != before.jumps:
+            feed.turn_to(state.jump_end)
 
     def _situation(self) -> Situation:
         shown = self._explained.smoothed if self._explained is not None else None
@@ -252,6 +289,7 @@ class Session:
             mapped=self._pool.mapped,
             advance="picture" if by_hand else "camera" if may_switch else None,
             by_hand=by_hand,
+            slideshow=self._feed.slideshow,
             may_quit=not self._config.kiosk,
         )
 
@@ -283,7 +321,7 @@ class Session:
         if self._background.recording_failed:
             self._background.end_recording()
             self._controller.show_message("", recording=False)
-        message = self._background.report()
+        message = self._background.report() or self._feed.take_message()
         if message:
             self._controller.show_message(message)
             again = True
@@ -335,9 +373,11 @@ class Session:
     def _first_feed(self) -> Feed:
         config = self._config
         if config.reopen is not None:
-            return make_endless_feed(config.reopen, config.source)
+            return make_endless_feed(
+                config.reopen, config.source, slideshow_seconds=config.slideshow_seconds
+            )
         assert config.source is not None, "checked at the beginning"
-        return make_feed(config.source)
+        return make_feed(config.source, slideshow_seconds=config.slideshow_seconds)
 
     def _leave_feed(self) -> None:
         self._feed.close()
@@ -365,9 +405,11 @@ class Session:
         request, explained, reading = self._worker.request, self._explained, self._reading
         info = self._feed.info
         if reading is not None and (
-            explained is None or reading.subject != explained.selected.explained[:1]
+            explained is None
+            or reading.subject != explained.selected.explained[:1]
+            or (explained.frame.place and reading.frame_index != explained.frame.index)
         ):
-            reading = None  # it is about another class than the one that is shown
+            reading = None  # it is about another class or picture than the one that is shown
         moving = info is not None and info.kind != "pictures"
         fps, latency_ms = self._metrics.current(moving=moving)
         measured = self._config.options.show_rate
@@ -375,6 +417,7 @@ class Session:
             fps=fps if measured else None,
             latency_ms=latency_ms if measured else None,
             dropped=self._feed.report.dropped,
+            caption=caption(explained.frame) if explained is not None else "",
             banner=self._feed.banner,
             capture=describe_capture(info),
             recording_seconds=self._background.recording_seconds,

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 from live_gradcam.choices import VIEWS, View
 from live_gradcam.protocol import ExplainerKey, MethodFacts
-from live_gradcam.show.overlay import OverlayOptions
+from live_gradcam.show.options import OverlayOptions
 from live_gradcam.values import Prediction
 
 Mode: TypeAlias = Literal["single", "mosaic", "contrast"]
@@ -77,12 +77,14 @@ class SessionState:
 
     Attributes:
         settings: The choices that the explaining thread obeys.
-        overlay: The way frames are rendered: layout, colours, opacity, signed.
+        overlay: The way frames are rendered: layout, colours, opacity, signed, what is written.
         fullscreen: Fill the screen.
-        show_hud: Show the measured figures.
         show_help: Show the keys.
         recording: Record what is shown.
         snapshots: Number of snapshots asked for; one is taken where it has grown.
+        returns: Number of times that the previous picture was asked for.
+        jumps: Number of times that the picture at an end was asked for.
+        jump_end: Which end that was.
         message: What the last key did, in a few words.
         quit: Leave.
     """
@@ -90,10 +92,12 @@ class SessionState:
     settings: ExplainSettings
     overlay: OverlayOptions
     fullscreen: bool = False
-    show_hud: bool = True
     show_help: bool = False
     recording: bool = False
     snapshots: int = 0
+    returns: int = 0
+    jumps: int = 0
+    jump_end: Literal["first", "last"] = "first"
     message: str = ""
     quit: bool = False
 
@@ -116,6 +120,7 @@ class Situation:
         mapped: The only classes that have maps; ``None`` where all have.
         advance: Meaning of "next" for this source; ``None`` where there is no next one.
         by_hand: Images are shown one after the other, by hand.
+        slideshow: They advance by themselves as well.
         may_quit: A key may end the session.
     """
 
@@ -128,6 +133,7 @@ class Situation:
     mapped: tuple[int, ...] | None = None
     advance: Literal["camera", "picture"] | None = None
     by_hand: bool = False
+    slideshow: bool = False
     may_quit: bool = True
 
     def method(self, name: str) -> MethodFacts:

@@ -11,11 +11,9 @@ from collections.abc import Callable, Hashable
 from dataclasses import replace
 from typing import TypeAlias
 
-import numpy as np
-
 from live_gradcam.faithfulness.removal import rank_correlation, removal_test
 from live_gradcam.images.geometry import mirror_frame
-from live_gradcam.session.feeds import Feed
+from live_gradcam.session.feed import Feed
 from live_gradcam.session.request import (
     ExplainedFrame,
     ExplainRequest,
@@ -45,7 +43,6 @@ class ExplainWorker:
         request: What to explain at first; can be replaced.
         smooth: Keep labels and maps steady in time.
         between: Called between two frames.
-        seed: Seed of the random cells that the truth meter compares with.
     """
 
     def __init__(
@@ -55,7 +52,6 @@ class ExplainWorker:
         *,
         smooth: bool,
         between: Callable[[], None],
-        seed: int = 0,
     ) -> None:
         self.feed = feed
         self.request = request
@@ -63,7 +59,6 @@ class ExplainWorker:
         self._smooth = smooth
         self._labels = SteadyLabels()
         self._maps = SteadyMaps()
-        self._generator = np.random.default_rng(seed)
         self._items: Channel[Item] = Channel(4)
         self._room = threading.Semaphore(1)
         self._stopping = threading.Event()
@@ -150,7 +145,7 @@ class ExplainWorker:
     def _next_frame(self, request: ExplainRequest) -> Frame | None:
         feed, settings = self.feed, request.settings
         counts = (settings.steps, settings.advances)
-        kept = (feed.by_hand or settings.frozen) and counts == self._obeyed
+        kept = settings.frozen and counts == self._obeyed and not feed.by_hand
         if kept and self._source_frame is not None:
             self._stopping.wait(_WAIT_SECONDS)
             return None
@@ -169,16 +164,18 @@ class ExplainWorker:
         if settings.key.randomized != self._randomized:
             self._labels.reset()
             self._randomized = settings.key.randomized
-        classes = wanted_classes(request, self._labels.top, self._known)
+        leader = self._labels.top if frame.place is None else None
+        classes = wanted_classes(request, leader, self._known)
         (raw,) = request.explainer.explain_batch([frame.image], classes=classes, view=settings.view)
         predictions = raw.predictions
-        if self._smooth:
+        smooth = self._smooth and frame.place is None  # pictures do not follow each other in time
+        if smooth:
             predictions = self._labels.update(raw.predictions, raw.output)
         self._known = tuple(each.class_index for each in predictions)
         contrasts = request.explainer.contrasts
         selected = select_maps(raw, settings, predictions, contrasts=contrasts)
         smoothed = replace(selected, predictions=predictions)
-        if self._smooth:
+        if smooth:
             maps = self._maps.update(selected.explained, selected.evidence, settings.context)
             smoothed = replace(smoothed, evidence=maps)
         return ExplainedFrame(frame, raw, selected, smoothed, request, is_new)
@@ -190,7 +187,8 @@ class ExplainWorker:
             self._tested = None
             return
         explained = last.selected.explained
-        subject = (explained[0] if explained else -1, settings.context)
+        shown = last.frame.index if last.frame.place is not None else None  # not the picture before
+        subject = (explained[0] if explained else -1, (settings.context, shown))
         changed = subject != self._tested
         if not changed and self._untested < TRUTH_EVERY_FRAMES:
             return
@@ -202,7 +200,6 @@ class ExplainWorker:
             last.frame.image,
             last.selected,
             view=settings.view,
-            generator=self._generator,
         )
         correlation = self._correlate(last, request)
         self._items.put(TruthReading(last.frame.index, explained[:1], removal, correlation))

@@ -199,13 +199,16 @@ class FolderSink(Sink):
                 self._folder.rmdir()
 
     def _name(self, frame: Frame) -> str:
-        wanted = Path(image_name(frame.source if self._named else "", frame.index))
+        wanted = self._wanted_name(frame)
         name, number = wanted.name, 1
         while name.lower() in self._used:
             number += 1
             name = f"{wanted.stem}-{number}{wanted.suffix}"
         self._used.add(name.lower())
         return name
+
+    def _wanted_name(self, frame: Frame) -> Path:
+        return Path(image_name(frame.source if self._named else "", frame.index))
 
 
 def image_name(source: str, index: int) -> str:

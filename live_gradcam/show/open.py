@@ -19,12 +19,17 @@ from live_gradcam.show.images import (
     already_exists,
     image_name,
 )
+from live_gradcam.show.map_archive import SUFFIX as MAPS_SUFFIX
+from live_gradcam.show.map_archive import MapArchiveSink
+from live_gradcam.show.map_images import MapFolderSink, is_maps_folder
 from live_gradcam.show.recorder import VideoSink
 from live_gradcam.show.records import RECORD_FORMATS, RecordSink
 from live_gradcam.show.sink import Sink
 from live_gradcam.values import SourceInfo
 
-_SUFFIXES = tuple(dict.fromkeys((*FORMATS, *ANIMATIONS, *ENCODER_OPTIONS, *RECORD_FORMATS)))
+_SUFFIXES = tuple(
+    dict.fromkeys((*FORMATS, *ANIMATIONS, *ENCODER_OPTIONS, *RECORD_FORMATS, MAPS_SUFFIX))
+)
 
 
 def open_sink(
@@ -45,6 +50,8 @@ def open_sink(
     ``.apng``
     ``out.png``, ``out.jpg``    the image of a source with a single frame; so is ``.webp``
     ``out/``, a folder          an image for each frame
+    ``maps/``, ``clip-maps/``   a 16-bit grey PNG of the map for each frame
+    ``out.npz``                 the maps of all frames, for NumPy
     ``out.jsonl``, ``out.csv``  a record for each frame
     ``-``                       JSON lines on standard output
     ==========================  ==================================================================
@@ -66,8 +73,12 @@ def open_sink(
         return RecordSink(None)
     path = Path(spec)
     suffix = path.suffix.lower()
+    if is_maps(spec):
+        return MapFolderSink(path, info, overwrite=overwrite)
     if is_folder(spec):
         return FolderSink(path, info, overwrite=overwrite)
+    if suffix == MAPS_SUFFIX:
+        return MapArchiveSink(path)
     if suffix in FORMATS:
         return VideoSink(path, info, fps=fps, threads=threads)
     single = info.frame_count == 1 or max_frames == 1
@@ -146,6 +157,16 @@ def is_folder(spec: str | Path) -> bool:
     if path.exists():
         return False
     return str(spec).endswith(("/", os.sep)) or not path.suffix
+
+
+def is_maps(spec: str | Path) -> bool:
+    """Return whether an output is a folder of maps, going by its name."""
+    return spec != "-" and is_folder(spec) and is_maps_folder(str(spec))
+
+
+def is_record(spec: str | Path) -> bool:
+    """Return whether an output has a record for each frame."""
+    return spec == "-" or (not is_folder(spec) and Path(spec).suffix.lower() in RECORD_FORMATS)
 
 
 def _is_device(path: Path) -> bool:

@@ -14,8 +14,7 @@ from live_gradcam.choices import View
 from live_gradcam.closeable import Closeable
 from live_gradcam.errors import LiveGradcamError
 from live_gradcam.pool import ExplainerPool
-from live_gradcam.protocol import ExplainerKey
-from live_gradcam.protocol import BatchExplainer, ClassChoice
+from live_gradcam.protocol import BatchExplainer, ClassChoice, ExplainerKey
 from live_gradcam.values import Explanation, Image
 
 _logger = logging.getLogger(__name__)

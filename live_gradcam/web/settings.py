@@ -21,8 +21,7 @@ from live_gradcam.errors import UsageError
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.methods import METHODS, QUICK_METHODS
 from live_gradcam.pool import ExplainerPool
-from live_gradcam.protocol import ExplainerKey
-from live_gradcam.protocol import BatchExplainer
+from live_gradcam.protocol import BatchExplainer, ExplainerKey
 from live_gradcam.show.overlay import OverlayOptions
 
 VIEW_LABELS: Mapping[View, str] = MappingProxyType(

@@ -10,10 +10,10 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from live_gradcam.class_names import class_lookup
 from live_gradcam.errors import SourceError, UsageError
 from live_gradcam.evaluate.annotations import read_annotations
 from live_gradcam.evaluate.dataset import open_dataset
-from live_gradcam.class_names import class_lookup
 from live_gradcam.scenes import SCENE_CLASSES
 
 LABELS = ("tench, Tinca tinca", "goldfish, Carassius auratus", "crane", "crane", "7")
@@ -68,7 +68,7 @@ def test_a_folder_for_each_class(tmp_path: Path) -> None:
         "file,label\ntench.png,tench\nsub/gold.png,1\n",
         "Label;Image\ntench;tench.png\nCARASSIUS AURATUS;sub/gold.png\n",
         "\ufefffilename\tclass\ntench.png\t0\nsub/gold.png\tgoldfish\n\n",
-        "file,imagenet_index,label\ntench.png,0,crane\nsub/gold.png,1,goldfish\n",
+        "file,imagenet_index,label\ntench.png,0,tench\nsub/gold.png,1,goldfish\n",
     ],
 )
 def test_a_table_of_labels(tmp_path: Path, table: str) -> None:
@@ -80,6 +80,82 @@ def test_a_table_of_labels(tmp_path: Path, table: str) -> None:
         data = open_dataset(str(source), LABELS)
         labels = {item.name: item.labels for item in data.items}
         assert labels == {"tench.png": (0,), "sub/gold.png": (1,)}
+
+
+def labelled(tmp_path: Path, table: str, *names: str) -> Path:
+    for name in names:
+        save(tmp_path / name)
+    (tmp_path / "labels.csv").write_text(table)
+    return tmp_path
+
+
+def test_an_index_decides_between_classes_of_one_name(tmp_path: Path) -> None:
+    folder = labelled(
+        tmp_path, "file,index,label\na.png,3,crane\nb.png,1,goldfish\n", "a.png", "b.png"
+    )
+    found = {item.name: item.labels for item in open_dataset(folder, LABELS).items}
+    assert found == {"a.png": (3,), "b.png": (1,)}
+
+
+def test_a_name_that_several_classes_have_is_left_out_with_the_reason(tmp_path: Path) -> None:
+    folder = labelled(tmp_path, "file,label\na.png,crane\nb.png,goldfish\n", "a.png", "b.png")
+    data = open_dataset(folder, LABELS)
+    assert [item.name for item in data.items] == ["b.png"]
+    assert dict(data.skipped) == {"a.png": "2 classes are called crane: give its index"}
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        # A name decides: an index that means another class is a mistake somewhere.
+        (
+            "file,label,index\na.png,goldfish,3\nb.png,tench,0\n",
+            "a.png is called goldfish, class 1 of this network, but has the index 3, which is "
+            "'crane'",
+        ),
+        ("file,label,index\na.png,tench,1\nb.png,goldfish,2\n", "count from 1"),
+        ("file,label,index\na.png,goldfish,94\n", "94, which is none of its 5 classes"),
+        # Another network's indices, though its names are none of this one's.
+        ("file,index,label\na.png,1,zebra\nb.png,2,snail\n", "2 of 2 labels mean no class of it"),
+        ("file,index\na.png,1\nb.png,340\n", "index 340 is beyond the network's 5 classes, 0 to 4"),
+        ("file,label\na.png,1\nb.png,340\n", "index 340 is beyond"),
+        ("file,index\na.png,1\nb.png,5\n", "Do they count from 1"),
+        ("file,label\na.png,zebra\nb.png,snail\nc.png,tench\n", "such as zebra, snail"),
+        ("file,label\na.png,n01440764\nb.png,n01443537\n", "WordNet"),
+    ],
+)
+def test_labels_that_cannot_be_the_network_s_are_refused(
+    tmp_path: Path, table: str, words: str
+) -> None:
+    folder = labelled(tmp_path, table, "a.png", "b.png")
+    with pytest.raises(SourceError) as caught:
+        open_dataset(folder, LABELS)
+    assert words in str(caught.value)
+    assert "labels.csv" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("folders", "words"),
+    [
+        (("tench", "zebra", "snail"), "2 of 3 labels mean no class of it, such as snail, zebra"),
+        (("1", "2", "3", "4", "5"), "Do they count from 1"),
+        (("0", "17"), "index 17 is beyond"),
+        (("17", "18"), "index 18 is beyond"),
+    ],
+)
+def test_folders_of_another_network_are_refused(
+    tmp_path: Path, folders: tuple[str, ...], words: str
+) -> None:
+    for name in folders:
+        save(tmp_path / name / "a.png")
+    with pytest.raises(SourceError) as caught:
+        open_dataset(tmp_path, LABELS)
+    assert words in str(caught.value)
+
+
+def test_the_labels_of_the_real_photographs_are_not_those_of_the_scenes(shared: Path) -> None:
+    with pytest.raises(SourceError, match=r"labels.csv.*40 of 40 labels mean no class of it"):
+        open_dataset(shared / "media" / "images", SCENE_CLASSES)
 
 
 def test_rows_that_cannot_be_used_are_counted_and_named(tmp_path: Path) -> None:

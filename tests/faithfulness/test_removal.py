@@ -17,11 +17,14 @@ from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.explainer import Explainer
 from live_gradcam.explain.load import load_classifier
 from live_gradcam.faithfulness.removal import (
+    CONTROLS,
     blur_regions,
+    control_areas,
+    hottest_area,
     hottest_mask,
+    is_named,
     rank_correlation,
     removal_test,
-    shifted_mask,
     strength_of,
 )
 from live_gradcam.preprocessing.settings import Preprocessing
@@ -73,12 +76,13 @@ def test_without_what_it_looks_at_the_class_is_gone_and_without_the_rest_it_stay
     red: Explainer, red_square: Image
 ) -> None:
     said = red.explain(red_square, classes="red")
-    found = removal_test(red, red_square, said, generator=np.random.default_rng(0))
+    found = removal_test(red, red_square, said)
     assert found is not None
     assert (found.class_index, found.label) == (0, "red")
     assert found.before == said.predictions[0].strength > 0.9
     assert found.without_hot < 0.1
-    assert found.without_random == pytest.approx(found.before, abs=0.02)
+    # The square is far smaller than the marked fifth, so hardly any other place has a part of it.
+    assert found.without_controls == pytest.approx([found.before] * CONTROLS, abs=0.02)
     assert found.drop == pytest.approx(found.before - found.without_hot)
     assert found.completeness_residual == pytest.approx(0.0, abs=1e-4)
 
@@ -86,12 +90,12 @@ def test_without_what_it_looks_at_the_class_is_gone_and_without_the_rest_it_stay
 def test_a_map_that_lies_is_found_out(red: Explainer, red_square: Image) -> None:
     said = red.explain(red_square, classes="red")
     lie = replace(said, evidence=np.ascontiguousarray(said.evidence[:, ::-1, ::-1]))
-    found = removal_test(red, red_square, lie, generator=np.random.default_rng(0))
+    found = removal_test(red, red_square, lie)
     assert found is not None
     assert found.drop < 0.05
 
 
-def test_both_removals_are_one_batch_of_two_images(red: Explainer, red_square: Image) -> None:
+def test_all_removals_are_one_batch(red: Explainer, red_square: Image) -> None:
     asked: list[tuple[int, Any, Any]] = []
 
     class Watched:
@@ -103,7 +107,7 @@ def test_both_removals_are_one_batch_of_two_images(red: Explainer, red_square: I
 
     said = red.explain(red_square, classes="red", view="stretch")
     assert removal_test(Watched(), red_square, said, view="stretch") is not None
-    assert asked == [(2, 0, "stretch")]
+    assert asked == [(1 + CONTROLS, 0, "stretch")]
 
 
 def test_there_is_nothing_to_test_without_evidence_or_without_the_class(
@@ -136,27 +140,62 @@ def test_a_class_far_down_the_list_has_a_probability_when_it_is_asked_for(
     st.integers(0, 2**32 - 1),
 )
 @settings(max_examples=50, deadline=None)
-def test_the_hottest_region_has_its_size_and_the_control_is_it_elsewhere(
+def test_the_hottest_area_has_its_size_and_the_controls_are_it_elsewhere(
     height: int, width: int, share: float, seed: int
 ) -> None:
-    generator = np.random.default_rng(seed)
-    evidence = generator.normal(size=(height, width)).astype(np.float32)
+    evidence = np.random.default_rng(seed).normal(size=(height, width)).astype(np.float32)
     hot = hottest_mask(evidence, share)
     assert hot.sum() == max(1, round(share * height * width))
     if not hot.all():
         assert evidence[hot].min() >= evidence[~hot].max()
-    control = shifted_mask(hot, generator)
-    assert control.sum() == hot.sum()
-    shifts = [
-        (down, right)
-        for down in range(height)
-        for right in range(width)
-        if np.array_equal(np.roll(hot, (down, right), (0, 1)), control)
-    ]
-    assert any(
-        min(down, height - down) >= height / 4 or min(right, width - right) >= width / 4
-        for down, right in shifts
-    )
+    controls = control_areas(hot, seed=seed)
+    assert 1 <= len(controls) <= CONTROLS
+    for control in controls:
+        assert control.sum() == hot.sum()
+        assert any(
+            np.array_equal(np.roll(hot, (down, right), (0, 1)), control)
+            for down in range(height)
+            for right in range(width)
+            if (down, right) != (0, 0)
+        )
+
+
+def test_controls_lie_beside_the_marked_area_and_in_different_places() -> None:
+    row, column = np.mgrid[:7, :7]
+    blob = np.exp(-((row - 3) ** 2 + (column - 4) ** 2) / 4.0).astype(np.float32)
+    hot = hottest_area(blob)
+    controls = control_areas(hot)
+    assert len(controls) == CONTROLS
+    for place, control in enumerate(controls):
+        assert (control & hot).sum() <= 0.1 * hot.sum()
+        assert not any(np.array_equal(control, other) for other in controls[:place])
+    again, others = control_areas(hot), control_areas(hot, seed=1)
+    assert all(np.array_equal(a, b) for a, b in zip(controls, again, strict=True))
+    assert not all(np.array_equal(a, b) for a, b in zip(controls, others, strict=True))
+
+
+def test_the_same_image_has_the_same_figures_and_they_have_a_range(scenes: Explainer) -> None:
+    image = render_scene(5).image
+    said = scenes.explain(image)
+    first, second = (removal_test(scenes, image, said) for _ in range(2))
+    assert first is not None
+    assert first == second
+    least, greatest = first.control_range
+    assert least <= first.control_drop <= greatest
+    assert first.named
+    drops = [first.before - each for each in first.without_controls]
+    assert first.control_drop == pytest.approx(sum(drops) / CONTROLS)
+
+
+def test_what_the_network_says_without_an_area_is_known(red: Explainer, red_square: Image) -> None:
+    said = red.explain(red_square, classes="red")
+    found = removal_test(red, red_square, said)
+    assert found is not None
+    assert found.named
+    assert not found.named_without_hot
+    assert found.named_without_controls == CONTROLS
+    other = red.explain(red_square, classes="rest")
+    assert not is_named(other, 1)
 
 
 def test_a_share_of_nothing_or_all_is_refused() -> None:
@@ -177,6 +216,17 @@ def test_only_the_masked_part_of_the_region_is_blur_regions() -> None:
     changed[10:110, 20:70] = False
     assert not changed.any()
     assert half[10:110, 20:70].std() < 0.3 * image.std()
+
+
+def test_of_a_region_that_reaches_beyond_the_image_the_seen_part_is_blurred() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (100, 100, 3), np.uint8)
+    mask = np.zeros((10, 10), np.bool_)
+    mask[:, 5:] = True  # columns 40 to 89 of the image
+    (half,) = blur_regions(image, Region(-10, 0, 100, 100), [mask])
+    changed = (half != image).any(axis=(0, 2))
+    assert changed[40:90].mean() > 0.95
+    assert not changed[:40].any()
+    assert not changed[90:].any()
 
 
 def test_rank_correlation_is_spearmans() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from live_gradcam.explain.explainer import Explainer
 from live_gradcam.faithfulness.removal import Removal
+from live_gradcam.faithfulness.verdicts import removal_figures
 from live_gradcam.session.renderer import (
     Figures,
     Renderer,
@@ -100,25 +101,16 @@ def test_a_camera_says_what_it_granted() -> None:
     assert describe_capture(None) == ""
 
 
-def test_the_truth_meter_shows_both_drops_and_the_residual() -> None:
-    removal = Removal(3, "mug", 0.93, 0.12, 0.95, completeness_residual=4e-7)
-    assert truth_lines(TruthReading(7, (3,), removal), randomized=False) == (
-        "mug 93 %",
-        "hottest 20 % blurred: 12 %, drop 81 %",
-        "random 20 % blurred: 95 %, rise 2 %",
-        "sums to the logit, ± 4e-07",
-    )
-    dear = replace(removal, completeness_residual=None, without_random=0.93)
-    lines = truth_lines(TruthReading(7, (3,), dear, correlation=-0.04), randomized=True)
-    assert lines[2:] == (
-        "random 20 % blurred: 93 %, drop 0 %",
-        "correlation with the true map -0.04",
-    )
+def test_the_truth_meter_shows_the_figures_of_the_test() -> None:
+    removal = Removal(3, "mug", 0.93, 0.12, (0.95, 0.91), completeness_residual=4e-7)
+    assert truth_lines(TruthReading(7, (3,), removal), randomized=False) == removal_figures(removal)
+    lines = truth_lines(TruthReading(7, (3,), removal, correlation=-0.04), randomized=True)
+    assert lines[-1] == "correlation with the true map -0.04"
 
 
 def test_records_say_layer_and_weights_and_what_the_truth_meter_read() -> None:
     measured = with_settings(START, truth=True, randomized=True)
-    reading = TruthReading(7, (3,), Removal(3, "mug", 0.93, 0.12, 0.95))
+    reading = TruthReading(7, (3,), Removal(3, "mug", 0.93, 0.12, (0.95,)))
     assert record_extra(START, START.settings.key, None) == {"layer": "layer4", "scrambled": False}
     extra = record_extra(measured, measured.settings.key, reading)
     assert extra["scrambled"]
@@ -133,16 +125,22 @@ def test_a_spot_tells_the_numbers_of_the_evidence(explainer: Explainer, image: I
     for row, column in ((0, 0), (3, 5), (rows - 1, columns - 1)):
         x = region.x + int((column + 0.5) * region.width / columns)
         y = region.y + int((row + 0.5) * region.height / rows)
-        spot = spot_at(explanation, x, y)
+        spot = spot_at(explanation, x, y, shown=2)
         assert spot is not None
         assert (spot.row, spot.column) == (row, column)
         values = explanation.evidence[:, row, column].tolist()
         ranked = sorted(range(16), key=lambda index: -values[index])
-        assert [v.class_index for v in spot.votes_for] == [i for i in ranked[:3] if values[i] > 0]
+        others = [index for index in ranked if index != 2]
+        assert [v.class_index for v in spot.votes_for] == [i for i in others[:3] if values[i] > 0]
         assert [v.class_index for v in spot.votes_against] == [
-            i for i in ranked[::-1][:3] if values[i] < 0
+            i for i in others[::-1][:3] if values[i] < 0
         ]
-        for vote in (*spot.votes_for, *spot.votes_against):
+        assert spot.shown.class_index == 2
+        heading, (first, sign), *_ = spot.lines
+        assert heading == ("what this spot says, in points of evidence", 0)
+        assert first.endswith(f"  {explainer.classifier.labels[2]}")
+        assert sign == np.sign(values[2])
+        for vote in (spot.shown, *spot.votes_for, *spot.votes_against):
             assert vote.logits == pytest.approx(values[vote.class_index])
             assert vote.label == explainer.classifier.labels[vote.class_index]
     assert spot_at(explanation, region.x - 1, region.y) is None

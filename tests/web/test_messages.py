@@ -62,22 +62,31 @@ def test_labels_cannot_bring_markup(make_explanation: Maker) -> None:
 
 
 @pytest.mark.parametrize(
-    ("hot", "random", "verdict"),
+    ("hot", "elsewhere", "verdict"),
     [
-        (0.1, 0.85, "can be trusted"),
-        (0.8, 0.85, "trust it with care"),
-        (0.9, 0.3, "do not trust this map"),
+        (0.1, 0.85, "**this area decides**"),
+        (0.1, 0.05, "**this area does not decide**"),
+        (0.9, 0.3, "**this area does not decide**"),
     ],
 )
-def test_the_removal_test_gives_a_verdict(hot: float, random: float, verdict: str) -> None:
-    text = describe_trust(Removal(0, "mug", 0.9, hot, random))
+def test_the_removal_test_gives_a_verdict(hot: float, elsewhere: float, verdict: str) -> None:
+    found = Removal(
+        0,
+        "mug",
+        0.9,
+        hot,
+        (elsewhere,) * 3,
+        named_without_hot=hot > 0.5,
+        named_without_controls=3 if elsewhere > 0.5 else 0,
+    )
+    text = describe_trust(found)
     assert verdict in text
     assert f"{hot:.0%}"[:-1] in text
-    assert f"{random:.0%}"[:-1] in text
+    assert f"{elsewhere:.0%}"[:-1] in text
 
 
 def test_without_evidence_there_is_nothing_to_test() -> None:
-    assert describe_trust(None) == "There is no evidence to test."
+    assert describe_trust(None) == "No place speaks for it: there is nothing to test."
 
 
 def test_visitors_do_not_see_the_servers_folders() -> None:

@@ -29,6 +29,7 @@ from live_gradcam.explain.engine.fused import FusedNetwork, Shape, fold_batch_no
 from live_gradcam.explain.engine.pixels import InputPixels
 from live_gradcam.explain.export.constants import fold_constants
 from live_gradcam.explain.export.decompositions import plain_decompositions
+from live_gradcam.explain.export.plain_methods import plain_head
 from live_gradcam.explain.heads import Head, choose_classes
 from live_gradcam.graph.metadata import ExplainedClasses
 
@@ -53,7 +54,7 @@ class ExplainedNetwork(nn.Module):
         self.network = copy.copy(network)
         self.network._modules = dict(network._modules)
         self.network.trunk = fold_batch_norm(network.trunk)
-        self.network.head = one_by_one(network.head)
+        self.network.head = one_by_one(plain_head(network.head))
         self.pixels = _RgbPixels(copy.deepcopy(network.pixels))
         del self.network.pixels
         self.classes = classes

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, strategies
 
-from live_gradcam.errors import LiveGradcamError, ModelError, UsageError
 from live_gradcam.class_names import find_class
+from live_gradcam.errors import LiveGradcamError, ModelError, UsageError
 from live_gradcam.explain.networks.labels import read_labels, require_count, tidy_labels
 
 LABELS = (

@@ -12,7 +12,8 @@ import torch
 
 import live_gradcam as lg
 from live_gradcam.explain.engine.runtime import choose_runtime
-from live_gradcam.faithfulness import Scorer, removal_test
+from live_gradcam.faithfulness import removal_test
+from live_gradcam.faithfulness.scoring import Scorer
 from live_gradcam.session.renderer import truth_lines
 from live_gradcam.session.request import TruthReading
 from live_gradcam.session.smoothing import SteadyLabels
@@ -57,7 +58,7 @@ def explainer(request: pytest.FixtureRequest) -> lg.Explainer:
 def test_what_people_read_has_percent_only_for_probabilities(explainer: lg.Explainer) -> None:
     found = explainer.explain(IMAGE)
     is_share = explainer.classifier.output.name != "raw"
-    removal = removal_test(explainer, IMAGE, found, generator=np.random.default_rng(0))
+    removal = removal_test(explainer, IMAGE, found)
     assert removal is not None
     assert removal.of_probability == is_share
     said = [
@@ -66,7 +67,7 @@ def test_what_people_read_has_percent_only_for_probabilities(explainer: lg.Expla
         truth_lines(TruthReading(0, found.explained, removal), randomized=False)[0],
     ]
     assert all(("%" in text) == is_share for text in said), said
-    before = describe_trust(removal).split("blurred, ")[1].split(";")[0]
+    before = describe_trust(removal).split("hidden, ")[1].split(";")[0]
     assert ("%" in before) == is_share
     labels = likely_label(found, explainer.classifier.labels)
     assert isinstance(labels, dict) == is_share
@@ -86,7 +87,7 @@ def test_the_removal_test_and_the_scorer_measure_what_is_shown(explainer: lg.Exp
     scorer = Scorer(explainer.classifier, choose_runtime("cpu", "fp32", "off"))
     pixels = scorer.network_input(IMAGE, "crop").pixels[None]
     assert scorer.strengths(pixels, best.class_index)[0] == pytest.approx(best.strength, abs=1e-6)
-    removal = removal_test(explainer, IMAGE, found, generator=np.random.default_rng(0))
+    removal = removal_test(explainer, IMAGE, found)
     assert removal is not None
     assert removal.before == best.strength
 
