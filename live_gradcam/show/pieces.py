@@ -39,13 +39,14 @@ IMPORTANCE = (
     "recording",
     "help",
     "title",
-    "caption",
+    "invitation",
     "sentence",
     "labels",
     "notice",
     "votes",
     "notes",
     "legend",
+    "picture",
     "rates",
     "figures",
     "hint",
@@ -141,7 +142,9 @@ def _stage(written: Written) -> Iterator[_Piece]:
     options, hud, space = written.options, written.hud, written.space
     if hud.title:
         yield _title(written)
-    words = hud.invitation or hud.verdict
+    if hud.invitation:
+        yield _invitation(written)
+    words = hud.verdict
     if not words and options.show_labels:
         words = answer_sentence(written.explanation)
         if options.layout != "plain" and _is_blank(written.explanation, signed=options.signed):
@@ -163,17 +166,10 @@ def _desk(written: Written) -> Iterator[_Piece]:
     options, hud, space = written.options, written.hud, written.space
     if hud.title:
         yield _title(written)
-    if hud.caption:
-        name = pill(
-            hud.caption, space, colour=WHITE, ground=DARK, share=_NOTE_SHARE, max_width=space.room
-        )
-        yield Piece("caption", [name], ("top", "bottom"), most=0.2)
-    words = hud.invitation or hud.verdict
-    if words:
-        share = 1.4 if hud.invitation else 1.0
-        sentence = pill(
-            words, space, colour=WHITE, ground=DARK, share=share, max_width=_sentence(space)
-        )
+    if hud.invitation:
+        yield _invitation(written)
+    if hud.verdict:
+        sentence = pill(hud.verdict, space, colour=WHITE, ground=DARK, max_width=_sentence(space))
         yield Piece("sentence", [sentence], ("bottom", "top"), most=0.4)
     if options.show_labels and options.top_k and not written.captioned:
         yield Piece(
@@ -194,6 +190,9 @@ def _desk(written: Written) -> Iterator[_Piece]:
     if options.show_legend:
         yield from _legend(written)
     if options.show_hud:
+        if hud.caption:
+            which = text_panel([Line(hud.caption, _NOTE_SHARE, GREY)], space)
+            yield Piece("picture", [which], _FROM_BOTTOM_RIGHT, most=0.2)
         yield from _rates(written)
         if options.hud_layout == "expert" and hud.figures:
             lines = [Line(text, _DETAIL_SHARE, GREY) for text in hud.figures]
@@ -205,6 +204,14 @@ def _desk(written: Written) -> Iterator[_Piece]:
 
 def _sentence(space: Space) -> int:
     return round(_SENTENCE_WIDTH * space.size)
+
+
+def _invitation(written: Written) -> _Piece:
+    """Lay out what visitors are asked to do: large, and in the colour of what must be seen."""
+    words, space = written.hud.invitation, written.space
+    share = largest_share(words, space, _STAGE_SHARES)
+    invitation = pill(words, space, colour=DARK, ground=ACCENT, share=share)
+    return Piece("invitation", [invitation], ("bottom", "top"))
 
 
 def _title(written: Written) -> _Piece:
