@@ -144,9 +144,12 @@ def _stage(written: Written) -> Iterator[_Piece]:
     if hud.invitation:
         yield _invitation(written)
     words = hud.verdict
-    if not words and options.show_labels:
+    blank = options.layout != "plain" and _is_blank(written.explanation, signed=options.signed)
+    # Who is invited to show something has shown nothing: that it is not recognised is no news.
+    nothing = bool(hud.invitation) and (blank or is_unsure(written.explanation))
+    if not words and options.show_labels and not nothing:
         words = answer_sentence(written.explanation)
-        if options.layout != "plain" and _is_blank(written.explanation, signed=options.signed):
+        if blank:
             words = f"{words} There is no evidence for it."
     if words:
         share = largest_share(words, space, _STAGE_SHARES)
@@ -272,7 +275,7 @@ def _notices(written: Written) -> list[str]:
 
 
 def _is_blank(explanation: Explanation, *, signed: bool) -> bool:
-    """``True`` if there is a map to be drawn that has nothing on it, though its numbers are good."""
+    """``True`` if there is a map to draw that has nothing on it, though its numbers are good."""
     if not explanation.explained or not explanation.finite:
         return False
     shown = explanation.evidence[0]
