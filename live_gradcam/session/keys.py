@@ -79,9 +79,9 @@ _LAYOUT_WORDS: dict[Layout, str] = {
     "plain": "the plain picture",
 }
 _HUD_LAYOUT_WORDS: dict[HudLayout, str] = {
-    "normal": "labels, legend and rate",
-    "stage": "for an audience",
-    "expert": "all figures",
+    "normal": "normal: labels, legend, rate",
+    "stage": "stage: large, for an audience",
+    "expert": "expert: all figures",
 }
 
 

@@ -46,6 +46,7 @@ IMPORTANCE = (
     "votes",
     "notes",
     "legend",
+    "picture",
     "rates",
     "figures",
     "hint",
@@ -192,6 +193,9 @@ def _desk(written: Written) -> Iterator[_Piece]:
     if options.show_legend:
         yield from _legend(written)
     if options.show_hud:
+        if hud.caption:
+            which = text_panel([Line(hud.caption, _NOTE_SHARE, GREY)], space)
+            yield Piece("picture", [which], _FROM_BOTTOM_RIGHT, most=0.2)
         yield from _rates(written)
         if options.hud_layout == "expert" and hud.figures:
             lines = [Line(text, _DETAIL_SHARE, GREY) for text in hud.figures]
@@ -275,7 +279,7 @@ def _notices(written: Written) -> list[str]:
 
 
 def _is_blank(explanation: Explanation, *, signed: bool) -> bool:
-    """``True`` if there is a map to draw that has nothing on it, though its numbers are good."""
+    """``True`` if the map has good numbers, but nothing that is drawn."""
     if not explanation.explained or not explanation.finite:
         return False
     shown = explanation.evidence[0]

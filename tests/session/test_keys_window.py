@@ -261,9 +261,9 @@ def test_every_key_in_a_real_window(begin: Callable[..., WindowedSession], tmp_p
     show.press_until("m", lambda p: differ(p[:, ::-1], plain) < differ(p, plain))
     show.press_until("m", lambda p: differ(p, without) < 2)
 
-    # t: the truth meter writes its numbers; s: image and record are saved, never over others.
-    notes = np.s_[380:460, 400:620]
-    show.press_until("t", lambda p: show.state["truth"] and differ(p, without, notes) > 8)
+    # t: the truth meter says a sentence; s: image and record are saved, never over others.
+    sentence = np.s_[420:466, 180:460]
+    show.press_until("t", lambda p: show.state["truth"] and differ(p, without, sentence) > 8)
     records: list[dict[str, Any]] = []
     while len(records) < 2 or records[-1]["truth"].get("before") is None:
         known = len(show.notices)

@@ -62,9 +62,9 @@ def test_the_mouse_finds_its_pixel_of_the_frame_on_any_window(
     renderer = Renderer(smooth=False)
     zoom = min(size[0] / 640, size[1] / 480)
     for x, y in ((320, 240), (100, 50), (630, 470)):
-        at = [round((size[0] - 640 * zoom) / 2 + x * zoom),
-              round((size[1] - 480 * zoom) / 2 + y * zoom)]  # fmt: skip
-        found = renderer.find_pixel(*at, explained, BARE, size)
+        column = round((size[0] - 640 * zoom) / 2 + x * zoom)
+        row = round((size[1] - 480 * zoom) / 2 + y * zoom)
+        found = renderer.find_pixel(column, row, explained, BARE, size)
         assert found == pytest.approx((x, y), abs=1 / zoom + 1)
     beside = (size[0] // 2, 1) if size == (300, 700) else (1, size[1] // 2)
     assert renderer.find_pixel(*beside, explained, BARE, size) is None

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from live_gradcam.show.heat import heat_table
-from live_gradcam.show.panel import ACCENT, Panel, Space, pill
+from live_gradcam.show.layout import Space
+from live_gradcam.show.panel import ACCENT, Panel, pill
 from live_gradcam.show.panels import legend_panel, logits
 from live_gradcam.values import Image
 
