@@ -19,17 +19,20 @@ IMPORTS = house_map.imports()
 
 # Each room, and the rooms it may use. A room is a module or folder directly below the package.
 GROUND = {
-    *("choices", "closeable", "credentials", "errors", "image_like", "lazy", "native", "picture"),
-    *("presentable", "protocol", "values", "wording"),
+    *("choices", "class_names", "closeable", "credentials", "errors", "image_like", "lazy"),
+    *("native", "picture", "predictions", "presentable", "protocol", "spelling", "values"),
+    "wording",
 }
 FOUNDATION = GROUND | {"budget", "graph", "images", "os_errors", "preprocessing"}
 WINGS = {"scenes", "capture", "explain", "show", "faithfulness"}
 RUNNING = {"pool", "timing", "workers", "lifecycle", "painter", "pipeline"}
 MAY_IMPORT: dict[str, set[str]] = {
     "choices": set(),
+    "class_names": {"errors", "spelling"},
     "closeable": set(),
     "errors": set(),
     "lazy": set(),
+    "lite": set(),
     "native": set(),
     "protocol": {"choices", "values"},
     "preprocessing": GROUND,
@@ -37,7 +40,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "credentials": {"errors"},
     "image_like": set(),
     "picture": set(),
+    "predictions": {"values"},
     "presentable": {"choices", "image_like"},
+    "spelling": set(),
     "values": {"picture", "presentable"},
     "wording": set(),
     "os_errors": {"errors", "native"},
@@ -72,6 +77,7 @@ MAY_WAIT = {
     "budget": "OpenCV's threads are limited where OpenCV is loaded already",
     "cli": "help is there at once: torch and OpenCV wait until a command needs them",
     "explain.engine.compile_worker": "the process steps back before it loads torch",
+    "session.pools": "an exported file has one explainer, and torch stays away",
     "web.server": "Gradio reads a part of its environment when it is imported",
     "web.space": "what is wrong with a Space's settings is said before torch is loaded",
 }

@@ -7,7 +7,7 @@ From the outside in:
 - `feeds` gives frames; `cameras` goes from one camera to the next.
 - `worker` explains frames in a thread of its own; `request` is what it is asked for and what it
   answers; `explainers` makes those for other layers, methods and weights, if `pools` has others;
-  `smoothing` keeps labels and maps steady in time.
+  `smoothing` keeps labels and maps steady in time; `truth` tests what is shown.
 - `state` is what the person chose; `keys` the table of keys that change it; `controller` keeps it
   and turns it into requests.
 - `renderer` makes what is on the screen, in the window's size.
