@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     from live_gradcam.explain.layers import list_layers
     from live_gradcam.explain.load import load_classifier
     from live_gradcam.explain.seen_layers import Layer
+    from live_gradcam.exports import export
     from live_gradcam.graph.explainer import GraphExplainer
     from live_gradcam.graph.open import open_graph
-    from live_gradcam.exports import export
     from live_gradcam.images import read_image
     from live_gradcam.painter import Painter
     from live_gradcam.pipeline import RunOptions, Summary, run_offline
