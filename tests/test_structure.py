@@ -63,8 +63,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "session": WINGS | FOUNDATION | RUNNING,
     "bench": WINGS | FOUNDATION | {"painter", "pipeline", "session", "lifecycle"},
     "evaluate": WINGS | FOUNDATION | {"painter", "pool"},
+    "exports": WINGS | FOUNDATION,
     "web": WINGS | FOUNDATION | RUNNING,
-    "cli": WINGS | FOUNDATION | RUNNING | {"session", "bench", "evaluate", "web"},
+    "cli": WINGS | FOUNDATION | RUNNING | {"session", "bench", "evaluate", "exports", "web"},
     "__main__": {"cli", "errors", "lifecycle"},
     "__init__": set(),
 }
