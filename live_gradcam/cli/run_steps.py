@@ -212,6 +212,7 @@ def open_explainer(run: Run) -> Explainer:
         device=arguments.network.device,
         precision=arguments.network.precision,
         compile=arguments.compile,
+        engine=arguments.engine,
         top_k=arguments.top_k,
         view=arguments.view,
         method=arguments.method,

@@ -12,13 +12,20 @@ from typing import TYPE_CHECKING, Annotated
 from live_gradcam import lifecycle
 from live_gradcam.choices import (
     DEFAULT_COMPILE,
+    DEFAULT_ENGINE,
     DEFAULT_METHOD,
     DEFAULT_OUTPUT,
     MeasuringPreset,
     OutputChoice,
 )
 from live_gradcam.cli.console import Console
-from live_gradcam.cli.network import CompileOption, MethodOption, NetworkOptions, open_classifier
+from live_gradcam.cli.network import (
+    CompileOption,
+    EngineOption,
+    MethodOption,
+    NetworkOptions,
+    open_classifier,
+)
 from live_gradcam.cli.options import MODEL, option
 from live_gradcam.cli.presets import WEB_PRESET
 from live_gradcam.errors import UsageError
@@ -58,6 +65,7 @@ class WebArguments:
     ] = DEFAULT_OUTPUT
     method: MethodOption = DEFAULT_METHOD
     compile: CompileOption = DEFAULT_COMPILE
+    engine: EngineOption = DEFAULT_ENGINE
     open_browser: Annotated[bool, option("Open the page in the browser.", "--open/--no-open")] = (
         True
     )
@@ -125,6 +133,7 @@ def _explainer(arguments: WebArguments, classifier: Classifier, console: Console
         device=arguments.network.device,
         precision=arguments.network.precision,
         compile=arguments.compile,
+        engine=arguments.engine,
         method=arguments.method,
         on_notice=console.note,
     )

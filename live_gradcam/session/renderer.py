@@ -226,7 +226,7 @@ def make_hud(state: SessionState, request: ExplainRequest, figures: Figures) -> 
         status=tuple(word for word, holds in status.items() if holds),
         capture=figures.capture,
         model=" ".join(words),
-        precision=request.explainer.runtime.precision,
+        precision=request.explainer.runtime.described_precision,
         compiled=request.explainer.compiled,
     )
 

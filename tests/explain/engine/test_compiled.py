@@ -20,8 +20,7 @@ from torch import Tensor
 
 from live_gradcam.budget import thread_budget
 from live_gradcam.explain.classifier import Classifier
-from live_gradcam.explain.engine import compiled as compiled_module
-from live_gradcam.explain.engine import package_cache
+from live_gradcam.explain.engine import child_process, package_cache
 from live_gradcam.explain.engine import runner as runner_module
 from live_gradcam.explain.engine.batching import BatchSizer
 from live_gradcam.explain.engine.compile_worker import LENGTH, worker_command
@@ -46,9 +45,7 @@ SHAPE: Shape = (1, 64, 64)
 @pytest.fixture
 def eager_child(monkeypatch: pytest.MonkeyPatch) -> None:
     """Has the compiler's child not give way: on a busy machine it would starve."""
-    monkeypatch.setattr(
-        compiled_module, "worker_command", lambda **_: worker_command(yielding=False)
-    )
+    monkeypatch.setattr(child_process, "worker_command", lambda **_: worker_command(yielding=False))
 
 
 @pytest.fixture(autouse=True)
