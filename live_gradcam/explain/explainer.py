@@ -30,8 +30,9 @@ from live_gradcam.errors import SourceError, UsageError
 from live_gradcam.explain.class_choice import ClassChooser
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.engine.cuda_graphs import Accelerator
+from live_gradcam.explain.engine.failures import OutOfMemory
 from live_gradcam.explain.engine.fused import Selection
-from live_gradcam.explain.engine.runner import OutOfMemory, Runner
+from live_gradcam.explain.engine.runner import Runner
 from live_gradcam.explain.engine.runtime import Runtime, choose_runtime
 from live_gradcam.explain.export.worker import GraphExporter
 from live_gradcam.explain.frame_plan import plan_frame, prepare_batch

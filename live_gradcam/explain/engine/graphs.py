@@ -8,7 +8,6 @@ is fastest, see `trial`. Until then, and for whatever a graph cannot do, torch e
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -16,14 +15,13 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 import torch
 
 from live_gradcam.errors import LiveGradcamError
 from live_gradcam.explain.engine.background_jobs import BackgroundJobs
 from live_gradcam.explain.engine.candidates import Candidate
-from live_gradcam.explain.engine.child_process import make_in_child
 from live_gradcam.explain.engine.decisions import (
     Decision,
     decision_key,
@@ -32,8 +30,9 @@ from live_gradcam.explain.engine.decisions import (
     write_decision,
 )
 from live_gradcam.explain.engine.fused import FusedNetwork, Shape
+from live_gradcam.explain.engine.graph_files import Exporter, GraphFiles
 from live_gradcam.explain.engine.graph_network import GraphNetwork, every_as_engine
-from live_gradcam.explain.engine.package_cache import graph_key, open_cache, prune_cache
+from live_gradcam.explain.engine.package_cache import open_cache
 from live_gradcam.explain.engine.trial import TORCH, EngineTrial
 from live_gradcam.explain.engine.verify import check_equal
 from live_gradcam.explain.omp import in_short_lived_thread
@@ -51,31 +50,6 @@ _EXPORT_AFTER_SECONDS = 2.0
 
 Size: TypeAlias = "tuple[int, int]"
 """Height and width of the network's input."""
-
-
-class Exporter(Protocol):
-    """Makes graphs of networks.
-
-    Attributes:
-        modules: Names of the modules whose code makes a graph.
-    """
-
-    @property
-    def modules(self) -> Sequence[str]:
-        """Names of the modules whose code makes a graph."""
-
-    @property
-    def missing(self) -> str:
-        """Name of a library that is not installed; empty if there is none."""
-
-    @property
-    def versions(self) -> Sequence[str]:
-        """Versions of the libraries that take part."""
-
-    def request(
-        self, network: FusedNetwork, metadata: GraphMetadata, shape: Shape, output: Path
-    ) -> bytes:
-        """Return a pickled `live_gradcam.explain.engine.compile_worker.Request`."""
 
 
 @dataclass(slots=True)
@@ -126,10 +100,7 @@ class GraphNetworks:
         on_failure: Callable[[str], None],
     ) -> None:
         self._network = network
-        self._make_exact = make_exact
-        self._exact: FusedNetwork | None = None
         self._candidates = {each.label: each for each in candidates}
-        self._exporter = exporter
         self._metadata = metadata
         self._threads = threads
         self._measure = measure
@@ -138,6 +109,9 @@ class GraphNetworks:
         self._uses: dict[Size, _Use] = {}
         self._lock = threading.Lock()
         self._jobs = BackgroundJobs("graph-engines")
+        self._files = GraphFiles(
+            make_exact, exporter, closing=self._jobs.closing, yielding=not wait
+        )
         self._failed = False
         self._busy = False
         self._last: Candidate | None = None
@@ -274,7 +248,7 @@ class GraphNetworks:
 
     def _obtain(self, use: _Use, *, may_export: bool) -> None:
         folder = open_cache()
-        path = self._path(folder, self._metadata, use.shape)
+        path = self._files.path(folder, self._metadata, use.shape)
         use.key = decision_key(
             path.stem,
             sorted(installed_engines().items()),
@@ -290,7 +264,7 @@ class GraphNetworks:
         wanted = list(self._candidates)
         if decision is not None and decision.winner in self._candidates:
             wanted = [decision.winner]
-        if not self._has(path, self._metadata, use.shape, may_export=may_export):
+        if not self._files.obtain(path, self._metadata, use.shape, may_export=may_export):
             return
         opened: dict[str, GraphNetwork] = {}
         for label in wanted:
@@ -316,43 +290,13 @@ class GraphNetworks:
             use.trial = EngineTrial([*opened, TORCH])
         use.engines = opened
 
-    def _has(self, path: Path, metadata: GraphMetadata, shape: Shape, *, may_export: bool) -> bool:
-        """Return whether a graph is in the cache, made if it may be."""
-        if path.is_file():
-            with suppress(OSError):
-                os.utime(path)
-            return True
-        if not may_export:
-            return False
-        network = self._exact_network()
-        made = make_in_child(
-            path,
-            lambda output: self._exporter.request(network, metadata, shape, output),
-            closing=self._jobs.closing,
-            yielding=not self._wait,
-        )
-        if made:
-            prune_cache(path.parent, keep=path)
-        return made
-
-    def _path(self, folder: Path, metadata: GraphMetadata, shape: Shape) -> Path:
-        key = graph_key(
-            self._exact_network(),
-            metadata.classes,
-            metadata.maps,
-            shape[1:],
-            modules=self._exporter.modules,
-            versions=self._exporter.versions,
-        )
-        return folder / f"{key}.onnx"
-
     def _open(self, path: Path, label: str, shape: Shape) -> GraphNetwork:
         """Open the graph in an engine, and compare it with the network."""
         candidate = self._candidates[label]
         depth = self._metadata.maps
         found = GraphNetwork(self._engine(path, candidate, self._metadata), depth)
         exact = candidate.precision == "fp32"
-        reference = self._exact_network() if exact or self._network is None else self._network
+        reference = self._files.network if exact or self._network is None else self._network
         try:
             with torch.no_grad():
                 check_equal(reference, found, shape, depth, exact=exact)
@@ -382,8 +326,8 @@ class GraphNetworks:
         number = len(self._metadata.labels)
         metadata = replace(self._metadata, classes="all", maps=number)
         try:
-            path = self._path(open_cache(), metadata, use.shape)
-            if not self._has(path, metadata, use.shape, may_export=True):
+            path = self._files.path(open_cache(), metadata, use.shape)
+            if not self._files.obtain(path, metadata, use.shape, may_export=True):
                 return
             every = self._engine(path, candidate, metadata)
             try:
@@ -421,11 +365,6 @@ class GraphNetworks:
         )
         with suppress(Exception):
             write_decision(open_cache(), use.key, decision)
-
-    def _exact_network(self) -> FusedNetwork:
-        if self._exact is None:
-            self._exact = in_short_lived_thread(self._make_exact)
-        return self._exact
 
     def _give_up(self, reason: str) -> None:
         self._failed = True

@@ -10,20 +10,21 @@ import copy
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import lru_cache
 
 import torch
 from torch import Tensor
 
-from live_gradcam.errors import DeviceError, LiveGradcamError, UsageError
+from live_gradcam.errors import LiveGradcamError
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.engine.batching import BatchSizer, free_memory
 from live_gradcam.explain.engine.compiled import CompiledNetworks
 from live_gradcam.explain.engine.cuda import cuda_device, exact_float32
 from live_gradcam.explain.engine.cuda_graphs import Accelerator, GraphedNetworks, Pending
+from live_gradcam.explain.engine.failures import memory_errors, size_errors
 from live_gradcam.explain.engine.fused import (
     BatchResult,
     Engine,
@@ -33,31 +34,19 @@ from live_gradcam.explain.engine.fused import (
     Shape,
     all_maps,
 )
+from live_gradcam.explain.engine.graph_choice import open_graphs
+from live_gradcam.explain.engine.graph_files import Exporter
 from live_gradcam.explain.engine.graph_network import GraphNetwork
-from live_gradcam.explain.engine.graphs import Exporter, GraphNetworks
 from live_gradcam.explain.engine.runtime import CompileState, Precision, Runtime
 from live_gradcam.explain.engine.trial import TORCH
 from live_gradcam.explain.methods import Method, OnForwards
 from live_gradcam.explain.omp import use_threads
-from live_gradcam.graph.engines.opening import INSTALL
-from live_gradcam.graph.metadata import GraphMetadata
 
 COMPILE_UP_TO = 100_000_000
 """Number of parameters beyond which compiling takes gigabytes and gains little."""
 
-# Number of parameters up to which a graph is made: the file holds 2 GB at most. For the measurement
-# of `auto` it is not worth more than this.
-_GRAPH_UP_TO = {False: 500_000_000, True: 200_000_000}
-
 # Where the first forward waits for the compiler, sizes cannot be tried: each costs a compilation.
 _COMPILED_BATCH = 4
-
-# What the libraries below torch say where it has no exception of its own.
-_MEMORY_WORDS = ("allocate memory", "not enough memory", "out of memory", "ALLOC_FAILED")
-
-
-class OutOfMemory(DeviceError):
-    """The device has too little memory for this batch."""
 
 
 class Runner:
@@ -114,7 +103,17 @@ class Runner:
         self._reference: FusedNetwork | None = None
         self._tensor = lru_cache(maxsize=64)(self._to_tensor)
         waits = runtime.compile == "on"
-        self.graphs = self._graph_networks(runtime, exporter, wait=waits)
+        self.graphs = open_graphs(
+            classifier,
+            method,
+            self.network,
+            runtime,
+            exporter,
+            make_exact=self._exact_network,
+            depth=depth,
+            wait=waits,
+            on_notice=on_notice,
+        )
         self._runtime = self._with_compiler(runtime)
         self.sizer = BatchSizer(
             self._device.type,
@@ -367,60 +366,9 @@ class Runner:
             on_failure=self._on_notice,
         )
 
-    def _graph_networks(
-        self, runtime: Runtime, exporter: Exporter | None, *, wait: bool
-    ) -> GraphNetworks | None:
-        if not runtime.candidates or exporter is None:
-            return None
-        measured = runtime.engine_choice == "auto" and runtime.device == "cpu"
-        measured = measured and all(each.device == "cpu" for each in runtime.candidates)
-        if why_not := self._why_no_graph(exporter, measured=measured):
-            if not measured:
-                label = runtime.candidates[0].label
-                self._on_notice(f"{label} cannot run the network: {why_not}; torch runs it")
-            return None
-        metadata = GraphMetadata(
-            network=self._classifier.name,
-            layer=self._classifier.layer,
-            labels=tuple(self._classifier.labels),
-            preprocessing=self._classifier.preprocessing,
-            method=self._method.name,
-            unit=self._method.unit,
-            classes="asked",
-            maps=self._depth,
-            class_specific=self._method.class_specific,
-            output=self._classifier.output,
-        )
-        on_cpu = self.network if self._device.type == "cpu" else None
-        return GraphNetworks(
-            on_cpu,
-            self._exact_network,
-            runtime.candidates,
-            exporter,
-            metadata,
-            threads=runtime.threads,
-            measure=measured,
-            wait=wait,
-            on_failure=self._on_notice,
-        )
-
-    def _why_no_graph(self, exporter: Exporter, *, measured: bool) -> str:
-        """Return why there will be no graph of this network; an empty text if there may be."""
-        if not self.network.compilable:
-            many = f"{self._method.title} is many forwards, which are no graph"
-            return self._classifier.head.why_uncompiled or many
-        if exporter.missing:
-            return f"the package {exporter.missing} is not installed. {INSTALL}"
-        parameters = sum(p.numel() for p in self.network.state_dict().values())
-        if parameters > _GRAPH_UP_TO[measured]:
-            return f"it has {parameters // 1_000_000} M parameters"
-        return ""
-
     def _exact_network(self) -> FusedNetwork:
-        return self.network if self._is_exact(self.network) else self._fuse("fp32")
-
-    def _is_exact(self, network: FusedNetwork) -> bool:
-        return network.dtype == torch.float32 and self._device.type == "cpu"
+        exact = self.network.dtype == torch.float32 and self._device.type == "cpu"
+        return self.network if exact else self._fuse("fp32")
 
     def _consider_graphs(self, shape: Shape, pixels: Tensor, selection: Selection) -> None:
         if self.graphs is None:
@@ -450,6 +398,16 @@ class Runner:
         """True if batches have this size because it was chosen, not on trial or as a rest."""
         return shape[0] in (1, self.sizer.chosen(*shape[1:]))
 
+    def _memory_errors(self, shape: Shape | None = None) -> AbstractContextManager[None]:
+        def note() -> None:
+            if shape is not None:
+                self.sizer.note_too_large(*shape)
+
+        return memory_errors(self._device, note)
+
+    def _size_errors(self, shape: Shape) -> AbstractContextManager[None]:
+        return size_errors(shape, self._classifier.preprocessing.input_size)
+
     def _state(self) -> CompileState:
         if self._graphed is not None and self._graphed.any:
             return "recorded"
@@ -459,46 +417,3 @@ class Runner:
             return "failed"
         busy = self.compiled is not None and self.compiled.compiler.busy
         return "compiling" if busy else self._runtime.state
-
-    # Errors
-
-    @contextmanager
-    def _memory_errors(self, shape: Shape | None = None) -> Iterator[None]:
-        try:
-            yield
-        except (MemoryError, torch.OutOfMemoryError) as exc:
-            raise self._out_of_memory(shape) from exc
-        except RuntimeError as exc:
-            if any(words in str(exc) for words in _MEMORY_WORDS):
-                raise self._out_of_memory(shape) from exc
-            if isinstance(exc, torch.AcceleratorError):
-                cause = str(exc).strip().splitlines()[0]
-                raise DeviceError(
-                    "the GPU failed", str(self._device), cause, "Start again, or use --device cpu"
-                ) from exc
-            raise
-
-    def _out_of_memory(self, shape: Shape | None) -> OutOfMemory:
-        if shape is not None:
-            self.sizer.note_too_large(*shape)
-        return OutOfMemory(
-            "out of memory",
-            str(self._device),
-            "the network does not fit",
-            "Use a smaller network or another --device",
-        )
-
-    @contextmanager
-    def _size_errors(self, shape: Shape) -> Iterator[None]:
-        try:
-            yield
-        except RuntimeError as exc:
-            own = self._classifier.preprocessing.input_size
-            if isinstance(exc, torch.OutOfMemoryError) or shape[1:] == own:
-                raise
-            raise UsageError(
-                "the network does not take pictures of this size",
-                f"{shape[2]}x{shape[1]}",
-                str(exc).partition("\n")[0],
-                "Use --view crop or --view stretch",
-            ) from exc

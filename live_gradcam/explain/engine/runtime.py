@@ -23,7 +23,7 @@ from live_gradcam.choices import (
 from live_gradcam.errors import DeviceError, UsageError
 from live_gradcam.explain.engine.candidates import Candidate, find_candidates, only_beside_torch
 from live_gradcam.graph.engine import EngineName
-from live_gradcam.graph.engines.devices import TITLES
+from live_gradcam.wording import did_you_mean
 
 Precision: TypeAlias = Literal["fp32", "bf16", "fp16"]
 RunningEngine: TypeAlias = Literal["torch"] | EngineName
@@ -61,12 +61,6 @@ class Runtime:
     engine: RunningEngine = "torch"
     engine_choice: EngineChoice = "torch"
     candidates: tuple[Candidate, ...] = ()
-
-    @property
-    def described_precision(self) -> str:
-        """The precision, and the engine where it is not torch: ``bf16 OpenVINO``."""
-        beside = "" if self.engine == "torch" else f" {TITLES[self.engine]}"
-        return f"{self.precision}{beside}"
 
     @property
     def compiled(self) -> bool:
@@ -123,7 +117,8 @@ def choose_runtime(
 
 def _require_choice(option: str, value: str, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
-        raise UsageError(f"unknown {option}", str(value), "", f"Choose from {', '.join(allowed)}")
+        step = f"{did_you_mean(str(value), allowed)}Choose from {', '.join(allowed)}"
+        raise UsageError(f"unknown {option}", str(value), "", step)
 
 
 def _choose_device(device: str) -> tuple[str, str, tuple[str, ...]]:

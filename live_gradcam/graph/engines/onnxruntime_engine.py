@@ -166,7 +166,7 @@ _PACKAGES: Mapping[str, str] = {
     "cuda": "Install the package onnxruntime-gpu in its place",
     "tensorrt": "Install the package onnxruntime-gpu in its place",
     "directml": "Install the package onnxruntime-directml in its place",
-    "coreml": "Apple's computers have it",
+    "coreml": "Only Apple's computers have it",
 }
 
 
