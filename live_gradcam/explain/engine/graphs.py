@@ -157,6 +157,7 @@ class GraphNetworks:
         with self._lock:
             if use.engines is None or use.engines.pop(name, None) is None:
                 return
+        self._last = None
         self._on_failure(f"{name} failed, torch goes on: {reason}")
         if use.trial is not None and use.chosen is None:
             use.trial.drop(name)
