@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from live_gradcam.explain.layers import list_layers
     from live_gradcam.explain.load import load_classifier
     from live_gradcam.explain.seen_layers import Layer
+    from live_gradcam.graph.explainer import GraphExplainer
+    from live_gradcam.graph.open import open_graph
     from live_gradcam.images import read_image
     from live_gradcam.painter import Painter
     from live_gradcam.pipeline import RunOptions, Summary, run_offline
@@ -67,6 +69,8 @@ _NAMES = {
     "evaluate.evaluation": "Evaluation run_evaluation",
     "evaluate.options": "EvaluationOptions",
     "evaluate.values": "EvaluationResult",
+    "graph.explainer": "GraphExplainer",
+    "graph.open": "open_graph",
     "explain.classifier": "Classifier",
     "explain.explainer": "Explainer",
     "explain.layers": "list_layers",
@@ -96,6 +100,7 @@ __all__ = [
     "Explainer",
     "Explanation",
     "Frame",
+    "GraphExplainer",
     "Layer",
     "LiveGradcamError",
     "LiveSource",
@@ -121,6 +126,7 @@ __all__ = [
     "list_layers",
     "load_classifier",
     "open_dataset",
+    "open_graph",
     "open_sink",
     "open_source",
     "read_image",

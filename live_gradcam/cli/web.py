@@ -25,6 +25,7 @@ from live_gradcam.cli.network import (
     MethodOption,
     NetworkOptions,
     open_classifier,
+    require_network,
 )
 from live_gradcam.cli.options import MODEL, option
 from live_gradcam.cli.presets import WEB_PRESET
@@ -83,6 +84,7 @@ def web_command(arguments: WebArguments, console: Console) -> None:
     require_gradio()
     from live_gradcam.web.security import parse_auth
 
+    require_network(arguments.network)
     auth = parse_auth(arguments.auth, host=arguments.host, share=arguments.share)
     require_port(arguments.host, arguments.port)
     from live_gradcam.explain.methods import require_method  # loads torch

@@ -192,7 +192,7 @@ class GraphExplainer(Closeable):
             began = time.perf_counter()
             pixels = np.ascontiguousarray(prepare_pixels(images[part], plans[part])[..., ::-1])
             prepared = time.perf_counter()
-            result = self._engine.run(pixels, selection)
+            result = self._run(pixels, selection)
             share = 1000.0 / len(pixels)
             timings = MappingProxyType(
                 {
@@ -209,6 +209,23 @@ class GraphExplainer(Closeable):
         """Give the engine's memory and threads back. Idempotent."""
         self._engine.close()
 
+    def _run(self, pixels: Image, selection: NDArray[np.int64] | None) -> GraphResult:
+        """Run the graph, again and again where more maps are asked for than it makes at a time."""
+        if selection is None:
+            return self._engine.run(pixels)
+        most = self._metadata.maps
+        runs = []
+        for start in range(0, len(selection), most):
+            part = selection[start : start + most]
+            asked = np.concatenate([part, np.repeat(part[-1:], most - len(part))])
+            scores, classes, evidence = self._engine.run(pixels, asked)
+            runs.append(GraphResult(scores, classes[:, : len(part)], evidence[:, : len(part)]))
+        return GraphResult(
+            runs[0].scores,
+            np.concatenate([each.classes for each in runs], 1),
+            np.concatenate([each.evidence for each in runs], 1),
+        )
+
     def _checked_view(self, view: View) -> View:
         if view not in VIEWS:
             raise UsageError("unknown view", str(view), "", f"Choose from {', '.join(self.views)}")
@@ -222,7 +239,7 @@ class GraphExplainer(Closeable):
         if classes is None or classes in ("top", "all"):
             return ()
         listed = isinstance(classes, Sequence) and not isinstance(classes, str)
-        each = list(classes) if listed else [classes]  # type: ignore[arg-type, list-item]
+        each = list(classes) if listed else [classes]  # type: ignore[arg-type]
         if not each:
             raise UsageError("cannot explain", "", "no class was named", "Name a class")
         return tuple(self._network.class_index(one) for one in each)  # type: ignore[arg-type]
@@ -237,7 +254,8 @@ class GraphExplainer(Closeable):
             return np.arange(2, dtype=np.int64)
         if classes == "all":
             return np.arange(self._network.class_count, dtype=np.int64)
-        return np.arange(-1, -1 - (self._top_k if classes == "top" else 1), -1, np.int64)
+        count = self._top_k if classes == "top" else 1
+        return -1 - np.arange(count, dtype=np.int64)
 
     def _explanation(
         self,

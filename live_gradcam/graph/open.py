@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 from live_gradcam.choices import DEFAULT_TOP_K, DEFAULT_VIEW, View
 from live_gradcam.errors import ModelError
+from live_gradcam.graph.engine import EngineName
 from live_gradcam.graph.engines.opening import open_engine
 from live_gradcam.graph.explainer import GraphExplainer
 from live_gradcam.graph.files import read_metadata
+from live_gradcam.graph.integrity import check_content
+
+EngineChoice: TypeAlias = "Literal['auto'] | EngineName"
+"""Engine that runs a graph; ``auto`` takes the best one that is installed."""
 
 
 def open_graph(
     path: Path | str,
     *,
-    engine: str = "auto",
+    engine: EngineChoice = "auto",
     device: str = "auto",
     top_k: int = DEFAULT_TOP_K,
     view: View = DEFAULT_VIEW,
@@ -43,6 +49,7 @@ def open_graph(
             raise ModelError("cannot read graph", str(path), "there is no such file")
         cause = "it was not made by live-gradcam export"
         raise ModelError("cannot run graph", str(path), cause, "Give the network itself to --model")
+    check_content(Path(path), metadata)
     opened = open_engine(Path(path), metadata, name=engine, device=device)
     try:
         explainer = GraphExplainer(opened, top_k=top_k, view=view)

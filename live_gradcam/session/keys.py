@@ -16,7 +16,7 @@ from live_gradcam.choices import (
     View,
 )
 from live_gradcam.session.state import MOSAIC_TILES, Mode, SessionState, Situation
-from live_gradcam.show.overlay import HelpGroup
+from live_gradcam.show.options import HelpGroup
 from live_gradcam.wording import percent
 
 _T = TypeVar("_T")
@@ -35,7 +35,7 @@ _GROUP_TITLES: dict[KeyGroup, str] = {
     "network": "Test the network",
     "look": "What it looks like",
     "time": "Frames and pictures",
-    "session": "Keep and leave",
+    "session": "This session",
 }
 _MOUSE = HelpGroup("Mouse", (("point", "what this spot says about every label"),))
 
@@ -50,7 +50,9 @@ class KeyBinding:
         help: Description of its effect, in a few words.
         change: Its effect.
         group: The heading that the help lists it under.
-        ends: It ends the session; a session that nobody may end has no such key.
+        ends: It ends the session.
+        expert: It asks for what visitors of a kiosk have no use for. A session that nobody may end
+            has no such key, nor one that ends it.
     """
 
     keys: tuple[str, ...]
@@ -59,6 +61,11 @@ class KeyBinding:
     change: Change
     group: KeyGroup
     ends: bool = False
+    expert: bool = False
+
+    def is_for(self, *, visitors: bool) -> bool:
+        """True if those who are there may press it."""
+        return not visitors or not (self.ends or self.expert)
 
 
 _VIEW_WORDS: dict[View, str] = {
@@ -72,9 +79,9 @@ _LAYOUT_WORDS: dict[Layout, str] = {
     "plain": "the plain picture",
 }
 _HUD_LAYOUT_WORDS: dict[HudLayout, str] = {
-    "normal": "labels, legend and rate",
-    "stage": "for an audience",
-    "expert": "all figures",
+    "normal": "normal: labels, legend, rate",
+    "stage": "stage: large, for an audience",
+    "expert": "expert: all figures",
 }
 
 
@@ -258,8 +265,7 @@ def _randomize(state: SessionState, situation: Situation, _key: str) -> SessionS
     if not key.randomized:
         return _changed(state, "the trained weights are back", key=key, kept=None)
     # The same class goes on to be explained: the question stays, the network is another.
-    message = "random weights: it must fall apart"
-    return _changed(state, message, key=key, kept=situation.explained)
+    return _changed(state, "", key=key, kept=situation.explained)
 
 
 def _changed(state: SessionState, message: str, **settings: Any) -> SessionState:  # noqa: ANN401
@@ -267,8 +273,10 @@ def _changed(state: SessionState, message: str, **settings: Any) -> SessionState
     return replace(state, settings=replace(state.settings, **settings), message=message)
 
 
-def _key(key: str, help: str, change: Change, group: KeyGroup) -> KeyBinding:
-    return KeyBinding((key,), key, help, change, group)
+def _key(
+    key: str, help: str, change: Change, group: KeyGroup, *, expert: bool = False
+) -> KeyBinding:
+    return KeyBinding((key,), key, help, change, group, expert=expert)
 
 
 _TILES, _CONTRAST = f"the top {MOSAIC_TILES} maps", "why the first, not the second"
@@ -281,29 +289,32 @@ KEYS: tuple[KeyBinding, ...] = (
     _key("e", "evidence for and against", _signed, "question"),
     _key("t", "truth meter", _truth, "network"),
     _key("x", "scramble the weights, restore", _randomize, "network"),
-    _key("j", "previous layer", _layer(-1), "network"),
-    _key("l", "next layer", _layer(+1), "network"),
-    _key("k", "next method", _method, "network"),
-    _key("v", "crop, stretch, full view", _view, "network"),
+    _key("j", "previous layer", _layer(-1), "network", expert=True),
+    _key("l", "next layer", _layer(+1), "network", expert=True),
+    _key("k", "next method", _method, "network", expert=True),
+    _key("v", "crop, stretch, full view", _view, "network", expert=True),
     _key("b", "heat, side by side, plain", _layout, "look"),
     _key("c", "colour map", _colormap, "look"),
     _key("[", "less heat", _opacity(-OPACITY_STEP), "look"),
     _key("]", "more heat", _opacity(+OPACITY_STEP), "look"),
     _key("m", "mirror", _mirror, "look"),
-    _key("i", "for me, for an audience, all figures", _hud_layout, "look"),
-    _key("f", "full screen", _flip("fullscreen"), "look"),
+    _key("i", "for me, for an audience, all figures", _hud_layout, "look", expert=True),
+    _key("f", "full screen", _flip("fullscreen"), "look", expert=True),
     KeyBinding(("space",), "space", "freeze or wait, go on", _freeze, "time"),
     _key(".", "one frame on", _step, "time"),
     KeyBinding(("n", "right"), "n, right", "next picture, next camera", _advance, "time"),
     KeyBinding(("p", "left"), "p, left", "previous picture", _return, "time"),
     KeyBinding(("home",), "Home", "first picture", _jump("first"), "time"),
     KeyBinding(("end",), "End", "last picture", _jump("last"), "time"),
-    _key("s", "snapshot: picture and record", _snapshot, "session"),
-    _key("r", "record on, off", _flip("recording"), "session"),
+    _key("s", "snapshot: picture and record", _snapshot, "session", expert=True),
+    _key("r", "record on, off", _flip("recording"), "session", expert=True),
     KeyBinding(("h", "?"), "h, ?", "this help", _flip("show_help"), "session"),
     KeyBinding(("q", "esc"), "q, Esc", "quit", _quit, "session", ends=True),
 )
 """Every key. The toolkit cannot tell upper from lower case, so there are lower-case keys only."""
+
+QUIT_KEYS = tuple(key for binding in KEYS if binding.ends for key in binding.keys)
+"""The keys that end a session, and the time before it."""
 
 _BY_KEY = MappingProxyType({key: binding for binding in KEYS for key in binding.keys})
 
@@ -317,14 +328,14 @@ def press(state: SessionState, key: str, situation: Situation) -> SessionState:
         situation: What is shown, and what there is to choose from.
     """
     binding = _BY_KEY.get(key)
-    if binding is None or (binding.ends and not situation.may_quit):
+    if binding is None or not binding.is_for(visitors=not situation.may_quit):
         return state
     return binding.change(replace(state, message=""), situation, key)
 
 
 def help_lines(*, may_quit: bool = True) -> tuple[str, ...]:
     """Make the table for the help overlay: ``keys: meaning``, one line each."""
-    shown = (binding for binding in KEYS if may_quit or not binding.ends)
+    shown = (binding for binding in KEYS if binding.is_for(visitors=not may_quit))
     return tuple(f"{binding.shown}: {binding.help}" for binding in shown)
 
 
@@ -336,7 +347,7 @@ def help_groups(*, may_quit: bool = True) -> tuple[HelpGroup, ...]:
             tuple(
                 (binding.shown, binding.help)
                 for binding in KEYS
-                if binding.group == group and (may_quit or not binding.ends)
+                if binding.group == group and binding.is_for(visitors=not may_quit)
             ),
         )
         for group, title in _GROUP_TITLES.items()

@@ -13,10 +13,16 @@ from live_gradcam.errors import LiveGradcamError
 from live_gradcam.pipeline import Summary
 from live_gradcam.session.background import BackgroundTasks
 from live_gradcam.session.config import SessionConfig
-from live_gradcam.session.controller import Controller
+from live_gradcam.session.controller import FIRST_HINT, FIRST_HINT_SECONDS, Controller
 from live_gradcam.session.explainers import RequestedExplainers
 from live_gradcam.session.feed import Feed, FeedReport
 from live_gradcam.session.feeds import make_endless_feed, make_feed
+from live_gradcam.session.kiosk import (
+    KioskFeed,
+    begin_anew,
+    describe_for_visitors,
+    for_visitors,
+)
 from live_gradcam.session.metrics import SessionMetrics
 from live_gradcam.session.outputs import Writer, describe_failure
 from live_gradcam.session.pools import explainers_beside
@@ -32,6 +38,7 @@ from live_gradcam.session.renderer import (
 )
 from live_gradcam.session.request import ExplainedFrame, ExplainRequest, TruthReading
 from live_gradcam.session.state import SessionState, Situation
+from live_gradcam.session.truth import TruthDisplay
 from live_gradcam.session.worker import ExplainWorker, Item
 from live_gradcam.show.overlay import Hud
 from live_gradcam.show.window import Closed, KeyPressed, MouseMoved, Window
@@ -60,7 +67,10 @@ class Session:
         on_forwards = config.forwards.update if config.forwards is not None else None
         self._pool = explainers_beside(config.explainer, keep=_KEPT, on_forwards=on_forwards)
         self._explainers = RequestedExplainers(self._pool)
-        self._controller = Controller(state, self._explainers, on_state=config.on_state)
+        self._describe = describe_for_visitors if config.kiosk else describe_failure
+        self._controller = Controller(
+            state, self._explainers, on_state=config.on_state, describe=self._describe
+        )
         self._renderer = Renderer(smooth=config.smoothed)
         self._background = BackgroundTasks(
             config.folder or Path.cwd(), config.next_source, config.on_notice
@@ -76,25 +86,21 @@ class Session:
         )
         self._closed = False
         self._explained: ExplainedFrame | None = None
-        self._reading: TruthReading | None = None
+        self._truth = TruthDisplay()
         self._rendered: Image | None = None
-        self._banner = ""
+        self._banner = self._invitation = ""
         self._forwards: tuple[int, int] | None = None
         self._look_due = 0.0
 
     def run(self) -> Summary:
         """Show, obey and write until somebody ends it; see `run_session` for what it raises."""
         config, metrics = self._config, self._metrics
-        window: Window | None = None
+        window = config.window
         with Writer(config.sinks, metrics.stage_clock, config.stop) as writer:
             try:
                 self._worker.start()
                 if config.window_title is not None:
-                    width, height = self._source_size()
-                    full = self._controller.state.fullscreen
-                    window = Window(
-                        config.window_title, width=width, height=height, fullscreen=full
-                    )
+                    window = self._open_window(config.window_title)
                 while not self._is_over():
                     self._run_once(window, writer)
             finally:
@@ -114,6 +120,21 @@ class Session:
             dropped=report.dropped,
             latency=metrics.latency,
         )
+
+    def _open_window(self, title: str) -> Window:
+        """Open the window, or fit the one that is open already to the source."""
+        width, height = self._source_size()
+        full = self._controller.state.fullscreen
+        window = self._config.window
+        if window is None:
+            window = Window(title, width=width, height=height, fullscreen=full)
+        else:
+            window.title = title
+            window.fit(width, height)
+            window.fullscreen = full
+        if not self._config.kiosk:  # whose visitors have no keyboard
+            self._controller.show_message(FIRST_HINT, seconds=FIRST_HINT_SECONDS)
+        return window
 
     def _close(self, window: Window | None) -> None:
         self._worker.stop(_STOP_SECONDS)
@@ -145,7 +166,7 @@ class Session:
                 self._metrics.stage_clock.add(stage, item.raw.timings_ms.get(stage, 0.0))
             self._renderer.update_scale(item, self._controller.state)
         elif isinstance(item, TruthReading):
-            self._reading = item
+            self._truth.take(item)
         if self._look_around() or item is not None:
             self._show(window, writer)
         if window is not None and self._obey(window.poll(1), window):
@@ -211,6 +232,8 @@ class Session:
     def _obey(self, events: Sequence[object], window: Window) -> bool:
         """Obey keys and mouse; ``True`` if the frame must be rendered again."""
         again = False
+        if events and isinstance(self._feed, KioskFeed):
+            self._feed.touch()
         for event in events:
             if isinstance(event, Closed):
                 self._closed = True
@@ -250,7 +273,7 @@ class Session:
             self._background.open_next_source()
         self._turn(before, state)
         if (settings.truth, settings.key.randomized) != (old.truth, old.key.randomized):
-            self._reading = None
+            self._truth.forget()
         self._controller.publish_state()
         return True
 
@@ -300,7 +323,7 @@ class Session:
         try:
             self._controller.show_message(self._background.begin_recording(info))
         except LiveGradcamError as error:
-            self._controller.show_message(describe_failure(error), recording=False)
+            self._controller.show_message(self._describe(error), recording=False)
 
     # What happens by itself
 
@@ -310,6 +333,7 @@ class Session:
         if self._background.recording_failed:
             self._background.end_recording()
             self._controller.show_message("", recording=False)
+        again = self._attend() or again
         message = self._background.report() or self._feed.take_message()
         if message:
             self._controller.show_message(message)
@@ -325,11 +349,24 @@ class Session:
             self._banner, self._forwards = banner, forwards
         return again
 
+    def _attend(self) -> bool:
+        """Let a kiosk begin anew for the next visitor; ``True`` if the words have changed."""
+        feed = self._feed
+        if not isinstance(feed, KioskFeed):
+            return False
+        if feed.begins_anew():
+            state = begin_anew(self._config.first_state(), self._controller.state)
+            self._controller.begin_anew(state)
+            self._truth.forget()
+            self._update_request()
+        invitation, self._invitation = self._invitation, feed.invitation
+        return invitation != self._invitation
+
     def _switch_source(self) -> bool:
         try:
             source = self._background.opened_source()
         except LiveGradcamError as error:
-            self._controller.show_message(describe_failure(error))
+            self._controller.show_message(self._describe(error))
             self._config.on_notice(str(error))
             return True
         if source is None:
@@ -348,9 +385,8 @@ class Session:
     def _begin_again(self, error: Exception) -> None:
         """Go on, as a kiosk does whatever happened."""
         _logger.warning("the session begins again", exc_info=error)
-        message = describe_failure(error)
-        self._config.on_notice(f"{message}; beginning again")
-        self._controller.show_message(message)
+        self._config.on_notice(f"{describe_failure(error)}; beginning again")
+        self._controller.show_message(self._describe(error))
         request = self._worker.request
         self._worker.stop(_STOP_SECONDS)
         self._leave_feed()
@@ -362,11 +398,18 @@ class Session:
     def _first_feed(self) -> Feed:
         config = self._config
         if config.reopen is not None:
-            return make_endless_feed(
+            feed = make_endless_feed(
                 config.reopen, config.source, slideshow_seconds=config.slideshow_seconds
             )
-        assert config.source is not None, "checked at the beginning"
-        return make_feed(config.source, slideshow_seconds=config.slideshow_seconds)
+        else:
+            assert config.source is not None, "checked at the beginning"
+            feed = make_feed(config.source, slideshow_seconds=config.slideshow_seconds)
+        if not config.kiosk:
+            return feed
+        exhibit = config.exhibit
+        return KioskFeed(
+            feed, exhibit, exhibit.demonstration_for(config.explainer.classifier.labels)
+        )
 
     def _leave_feed(self) -> None:
         self._feed.close()
@@ -388,17 +431,11 @@ class Session:
 
     def _extra(self) -> Mapping[str, Any]:
         settings = self._worker.request.settings
-        return record_extra(self._controller.state, settings.key, self._reading)
+        reading = self._truth.reading_of(self._explained)
+        return record_extra(self._controller.state, settings.key, reading)
 
     def _hud(self) -> Hud:
-        request, explained, reading = self._worker.request, self._explained, self._reading
-        info = self._feed.info
-        if reading is not None and (
-            explained is None
-            or reading.subject != explained.selected.explained[:1]
-            or (explained.frame.place and reading.frame_index != explained.frame.index)
-        ):
-            reading = None  # it is about another class or picture than the one that is shown
+        request, explained, info = self._worker.request, self._explained, self._feed.info
         moving = info is not None and info.kind != "pictures"
         fps, latency_ms = self._metrics.current(moving=moving)
         measured = self._config.options.show_rate
@@ -410,10 +447,16 @@ class Session:
             banner=self._feed.banner,
             capture=describe_capture(info),
             recording_seconds=self._background.recording_seconds,
-            reading=reading,
+            reading=self._truth.reading_of(explained),
+            marked=self._truth.marked_on(explained),
             forwards=self._config.shown_forwards,
             pending=self._controller.is_pending(request),
             own_layer=request.settings.key.layer == self._config.explainer.classifier.layer,
             may_quit=not self._config.kiosk,
         )
-        return make_hud(self._controller.state, request, figures)
+        hud = make_hud(self._controller.state, request, figures)
+        if not isinstance(self._feed, KioskFeed):
+            return hud
+        message = self._controller.state.message
+        title = self._config.exhibit.title
+        return for_visitors(hud, self._feed, title, pending=figures.pending, message=message)

@@ -9,14 +9,26 @@ from typing import Any
 import numpy as np
 
 from live_gradcam.choices import DEFAULT_HUD_LAYOUT, HudLayout
-from live_gradcam.faithfulness.verdicts import removal_figures
+from live_gradcam.faithfulness.verdicts import (
+    removal_figures,
+    removal_sentence,
+    scramble_sentence,
+)
 from live_gradcam.graph.engines.devices import TITLES
 from live_gradcam.protocol import ExplainerKey
 from live_gradcam.session.keys import help_groups
 from live_gradcam.session.request import ExplainedFrame, ExplainRequest, TruthReading
 from live_gradcam.session.state import SessionState
 from live_gradcam.show.layout import Seat
-from live_gradcam.show.overlay import Hud, OverlayOptions, compose, draw, locate, paint
+from live_gradcam.show.overlay import (
+    Hud,
+    MarkedArea,
+    OverlayOptions,
+    compose,
+    draw,
+    locate,
+    paint,
+)
 from live_gradcam.show.scale import HeatScale
 from live_gradcam.show.scene import BACKDROP, Scene
 from live_gradcam.show.votes import spot_at
@@ -36,6 +48,7 @@ class Figures:
         capture: Size and rate that a camera gives.
         recording_seconds: Length of the recording under way.
         reading: The truth meter's last reading of the class that is shown.
+        marked: The area that it speaks of.
         forwards: Forwards that a slow method has made for the next frame, and all of them.
         pending: An explainer is being made.
         own_layer: The explained layer is the classifier's own.
@@ -50,6 +63,7 @@ class Figures:
     capture: str = ""
     recording_seconds: float | None = None
     reading: TruthReading | None = None
+    marked: MarkedArea | None = None
     forwards: tuple[int, int] | None = None
     pending: bool = False
     own_layer: bool = True
@@ -206,14 +220,16 @@ def make_hud(state: SessionState, request: ExplainRequest, figures: Figures) -> 
     wanted = state.settings
     if wanted.key.randomized:
         notes.append("random weights")
-    if wanted.measured:
-        notes += truth_lines(figures.reading, randomized=wanted.key.randomized)
+    random, reading = wanted.key.randomized, figures.reading
     hud = Hud(
         caption=figures.caption,
         banner=figures.banner,
         notes=tuple(notes),
         recording_seconds=figures.recording_seconds,
         help=help_groups(may_quit=figures.may_quit) if state.show_help else (),
+        verdict=truth_sentence(reading, randomized=random) if wanted.measured else "",
+        marked=figures.marked if wanted.measured and not random else None,
+        figures=truth_figures(reading, randomized=random) if wanted.measured else (),
     )
     status = {"frozen": wanted.frozen, "held": wanted.held is not None}
     words = [request.explainer.classifier.name]
@@ -270,16 +286,20 @@ def record_extra(
     return extra
 
 
-def truth_lines(reading: TruthReading | None, *, randomized: bool) -> tuple[str, ...]:
-    """Describe the truth meter in a few short lines."""
+def truth_sentence(reading: TruthReading | None, *, randomized: bool) -> str:
+    """Say in one sentence what the truth meter has found out, or what it is finding out."""
+    if randomized:
+        return scramble_sentence(reading.correlation if reading is not None else None)
     if reading is None:
-        return ("truth meter: measuring",)
-    lines = []
-    removal = reading.removal
-    if removal is None:
-        lines.append("truth meter: no evidence to test")
-    else:
-        lines += removal_figures(removal)
+        return "Hiding parts of the picture one after the other, to see which one decides."
+    return removal_sentence(reading.removal)
+
+
+def truth_figures(reading: TruthReading | None, *, randomized: bool) -> tuple[str, ...]:
+    """Write the truth meter's figures, for experts."""
+    if reading is None:
+        return ()
+    lines = removal_figures(reading.removal)
     if randomized and reading.correlation is not None:
-        lines.append(f"correlation with the true map {reading.correlation:+.2f}")
-    return tuple(lines)
+        lines += (f"correlation with the true map {reading.correlation:+.2f}",)
+    return lines

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 from live_gradcam.choices import VIEWS, View
 from live_gradcam.protocol import ExplainerKey, MethodFacts
-from live_gradcam.show.overlay import OverlayOptions
+from live_gradcam.show.options import OverlayOptions
 from live_gradcam.values import Prediction
 
 Mode: TypeAlias = Literal["single", "mosaic", "contrast"]

@@ -26,9 +26,10 @@ LOW_CONFIDENCE = 0.2
 
 def is_unsure(explanation: Explanation) -> bool:
     """True if no class is likely, where one of them is true."""
-    best = explanation.predictions[0].probability if explanation.predictions else None
     softmax = explanation.output.name == "softmax"  # of two sides, one is likely
-    return best is not None and softmax and best < LOW_CONFIDENCE
+    # A list that is held keeps its order, whichever class is the likeliest.
+    known = [each.probability for each in explanation.predictions if each.probability is not None]
+    return softmax and bool(known) and max(known) < LOW_CONFIDENCE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -133,11 +133,7 @@ class Window(Closeable):
         kind = cv2.WINDOW_NORMAL | cv2.WINDOW_FREERATIO | cv2.WINDOW_GUI_NORMAL
         try:
             cv2.namedWindow(title, kind)
-            screen = screen_area()
-            size = first_size(width, height, screen)
-            cv2.resizeWindow(title, *size)
-            if screen is not None:
-                cv2.moveWindow(title, *first_position(size, screen))
+            self._place_first(width, height)
             cv2.setMouseCallback(title, self._on_mouse)
         except cv2.error as exc:
             cause = str(getattr(exc, "err", "") or exc)
@@ -179,6 +175,16 @@ class Window(Closeable):
             self._patience = _SETTLING_PICTURES
             self._ask_for_fullscreen(wanted)
             self._fullscreen = wanted
+
+    def fit(self, width: int, height: int) -> None:
+        """Take the first size for images of another size, unless the window fills the screen.
+
+        Args:
+            width: Width of the images.
+            height: Height of the images.
+        """
+        if self._open and not self._fullscreen:
+            self._place_first(width, height)
 
     def show(self, image: Image, *, pixels: tuple[int, int] | None = None) -> None:
         """Show an image. Does nothing once the window is closed.
@@ -234,6 +240,14 @@ class Window(Closeable):
                 cv2.waitKey(1)  # the toolkit needs a turn to take it off the screen
             except cv2.error:
                 return
+
+    def _place_first(self, width: int, height: int) -> None:
+        """Give the window its first size for images of a size, in the middle of the screen."""
+        screen = screen_area()
+        size = first_size(width, height, screen)
+        cv2.resizeWindow(self._title, *size)
+        if screen is not None:
+            cv2.moveWindow(self._title, *first_position(size, screen))
 
     def _size(self) -> tuple[int, int]:
         _, _, width, height = cv2.getWindowImageRect(self._title)

@@ -28,7 +28,7 @@ def made(requested: RequestedExplainers, key: ExplainerKey) -> Explainer:
     requested.find(key)
     requested.make_wanted()
     found = requested.find(key)
-    assert found is not None
+    assert isinstance(found, Explainer)
     return found
 
 

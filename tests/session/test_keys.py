@@ -68,7 +68,7 @@ EFFECTS: dict[str, tuple[Callable[[SessionState], object], object, object]] = {
     "]": (lambda s: s.overlay.opacity, 0.7, 0.8),
     "m": (lambda s: s.settings.mirror, True, False),
     "f": (lambda s: s.fullscreen, True, False),
-    "i": (lambda s: s.show_hud, False, True),
+    "i": (lambda s: s.overlay.hud_layout, "stage", "expert"),
     "n": (lambda s: s.settings.advances, 1, 2),
     "right": (lambda s: s.settings.advances, 1, 2),
     "p": (lambda s: s.message, ONLY.format("previous"), ONLY.format("previous")),

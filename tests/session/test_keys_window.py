@@ -196,10 +196,17 @@ def test_every_key_in_a_real_window(begin: Callable[..., WindowedSession], tmp_p
     show.press_until("space", lambda _: show.runs())
     show.pressed |= {"."}
 
-    # i: the figures go and come.
+    # i: for an audience, with all figures, and as it was.
     figures = np.s_[16:90, 520:620]
-    with_figures = show.look()
-    show.press_until("i", lambda p: differ(p, with_figures, figures) > 8)
+    for layout in ("stage", "expert", "normal"):
+        before = show.look()
+        show.press_until(
+            "i",
+            lambda p: (
+                show.state["overlay"]["hud_layout"] == layout  # noqa: B023
+                and differ(p, before, figures) > 8  # noqa: B023
+            ),
+        )
     without = show.look()
 
     # h and ?: the help covers the middle.
@@ -254,9 +261,9 @@ def test_every_key_in_a_real_window(begin: Callable[..., WindowedSession], tmp_p
     show.press_until("m", lambda p: differ(p[:, ::-1], plain) < differ(p, plain))
     show.press_until("m", lambda p: differ(p, without) < 2)
 
-    # t: the truth meter writes its numbers; s: image and record are saved, never over others.
-    notes = np.s_[380:460, 400:620]
-    show.press_until("t", lambda p: show.state["truth"] and differ(p, without, notes) > 8)
+    # t: the truth meter says a sentence; s: image and record are saved, never over others.
+    sentence = np.s_[420:466, 180:460]
+    show.press_until("t", lambda p: show.state["truth"] and differ(p, without, sentence) > 8)
     records: list[dict[str, Any]] = []
     while len(records) < 2 or records[-1]["truth"].get("before") is None:
         known = len(show.notices)
