@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from live_gradcam.explain.engine.package_cache import cache_folder
+from live_gradcam.user_cache import cache_folder
 
 _SUFFIX = ".engine.json"
 _KEEP = 100

@@ -126,6 +126,11 @@ class GraphNetworks:
         """The engine that ran last; ``None`` for torch."""
         return self._last
 
+    def is_settled(self, shape: Shape) -> bool:
+        """Return whether nothing is being measured or made for images of this size."""
+        use = self._uses.get(shape[1:])
+        return self._failed or (use is not None and use.chosen is not None and not self._busy)
+
     def torch_is_left(self, shape: Shape) -> bool:
         """Return whether it is settled that torch explains images of this size."""
         use = self._uses.get(shape[1:])

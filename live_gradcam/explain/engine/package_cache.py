@@ -11,7 +11,6 @@ import os
 import platform
 import shutil
 import stat
-import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -24,6 +23,7 @@ from live_gradcam.explain.engine import compile_worker
 from live_gradcam.explain.engine.fused import FusedNetwork, Shape
 from live_gradcam.explain.engine.runtime import cpu_flags
 from live_gradcam.explain.engine.source_versions import source_versions
+from live_gradcam.user_cache import cache_folder
 
 _KEEP_PACKAGES = 12
 _KEEP_BYTES = 3 << 30
@@ -106,19 +106,6 @@ def open_cache() -> Path:
         if stat.S_IMODE(facts.st_mode) & 0o022:
             raise CacheError(f"its cache {folder} can be written by others")
     return folder
-
-
-def cache_folder() -> Path:
-    """Return the place of compiled packages on this system."""
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA")
-        root = Path(base) if base else Path.home() / "AppData" / "Local"
-    elif sys.platform == "darwin":
-        root = Path.home() / "Library" / "Caches"
-    else:
-        base = os.environ.get("XDG_CACHE_HOME")
-        root = Path(base) if base else Path.home() / ".cache"
-    return root / "live-gradcam" / "compiled"
 
 
 def prune_cache(folder: Path, *, keep: Path) -> None:

@@ -18,6 +18,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from live_gradcam.budget import thread_budget
 from live_gradcam.errors import LiveGradcamError
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.engine.batching import BatchSizer, free_memory
@@ -38,6 +39,7 @@ from live_gradcam.explain.engine.graph_choice import open_graphs
 from live_gradcam.explain.engine.graph_files import Exporter
 from live_gradcam.explain.engine.graph_network import GraphNetwork
 from live_gradcam.explain.engine.runtime import CompileState, Precision, Runtime
+from live_gradcam.explain.engine.threads import ThreadChooser
 from live_gradcam.explain.engine.trial import TORCH
 from live_gradcam.explain.methods import Method, OnForwards
 from live_gradcam.explain.omp import use_threads
@@ -120,6 +122,7 @@ class Runner:
             fixed=_COMPILED_BATCH if waits else None,
             free_memory=lambda: free_memory(self._device),
         )
+        self._threads = ThreadChooser(runtime.threads, fixed=thread_budget().fixed)
         self._graphed = self._graphed_networks(accelerator)
         self.compiled = self._compiled_networks() if self._graphed is None else None
 
@@ -192,14 +195,16 @@ class Runner:
     def _run_now(self, shape: Shape, pixels: Tensor, selection: Selection) -> BatchResult:
         self._consider_compiling(shape)
         self._consider_graphs(shape, pixels, selection)
-        self._leave_threads()
+        threads = self._leave_threads()
         with torch.no_grad(), self._memory_errors(shape), self._size_errors(shape):
             result = self._run_graph(shape, pixels, selection)
             if result is None:
-                result = self._run_torch(shape, pixels, selection)
+                result = self._run_torch(shape, pixels, selection, threads)
             return self._finite(pixels, selection, result)
 
-    def _run_torch(self, shape: Shape, pixels: Tensor, selection: Selection) -> BatchResult:
+    def _run_torch(
+        self, shape: Shape, pixels: Tensor, selection: Selection, threads: int
+    ) -> BatchResult:
         engine = None if self.compiled is None else self.compiled.get(shape)
         began = time.perf_counter()
         with self._exactness():
@@ -208,6 +213,7 @@ class Runner:
         seconds = time.perf_counter() - began
         if engine is None:  # sizes are compared with each other, not with the compiler's work
             self.sizer.note(*shape, seconds)
+            self._note_threads(TORCH, shape, selection, seconds, threads)
         if self.graphs is not None and len(selection) <= self._depth:
             self.graphs.note(shape, TORCH, seconds)
         return result
@@ -228,8 +234,20 @@ class Runner:
             self.graphs.drop(shape, name, exc)
             return None
         if len(selection) <= self._depth:
-            self.graphs.note(shape, name, time.perf_counter() - began)
+            seconds = time.perf_counter() - began
+            self.graphs.note(shape, name, seconds)
+            self._note_threads(name, shape, selection, seconds, network.engine.threads)
+            self.graphs.set_threads(self._threads.number)
         return result
+
+    def _note_threads(
+        self, name: str, shape: Shape, selection: Selection, seconds: float, threads: int
+    ) -> None:
+        """Add a time to what the number of threads is chosen from, if it is one like the others."""
+        if self._device.type != "cpu" or len(selection) > self._depth or self._busy_beside:
+            return
+        if self.graphs is None or self.graphs.is_settled(shape):
+            self._threads.note((name, shape), seconds / shape[0], threads)
 
     def _fetch(
         self, shape: Shape, pending: Pending, pixels: Tensor, selection: Selection
@@ -256,13 +274,23 @@ class Runner:
     def _exactness(self) -> AbstractContextManager[None]:
         return exact_float32() if self._device.type == "cuda" else nullcontext()
 
-    def _leave_threads(self) -> None:
-        """Use the threads of the budget, one less while the compiler needs a core beside us."""
-        if self._device.type == "cpu":
-            beside = (self.compiled is not None and self.compiled.compiling_beside) or (
-                self.graphs is not None and self.graphs.busy
-            )
-            use_threads(max(1, self._runtime.threads - beside))
+    @property
+    def _busy_beside(self) -> bool:
+        """True while a child process compiles or exports beside us."""
+        compiling = self.compiled is not None and self.compiled.compiling_beside
+        return compiling or (self.graphs is not None and self.graphs.busy)
+
+    def _leave_threads(self) -> int:
+        """Use the threads of the budget, one less while a child process needs a core beside us.
+
+        Returns:
+            Their number.
+        """
+        if self._device.type != "cpu":
+            return 1
+        number = max(1, self._threads.number - self._busy_beside)
+        use_threads(number)
+        return number
 
     def _forward(self, engine: Engine | None, pixels: Tensor, selection: Selection) -> Output:
         count = len(selection)
