@@ -56,6 +56,9 @@ EngineChoice: TypeAlias = Literal["auto", "torch", "openvino", "onnxruntime"]
 """What runs the network: ``torch``, or its exported graph in another engine; ``auto`` measures
 which of those that are installed is fastest here."""
 
+ExportPrecision: TypeAlias = Literal["fp32", "fp16", "int8"]
+"""Number format of the trunk in an exported file."""
+
 CompileChoice: TypeAlias = Literal["auto", "on", "off"]
 """Time at which the network is compiled: beside the running session, before it, or never."""
 
