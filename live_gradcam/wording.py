@@ -11,23 +11,25 @@ _SPACE = "\N{NO-BREAK SPACE}"
 _ROUNDING = 1e-6
 
 
-def percent(share: float, *, in_words: bool = False) -> str:
-    """Format a probability or a share in whole percent, e.g. ``93 %``.
+def percent(share: float, *, in_words: bool = False, digits: int = 0) -> str:
+    """Format a probability or a share in percent, e.g. ``93 %``.
 
     Never ``100 %`` or ``0 %`` for what is neither.
 
     Args:
         share: In 0..1, but for rounding errors; anything else becomes ``?``.
         in_words: For running text: ``under 1 %``, with a space that no line breaks at.
+        digits: Behind the point, for tables of means.
     """
     if not -_ROUNDING <= share <= 1.0 + _ROUNDING:
         return "?"
-    if 0.0 < share <= 0.005:  # a half would be rounded to the even 0
-        text = "under 1 %" if in_words else "<1 %"
-    elif 0.995 <= share < 1.0:
-        text = "over 99 %" if in_words else ">99 %"
+    least, rounded = 10.0**-digits, f"{abs(share) * 100:.{digits}f}"
+    if 0.0 < share < 1.0 and float(rounded) == 0.0:
+        text = f"{'under ' if in_words else '<'}{least:.{digits}f} %"
+    elif 0.0 < share < 1.0 and float(rounded) == 100.0:
+        text = f"{'over ' if in_words else '>'}{100 - least:.{digits}f} %"
     else:
-        text = f"{abs(_whole(share))} %"
+        text = f"{rounded} %"
     return f"{text[:-2]}{_SPACE}%" if in_words else text
 
 

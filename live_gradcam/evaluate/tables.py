@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from live_gradcam.evaluate.summary import GROUP_METRICS, METHOD_METRICS, Metric
 from live_gradcam.evaluate.values import EvaluationResult, GroupSummary, Summary
-from live_gradcam.wording import number
+from live_gradcam.wording import number, percent
 
 _GAP = 2
 _LONGEST_LABEL = 24
@@ -37,7 +37,9 @@ def format_figure(metric: Metric, value: float | None, *, of_probabilities: bool
         return number(value)
     if metric.key in _NOT_IN_PERCENT:
         return f"{value:.3f}"
-    return f"{100 * value:.1f} %"
+    if value < 0:
+        return f"\N{MINUS SIGN}{percent(-value, digits=1)}"
+    return percent(value, digits=1)
 
 
 def metric_rows(totals: GroupSummary) -> list[tuple[Metric, list[str]]]:

@@ -20,6 +20,7 @@ from live_gradcam.explain.networks.recognise import CheckpointReport, describe_c
 from live_gradcam.explain.networks.torchvision_networks import weights_entries
 from live_gradcam.explain.seen_layers import Layer
 from live_gradcam.preprocessing.settings import Preprocessing
+from live_gradcam.wording import percent
 
 # Share of tensors in common from which a network is tried on a checkpoint.
 _LIKELY = 0.8
@@ -154,7 +155,7 @@ def _inspect_checkpoint(path: Path, labels: Labels, state: str | None) -> Inspec
             found = _inspect_loaded(str(path), best[0], path, classifier, notes, labels, state)
             return _with_report(found, report)
     elif report.nearest:
-        problem = f"it is most like {best[0]}, but shares {best[1]:.0%} of its tensors only"
+        problem = f"it is most like {best[0]}, but shares {percent(best[1])} of its tensors only"
     bare = Inspection(target=str(path), kind="checkpoint", problem=problem, notes=report.notes)
     return _with_report(bare, report)
 
@@ -236,7 +237,7 @@ def describe_lines(found: Inspection) -> list[tuple[str, str]]:
     if found.network and found.network != found.target:
         lines.append(("network", found.network))
     if found.nearest:
-        shown = ", ".join(f"{name} {share:.0%}" for name, share in found.nearest)
+        shown = ", ".join(f"{name} {percent(share)}" for name, share in found.nearest)
         lines.append(("most like", f"{shown} (share of tensors in common)"))
     if found.parameters is not None:
         lines.append(("parameters", f"{found.parameters:,}"))

@@ -303,6 +303,7 @@ def removal_test(
     share: float = HOT_SHARE,
     controls: int = CONTROLS,
     seed: int = DEFAULT_SEED,
+    at_once: int | None = None,
 ) -> Removal | None:
     """Blur the hottest area and the control areas, and explain all these images in one batch.
 
@@ -314,6 +315,8 @@ def removal_test(
         share: Share of the seen area that is blurred.
         controls: Number of areas elsewhere.
         seed: Of their places.
+        at_once: Largest number of images in a batch, where others wait for their turn; ``None``
+            for all.
 
     Returns:
         The result, or ``None`` where there is nothing to test, see `plan_removal`.
@@ -321,7 +324,12 @@ def removal_test(
     plan = plan_removal(image, explanation, share=share, controls=controls, seed=seed)
     if plan is None:
         return None
-    return plan.result(explainer.explain_batch(plan.images(), classes=plan.class_index, view=view))
+    answers: list[Explanation] = []
+    while len(answers) < len(plan.masks):
+        start = len(answers)
+        images = plan.images(start, start + at_once if at_once else None)
+        answers += explainer.explain_batch(images, classes=plan.class_index, view=view)
+    return plan.result(answers)
 
 
 def is_named(explanation: Explanation, class_index: int) -> bool:

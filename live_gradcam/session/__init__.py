@@ -10,7 +10,7 @@ From the outside in:
   labels and maps steady in time.
 - `state` is what the person chose; `keys` the table of keys that change it; `controller` keeps it
   and turns it into requests.
-- `renderer` makes what is on the screen; `fit_to_window` chooses its size.
+- `renderer` makes what is on the screen, in the window's size.
 - `outputs` writes sinks, recordings and snapshots; `background` runs what must not hold the window
   up; `metrics` measures.
 """

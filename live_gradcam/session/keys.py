@@ -7,7 +7,15 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias, TypeVar
 
-from live_gradcam.choices import COLORMAP_NAMES, LAYOUTS, VIEWS, Layout, View
+from live_gradcam.choices import (
+    COLORMAP_NAMES,
+    HUD_LAYOUTS,
+    LAYOUTS,
+    VIEWS,
+    HudLayout,
+    Layout,
+    View,
+)
 from live_gradcam.explain.methods import METHODS
 from live_gradcam.session.state import MOSAIC_TILES, Mode, SessionState, Situation
 from live_gradcam.show.overlay import HelpGroup
@@ -64,6 +72,11 @@ _LAYOUT_WORDS: dict[Layout, str] = {
     "heatmap": "heat on the picture",
     "side-by-side": "side by side",
     "plain": "the plain picture",
+}
+_HUD_LAYOUT_WORDS: dict[HudLayout, str] = {
+    "normal": "labels, legend and rate",
+    "stage": "for an audience",
+    "expert": "all figures",
 }
 
 
@@ -177,6 +190,12 @@ def _layout(state: SessionState, _situation: Situation, _key: str) -> SessionSta
     return replace(changed, overlay=overlay)
 
 
+def _hud_layout(state: SessionState, _situation: Situation, _key: str) -> SessionState:
+    following = _after(HUD_LAYOUTS, state.overlay.hud_layout)
+    overlay = replace(state.overlay, hud_layout=following)
+    return replace(state, overlay=overlay, message=_HUD_LAYOUT_WORDS[following])
+
+
 def _colormap(state: SessionState, _situation: Situation, _key: str) -> SessionState:
     following = _after(COLORMAP_NAMES, state.overlay.colormap)
     overlay = replace(state.overlay, colormap=following)
@@ -215,8 +234,7 @@ def _randomize(state: SessionState, situation: Situation, _key: str) -> SessionS
     if not key.randomized:
         return _changed(state, "the trained weights are back", key=key, kept=None)
     # The same class goes on to be explained: the question stays, the network is another.
-    message = "random weights: it must fall apart"
-    return _changed(state, message, key=key, kept=situation.explained)
+    return _changed(state, "", key=key, kept=situation.explained)
 
 
 def _changed(state: SessionState, message: str, **settings: Any) -> SessionState:  # noqa: ANN401
@@ -247,7 +265,7 @@ KEYS: tuple[KeyBinding, ...] = (
     _key("[", "less heat", _opacity(-OPACITY_STEP), "look"),
     _key("]", "more heat", _opacity(+OPACITY_STEP), "look"),
     _key("m", "mirror", _mirror, "look"),
-    _key("i", "figures", _flip("show_hud"), "look"),
+    _key("i", "for me, for an audience, all figures", _hud_layout, "look"),
     _key("f", "full screen", _flip("fullscreen"), "look"),
     KeyBinding(("space",), "space", "freeze, go on", _freeze, "time"),
     _key(".", "one frame on", _step, "time"),

@@ -29,6 +29,7 @@ from live_gradcam.session.renderer import (
 )
 from live_gradcam.session.request import ExplainedFrame, ExplainRequest, TruthReading
 from live_gradcam.session.state import Situation
+from live_gradcam.session.truth import TruthDisplay
 from live_gradcam.session.worker import ExplainWorker, Item
 from live_gradcam.show.overlay import Hud
 from live_gradcam.show.window import Closed, KeyPressed, MouseMoved, Window
@@ -73,7 +74,7 @@ class Session:
         )
         self._closed = False
         self._explained: ExplainedFrame | None = None
-        self._reading: TruthReading | None = None
+        self._truth = TruthDisplay()
         self._rendered: Image | None = None
         self._banner = ""
         self._forwards: tuple[int, int] | None = None
@@ -142,7 +143,7 @@ class Session:
                 self._metrics.stage_clock.add(stage, item.raw.timings_ms.get(stage, 0.0))
             self._renderer.update_scale(item, self._controller.state)
         elif isinstance(item, TruthReading):
-            self._reading = item
+            self._truth.take(item)
         if self._look_around() or item is not None:
             self._show(window, writer)
         if window is not None and self._obey(window.poll(1), window):
@@ -178,15 +179,15 @@ class Session:
             rendered = self._render(explained, hud, inside)
             size = (explained.frame.image.shape[1], explained.frame.image.shape[0])
             self._rendered = rendered if rendered.shape[1::-1] == size else None
-        elif hud.banner or hud.notes or hud.help_lines:
-            size = self._source_size()
-            rendered = render_empty(size, hud, inside)
+        elif hud.banner or hud.notes or hud.help or hud.title or hud.invitation:
+            size = inside if inside is not None and min(inside) > 0 else self._source_size()
+            rendered = render_empty(size, hud, self._controller.state.overlay.hud_layout)
         else:
             return
         drawn = time.perf_counter()
         self._metrics.stage_clock.add("draw", (drawn - began) * 1000.0)
         if window is not None:
-            window.show(rendered, pixels=size)
+            window.show(rendered)
             self._metrics.stage_clock.add("show", (time.perf_counter() - drawn) * 1000.0)
 
     def _render(
@@ -210,8 +211,7 @@ class Session:
             if isinstance(event, Closed):
                 self._closed = True
             elif isinstance(event, MouseMoved):
-                self._controller.move_pointer(event.x, event.y)
-                again = True
+                again = self._point_at(event, window.size) or again
             elif isinstance(event, KeyPressed):
                 again = self._press(event.key) or again
         state = self._controller.state
@@ -219,6 +219,17 @@ class Session:
         if again:
             self._update_request()
         return again and not self._closed and not state.quit
+
+    def _point_at(self, mouse: MouseMoved, size: tuple[int, int]) -> bool:
+        """Let the spot under the mouse vote; ``True`` if there is one."""
+        explained, state = self._explained, self._controller.state
+        if explained is None:
+            return False
+        pixel = self._renderer.find_pixel(mouse.x, mouse.y, explained, state, size)
+        if pixel is None:
+            return False
+        self._controller.move_pointer(*pixel)
+        return True
 
     def _press(self, key: str) -> bool:
         situation = self._situation()
@@ -234,7 +245,7 @@ class Session:
         if settings.advances != old.advances and situation.advance == "camera":
             self._background.open_next_source()
         if (settings.truth, settings.key.randomized) != (old.truth, old.key.randomized):
-            self._reading = None
+            self._truth.forget()
         self._controller.publish_state()
         return True
 
@@ -355,15 +366,11 @@ class Session:
 
     def _extra(self) -> Mapping[str, Any]:
         settings = self._worker.request.settings
-        return record_extra(self._controller.state, settings.key, self._reading)
+        reading = self._truth.reading_of(self._explained)
+        return record_extra(self._controller.state, settings.key, reading)
 
     def _hud(self) -> Hud:
-        request, explained, reading = self._worker.request, self._explained, self._reading
-        info = self._feed.info
-        if reading is not None and (
-            explained is None or reading.subject != explained.selected.explained[:1]
-        ):
-            reading = None  # it is about another class than the one that is shown
+        request, explained, info = self._worker.request, self._explained, self._feed.info
         moving = info is not None and info.kind != "pictures"
         fps, latency_ms = self._metrics.current(moving=moving)
         measured = self._config.options.show_rate
@@ -374,7 +381,8 @@ class Session:
             banner=self._feed.banner,
             capture=describe_capture(info),
             recording_seconds=self._background.recording_seconds,
-            reading=reading,
+            reading=self._truth.reading_of(explained),
+            marked=self._truth.marked_on(explained),
             forwards=self._config.shown_forwards,
             pending=self._controller.is_pending(request),
             own_layer=request.settings.key.layer == self._pool.classifier.layer,

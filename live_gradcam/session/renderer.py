@@ -8,18 +8,30 @@ from typing import Any
 
 import numpy as np
 
-from live_gradcam.faithfulness.verdicts import removal_figures
+from live_gradcam.choices import DEFAULT_HUD_LAYOUT, HudLayout
+from live_gradcam.faithfulness.verdicts import (
+    removal_figures,
+    removal_sentence,
+    scramble_sentence,
+)
 from live_gradcam.pool import ExplainerKey
-from live_gradcam.session.fit_to_window import fit_frame, fitted_size
-from live_gradcam.session.keys import help_groups, help_lines
+from live_gradcam.session.keys import help_groups
 from live_gradcam.session.request import ExplainedFrame, ExplainRequest, TruthReading
 from live_gradcam.session.state import SessionState
-from live_gradcam.show.overlay import Hud, draw, draw_mosaic, locate
+from live_gradcam.show.layout import Seat
+from live_gradcam.show.overlay import (
+    Hud,
+    MarkedArea,
+    OverlayOptions,
+    compose,
+    draw,
+    locate,
+    paint,
+)
 from live_gradcam.show.scale import HeatScale
-from live_gradcam.show.votes import Spot, add_spot, spot_at
+from live_gradcam.show.scene import BACKDROP, Scene
+from live_gradcam.show.votes import Spot, spot_at
 from live_gradcam.values import Explanation, Image, Region, SourceInfo
-
-_EMPTY_LEVEL = 24
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +46,7 @@ class Figures:
         capture: Size and rate that a camera gives.
         recording_seconds: Length of the recording under way.
         reading: The truth meter's last reading of the class that is shown.
+        marked: The area that it speaks of.
         forwards: Forwards that a slow method has made for the next frame, and all of them.
         pending: An explainer is being made.
         own_layer: The explained layer is the classifier's own.
@@ -47,6 +60,7 @@ class Figures:
     capture: str = ""
     recording_seconds: float | None = None
     reading: TruthReading | None = None
+    marked: MarkedArea | None = None
     forwards: tuple[int, int] | None = None
     pending: bool = False
     own_layer: bool = True
@@ -54,7 +68,7 @@ class Figures:
 
 
 class Renderer:
-    """Renders explained frames with a colour scale that depends on the frames before.
+    """Renders explained frames with what depends on the frames before: colour scale and places.
 
     Args:
         smooth: Keep the scale steady; otherwise every map is stretched to its own maximum.
@@ -63,11 +77,18 @@ class Renderer:
     def __init__(self, *, smooth: bool) -> None:
         self._scale = HeatScale() if smooth else None
         self._context: object = None
-        self._fitted: tuple[ExplainedFrame, ExplainedFrame] | None = None
+        self._seats: dict[tuple[int, int], Mapping[str, Seat]] = {}
+        self._fresh: set[tuple[int, int]] = set()
+        self._scene: tuple[object, Scene] | None = None
+        self._last: object = None
 
     def update_scale(self, explained: ExplainedFrame, state: SessionState) -> None:
-        """Let a newly explained frame move the colour scale."""
+        """Let a newly explained frame move the colour scale, and the panels."""
+        # Only where every frame was rendered, a panel knows where it stood in the one before.
+        self._seats = {canvas: self._seats[canvas] for canvas in self._fresh}
+        self._fresh = set()
         if self._scale is None:
+            self._seats = {}
             return
         context = (explained.request.settings.context, state.overlay.signed)
         if context != self._context:
@@ -81,81 +102,111 @@ class Renderer:
         state: SessionState,
         hud: Hud,
         pointer: tuple[int, int] | None = None,
-        window: tuple[int, int] | None = None,
+        size: tuple[int, int] | None = None,
     ) -> Image:
-        """Render an explained frame in its own size, or in one that suits the window.
+        """Render an explained frame.
 
         Args:
             explained: What to render.
             state: How to render it.
             hud: What to write beside it.
             pointer: Position of the mouse, in pixels of the frame.
-            window: Width and height of the window's inside; ``None`` for the frame's own size.
+            size: Width and height of the result, into which the frame is fitted, e.g. those of the
+                window; the frame's own if ``None``.
 
         Returns:
             A new ``uint8 (H, W, 3)`` BGR image.
         """
-        height, width = explained.frame.image.shape[:2]
-        if window is not None:
-            explained = self._fit(explained, fitted_size((width, height), window))
         image = explained.frame.image
+        canvas = (image.shape[1], image.shape[0]) if size is None or min(size) <= 0 else size
         options = state.overlay
         if self._scale is not None:
             options = replace(options, scale=self._scale.value)
         mosaic = explained.request.settings.mode == "mosaic"
-        rendered = (draw_mosaic if mosaic else draw)(
-            image, explained.smoothed, options=options, hud=hud
+        spot = _find_spot(explained, pointer) if pointer is not None else None
+        composition = compose(
+            self._paint(explained, options, hud, canvas, mosaic=mosaic),
+            explained.smoothed,
+            options=options,
+            hud=hud,
+            mosaic=mosaic,
+            pointing=(spot, *pointer) if spot is not None and pointer is not None else None,
+            seats=self._seats.get(canvas),
         )
-        if pointer is not None:
-            pointer = (pointer[0] * image.shape[1] // width, pointer[1] * image.shape[0] // height)
-            spot = _find_spot(explained, state, pointer)
-            if spot is not None:
-                plain = not mosaic and options.layout != "side-by-side"
-                add_spot(rendered, spot, *pointer, outline=spot.cell if plain else None)
-        return rendered
+        # The panels' patience counts frames, however often each of them is rendered.
+        if canvas not in self._fresh:
+            self._seats[canvas] = composition.seats
+            self._fresh.add(canvas)
+        return composition.image
 
-    def _fit(self, explained: ExplainedFrame, size: tuple[int, int]) -> ExplainedFrame:
-        """Scale a frame once, however often it is rendered."""
-        if self._fitted is not None:
-            original, fitted = self._fitted
-            if original is explained and fitted.frame.image.shape[1::-1] == size:
-                return fitted
-        fitted = fit_frame(explained, size)
-        self._fitted = (explained, fitted)
-        return fitted
+    def find_pixel(
+        self, x: int, y: int, explained: ExplainedFrame, state: SessionState, size: tuple[int, int]
+    ) -> tuple[int, int] | None:
+        """Find the frame's pixel under a pixel of what was rendered; ``None`` beside the frame.
+
+        Args:
+            x: Column in the rendered image.
+            y: Row in the rendered image.
+            explained: What was rendered.
+            state: How it was rendered.
+            size: Width and height of the rendered image.
+        """
+        image = explained.frame.image
+        mosaic = explained.request.settings.mode == "mosaic"
+        return locate(
+            x,
+            y,
+            (image.shape[1], image.shape[0]),
+            explained.smoothed,
+            options=state.overlay,
+            mosaic=mosaic,
+            size=size,
+        )
+
+    def _paint(
+        self,
+        explained: ExplainedFrame,
+        options: OverlayOptions,
+        hud: Hud,
+        canvas: tuple[int, int],
+        *,
+        mosaic: bool,
+    ) -> Scene:
+        """Paint the pictures; once for a frame that is rendered again and again."""
+        image, explanation = explained.frame.image, explained.smoothed
+        # Values that are compared by identity are held on to, so that no other takes their place.
+        what = (explained, options, canvas, mosaic, hud.marked)
+        if self._scene is not None and self._scene[0] == what:
+            return self._scene[1].copy()
+        scene = paint(image, explanation, options=options, hud=hud, size=canvas, mosaic=mosaic)
+        again, self._last = self._last == what, what
+        self._scene = (what, scene.copy()) if again else None
+        return scene
 
 
-def _find_spot(
-    explained: ExplainedFrame, state: SessionState, pointer: tuple[int, int]
-) -> Spot | None:
-    """The votes of the spot under the mouse; ``None`` beside the image."""
-    height, width = explained.frame.image.shape[:2]
-    position = locate(
-        *pointer,
-        (width, height),
-        explained.smoothed,
-        options=state.overlay,
-        mosaic=explained.request.settings.mode == "mosaic",
-    )
-    return spot_at(explained.raw, *position) if position is not None else None
+def _find_spot(explained: ExplainedFrame, pixel: tuple[int, int]) -> Spot | None:
+    """The votes of the spot at a pixel of the frame, that on the shown class first."""
+    shown = explained.smoothed.explained
+    return spot_at(explained.raw, *pixel, shown=shown[0] if shown else None)
 
 
-def render_empty(size: tuple[int, int], hud: Hud, window: tuple[int, int] | None = None) -> Image:
+def render_empty(size: tuple[int, int], hud: Hud, layout: HudLayout = DEFAULT_HUD_LAYOUT) -> Image:
     """Render the time before the first frame: a dark image with the banner.
 
     Args:
-        size: Width and height of the frames to come.
+        size: Width and height of the result.
         hud: What to write.
-        window: Width and height of the window's inside, where there is one.
+        layout: How it is written.
     """
-    width, height = fitted_size(size, window) if window is not None else size
+    width, height = size
     nothing = Explanation(
         predictions=(),
         explained=(),
         evidence=np.zeros((0, 1, 1), np.float32),
         region=Region(0, 0, width, height),
     )
-    return draw(np.full((height, width, 3), _EMPTY_LEVEL, np.uint8), nothing, hud=hud)
+    dark = np.full((height, width, 3), BACKDROP, np.uint8)
+    return draw(dark, nothing, options=OverlayOptions(hud_layout=layout), hud=hud)
 
 
 def make_hud(state: SessionState, request: ExplainRequest, figures: Figures) -> Hud:
@@ -170,17 +221,16 @@ def make_hud(state: SessionState, request: ExplainRequest, figures: Figures) -> 
     wanted = state.settings
     if wanted.key.randomized:
         notes.append("random weights")
-    if wanted.measured:
-        notes += truth_lines(figures.reading, randomized=wanted.key.randomized)
+    random, reading = wanted.key.randomized, figures.reading
     hud = Hud(
         banner=figures.banner,
         notes=tuple(notes),
         recording_seconds=figures.recording_seconds,
         help=help_groups(may_quit=figures.may_quit) if state.show_help else (),
-        help_lines=help_lines(may_quit=figures.may_quit) if state.show_help else (),
+        verdict=truth_sentence(reading, randomized=random) if wanted.measured else "",
+        marked=figures.marked if wanted.measured and not random else None,
+        figures=truth_figures(reading, randomized=random) if wanted.measured else (),
     )
-    if not state.show_hud or used.mode == "mosaic":  # the tiles need the room
-        return hud
     status = {"frozen": wanted.frozen, "held": wanted.held is not None}
     words = [request.explainer.classifier.name]
     words += [] if figures.own_layer else [used.key.layer]
@@ -220,16 +270,20 @@ def record_extra(
     return extra
 
 
-def truth_lines(reading: TruthReading | None, *, randomized: bool) -> tuple[str, ...]:
-    """Describe the truth meter in a few short lines."""
+def truth_sentence(reading: TruthReading | None, *, randomized: bool) -> str:
+    """Say in one sentence what the truth meter has found out, or what it is finding out."""
+    if randomized:
+        return scramble_sentence(reading.correlation if reading is not None else None)
     if reading is None:
-        return ("truth meter: measuring",)
-    lines = []
-    removal = reading.removal
-    if removal is None:
-        lines.append("truth meter: no evidence to test")
-    else:
-        lines += removal_figures(removal)
+        return "Hiding parts of the picture one after the other, to see which one decides."
+    return removal_sentence(reading.removal)
+
+
+def truth_figures(reading: TruthReading | None, *, randomized: bool) -> tuple[str, ...]:
+    """Write the truth meter's figures, for experts."""
+    if reading is None:
+        return ()
+    lines = removal_figures(reading.removal)
     if randomized and reading.correlation is not None:
-        lines.append(f"correlation with the true map {reading.correlation:+.2f}")
-    return tuple(lines)
+        lines += (f"correlation with the true map {reading.correlation:+.2f}",)
+    return lines

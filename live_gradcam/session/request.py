@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from live_gradcam.explain.explainer import Explainer
 from live_gradcam.explain.methods import METHODS
 from live_gradcam.faithfulness.removal import Removal
@@ -59,7 +62,7 @@ class ExplainedFrame:
     is_new: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class TruthReading:
     """The truth meter's result on one frame.
 
@@ -69,12 +72,14 @@ class TruthReading:
         removal: The removal test; ``None`` where there was no evidence to test.
         correlation: Rank correlation of the map with that of the trained network, while the
             weights are random.
+        marked: ``bool (h, w)`` over the explained region, the area that was hidden.
     """
 
     frame_index: int
     subject: tuple[int, ...]
     removal: Removal | None
     correlation: float | None = None
+    marked: NDArray[np.bool_] | None = None
 
 
 def wanted_classes(

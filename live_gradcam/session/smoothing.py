@@ -60,6 +60,7 @@ class SteadyLabels:
         self._smoothed: dict[int, float] = {}
         self._order: list[int] = []
         self._leads: dict[tuple[int, int], int] = {}
+        self._held = False
 
     @property
     def top(self) -> int | None:
@@ -72,7 +73,11 @@ class SteadyLabels:
         return tuple(self._order)
 
     def update(
-        self, predictions: Sequence[Prediction], output: OutputKind = SOFTMAX
+        self,
+        predictions: Sequence[Prediction],
+        output: OutputKind = SOFTMAX,
+        *,
+        held: bool = False,
     ) -> tuple[Prediction, ...]:
         """Add the next frame's predictions and return them in their steady order.
 
@@ -81,6 +86,8 @@ class SteadyLabels:
         Args:
             predictions: Of the frame.
             output: Meaning of their numbers; the threshold of a binary one decides which leads.
+            held: Somebody has chosen a row of the list: whatever leads, no row changes its place
+                with another one. Once nothing is held, the best comes first again at once.
         """
         shift = 0.5 - output.threshold if output.name == "binary" else 0.0
         now = {
@@ -94,7 +101,14 @@ class SteadyLabels:
             self._smoothed[index] = before + rate * (now.get(index, 0.0) - before)
         order = [index for index in self._order if index in now]
         order += [each.class_index for each in predictions if each.class_index not in order]
-        self._order = self._settle(order)
+        if held:
+            self._order = order
+            self._leads.clear()
+        elif self._held:
+            self._order = sorted(order, key=lambda index: -self._smoothed[index])
+        else:
+            self._order = self._settle(order)
+        self._held = held
         # What has not been seen for long is forgotten.
         self._smoothed = {
             index: value for index, value in self._smoothed.items() if index in now or value > 0.01
@@ -107,6 +121,7 @@ class SteadyLabels:
         self._smoothed.clear()
         self._order.clear()
         self._leads.clear()
+        self._held = False
 
     def _settle(self, order: list[int]) -> list[int]:
         """Let classes rise past the one above them where they have earned it."""

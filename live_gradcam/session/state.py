@@ -78,9 +78,8 @@ class SessionState:
 
     Attributes:
         settings: The choices that the explaining thread obeys.
-        overlay: The way frames are rendered: layout, colours, opacity, signed.
+        overlay: The way frames are rendered: layout, colours, opacity, signed, what is written.
         fullscreen: Fill the screen.
-        show_hud: Show the measured figures.
         show_help: Show the keys.
         recording: Record what is shown.
         snapshots: Number of snapshots asked for; one is taken where it has grown.
@@ -91,7 +90,6 @@ class SessionState:
     settings: ExplainSettings
     overlay: OverlayOptions
     fullscreen: bool = False
-    show_hud: bool = True
     show_help: bool = False
     recording: bool = False
     snapshots: int = 0

@@ -11,7 +11,6 @@ from collections.abc import Callable, Hashable
 from dataclasses import replace
 from typing import TypeAlias
 
-from live_gradcam.faithfulness.removal import rank_correlation, removal_test
 from live_gradcam.images.geometry import mirror_frame
 from live_gradcam.session.feeds import Feed
 from live_gradcam.session.request import (
@@ -22,11 +21,9 @@ from live_gradcam.session.request import (
     wanted_classes,
 )
 from live_gradcam.session.smoothing import SteadyLabels, SteadyMaps
+from live_gradcam.session.truth import TruthTester
 from live_gradcam.values import Frame
 from live_gradcam.workers import Channel, ChannelAborted, ChannelClosed, WorkerGroup
-
-TRUTH_EVERY_FRAMES = 10
-"""Number of frames of which the truth meter tests one."""
 
 _WAIT_SECONDS = 0.02
 
@@ -69,8 +66,7 @@ class ExplainWorker:
         self._last: ExplainedFrame | None = None
         self._answered: Hashable = None
         self._obeyed = (0, 0)
-        self._untested = TRUTH_EVERY_FRAMES
-        self._tested: tuple[int, Hashable] | None = None
+        self._tester = TruthTester()
         self._randomized = False
 
     @property
@@ -131,7 +127,8 @@ class ExplainWorker:
             explained = self._explain(self._source_frame, request, is_new=is_new)
             self._answered = request.question
             self._last = explained
-            self._untested += is_new
+            if is_new:
+                self._tester.count_frame()
             has_room = False
             self._items.put(explained)
             self._do_between_frames(request)
@@ -140,7 +137,9 @@ class ExplainWorker:
         """Do what delays no frame: the one before has been handed over."""
         if self._last is not None:
             self._between()
-            self._test_if_due(request)
+            reading = self._tester.test(self._last, request)
+            if reading is not None:
+                self._items.put(reading)
 
     def _next_frame(self, request: ExplainRequest) -> Frame | None:
         feed, settings = self.feed, request.settings
@@ -168,7 +167,8 @@ class ExplainWorker:
         (raw,) = request.explainer.explain_batch([frame.image], classes=classes, view=settings.view)
         predictions = raw.predictions
         if self._smooth:
-            predictions = self._labels.update(raw.predictions, raw.output)
+            held = settings.held is not None
+            predictions = self._labels.update(raw.predictions, raw.output, held=held)
         self._known = tuple(each.class_index for each in predictions)
         selected = select_maps(raw, settings, predictions)
         smoothed = replace(selected, predictions=predictions)
@@ -176,35 +176,3 @@ class ExplainWorker:
             maps = self._maps.update(selected.explained, selected.evidence, settings.context)
             smoothed = replace(smoothed, evidence=maps)
         return ExplainedFrame(frame, raw, selected, smoothed, request, is_new)
-
-    def _test_if_due(self, request: ExplainRequest) -> None:
-        """Run the truth meter on the last frame, every few frames and when the question changes."""
-        last, settings = self._last, request.settings
-        if last is None or not settings.measured:
-            self._tested = None
-            return
-        explained = last.selected.explained
-        subject = (explained[0] if explained else -1, settings.context)
-        changed = subject != self._tested
-        if not changed and self._untested < TRUTH_EVERY_FRAMES:
-            return
-        if request.question != last.request.question:
-            return
-        self._tested, self._untested = subject, 0
-        removal = removal_test(
-            request.explainer,
-            last.frame.image,
-            last.selected,
-            view=settings.view,
-        )
-        correlation = self._correlate(last, request)
-        self._items.put(TruthReading(last.frame.index, explained[:1], removal, correlation))
-
-    def _correlate(self, last: ExplainedFrame, request: ExplainRequest) -> float | None:
-        settings, selected = request.settings, last.selected
-        if not settings.key.randomized or not selected.explained or settings.mode == "contrast":
-            return None
-        (trained,) = request.trained.explain_batch(
-            [last.frame.image], classes=selected.explained[0], view=settings.view
-        )
-        return rank_correlation(trained.evidence[0], selected.evidence[0])

@@ -5,11 +5,14 @@
 `options`        options of overlays, and the figures and messages on them
 `heat`           evidence becomes colour
 `scale`          the colour scale of frames that follow each other
-`annotate`       the text on an image: which pieces, and what they say
+`scene`          the pictures on a canvas, before anything is written on them
+`layout`         where everything stands: sizes and places, and nothing drawn
+`pieces`         what is written: which pieces there are in each layout, and what they say
 `panel`          a piece of text, laid out and measured
-`panels`         the pieces: labels, legend, recording, help
-`arrange`        their placement
-`text`           type: fonts, strips of text
+`panels`         the pieces: labels, legend, recording, captions
+`help`           the keys in columns
+`text`           strips of type, rendered once
+`fonts`          a face for every script
 `votes`          the classes that one spot speaks for and against
 `window`         a window and its events
 `loading`        the screen before there is anything to explain
@@ -36,7 +39,7 @@ from live_gradcam.show.recorder import VideoSink
 from live_gradcam.show.records import RecordSink, record
 from live_gradcam.show.scale import HeatScale
 from live_gradcam.show.sink import Sink, closing_sinks
-from live_gradcam.show.votes import Spot, add_spot, spot_at
+from live_gradcam.show.votes import Spot, spot_at
 from live_gradcam.show.window import Closed, KeyPressed, MouseMoved, Window, probe_display
 
 __all__ = [
@@ -57,7 +60,6 @@ __all__ = [
     "Spot",
     "VideoSink",
     "Window",
-    "add_spot",
     "closing_sinks",
     "draw",
     "draw_mosaic",

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from live_gradcam.show.panel import ACCENT, WHITE, line_height, rounded, type_size
+from live_gradcam.show.layout.space import Space
+from live_gradcam.show.panel import ACCENT, WHITE, line_height, rounded
 from live_gradcam.show.text import fit_text, paste, text_strip, wrap_text
 from live_gradcam.values import Image
 
 BACKDROP = 18
 """Grey level of a screen without a picture."""
 
-_TYPE_SHARE = 0.045
+_TYPE_SHARE = 1.15
 _MOST_LINES = 3
 _BAR_EM = 14.0
 _SEGMENT = 0.3
@@ -31,7 +32,7 @@ def draw_loading(size: tuple[int, int], text: str, phase: float) -> Image:
     """
     width, height = size
     image = np.full((height, width, 3), BACKDROP, np.uint8)
-    em = type_size(image, _TYPE_SHARE)
+    em = Space.of(width, height).type(_TYPE_SHARE)
     room = max(1, width - 2 * em)
     lines = wrap_text(text, em, room)
     lines = (*lines[: _MOST_LINES - 1], " ".join(lines[_MOST_LINES - 1 :]))

@@ -10,9 +10,12 @@ from numpy.typing import NDArray
 from live_gradcam.choices import (
     COLORMAP_NAMES,
     DEFAULT_COLORMAP,
+    DEFAULT_HUD_LAYOUT,
     DEFAULT_OPACITY,
     DEFAULT_TOP_K,
+    HUD_LAYOUTS,
     LAYOUTS,
+    HudLayout,
     Layout,
 )
 from live_gradcam.values import Explanation
@@ -23,9 +26,10 @@ LOW_CONFIDENCE = 0.2
 
 def is_unsure(explanation: Explanation) -> bool:
     """True if no class is likely, where one of them is true."""
-    best = explanation.predictions[0].probability if explanation.predictions else None
     softmax = explanation.output.name == "softmax"  # of two sides, one is likely
-    return best is not None and softmax and best < LOW_CONFIDENCE
+    # A list that is held keeps its order, whichever class is the likeliest.
+    known = [each.probability for each in explanation.predictions if each.probability is not None]
+    return softmax and bool(known) and max(known) < LOW_CONFIDENCE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,8 +45,10 @@ class OverlayOptions:
             Moving images pass the value of a `HeatScale`, so that the colours keep their meaning.
         show_labels: Draw the best classes and their probabilities.
         show_legend: Draw the colour bar in logits with the name of the explained class.
-        show_hud: Draw rates, latency and what else the `Hud` holds, banners excepted.
+        show_hud: Draw rates, messages and what else the `Hud` holds, banners excepted.
         top_k: How many classes are listed.
+        hud_layout: What is written: the best classes with a legend, one large sentence for an
+            audience, or every figure there is.
     """
 
     colormap: str = DEFAULT_COLORMAP
@@ -54,6 +60,7 @@ class OverlayOptions:
     show_legend: bool = True
     show_hud: bool = True
     top_k: int = DEFAULT_TOP_K
+    hud_layout: HudLayout = DEFAULT_HUD_LAYOUT
 
     def __post_init__(self) -> None:
         if self.colormap not in COLORMAP_NAMES:
@@ -63,6 +70,9 @@ class OverlayOptions:
             raise ValueError(f"opacity must be from 0 to 1, not {self.opacity}")
         if self.layout not in LAYOUTS:
             raise ValueError(f"layout must be one of {', '.join(LAYOUTS)}, not {self.layout}")
+        if self.hud_layout not in HUD_LAYOUTS:
+            allowed = ", ".join(HUD_LAYOUTS)
+            raise ValueError(f"hud_layout must be one of {allowed}, not {self.hud_layout}")
         if self.top_k < 0:
             raise ValueError(f"top_k must not be negative, not {self.top_k}")
 
@@ -113,7 +123,6 @@ class Hud:
         figures: Measured figures behind the verdict, for experts only.
         hint: A few words for newcomers, e.g. which key shows the help.
         help: The keys in groups; empty while no help is wanted.
-        help_lines: Keys and what they do, as ``keys: meaning``.
         title: Headline of an exhibit, over the picture all the time.
         invitation: What people in front of an exhibit are asked to do, in large type.
     """
@@ -134,6 +143,5 @@ class Hud:
     figures: tuple[str, ...] = ()
     hint: str = ""
     help: tuple[HelpGroup, ...] = ()
-    help_lines: tuple[str, ...] = ()
     title: str = ""
     invitation: str = ""

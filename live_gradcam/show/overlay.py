@@ -1,29 +1,66 @@
-"""Overlays on a frame: heat where the evidence is, labels, rates and messages.
+"""Overlays on a frame: heat where the evidence is, and what is written beside it.
 
-Pure: images go in, a new image of the same size comes out, whatever the layout.
+Pure: images go in, a new image comes out, of the same size or of the size that is asked for.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
-import numpy as np
-from numpy.typing import NDArray
-
-from live_gradcam.images.geometry import resize
-from live_gradcam.native import cv2
-from live_gradcam.show.annotate import annotate, caption
-from live_gradcam.show.arrange import tile_places, tile_view
-from live_gradcam.show.heat import blend_heat, heat_table, normalise, own_scale, upsample
+from live_gradcam.show.heat import own_scale
+from live_gradcam.show.layout import (
+    Arrangement,
+    Ground,
+    Picture,
+    Placed,
+    Seat,
+    Space,
+    arrange,
+    place_pictures,
+)
 from live_gradcam.show.options import HelpGroup, Hud, MarkedArea, OverlayOptions
-from live_gradcam.show.panel import DARK, WHITE
+from live_gradcam.show.panel import Panel
+from live_gradcam.show.panels import caption_panel, caption_size
+from live_gradcam.show.pieces import Written, make_pieces
+from live_gradcam.show.scene import Scene, outline_cell, paint_scene
+from live_gradcam.show.votes import Pointing, Spot
 from live_gradcam.values import Explanation, Image, Region
 
-__all__ = ["HelpGroup", "Hud", "MarkedArea", "OverlayOptions", "draw", "draw_mosaic", "locate"]
+__all__ = [
+    "Composition",
+    "HelpGroup",
+    "Hud",
+    "MarkedArea",
+    "OverlayOptions",
+    "compose",
+    "draw",
+    "draw_mosaic",
+    "locate",
+    "paint",
+]
 
-_DIMMED = 0.42
-_BACKDROP = 18
 _DEFAULTS = OverlayOptions()
+_NO_HUD = Hud()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Composition:
+    """A drawn canvas, and how it came about.
+
+    Attributes:
+        image: ``uint8 (H, W, 3)`` BGR.
+        pictures: Where the pictures stand.
+        placed: The panels on it, the most important first.
+        dropped: Names of the pieces that found no place.
+        seats: Corners that panels took because of the evidence, for the next frame.
+    """
+
+    image: Image
+    pictures: tuple[Picture, ...]
+    placed: tuple[Placed[Panel], ...]
+    dropped: tuple[str, ...]
+    seats: Mapping[str, Seat]
 
 
 def draw(
@@ -32,6 +69,7 @@ def draw(
     *,
     options: OverlayOptions | None = None,
     hud: Hud | None = None,
+    size: tuple[int, int] | None = None,
 ) -> Image:
     """Draw an explanation on a copy of an image.
 
@@ -40,25 +78,13 @@ def draw(
         explanation: The first of its maps is drawn.
         options: Options of the overlay.
         hud: Rates and messages to draw on top.
+        size: Width and height of the result, into which the image is fitted; its own if ``None``.
 
     Returns:
-        ``uint8 (H, W, 3)`` BGR of the same size, in every layout.
+        ``uint8 (H, W, 3)`` BGR of the size of the image, or of ``size``.
     """
-    options = options or _DEFAULTS
-    scale = _scale(explanation, options)
-    if options.layout == "side-by-side":
-        rendered = _backdrop(image)
-        region = _clip(explanation.region, image)
-        seen = image[region.y : region.y + region.height, region.x : region.x + region.width]
-        left, right = _tiles(2, rendered, region)
-        tile_view(rendered, left)[...] = resize(seen, left.width, left.height)
-        _draw_tile(rendered, right, seen, explanation, 0, options, scale)
-    elif options.layout == "plain":
-        rendered = np.array(image, order="C")
-    else:
-        rendered = _with_heat(image, explanation, 0, options, scale)
-    annotate(rendered, explanation, options, hud, scale)
-    return rendered
+    scene = paint(image, explanation, options=options, hud=hud, size=size)
+    return compose(scene, explanation, options=options, hud=hud).image
 
 
 def draw_mosaic(
@@ -67,31 +93,99 @@ def draw_mosaic(
     *,
     options: OverlayOptions | None = None,
     hud: Hud | None = None,
+    size: tuple[int, int] | None = None,
 ) -> Image:
-    """Draw one tile for each map of an explanation, on one scale, on an image of the same size.
+    """Draw one tile for each map of an explanation, on one scale, in a row or in a column.
 
     Args:
         image: ``uint8 (H, W, 3)`` BGR; not modified.
         explanation: All of its maps are drawn, each over the region that the network saw.
         options: Options of the overlay; the layout does not matter.
         hud: Rates and messages to draw on top.
+        size: Width and height of the result; those of the image if ``None``.
+    """
+    scene = paint(image, explanation, options=options, hud=hud, size=size, mosaic=True)
+    return compose(scene, explanation, options=options, hud=hud, mosaic=True).image
+
+
+def paint(
+    image: Image,
+    explanation: Explanation,
+    *,
+    options: OverlayOptions | None = None,
+    hud: Hud | None = None,
+    size: tuple[int, int] | None = None,
+    place: Region | None = None,
+    mosaic: bool = False,
+) -> Scene:
+    """Paint the pictures of an explanation, without anything written on them.
+
+    Args:
+        image: ``uint8 (H, W, 3)`` BGR; not modified.
+        explanation: Its maps are drawn.
+        options: Options of the overlay.
+        hud: Has the area that is marked.
+        size: Width and height of the result, into which the image is fitted; its own if ``None``.
+        place: Where on it the picture stands; in its middle, as large as it fits, if ``None``.
+        mosaic: One tile for each map.
     """
     options = options or _DEFAULTS
-    count = len(explanation.explained)
-    if options.scale is None:
-        scales = [own_scale(each, signed=options.signed) for each in explanation.evidence]
-        options = replace(options, scale=max(scales, default=0.0))
-    scale = _scale(explanation, options)
-    region = _clip(explanation.region, image)
-    seen = image[region.y : region.y + region.height, region.x : region.x + region.width]
-    rendered = _backdrop(image)
-    tiles = _tiles(count, rendered, region)
-    for position, place in enumerate(tiles):
-        _draw_tile(rendered, place, seen, explanation, position, options, scale)
-        caption(rendered, place, explanation, position)
-    options = replace(options, show_labels=False)
-    annotate(rendered, explanation, options, hud, scale, title="evidence", keep_clear=tiles)
-    return rendered
+    frame = (image.shape[1], image.shape[0])
+    canvas = size or frame
+    pictures = _pictures(frame, canvas, explanation, options, mosaic=mosaic, place=place)
+    if mosaic:
+        options = replace(options, layout="heatmap")
+    scale = _scale(explanation, options, mosaic=mosaic)
+    marked = hud.marked if hud is not None else None
+    return paint_scene(image, explanation, pictures, canvas, options, scale, marked)
+
+
+def compose(
+    scene: Scene,
+    explanation: Explanation,
+    *,
+    options: OverlayOptions | None = None,
+    hud: Hud | None = None,
+    mosaic: bool = False,
+    pointing: tuple[Spot, int, int] | None = None,
+    space: Space | None = None,
+    seats: Mapping[str, Seat] | None = None,
+) -> Composition:
+    """Write on a painted scene, in place, what belongs to it.
+
+    Args:
+        scene: Of `paint` with the same explanation, options and ``mosaic``.
+        explanation: The explanation.
+        options: Options of the overlay.
+        hud: Rates and messages.
+        mosaic: The scene has one tile for each map, with a caption.
+        pointing: The votes of the spot that the mouse points to, and the pixel of the frame there.
+        space: Measures of the canvas; its own if ``None``.
+        seats: The seats of the frame before, where frames follow each other in time.
+    """
+    options, hud = options or _DEFAULTS, hud or _NO_HUD
+    height, width = scene.image.shape[:2]
+    space = space or Space.of(width, height, options.hud_layout)
+    pointed = _point(scene.pictures, *pointing) if pointing is not None else None
+    written = Written(
+        explanation,
+        replace(options, layout="heatmap") if mosaic else options,
+        hud,
+        _scale(explanation, options, mosaic=mosaic),
+        space,
+        scene.pictures,
+        captioned=mosaic,
+        pointing=pointed,
+    )
+    captions = _captions(scene.pictures, written) if mosaic and not hud.help else ()
+    found = _lay_out(written, captions, seats)
+    if pointed is not None:
+        for outline in pointed.outlines:
+            outline_cell(scene.image, outline)
+    placed = (*found.placed, *captions)
+    for each in placed:
+        each.panel.draw(scene.image, each.place.x, each.place.y)
+    return Composition(scene.image, scene.pictures, placed, found.dropped, found.seats)
 
 
 def locate(
@@ -102,6 +196,7 @@ def locate(
     *,
     options: OverlayOptions | None = None,
     mosaic: bool = False,
+    size: tuple[int, int] | None = None,
 ) -> tuple[int, int] | None:
     """Find the frame's pixel under pixel (x, y) of a rendered image, for the mouse.
 
@@ -112,122 +207,95 @@ def locate(
         explanation: The explanation that was drawn.
         options: Options that it was drawn with.
         mosaic: True if it was drawn by `draw_mosaic`.
+        size: Width and height of the rendered image; those of the frame if ``None``.
 
     Returns:
         ``(x, y)`` in frame pixels, or ``None`` beside the frame.
     """
-    width, height = image_size
-    tiled = mosaic or (options or _DEFAULTS).layout == "side-by-side"
-    if tiled:
-        source = _clip_to(explanation.region, width, height)
-        count = len(explanation.explained) if mosaic else 2
-        places = tile_places(count, width, height, (source.width, source.height))
-    else:
-        source = Region(0, 0, width, height)
-        places = [source]
-    for place in places:
-        column, row = x - place.x, y - place.y
-        if 0 <= column < place.width and 0 <= row < place.height:
-            return (
-                source.x + column * source.width // place.width,
-                source.y + row * source.height // place.height,
-            )
-    return None
+    options = options or _DEFAULTS
+    pictures = _pictures(image_size, size or image_size, explanation, options, mosaic=mosaic)
+    found = (picture.to_frame(x, y) for picture in pictures)
+    return next((pixel for pixel in found if pixel is not None), None)
 
 
-def _scale(explanation: Explanation, options: OverlayOptions) -> float:
+def _pictures(
+    frame: tuple[int, int],
+    canvas: tuple[int, int],
+    explanation: Explanation,
+    options: OverlayOptions,
+    *,
+    mosaic: bool,
+    place: Region | None = None,
+) -> tuple[Picture, ...]:
+    return place_pictures(
+        frame,
+        canvas,
+        explanation.region,
+        maps=len(explanation.explained) if mosaic and explanation.explained else None,
+        beside=options.layout == "side-by-side",
+        place=place,
+        caption=caption_size(Space.of(*canvas, options.hud_layout)),
+    )
+
+
+def _lay_out(
+    written: Written, captions: tuple[Placed[Panel], ...], seats: Mapping[str, Seat] | None
+) -> Arrangement[Panel]:
+    pieces = make_pieces(written)
+    space, options = written.space, written.options
+    evidence = written.explanation.evidence
+    grounds = [
+        Ground.of(
+            picture.place,
+            picture.seen,
+            evidence[picture.position or 0] if (picture.position or 0) < len(evidence) else None,
+            signed=options.signed,
+        )
+        for picture in written.pictures
+    ]
+    taken = [each.place for each in captions]
+
+    def attempt(order: list[str]) -> Arrangement[Panel]:
+        return arrange(
+            sorted(pieces, key=lambda piece: order.index(piece.name)),
+            (space.width, space.height),
+            space.margin,
+            grounds,
+            taken=taken,
+            seats=seats,
+        )
+
+    names = [piece.name for piece in pieces]
+    if "votes" not in names:
+        return attempt(names)
+    # Nothing jumps out of the mouse's way, unless the votes find no room otherwise.
+    found = attempt([name for name in names if name != "votes"] + ["votes"])
+    return attempt(names) if "votes" in found.dropped else found
+
+
+def _captions(pictures: tuple[Picture, ...], written: Written) -> tuple[Placed[Panel], ...]:
+    made = []
+    for picture in pictures:
+        room = picture.caption
+        if room is None or not written.options.show_labels:
+            continue
+        panel = caption_panel(
+            written.explanation, picture.position or 0, written.space, room.width, room.height
+        )
+        if panel is not None:
+            made.append(Placed("caption", room, panel))
+    return tuple(made)
+
+
+def _point(pictures: tuple[Picture, ...], spot: Spot, x: int, y: int) -> Pointing:
+    """Find a spot of the frame on the canvas."""
+    outlines = tuple(picture.to_canvas(spot.cell) for picture in pictures)
+    at = pictures[0].to_canvas(Region(x, y, 1, 1))
+    return Pointing(spot, at.x, at.y, outlines)
+
+
+def _scale(explanation: Explanation, options: OverlayOptions, *, mosaic: bool) -> float:
     if options.scale is not None:
         return options.scale
-    if not len(explanation.evidence):
-        return 0.0
-    return own_scale(explanation.evidence[0], signed=options.signed)
-
-
-def _with_heat(
-    image: Image, explanation: Explanation, position: int, options: OverlayOptions, scale: float
-) -> Image:
-    rendered: Image = np.array(image, order="C")
-    region = _clip(explanation.region, image)
-    rows = slice(region.y, region.y + region.height)
-    columns = slice(region.x, region.x + region.width)
-    for outside in (
-        rendered[: region.y],
-        rendered[region.y + region.height :],
-        rendered[rows, : region.x],
-        rendered[rows, region.x + region.width :],
-    ):
-        if outside.size:
-            cv2.convertScaleAbs(outside, outside, _DIMMED)
-    if position < len(explanation.evidence):
-        heat = normalise(explanation.evidence[position], scale, signed=options.signed)
-        if heat.any():
-            indices = _seen_part(heat, explanation.region, region, options.signed)
-            table = heat_table(options.colormap, options.opacity, options.signed)
-            blend_heat(rendered[rows, columns], indices, table)
-    if (region.width, region.height) != (image.shape[1], image.shape[0]):
-        _outline(rendered, region)
-    return rendered
-
-
-def _seen_part(
-    heat: NDArray[np.float32], whole: Region, shown: Region, signed: bool
-) -> NDArray[np.uint8]:
-    """Return the colour indices of the part of a region that lies on the image."""
-    left, top = shown.x - whole.x, shown.y - whole.y
-    if left + shown.width > whole.width or top + shown.height > whole.height or min(left, top) < 0:
-        return upsample(heat, shown.width, shown.height, signed=signed)
-    indices = upsample(heat, whole.width, whole.height, signed=signed)
-    return indices[top : top + shown.height, left : left + shown.width]
-
-
-def _outline(rendered: Image, region: Region) -> None:
-    """Draw a thin light line inside the region and a dark one around it: seen on any ground."""
-    height, width = rendered.shape[:2]
-    thick = max(1, round(min(height, width) / 540))
-    for inset, colour in ((-thick, DARK), (0, WHITE)):
-        x0, y0 = region.x + inset, region.y + inset
-        x1, y1 = region.x + region.width - inset, region.y + region.height - inset
-        for top, bottom, left, right in (
-            (y0, y0 + thick, x0, x1),
-            (y1 - thick, y1, x0, x1),
-            (y0, y1, x0, x0 + thick),
-            (y0, y1, x1 - thick, x1),
-        ):
-            rendered[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)] = colour
-
-
-def _tiles(count: int, rendered: Image, region: Region) -> list[Region]:
-    return tile_places(count, rendered.shape[1], rendered.shape[0], (region.width, region.height))
-
-
-def _draw_tile(
-    rendered: Image,
-    place: Region,
-    seen: Image,
-    explanation: Explanation,
-    position: int,
-    options: OverlayOptions,
-    scale: float,
-) -> None:
-    """Draw what the network saw, with one of the maps over all of it, at ``place``."""
-    whole = replace(explanation, region=Region(0, 0, place.width, place.height))
-    tile = resize(seen, place.width, place.height)
-    tile_view(rendered, place)[...] = _with_heat(tile, whole, position, options, scale)
-
-
-def _backdrop(image: Image) -> Image:
-    return np.full(image.shape, _BACKDROP, np.uint8)
-
-
-def _clip(region: Region, image: Image) -> Region:
-    return _clip_to(region, image.shape[1], image.shape[0])
-
-
-def _clip_to(region: Region, width: int, height: int) -> Region:
-    """Return the part of the region that lies on the image; the whole image where none does."""
-    left, top = min(max(region.x, 0), width), min(max(region.y, 0), height)
-    right = min(max(region.x + region.width, 0), width)
-    bottom = min(max(region.y + region.height, 0), height)
-    if left >= right or top >= bottom:
-        return Region(0, 0, width, height)
-    return Region(left, top, right - left, bottom - top)
+    maps = explanation.evidence if mosaic else explanation.evidence[:1]
+    return max((own_scale(each, signed=options.signed) for each in maps), default=0.0)

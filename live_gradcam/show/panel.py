@@ -5,7 +5,6 @@ Whatever is expensive to render is cached by its content.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,6 +13,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from live_gradcam.show.layout.space import Space
 from live_gradcam.show.text import (
     LINE_HEIGHT,
     Colour,
@@ -28,16 +28,14 @@ from live_gradcam.show.text import (
 from live_gradcam.values import Image
 
 WHITE: Colour = (255, 255, 255)
-GREY: Colour = (205, 205, 205)
-DARK: Colour = (22, 18, 14)
+GREY: Colour = (206, 204, 202)
+DARK: Colour = (24, 19, 15)
 ACCENT: Colour = (40, 196, 255)
 RED: Colour = (60, 50, 235)
 
-
-_SMALLEST_TYPE = 10
+# Grey type on it has a contrast of 4.5 at least, whatever is below.
+_PANEL_OPACITY = 0.8
 _PILL_LINES = 3
-_STRIP_SHARE = 0.75  # an image of 16:9 is no strip yet
-_PANEL_OPACITY = 0.66
 
 Part: TypeAlias = tuple[Strip, int, int]
 """A strip, and the place of its upper left corner in its panel."""
@@ -57,40 +55,7 @@ class Panel:
             paste(image, strip, x + left, y + top)
 
 
-@dataclass(frozen=True, slots=True)
-class Space:
-    """Measures of an image that panels are laid out for.
-
-    Attributes:
-        width: Of the image, in pixels.
-        height: Of the image, in pixels.
-        size: Of the type, in pixels.
-        margin: Distance to the edge and between panels, in pixels.
-    """
-
-    width: int
-    height: int
-    size: int
-    margin: int
-
-    @classmethod
-    def on(cls, image: Image, share: float) -> Space:
-        """Measure an image; the type has a share of its shorter side."""
-        size = type_size(image, share)
-        return cls(image.shape[1], image.shape[0], size, max(2, round(size * 0.5)))
-
-    @property
-    def room(self) -> int:
-        """Width between the margins."""
-        return self.width - 2 * self.margin
-
-    def share(self, panel: Panel | None) -> float:
-        """Share of the image that a panel covers."""
-        area = panel.width * panel.height if panel is not None else 0
-        return area / (self.width * self.height)
-
-
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=48)
 def rounded(width: int, height: int, radius: int, colour: Colour, opacity: float = 1.0) -> Strip:
     """Render a filled rectangle with round corners, anti-aliased."""
     return render_rounded(width, height, radius, colour, opacity)
@@ -113,22 +78,22 @@ def render_rounded(width: int, height: int, radius: int, colour: Colour, opacity
     return make_strip(np.rint(coverage * 255).astype(np.uint8), colour, opacity)
 
 
-def _sizes(size: int) -> list[int]:
-    return [max(9, round(size * share)) for share in (1.0, 0.86, 0.74)]
+def _sizes(size: int, least: int) -> list[int]:
+    return [max(least, round(size * share)) for share in (1.0, 0.86, 0.74)]
 
 
-def fitting_size(texts: Iterable[str], size: int, max_width: int) -> int:
+def fitting_size(texts: Iterable[str], size: int, max_width: int, least: int) -> int:
     """Return the largest size, within reason, in which none of ``texts`` has to be cut off."""
     texts = tuple(texts)
-    for smaller in _sizes(size):
+    for smaller in _sizes(size, least):
         if all(text_width(text, smaller) <= max_width for text in texts):
             break
     return smaller
 
 
-def two_lines(text: str, size: int, max_width: int) -> tuple[int, tuple[str, ...]]:
+def two_lines(text: str, size: int, max_width: int, least: int) -> tuple[int, tuple[str, ...]]:
     """Return a type size and at most two lines, in the largest size that cuts nothing off."""
-    for smaller in _sizes(size):
+    for smaller in _sizes(size, least):
         lines = wrap_text(text, smaller, max_width)
         if len(lines) <= 2 and all(text_width(line, smaller) <= max_width for line in lines):
             return smaller, lines
@@ -145,16 +110,6 @@ def framed(width: int, height: int, size: int, parts: Iterable[Part]) -> Panel:
     """Put parts on the usual dark ground."""
     ground = rounded(width, height, round(size * 0.4), DARK, _PANEL_OPACITY)
     return Panel(width, height, ((ground, 0, 0), *parts))
-
-
-def type_size(image: Image, share: float) -> int:
-    """Return the size of type that has this share of an image's shorter side; more on a long strip.
-
-    What counts is the screen, which a strip does not fill from top to bottom.
-    """
-    height, width = image.shape[:2]
-    side = max(float(min(height, width)), _STRIP_SHARE * math.sqrt(height * width))
-    return max(_SMALLEST_TYPE, round(share * side))
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +129,7 @@ def text_panel(
     pad = round(size * 0.5)
     strips = []
     for line in lines:
-        type_size = max(9, round(size * line.share))
+        type_size = space.type(line.share)
         words = fit_text(line.text, type_size, max_width - 2 * pad)
         if words:
             strips.append(text_strip(words, type_size, line.colour))
@@ -189,12 +144,28 @@ def text_panel(
     return framed(width, y + round(size * 0.3), size, parts)
 
 
-def pill(text: str, space: Space, *, colour: Colour, ground: Colour) -> Panel | None:
-    """Lay out a short sentence on a rounded ground of its own, on up to three lines."""
-    size = space.size
-    pad = round(size * 0.7)
-    room = space.room - 2 * pad
-    lines = wrap_text(text, size, room)
+def pill(
+    text: str,
+    space: Space,
+    *,
+    colour: Colour,
+    ground: Colour,
+    share: float = 1.0,
+    max_width: int | None = None,
+) -> Panel | None:
+    """Lay out a short sentence on a rounded ground of its own, on up to three lines.
+
+    Args:
+        text: The sentence.
+        space: Where it is to stand.
+        colour: Of the type.
+        ground: Colour of the ground.
+        share: Size of the type as a share of the usual one.
+        max_width: In pixels; all of the room if ``None``.
+    """
+    size = space.type(share)
+    pad, room = _pill_room(space, share, max_width)
+    lines = _balanced(text, size, room)
     lines = (*lines[: _PILL_LINES - 1], " ".join(lines[_PILL_LINES - 1 :]))
     words = [fit for line in lines if (fit := fit_text(line, size, room)).strip()]
     if not words:
@@ -202,9 +173,41 @@ def pill(text: str, space: Space, *, colour: Colour, ground: Colour) -> Panel | 
     strips = [text_strip(line, size, colour) for line in words]
     width = max(strip.width for strip in strips) + 2 * pad
     height = sum(strip.height for strip in strips) + round(size * 0.3)
-    radius = (strips[0].height + round(size * 0.3)) // 2
+    radius = min((strips[0].height + round(size * 0.3)) // 2, size)
     parts, _ = _stacked(strips, [(width - s.width) // 2 for s in strips], round(size * 0.13))
-    return Panel(width, height, ((rounded(width, height, radius, ground, 0.86), 0, 0), *parts))
+    opacity = _PANEL_OPACITY if ground is DARK else 0.92
+    return Panel(width, height, ((rounded(width, height, radius, ground, opacity), 0, 0), *parts))
+
+
+def largest_share(text: str, space: Space, shares: Sequence[float]) -> float:
+    """Return the first of some type sizes, largest first, in which `pill` shows all of a text."""
+    for share in shares:
+        _, room = _pill_room(space, share, None)
+        size = space.type(share)
+        lines = wrap_text(text, size, room)
+        if len(lines) <= _PILL_LINES and all(text_width(line, size) <= room for line in lines):
+            break
+    return share
+
+
+def _pill_room(space: Space, share: float, max_width: int | None) -> tuple[int, int]:
+    """Return the padding of a pill and the width of its lines."""
+    pad = round(space.type(share) * 0.7)
+    return pad, min(space.room, max_width or space.room) - 2 * pad
+
+
+def _balanced(text: str, size: int, room: int) -> tuple[str, ...]:
+    """Break a sentence into lines of about the same length, no more than it needs."""
+    lines = wrap_text(text, size, room)
+    if len(lines) < 2:
+        return lines
+    narrow = max(-(-text_width(text, size) // len(lines)), room // 2)
+    while narrow < room:
+        tried = wrap_text(text, size, narrow)
+        if len(tried) <= len(lines):
+            return tried
+        narrow += max(1, size)
+    return lines
 
 
 def _stacked(strips: Sequence[Strip], lefts: Sequence[int], top: int) -> tuple[list[Part], int]:

@@ -1,4 +1,4 @@
-"""Votes of one spot of the image: the classes it speaks for and against, in logits."""
+"""Votes of one spot of the image: what it says about the shown class, and about the others."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from live_gradcam.native import cv2
-from live_gradcam.show.panel import ACCENT, GREY, Line, Space, text_panel
+from live_gradcam.show.layout.space import Space
+from live_gradcam.show.panel import GREY, Line, Panel, text_panel
 from live_gradcam.show.panels import logits, shown_label
-from live_gradcam.values import Explanation, Image, Region
+from live_gradcam.show.words import POINTS, evidence_unit
+from live_gradcam.values import Explanation, Region
 
-_TYPE_SHARE = 0.038
 _WIDTH_SHARE = 0.45
 _FOR = (90, 190, 255)
 _AGAINST = (255, 200, 110)
+_COLOURS = {1: _FOR, 0: GREY, -1: _AGAINST}
 _MINUS = "\N{MINUS SIGN}"
 
 
@@ -32,6 +33,16 @@ class Vote:
     label: str
     logits: float
 
+    @property
+    def sign(self) -> int:
+        """1 for the class, -1 against it, 0 for neither."""
+        return (self.logits > 0) - (self.logits < 0)
+
+    @property
+    def words(self) -> str:
+        """The vote as people read it, e.g. ``+0.82  mug``."""
+        return f"{('', '+', _MINUS)[self.sign]}{logits(abs(self.logits))}  {self.label}"
+
 
 @dataclass(frozen=True, slots=True)
 class Spot:
@@ -41,29 +52,44 @@ class Spot:
         row: Of the evidence.
         column: Of the evidence.
         cell: The part of the frame that the cell stands for, in frame pixels.
-        votes_for: Classes that it speaks for, strongest first.
-        votes_against: Classes that it speaks against, strongest first.
+        shown: Its vote on the class whose map is shown.
+        votes_for: Other classes that it speaks for, strongest first.
+        votes_against: Other classes that it speaks against, strongest first.
         asked: Number of classes that were asked; the others have no maps.
-        measure: Unit of the votes, or the name of a method whose numbers have none.
+        unit: Of the votes, for people; empty where their numbers have none.
     """
 
     row: int
     column: int
     cell: Region
+    shown: Vote
     votes_for: tuple[Vote, ...]
     votes_against: tuple[Vote, ...]
     asked: int
-    measure: str = "logits"
+    unit: str = POINTS
+
+    @property
+    def lines(self) -> tuple[tuple[str, int], ...]:
+        """The votes in words, the shown class's first, each with its sign: 1 for, -1 against.
+
+        A line with the sign 0 is a heading.
+        """
+        said = f"what this spot says, in {self.unit}" if self.unit else "what this spot says"
+        votes = (self.shown, *self.votes_for, *self.votes_against)
+        return ((said, 0), *((vote.words, vote.sign) for vote in votes))
 
 
-def spot_at(explanation: Explanation, x: int, y: int, *, most: int = 3) -> Spot | None:
+def spot_at(
+    explanation: Explanation, x: int, y: int, *, shown: int | None = None, most: int = 3
+) -> Spot | None:
     """Collect the votes of the spot at pixel (x, y) of the frame.
 
     Args:
         explanation: All of its maps are asked; ask for all classes to hear all of them.
         x: Column in the frame.
         y: Row in the frame.
-        most: Number of votes of each kind that are listed.
+        shown: The class whose map is shown, whose vote comes first; ``None`` for the first one.
+        most: Number of votes of each kind that are listed beside it.
 
     Returns:
         ``None`` where the network saw nothing.
@@ -75,64 +101,47 @@ def spot_at(explanation: Explanation, x: int, y: int, *, most: int = 3) -> Spot 
     if not (0 <= row < rows and 0 <= column < columns) or not explanation.explained:
         return None
     values = explanation.evidence[:, row, column]
-    order = np.argsort(-values, kind="stable")
     votes = [
         Vote(explanation.explained[i], shown_label(explanation, i), float(values[i]))
-        for i in (*order[:most], *order[::-1][:most])
+        for i in np.argsort(-values, kind="stable")
     ]
-    count = min(most, len(order))
+    wanted = shown if shown in explanation.explained else explanation.explained[0]
+    first = next(vote for vote in votes if vote.class_index == wanted)
+    others = [vote for vote in votes if vote is not first]
     left, right = (region.x + c * region.width // columns for c in (column, column + 1))
     top, bottom = (region.y + r * region.height // rows for r in (row, row + 1))
     return Spot(
         row,
         column,
         Region(left, top, max(1, right - left), max(1, bottom - top)),
-        tuple(vote for vote in votes[:count] if vote.logits > 0),
-        tuple(vote for vote in votes[count:] if vote.logits < 0),
-        len(order),
-        explanation.unit if explanation.unit in ("logits", "share") else explanation.method,
+        first,
+        tuple(vote for vote in others[:most] if vote.logits > 0),
+        tuple(vote for vote in others[::-1][:most] if vote.logits < 0),
+        len(votes),
+        evidence_unit(explanation),
     )
 
 
-def add_spot(rendered: Image, spot: Spot, x: int, y: int, *, outline: Region | None = None) -> None:
-    """Draw a spot's votes beside pixel (x, y) of a rendered image, in place.
+@dataclass(frozen=True, slots=True)
+class Pointing:
+    """A spot that the mouse points to, on a canvas.
 
-    Args:
-        rendered: ``uint8 (H, W, 3)`` BGR, changed.
-        spot: The votes.
-        x: Where the mouse points to.
-        y: Where the mouse points to.
-        outline: The cell in pixels of the image, where its place there is known.
+    Attributes:
+        spot: Its votes.
+        x: Where the mouse points to, in pixels of the canvas.
+        y: Where the mouse points to, in pixels of the canvas.
+        outlines: The cell in each of the pictures, in pixels of the canvas.
     """
-    space = Space.on(rendered, _TYPE_SHARE)
-    width, height, size = space.width, space.height, space.size
-    thick = max(1, round(size / 12))
-    if outline is not None:
-        _outline(rendered, outline, thick)
-    else:
-        cv2.circle(rendered, (x, y), size // 2, ACCENT, thick, cv2.LINE_AA)
-    lines = [Line(f"this spot says, in {spot.measure}", 0.8, GREY)]
-    lines += [Line(f"+{logits(vote.logits)}  {vote.label}", 0.9, _FOR) for vote in spot.votes_for]
-    lines += [
-        Line(f"{_MINUS}{logits(-vote.logits)}  {vote.label}", 0.9, _AGAINST)
-        for vote in spot.votes_against
-    ]
-    if len(lines) == 1:
-        lines.append(Line("nothing", 0.9))
-    panel = text_panel(lines, space, max_width=max(4 * size, round(_WIDTH_SHARE * width)))
-    if panel is None:
-        return
-    gap = max(size, (outline.width // 2 + size // 2) if outline is not None else 0)
-    # Towards the middle of the image, where nothing else is written.
-    left = x + gap if 2 * x < width else x - gap - panel.width
-    top = y + gap if 2 * y < height else y - gap - panel.height
-    panel.draw(
-        rendered, max(0, min(left, width - panel.width)), max(0, min(top, height - panel.height))
+
+    spot: Spot
+    x: int
+    y: int
+    outlines: tuple[Region, ...] = ()
+
+
+def votes_panel(spot: Spot, space: Space) -> Panel | None:
+    """Lay out the votes of a spot."""
+    lines = [Line(words, 0.9 if sign else 0.8, _COLOURS[sign]) for words, sign in spot.lines]
+    return text_panel(
+        lines, space, max_width=max(12 * space.size, round(_WIDTH_SHARE * space.width))
     )
-
-
-def _outline(rendered: Image, cell: Region, thick: int) -> None:
-    first = (cell.x, cell.y)
-    last = (cell.x + cell.width - 1, cell.y + cell.height - 1)
-    cv2.rectangle(rendered, first, last, (0, 0, 0), 3 * thick)
-    cv2.rectangle(rendered, first, last, ACCENT, thick)

@@ -10,7 +10,11 @@ import pytest
 
 from live_gradcam.explain.explainer import Explainer
 from live_gradcam.faithfulness.removal import Removal
-from live_gradcam.faithfulness.verdicts import removal_figures
+from live_gradcam.faithfulness.verdicts import (
+    removal_figures,
+    removal_sentence,
+    scramble_sentence,
+)
 from live_gradcam.session.renderer import (
     Figures,
     Renderer,
@@ -18,10 +22,11 @@ from live_gradcam.session.renderer import (
     make_hud,
     record_extra,
     render_empty,
-    truth_lines,
+    truth_figures,
+    truth_sentence,
 )
 from live_gradcam.session.request import ExplainedFrame, TruthReading
-from live_gradcam.show.overlay import Hud, OverlayOptions
+from live_gradcam.show.overlay import Hud, MarkedArea, OverlayOptions
 from live_gradcam.show.votes import spot_at
 from live_gradcam.values import Frame, Image, SourceInfo
 from tests.session.doubles import START, make_explained, make_request, with_settings
@@ -101,11 +106,48 @@ def test_a_camera_says_what_it_granted() -> None:
     assert describe_capture(None) == ""
 
 
-def test_the_truth_meter_shows_the_figures_of_the_test() -> None:
-    removal = Removal(3, "mug", 0.93, 0.12, (0.95, 0.91), completeness_residual=4e-7)
-    assert truth_lines(TruthReading(7, (3,), removal), randomized=False) == removal_figures(removal)
-    lines = truth_lines(TruthReading(7, (3,), removal, correlation=-0.04), randomized=True)
-    assert lines[-1] == "correlation with the true map -0.04"
+MUG = Removal(
+    3,
+    "mug",
+    0.93,
+    0.12,
+    (0.95, 0.91),
+    completeness_residual=4e-7,
+    named_without_hot=False,
+    named_without_controls=2,
+)
+
+
+def test_the_truth_meter_says_what_decides_and_keeps_the_figures_for_experts(
+    explainer: Explainer,
+) -> None:
+    reading, marked = TruthReading(7, (3,), MUG), MarkedArea(np.ones((4, 4), np.bool_))
+    request = make_request(explainer, truth=True)
+    figures = Figures(reading=reading, marked=marked)
+    hud = make_hud(with_settings(START, truth=True), request, figures)
+    assert hud.verdict == removal_sentence(MUG)
+    assert "no mug any more" in hud.verdict
+    assert hud.marked is marked
+    assert hud.figures == removal_figures(MUG)
+    assert not any(char.isdigit() for char in "".join((hud.verdict, *hud.notes)))
+    waiting = make_hud(with_settings(START, truth=True), request, Figures())
+    assert waiting.verdict.startswith("Hiding parts of the picture")
+    off = make_hud(START, request, figures)
+    assert (off.verdict, off.marked, off.figures) == ("", None, ())
+    blank = truth_sentence(TruthReading(7, (3,), None), randomized=False)
+    assert "nothing to test" in blank
+
+
+def test_scrambled_weights_are_judged_by_their_map_and_mark_nothing(explainer: Explainer) -> None:
+    reading = TruthReading(7, (3,), MUG, correlation=-0.04)
+    scrambled = with_settings(START, randomized=True)
+    figures = Figures(reading=reading, marked=MarkedArea(np.ones((4, 4), np.bool_)))
+    hud = make_hud(scrambled, make_request(explainer, randomized=True), figures)
+    assert hud.verdict == scramble_sentence(-0.04)
+    assert hud.marked is None
+    assert truth_figures(reading, randomized=True)[-1] == "correlation with the true map -0.04"
+    before = make_hud(scrambled, make_request(explainer, randomized=True), Figures())
+    assert "should fall apart" in before.verdict
 
 
 def test_records_say_layer_and_weights_and_what_the_truth_meter_read() -> None:
@@ -125,16 +167,22 @@ def test_a_spot_tells_the_numbers_of_the_evidence(explainer: Explainer, image: I
     for row, column in ((0, 0), (3, 5), (rows - 1, columns - 1)):
         x = region.x + int((column + 0.5) * region.width / columns)
         y = region.y + int((row + 0.5) * region.height / rows)
-        spot = spot_at(explanation, x, y)
+        spot = spot_at(explanation, x, y, shown=2)
         assert spot is not None
         assert (spot.row, spot.column) == (row, column)
         values = explanation.evidence[:, row, column].tolist()
         ranked = sorted(range(16), key=lambda index: -values[index])
-        assert [v.class_index for v in spot.votes_for] == [i for i in ranked[:3] if values[i] > 0]
+        others = [index for index in ranked if index != 2]
+        assert [v.class_index for v in spot.votes_for] == [i for i in others[:3] if values[i] > 0]
         assert [v.class_index for v in spot.votes_against] == [
-            i for i in ranked[::-1][:3] if values[i] < 0
+            i for i in others[::-1][:3] if values[i] < 0
         ]
-        for vote in (*spot.votes_for, *spot.votes_against):
+        assert spot.shown.class_index == 2
+        heading, (first, sign), *_ = spot.lines
+        assert heading == ("what this spot says, in points of evidence", 0)
+        assert first.endswith(f"  {explainer.classifier.labels[2]}")
+        assert sign == np.sign(values[2])
+        for vote in (spot.shown, *spot.votes_for, *spot.votes_against):
             assert vote.logits == pytest.approx(values[vote.class_index])
             assert vote.label == explainer.classifier.labels[vote.class_index]
     assert spot_at(explanation, region.x - 1, region.y) is None

@@ -59,6 +59,22 @@ def test_a_label_that_leaves_the_list_is_no_longer_the_top_one() -> None:
     assert steady.update(predict(b=0.6, c=0.4))[0].label == "b"
 
 
+def test_a_held_list_keeps_its_rows_and_is_sorted_again_when_it_is_let_go() -> None:
+    steady = SteadyLabels()
+    steady.update(predict(a=0.6, b=0.3, c=0.1))
+    for _ in range(30):
+        rows = steady.update(predict(a=0.05, b=0.15, c=0.8), held=True)
+        assert [each.label for each in rows] == ["a", "b", "c"]
+        assert [each.strength for each in rows] == [0.05, 0.15, 0.8]  # of this frame, as ever
+    assert [each.label for each in steady.update(predict(a=0.05, b=0.15, c=0.8))] == [*"cba"]
+
+
+def test_of_a_held_list_what_leaves_is_gone_and_what_comes_stands_below() -> None:
+    steady = SteadyLabels()
+    steady.update(predict(a=0.6, b=0.4), held=True)
+    assert [each.label for each in steady.update(predict(c=0.9, b=0.1), held=True)] == ["b", "c"]
+
+
 def blob(x: float, noise: np.random.Generator | None = None) -> Evidence:
     rows, columns = np.mgrid[0:7, 0:7].astype(np.float32)
     heat = np.exp(-((columns - x) ** 2 + (rows - 3) ** 2) / 3.0)

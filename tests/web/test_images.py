@@ -18,6 +18,7 @@ from live_gradcam.errors import UsageError
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.explainer import Explainer
 from live_gradcam.explain.load import load_classifier
+from live_gradcam.faithfulness.removal import CONTROLS
 from live_gradcam.images import read_image
 from live_gradcam.pool import ExplainerPool
 from live_gradcam.protocol import BatchExplainer, ClassChoice
@@ -187,7 +188,7 @@ def test_the_removal_test_is_measured_once(
     assert 0.0 <= removal.without_hot <= 1.0
     after = counting.images
     assert service.removal(cached, ViewSettings(opacity=0.1)) is removal
-    assert counting.images == after == 3
+    assert counting.images == after == 2 + CONTROLS
 
 
 def test_the_removal_test_has_turns_of_its_own(

@@ -12,6 +12,7 @@ from live_gradcam.errors import ModelError
 from live_gradcam.explain.networks.checkpoint import Checkpoint
 from live_gradcam.explain.networks.matching import Match, Shapes
 from live_gradcam.explain.networks.recognise import class_count, examples, recognise
+from live_gradcam.wording import percent
 
 _CERTAIN = 0.995
 _IN_PYTHON = (
@@ -92,7 +93,7 @@ def _advice(name: str, checkpoint: Checkpoint) -> str:
         if own in equal:
             return f"These are weights of a changed or wrapped {own}. {_IN_PYTHON}"
         return (
-            f"The nearest network is {best} ({100 * share:.0f} % of its tensors): name the one "
+            f"The nearest network is {best} ({percent(share)} of its tensors): name the one "
             f"that they were trained for with --model. {_IN_PYTHON}"
         )
     hint = _other_library(checkpoint.tensors)

@@ -1,0 +1,364 @@
+"""What is written on a picture: which pieces there are in each layout, and what they say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from live_gradcam.show.heat import heat_table
+from live_gradcam.show.help import help_panel
+from live_gradcam.show.layout import Picture, Piece, Space
+from live_gradcam.show.options import Hud, OverlayOptions, is_unsure
+from live_gradcam.show.panel import (
+    ACCENT,
+    DARK,
+    GREY,
+    WHITE,
+    Line,
+    Panel,
+    largest_share,
+    pill,
+    text_panel,
+)
+from live_gradcam.show.panels import (
+    LABELS_EM,
+    NARROW_EM,
+    find_prediction,
+    labels_panel,
+    legend_panel,
+    recording_panel,
+    shown_label,
+    shown_strength,
+)
+from live_gradcam.show.text import wrap_text
+from live_gradcam.show.votes import Pointing, votes_panel
+from live_gradcam.show.words import evidence_unit
+from live_gradcam.values import Explanation, Region
+
+IMPORTANCE = (
+    "banner",
+    "recording",
+    "help",
+    "title",
+    "sentence",
+    "labels",
+    "notice",
+    "votes",
+    "notes",
+    "legend",
+    "rates",
+    "figures",
+    "hint",
+)
+"""Every piece, the most important first: where there is not room for all, the last ones go."""
+
+_NOTE_SHARE = 0.85
+_DETAIL_SHARE = 0.72
+_NOTE_WIDTH = 0.5
+_SENTENCE_WIDTH = 30.0  # in em: longer lines are hard to read
+_STAGE_SHARES = (1.7, 1.35, 1.0)
+_WIDEST_EM = 15.0
+_RAW_LABELS_EM = 14.0
+
+_Piece: TypeAlias = Piece[Panel]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Everything that pieces are made from.
+
+    Attributes:
+        explanation: The explanation whose heat is drawn.
+        options: How it is drawn.
+        hud: Figures and messages of the run.
+        scale: The evidence in logits that has the full colour.
+        space: Measures of the canvas.
+        pictures: Where the pictures stand.
+        captioned: Each picture has a caption, so that no labels are listed.
+        pointing: The spot that the mouse points to.
+    """
+
+    explanation: Explanation
+    options: OverlayOptions
+    hud: Hud
+    scale: float
+    space: Space
+    pictures: Sequence[Picture]
+    captioned: bool = False
+    pointing: Pointing | None = None
+
+
+def make_pieces(written: Written) -> list[_Piece]:
+    """Make the pieces of the layout that the options ask for, most important first."""
+    hud, stage = written.hud, written.options.hud_layout == "stage"
+    pieces = list(_always(written))
+    if hud.help:
+        pieces += _help(written, pieces)
+    elif stage:
+        pieces += _stage(written)
+    else:
+        pieces += _desk(written)
+    return sorted(pieces, key=lambda piece: IMPORTANCE.index(piece.name))
+
+
+def _always(written: Written) -> Iterator[_Piece]:
+    """Make what must be seen whatever else is."""
+    hud, space = written.hud, written.space
+    if hud.banner:
+        banner = pill(hud.banner, space, colour=DARK, ground=ACCENT, max_width=_sentence(space))
+        yield Piece("banner", [banner], ("bottom", "top"))
+    if hud.recording_seconds is not None:
+        clock = recording_panel(hud.recording_seconds, space)
+        yield Piece("recording", [clock], ("top-right", "bottom-right", "bottom-left", "top-left"))
+
+
+def _help(written: Written, others: Iterable[_Piece]) -> Iterator[_Piece]:
+    """Make the help, between what else must be seen; all the rest waits until it is gone."""
+    space, options, hud = written.space, written.options, written.hud
+    notes = _notes(written) if options.show_hud and hud.notes else None
+    above = below = space.margin
+    for piece in (*others, *([notes] if notes is not None else [])):
+        heights = [panel.height for panel in piece.versions if panel is not None]
+        needed = max(heights, default=0) + 2 * space.margin
+        if piece.anchors[0].startswith("top"):
+            above = max(above, needed)
+        else:
+            below = max(below, needed)
+    if notes is not None:
+        yield notes
+    edge = max(above, below)
+    yield Piece("help", [help_panel(hud.help, space.room, space.height - 2 * edge)], ("centre",))
+
+
+def _stage(written: Written) -> Iterator[_Piece]:
+    """Make what an audience reads: one sentence, and the rate."""
+    options, hud, space = written.options, written.hud, written.space
+    if hud.title:
+        yield _title(written)
+    words = hud.invitation or hud.verdict
+    words = words or (stage_sentence(written.explanation, options) if options.show_labels else "")
+    if words:
+        share = largest_share(words, space, _STAGE_SHARES)
+        sentence = pill(words, space, colour=WHITE, ground=DARK, share=share)
+        yield Piece("sentence", [sentence], ("bottom", "top"))
+    if written.pointing is not None:
+        yield _votes(written, written.pointing)
+    if options.show_hud:
+        if hud.notes:
+            yield _notes(written)
+        yield from _rates(written)
+
+
+def _desk(written: Written) -> Iterator[_Piece]:
+    """Make what somebody in front of the screen reads."""
+    options, hud, space = written.options, written.hud, written.space
+    if hud.title:
+        yield _title(written)
+    words = hud.invitation or hud.verdict
+    if words:
+        share = 1.4 if hud.invitation else 1.0
+        sentence = pill(
+            words, space, colour=WHITE, ground=DARK, share=share, max_width=_sentence(space)
+        )
+        yield Piece("sentence", [sentence], ("bottom", "top"), most=0.4)
+    if options.show_labels and options.top_k and not written.captioned:
+        yield Piece(
+            "labels",
+            list(_labels(written)),
+            ("top-left", "top-right", "bottom-left", "bottom-right"),
+            reduced=_fewer_labels(written),
+            most=0.34,
+        )
+    notices = _notices(written)
+    if notices:
+        notice = pill(" · ".join(notices), space, colour=WHITE, ground=DARK, share=0.9)
+        yield Piece("notice", [notice], ("bottom", "top"), most=0.2)
+    if written.pointing is not None:
+        yield _votes(written, written.pointing)
+    if options.show_hud and hud.notes:
+        yield _notes(written)
+    if options.show_legend:
+        yield from _legend(written)
+    if options.show_hud:
+        yield from _rates(written)
+        if options.hud_layout == "expert" and hud.figures:
+            lines = [Line(text, _DETAIL_SHARE, GREY) for text in hud.figures]
+            corners = ("bottom-right", "bottom-left", "top-right")
+            yield Piece("figures", [text_panel(lines, space)], corners, most=0.25)
+        if hud.hint:
+            hint = pill(hud.hint, space, colour=GREY, ground=DARK, share=_NOTE_SHARE)
+            yield Piece("hint", [hint], ("bottom", "top"), most=0.1)
+
+
+def _sentence(space: Space) -> int:
+    return round(_SENTENCE_WIDTH * space.size)
+
+
+def _title(written: Written) -> _Piece:
+    space, stage = written.space, written.options.hud_layout == "stage"
+    title = pill(written.hud.title, space, colour=WHITE, ground=DARK, share=1.0 if stage else 1.4)
+    return Piece("title", [title], ("top", "bottom"), most=0.3)
+
+
+def stage_sentence(explanation: Explanation, options: OverlayOptions) -> str:
+    """Say what the network sees, or how sure it is of the class that is explained."""
+    if not explanation.finite:
+        return "no evidence: the network's numbers overflowed"
+    if not explanation.explained:
+        best = explanation.predictions[0] if explanation.predictions else None
+        return f"{best.label}, {shown_strength(best)}" if best is not None else ""
+    label, found = shown_label(explanation), find_prediction(explanation)
+    words = f"{label}, {shown_strength(found)}" if found is not None else label
+    top = explanation.predictions[0] if explanation.predictions else None
+    if found is top and is_unsure(explanation):
+        words = f"not sure: {words}"
+    if options.layout != "plain" and _is_blank(explanation, signed=options.signed):
+        words += " · no evidence"
+    return words
+
+
+def _widths(written: Written) -> list[int]:
+    """Return widths for labels and legend: that of the room beside what the network saw, the usual.
+
+    The room is taken only where it is wide enough for something to be read in it.
+    """
+    space = written.space
+    wide = _RAW_LABELS_EM if written.options.hud_layout == "expert" else LABELS_EM
+    usual = max(1, min(round(wide * space.size), space.room))
+    rooms = [
+        left - 2 * space.margin
+        for left in (
+            min(picture.place.x for picture in written.pictures),
+            min(picture.seen.x for picture in written.pictures),
+        )
+    ]
+    fitting = [
+        min(room, round(_WIDEST_EM * space.size))
+        for room in rooms
+        if room >= NARROW_EM * space.size
+    ]
+    return list(dict.fromkeys([*fitting, usual]))
+
+
+def _labels(written: Written) -> Iterator[Panel | None]:
+    options = written.options
+    raw = options.hud_layout == "expert"
+    for width in _widths(written):
+        yield labels_panel(
+            written.explanation, written.space, width, top_k=options.top_k, bars=True, raw=raw
+        )
+
+
+def _fewer_labels(written: Written) -> Iterator[Panel | None]:
+    """Lay out the labels in less room, the most of them first; each only if it is asked for."""
+    width = _widths(written)[-1]
+    for rows, bars in ((written.options.top_k, False), (1, True), (1, False)):
+        yield labels_panel(written.explanation, written.space, width, top_k=rows, bars=bars)
+
+
+def _notices(written: Written) -> list[str]:
+    explanation, options = written.explanation, written.options
+    notices = []
+    if not explanation.finite:
+        notices.append("no evidence: the network's numbers overflowed")
+    elif (
+        explanation.explained
+        and options.layout != "plain"
+        and not written.captioned
+        and _is_blank(explanation, signed=options.signed)
+    ):
+        notices.append(f"no evidence for {shown_label(explanation)}")
+    if is_unsure(explanation):
+        notices.append("low confidence")
+    return notices
+
+
+def _is_blank(explanation: Explanation, *, signed: bool) -> bool:
+    shown = explanation.evidence[0]
+    return not (shown > 0).any() and not (signed and (shown < 0).any())
+
+
+def _votes(written: Written, pointing: Pointing) -> _Piece:
+    space, outlines = written.space, pointing.outlines
+    corners = ("top-right", "bottom-right", "bottom-left", "top-left")
+    beside = outlines[0] if outlines else Region(pointing.x, pointing.y, 1, 1)
+    return Piece("votes", [votes_panel(pointing.spot, space)], corners, beside=beside)
+
+
+def _notes(written: Written) -> _Piece:
+    """Lay out the notes, in lines that leave the other half of the image alone."""
+    space = written.space
+    most = max(12 * space.size, round(_NOTE_WIDTH * space.width))
+    lines = [
+        Line(line, _NOTE_SHARE)
+        for note in written.hud.notes
+        for line in wrap_text(note, space.type(_NOTE_SHARE), most)
+    ]
+    corners = ("bottom-right", "bottom-left", "top-right", "top-left")
+    return Piece("notes", [text_panel(lines, space)], corners, most=0.4)
+
+
+def _legend(written: Written) -> Iterator[_Piece]:
+    explanation, options, scale = written.explanation, written.options, written.scale
+    if options.layout == "plain" or not explanation.explained or not scale > 0:
+        return
+    space, raw = written.space, options.hud_layout == "expert"
+    table = heat_table(options.colormap, options.opacity, options.signed)
+    unit = evidence_unit(explanation)
+    panels = [
+        legend_panel(
+            _legend_title(written),
+            table,
+            space,
+            width,
+            signed=options.signed,
+            scale=scale if raw else None,
+            unit=unit,
+        )
+        for width in _widths(written)
+    ]
+    low = [panel for panel in panels if panel is None or panel.height <= 0.3 * space.height]
+    yield Piece("legend", low, ("bottom-left", "bottom-right", "top-left", "top-right"), most=0.22)
+
+
+def _legend_title(written: Written) -> str:
+    """Name what the colours stand for, with the method where it is not the usual one."""
+    explanation = written.explanation
+    if not explanation.class_specific:
+        return f"{explanation.method}, whatever the class"
+    what = "evidence" if explanation.method == "gradcam" else explanation.method
+    return what if written.captioned else f"{what} for {shown_label(explanation)}"
+
+
+def _rates(written: Written) -> Iterator[_Piece]:
+    """Lay out status and rates in several lengths, longest first."""
+    versions = [
+        text_panel(lines, written.space, align_right=True) for lines in _rate_lines(written)
+    ]
+    corners = ("top-right", "bottom-right", "top-left", "bottom-left")
+    if versions:
+        yield Piece("rates", versions[:1], corners, reduced=versions[1:], most=0.2)
+
+
+def _rate_lines(written: Written) -> list[list[Line]]:
+    hud, expert = written.hud, written.options.hud_layout == "expert"
+    rates = [Line(" · ".join(hud.status), 1.0, ACCENT)] if hud.status else []
+    if hud.fps is not None:
+        rates.append(Line(f"{hud.fps:.1f} FPS" if hud.fps < 99.95 else f"{hud.fps:.0f} FPS"))
+    details: list[Line] = []
+    if expert:
+        if hud.latency_ms is not None:
+            rates.append(Line(f"{hud.latency_ms:.0f} ms", 0.85))
+        compiled = {True: "compiled", False: "eager", None: ""}[hud.compiled]
+        engine = " · ".join(word for word in (hud.model, hud.precision, compiled) if word)
+        dropped = f"{hud.dropped} dropped" if hud.dropped else ""
+        details = [
+            Line(text, _DETAIL_SHARE, GREY) for text in (engine, hud.capture, dropped) if text
+        ]
+    short = [Line("  ".join(line.text for line in rates))]
+    found: list[list[Line]] = []
+    for lines in (rates + details, rates, short, rates[:1]):
+        if lines and lines[0].text and lines not in found:
+            found.append(lines)
+    return found
