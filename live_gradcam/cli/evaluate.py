@@ -22,6 +22,7 @@ from live_gradcam.choices import (
     MeasuringPreset,
 )
 from live_gradcam.cli.console import Console, ProgressLine
+from live_gradcam.cli.known_names import measure_names, method_names
 from live_gradcam.cli.network import (
     NetworkOptions,
     ViewOption,
@@ -29,7 +30,6 @@ from live_gradcam.cli.network import (
     split_meaning,
     warn_of_forwards,
 )
-from live_gradcam.cli.known_names import measure_names, method_names
 from live_gradcam.cli.options import Overwrite, matching, option
 from live_gradcam.cli.presets import EVALUATE_PRESET
 from live_gradcam.errors import SourceError, UsageError
@@ -255,6 +255,7 @@ def _measure(
 
 def _show(result: EvaluationResult, console: Console) -> None:
     """Print the tables on stdout; the notes and what looks suspicious on stderr."""
+    from live_gradcam.evaluate.answer import answer, judgement
     from live_gradcam.evaluate.tables import classes_table, totals_table
 
     for note in result.notes:
@@ -270,6 +271,7 @@ def _show(result: EvaluationResult, console: Console) -> None:
         left = len(summary.classes) - len(classes[1])
         console.out(f"... and {left} more classes\n" if left > 0 else "")
     console.table(*totals_table(result))
+    console.out(f"\n{judgement(summary)} {answer(summary)}".rstrip())
     for sentence in (*summary.limits, *summary.totals.findings):
         console.note(sentence)
     suspicious = [each for each in summary.classes if each.findings]
