@@ -37,14 +37,17 @@ if TYPE_CHECKING:
     from live_gradcam.explain.layers import list_layers
     from live_gradcam.explain.load import load_classifier
     from live_gradcam.explain.seen_layers import Layer
+    from live_gradcam.graph.explainer import GraphExplainer
+    from live_gradcam.graph.open import open_graph
     from live_gradcam.images import read_image
     from live_gradcam.painter import Painter
     from live_gradcam.pipeline import RunOptions, Summary, run_offline
     from live_gradcam.preprocessing.settings import Preprocessing
+    from live_gradcam.present import draw
     from live_gradcam.session import run_session
     from live_gradcam.show.memory import MemorySink
     from live_gradcam.show.open import open_sink
-    from live_gradcam.show.overlay import OverlayOptions, draw
+    from live_gradcam.show.overlay import OverlayOptions
     from live_gradcam.show.sink import Sink
     from live_gradcam.values import (
         Explanation,
@@ -66,6 +69,8 @@ _NAMES = {
     "evaluate.evaluation": "Evaluation run_evaluation",
     "evaluate.options": "EvaluationOptions",
     "evaluate.values": "EvaluationResult",
+    "graph.explainer": "GraphExplainer",
+    "graph.open": "open_graph",
     "explain.classifier": "Classifier",
     "explain.explainer": "Explainer",
     "explain.layers": "list_layers",
@@ -74,11 +79,12 @@ _NAMES = {
     "explain.seen_layers": "Layer",
     "images": "read_image",
     "painter": "Painter",
+    "present": "draw",
     "pipeline": "RunOptions Summary run_offline",
     "session": "run_session",
     "show.memory": "MemorySink",
     "show.open": "open_sink",
-    "show.overlay": "OverlayOptions draw",
+    "show.overlay": "OverlayOptions",
     "show.sink": "Sink",
     "values": "Explanation Frame OutputKind Prediction Region SourceInfo",
 }
@@ -94,6 +100,7 @@ __all__ = [
     "Explainer",
     "Explanation",
     "Frame",
+    "GraphExplainer",
     "Layer",
     "LiveGradcamError",
     "LiveSource",
@@ -119,6 +126,7 @@ __all__ = [
     "list_layers",
     "load_classifier",
     "open_dataset",
+    "open_graph",
     "open_sink",
     "open_source",
     "read_image",

@@ -108,6 +108,20 @@ def describe_bug(error: BaseException) -> str:
     return f"internal error: {cause} This is a bug: run again with --debug and report it."
 
 
+def missing_torch(error: BaseException) -> ModelError | None:
+    """Return the error for users where torch is not installed; ``None`` for any other one."""
+    name = error.name or "" if isinstance(error, ModuleNotFoundError) else ""
+    if name.partition(".")[0] not in ("torch", "torchvision"):
+        return None
+    return ModelError(
+        "this needs PyTorch",
+        "",
+        f"{name} is not installed",
+        "Install it with: pip install torch torchvision. Without it, 'live-gradcam run' takes the "
+        "files that 'live-gradcam export' makes",
+    )
+
+
 class UsageError(LiveGradcamError):
     """The request contradicts itself or names something that does not exist."""
 

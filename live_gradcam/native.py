@@ -2,7 +2,8 @@
 
 Importing PyAV before OpenCV makes ``cv2.imshow`` hang for ever: both bring their own copy of
 libraries that the window needs. Modules therefore write ``from live_gradcam.native import av, cv2``
-(or one of the two) instead of importing them themselves; a test holds this.
+(or one of the two) instead of importing them themselves; a test holds this. PyAV is loaded when it
+is first asked for: a window that opens at once does without it.
 
 The environment variables below are read by OpenCV while it is loaded and cannot be set later:
 
@@ -14,11 +15,10 @@ The environment variables below are read by OpenCV while it is loaded and cannot
 A user's own settings of these variables win.
 """
 
-# ruff: noqa: I001 - the order of these imports is the point of this module
-
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 for _name, _value in {
     "OPENCV_FFMPEG_IS_THREAD_SAFE": "1",
@@ -30,6 +30,17 @@ for _name, _value in {
     os.environ.setdefault(_name, _value)
 
 import cv2 as cv2
-import av as av
+
+if TYPE_CHECKING:
+    import av as av
 
 __all__ = ["av", "cv2"]
+
+
+def __getattr__(name: str) -> object:
+    if name != "av":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import av
+
+    globals()["av"] = av
+    return av

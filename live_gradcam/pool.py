@@ -5,32 +5,19 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
 
+from live_gradcam.choices import VIEWS, View
 from live_gradcam.closeable import Closeable
 from live_gradcam.errors import UsageError
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.explainer import Explainer
 from live_gradcam.explain.layers import at_layer, list_layers
-from live_gradcam.explain.methods import OnForwards, require_method
+from live_gradcam.explain.methods import METHOD_FACTS, OnForwards, require_method
 from live_gradcam.faithfulness.randomize import randomize_weights
-from live_gradcam.protocol import BatchExplainer
+from live_gradcam.protocol import BatchExplainer, ExplainerKey, MethodFacts
 
 E = TypeVar("E", bound=BatchExplainer, covariant=True)
-
-
-class ExplainerKey(NamedTuple):
-    """The key of an explainer among those of one classifier.
-
-    Attributes:
-        layer: Name of the explained layer.
-        method: Name of the method.
-        randomized: With random weights instead of the trained ones.
-    """
-
-    layer: str
-    method: str
-    randomized: bool = False
 
 
 class ExplainerPool(Closeable, Generic[E]):
@@ -66,6 +53,26 @@ class ExplainerPool(Closeable, Generic[E]):
         self._layer_names: tuple[str, ...] | None = None
         self._classifiers: dict[str, Classifier] = {}
         self._made: OrderedDict[ExplainerKey, E] = OrderedDict()
+
+    @property
+    def methods(self) -> tuple[MethodFacts, ...]:
+        """The methods that there are."""
+        return METHOD_FACTS
+
+    @property
+    def views(self) -> tuple[View, ...]:
+        """The views that the network can be given."""
+        return VIEWS
+
+    @property
+    def fixed(self) -> str:
+        """Nothing: layer, method and weights can be chosen."""
+        return ""
+
+    @property
+    def mapped(self) -> tuple[int, ...] | None:
+        """Nothing: every class has a map."""
+        return None
 
     @property
     def layer_names(self) -> tuple[str, ...]:

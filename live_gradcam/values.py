@@ -14,6 +14,9 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from live_gradcam.picture import Picture
+from live_gradcam.presentable import Presentable
+
 Image: TypeAlias = NDArray[np.uint8]
 """``uint8 (H, W, 3)``, BGR, C-contiguous or a view with the same meaning."""
 
@@ -115,6 +118,8 @@ class Frame:
         captured_seconds: ``time.monotonic()`` when the image arrived; ``None`` for files.
         start_seconds: Time that the source itself gives its beginning: ``pts_seconds`` plus this is
             the frame's original time.
+        place: Number of a picture among those of its source, from 1, and how many these are;
+            ``None`` for frames that follow each other in time.
     """
 
     image: Image
@@ -123,6 +128,7 @@ class Frame:
     source: str = ""
     captured_seconds: float | None = None
     start_seconds: float = 0.0
+    place: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         if self.image.dtype != np.uint8 or self.image.ndim != 3 or self.image.shape[2] != 3:
@@ -173,9 +179,11 @@ class Prediction:
         return self.logit if self.probability is None else self.probability
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Explanation:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Explanation(Presentable):
     """A network's predictions for one image, and the maps of evidence that explain them.
+
+    It can be pickled, copied, and turned into a dictionary and back (`to_dict`, `from_dict`).
 
     Attributes:
         predictions: Best first.
@@ -195,6 +203,7 @@ class Explanation:
             then all zero ("no evidence").
         timings_ms: Duration of each stage in milliseconds.
         output: Meaning of the network's output, and so of the predictions' numbers.
+        picture: What is remembered of the image; ``None`` where the explanation was made by hand.
     """
 
     predictions: tuple[Prediction, ...]
@@ -209,6 +218,7 @@ class Explanation:
     finite: bool = True
     timings_ms: Mapping[str, float] = field(default_factory=dict)
     output: OutputKind = SOFTMAX
+    picture: Picture | None = None
 
     def __post_init__(self) -> None:
         if self.evidence.ndim != 3 or len(self.explained) != self.evidence.shape[0]:
@@ -216,6 +226,11 @@ class Explanation:
                 f"evidence must be (K, h, w) with one map for each of the {len(self.explained)} "
                 f"explained classes, not {self.evidence.shape}"
             )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A mapping that cannot be changed cannot be pickled either.
+        values = {name: getattr(self, name) for name in self.__slots__}
+        return _rebuilt, ({**values, "timings_ms": dict(self.timings_ms)},)
 
     def with_classes(self, classes: Sequence[int]) -> Explanation:
         """Select the maps of some of the explained classes, in this order.
@@ -235,6 +250,10 @@ class Explanation:
             # It is known of the map that was the first.
             completeness_residual=self.completeness_residual if places[:1] == [0] else None,
         )
+
+
+def _rebuilt(values: dict[str, Any]) -> Explanation:
+    return Explanation(**values)
 
 
 @dataclass(frozen=True, slots=True)

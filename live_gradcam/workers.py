@@ -8,12 +8,14 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from typing import Generic, TypeVar
 
 from typing_extensions import Self
 
 T = TypeVar("T")
+
+_WAIT_SECONDS = 0.05
 
 
 class ChannelClosed(Exception):
@@ -211,3 +213,24 @@ def run_in_thread(name: str, work: Callable[[], T]) -> Future[T]:
 
     threading.Thread(target=run, name=name, daemon=True).start()
     return future
+
+
+def wait_for(future: Future[T]) -> T:
+    """Return a future's result, waiting in small steps, so that any system obeys a signal.
+
+    Raises:
+        Exception: What made it fail.
+    """
+    while not wait([future], _WAIT_SECONDS).done:
+        continue
+    return future.result()
+
+
+def release_when_done(future: Future[T], release: Callable[[T], None]) -> None:
+    """Release a result that nobody waits for, as soon as it is there."""
+
+    def done(ended: Future[T]) -> None:
+        if not ended.cancelled() and ended.exception() is None:
+            release(ended.result())
+
+    future.add_done_callback(done)

@@ -95,7 +95,7 @@ def examine(name: str, family: str) -> Result:
     """Build one network with random weights, and try to explain it."""
     started = time.monotonic()
     try:
-        spec = _describe(name)
+        spec = describe(name)
         layer = explain_once(spec)
     except LiveGradcamError as error:
         reason = f"{error.what}: {error.cause or error.where}"
@@ -127,7 +127,8 @@ def explain_once(spec: NetworkSpec) -> str:
     return classifier.layer
 
 
-def _describe(name: str) -> NetworkSpec:
+def describe(name: str) -> NetworkSpec:
+    """Build a network with random weights, as ``--model`` would with published ones."""
     if name.startswith(TIMM_PREFIX):
         import timm
 

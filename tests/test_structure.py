@@ -18,12 +18,17 @@ MODULES = house_map.modules()
 IMPORTS = house_map.imports()
 
 # Each room, and the rooms it may use. A room is a module or folder directly below the package.
-GROUND = {"choices", "closeable", "errors", "lazy", "native", "protocol", "values", "wording"}
+GROUND = {
+    *("choices", "class_names", "closeable", "credentials", "errors", "image_like", "lazy"),
+    *("native", "picture", "predictions", "presentable", "protocol", "spelling", "values"),
+    "wording",
+}
 FOUNDATION = GROUND | {"budget", "graph", "images", "os_errors", "preprocessing"}
 WINGS = {"scenes", "capture", "explain", "show", "faithfulness"}
 RUNNING = {"pool", "timing", "workers", "lifecycle", "painter", "pipeline"}
 MAY_IMPORT: dict[str, set[str]] = {
     "choices": set(),
+    "class_names": {"errors", "spelling"},
     "closeable": set(),
     "errors": set(),
     "lazy": set(),
@@ -31,16 +36,23 @@ MAY_IMPORT: dict[str, set[str]] = {
     "protocol": {"choices", "values"},
     "preprocessing": GROUND,
     "graph": GROUND | {"budget", "images", "preprocessing"},
-    "values": set(),
+    "credentials": {"errors"},
+    "image_like": set(),
+    "picture": set(),
+    "predictions": {"values"},
+    "presentable": {"choices", "image_like"},
+    "spelling": set(),
+    "values": {"picture", "presentable"},
     "wording": set(),
     "os_errors": {"errors", "native"},
     "budget": {"native"},
-    "images": {"errors", "lazy", "values", "native"},
+    "images": GROUND,
     "scenes": FOUNDATION,
     "capture": FOUNDATION | {"scenes"},
     "explain": FOUNDATION,
     "faithfulness": FOUNDATION | {"explain"},
     "show": FOUNDATION,
+    "present": {"show"} | FOUNDATION,
     "timing": set(),
     "workers": set(),
     "lifecycle": {"errors"},
@@ -68,7 +80,12 @@ MAY_WAIT = {
 }
 
 
-WITHOUT_TORCH = FOUNDATION | {"capture", "show", "scenes", "painter"}
+# Modules that open another room of the package by its name, when they are used, and which one.
+# Such a door is no import, so that ground stays ground; what stands behind it is for people who
+# use the package, never for the rooms below it.
+DOORS = {"presentable": "present"}
+
+WITHOUT_TORCH = FOUNDATION | {"capture", "show", "scenes", "painter", "present"}
 
 
 def imported_packages(path: Path) -> set[str]:
@@ -100,6 +117,40 @@ def test_only_what_is_slow_or_optional_is_imported_late() -> None:
     late = {each.importer for each in IMPORTS if each.deferred}
     known = {name for name in late if name in MAY_WAIT or house_map.room_of(name) in MAY_WAIT}
     assert late - known == set()
+
+
+def test_rooms_are_opened_by_name_only_where_that_is_known() -> None:
+    """What no import shows: a text that names a room, outside of the tables of late names."""
+    found = {}
+    for module, path in MODULES.items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            text = node.value if isinstance(node, ast.Constant) else None
+            if isinstance(text, str) and text.startswith("live_gradcam."):
+                room = text.split(".")[1]
+                named = text.removeprefix("live_gradcam.") in MODULES
+                if named and room != house_map.room_of(module):
+                    found[module] = room
+    assert found == DOORS
+    assert live_gradcam.Explanation.__mro__[1].__module__ == "live_gradcam.presentable"
+
+
+def test_what_is_behind_a_door_loads_only_when_it_is_used() -> None:
+    code = "import live_gradcam.values, sys; print('live_gradcam.present' in sys.modules)"
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "False"
+
+
+def test_no_room_of_the_package_goes_through_a_door() -> None:
+    """They call `show` and `present` downwards; the methods are for people."""
+    methods = {"heatmap", "overlay", "to_dict", "to_json", "_repr_html_", "_repr_png_"}
+    for module, path in MODULES.items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                on = node.func.value
+                name = on.id if isinstance(on, ast.Name) else getattr(on, "attr", "")
+                assert not (name == "explanation" and node.func.attr in methods), module
 
 
 def test_the_map_for_contributors_is_true() -> None:

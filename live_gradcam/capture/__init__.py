@@ -29,14 +29,19 @@
 
 from __future__ import annotations
 
-from live_gradcam.capture.camera import CameraInfo, CameraSource, list_cameras
-from live_gradcam.capture.images import ImagesSource
-from live_gradcam.capture.live import Connection, ConnectionLost, LivePolicy, LiveReader
-from live_gradcam.capture.open import open_source, source_files
-from live_gradcam.capture.scene import SceneSource
-from live_gradcam.capture.source import LiveSource, LiveState, Source
-from live_gradcam.capture.stream import StreamSource
-from live_gradcam.capture.video import VideoSource
+from typing import TYPE_CHECKING
+
+from live_gradcam.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from live_gradcam.capture.camera import CameraInfo, CameraSource, list_cameras
+    from live_gradcam.capture.images import ImagesSource
+    from live_gradcam.capture.live import Connection, ConnectionLost, LivePolicy, LiveReader
+    from live_gradcam.capture.open import open_source, source_files
+    from live_gradcam.capture.scene import SceneSource
+    from live_gradcam.capture.source import LiveSource, LiveState, Source
+    from live_gradcam.capture.stream import StreamSource
+    from live_gradcam.capture.video import VideoSource
 
 __all__ = [
     "CameraInfo",
@@ -56,3 +61,18 @@ __all__ = [
     "open_source",
     "source_files",
 ]
+
+# Each part is loaded when it is asked for: a window opens before the rest is there.
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "camera": "CameraInfo CameraSource list_cameras",
+        "images": "ImagesSource",
+        "live": "Connection ConnectionLost LivePolicy LiveReader",
+        "open": "open_source source_files",
+        "scene": "SceneSource",
+        "source": "LiveSource LiveState Source",
+        "stream": "StreamSource",
+        "video": "VideoSource",
+    },
+)

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import cast
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
-from live_gradcam.capture.probe import login
+from live_gradcam.credentials import login
 from live_gradcam.images.sniff import Sniffed, needs_seeking, sniff_bytes
 
 _SECONDS = 5.0

@@ -69,6 +69,9 @@ class ImagesSource(OneByOneSource):
     Broken images are left out, counted in `skipped` and noted; if not one can be read, or the
     only one is broken, opening fails. Frames keep their own sizes, unless they are a film.
 
+    Frames come in order by iterating, or any one of them with `read_at`, for which nothing but the
+    list is kept.
+
     Args:
         paths: The images; must not be empty.
         name: Of the whole; the file's name for a single image.
@@ -79,6 +82,7 @@ class ImagesSource(OneByOneSource):
         strict: A broken image is an error.
         on_notice: Told each note when it arises.
         read: Decodes an image.
+        find: Lists the images anew, for `look_again`; ``None`` where the list is fixed.
 
     Raises:
         SourceError: No image can be read, or one cannot and ``strict`` is set.
@@ -96,6 +100,7 @@ class ImagesSource(OneByOneSource):
         strict: bool = False,
         on_notice: Callable[[str], None] | None = None,
         read: Callable[[Path], LoadedImage] = load_image,
+        find: Callable[[], Sequence[Path]] | None = None,
     ) -> None:
         if not paths:
             raise SourceError("cannot open pictures", name, "there are none")
@@ -107,11 +112,13 @@ class ImagesSource(OneByOneSource):
         self._name = name
         self._film = film
         self._read = read
+        self._find = find
+        self._broken: set[Path] = set()
         self._rate = fps or 1.0
         self._loop = loop
         self._strict = strict or len(self._paths) == 1
         self._next_path = 0
-        self._size: tuple[int, int] | None = None
+        self._film_size: tuple[int, int] | None = None
         self._waiting = self._decode_next()
         if self._waiting is None:
             raise SourceError(
@@ -133,6 +140,56 @@ class ImagesSource(OneByOneSource):
             several_files=len(self._paths) > 1 and not film,
         )
 
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The images in order, as they were listed last; broken ones are among them."""
+        return self._paths
+
+    @property
+    def loops(self) -> bool:
+        """True if the first image follows the last one."""
+        return self._loop
+
+    @property
+    def strict(self) -> bool:
+        """True if a broken image is an error."""
+        return self._strict
+
+    def look_again(self) -> None:
+        """List the images anew, where they are those of a folder or a pattern.
+
+        An empty list and a folder that cannot be read leave everything as it was.
+        """
+        if self._find is None:
+            return
+        try:
+            found = tuple(self._find())
+        except (OSError, SourceError):
+            return
+        if found:
+            with self._lock:
+                self._paths = found
+
+    def read_at(self, place: int) -> Frame:
+        """Decode one image, whatever its place; iterating goes on where it was.
+
+        Args:
+            place: Index in `paths`.
+
+        Raises:
+            SourceError: It is broken; the first time, it is counted and noted as left out.
+        """
+        with self._lock:
+            waiting = self._waiting
+            if waiting is not None and waiting.place == (place + 1, len(self._paths)):
+                return waiting
+            path = self._paths[place]
+            try:
+                return self._decode(place)
+            except SourceError as error:
+                self._leave_out(path, error)
+                raise
+
     @override
     def _decode_next(self) -> Frame | None:
         # A whole round without a good image is the end, so that a loop cannot go round for ever.
@@ -141,31 +198,44 @@ class ImagesSource(OneByOneSource):
                 if not self._loop:
                     return None
                 self._next_path = 0
-            path = self._paths[self._next_path]
-            self._next_path += 1
+            place, self._next_path = self._next_path, self._next_path + 1
             try:
-                loaded = self._read(path)
-            except SourceError as exc:
+                return self._decode(place)
+            except SourceError as error:
                 if self._strict:
                     raise
-                self._skipped += 1
-                self._note(f"left out: {exc}")
-                continue
-            for note in loaded.notes:
-                self._note(note)
-            index, self._delivered = self._delivered, self._delivered + 1
-            image = self._fit(loaded.image) if self._film else loaded.image
-            return Frame(image, index, index / self._rate, self._frame_name(path))
+                self._leave_out(self._paths[place], error)
         return None
+
+    def _decode(self, place: int) -> Frame:
+        path = self._paths[place]
+        loaded = self._read(path)
+        for note in loaded.notes:
+            self._note(note)
+        index, self._delivered = self._delivered, self._delivered + 1
+        image = self._fit(loaded.image) if self._film else loaded.image
+        return Frame(
+            image,
+            index,
+            index / self._rate,
+            self._frame_name(path),
+            place=None if self._film else (place + 1, len(self._paths)),
+        )
+
+    def _leave_out(self, path: Path, error: SourceError) -> None:
+        if path not in self._broken:
+            self._broken.add(path)
+            self._skipped += 1
+            self._note(f"left out: {error}")
 
     def _fit(self, image: Image) -> Image:
         height, width = image.shape[:2]
-        if self._size is None:
-            self._size = (width, height)
-        elif self._size != (width, height):
-            first = f"{self._size[0]}x{self._size[1]}"
+        if self._film_size is None:
+            self._film_size = (width, height)
+        elif self._film_size != (width, height):
+            first = f"{self._film_size[0]}x{self._film_size[1]}"
             self._note(f"{self._name}: pictures of another size are letterboxed to {first}")
-        return letterbox(image, *self._size)
+        return letterbox(image, *self._film_size)
 
     def _frame_name(self, path: Path) -> str:
         if self._film:

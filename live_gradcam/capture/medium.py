@@ -14,7 +14,7 @@ from typing import IO, Any, Protocol
 from urllib.parse import urlsplit
 
 from live_gradcam.capture.address import ask
-from live_gradcam.capture.credentials import printable
+from live_gradcam.credentials import printable
 from live_gradcam.images.pixels import MAX_PIXELS
 from live_gradcam.images.sniff import Sniffed, needs_seeking, sniff_bytes
 from live_gradcam.native import av

@@ -6,7 +6,7 @@ import glob
 import os
 import re
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
@@ -14,7 +14,6 @@ from urllib.parse import unquote
 from live_gradcam.capture.address import find_web_film
 from live_gradcam.capture.animation import AnimationSource
 from live_gradcam.capture.camera import CameraSource, find_camera
-from live_gradcam.capture.credentials import parse_address, printable, scheme_of
 from live_gradcam.capture.images import ImagesSource, is_image_file, natural_key
 from live_gradcam.capture.medium import AddressMedium, Medium
 from live_gradcam.capture.pattern import is_numbered, numbered_files
@@ -28,6 +27,7 @@ from live_gradcam.capture.scene import SceneSource
 from live_gradcam.capture.source import Source
 from live_gradcam.capture.stream import SCHEMES, StreamSource
 from live_gradcam.capture.video import VideoSource
+from live_gradcam.credentials import parse_address, printable, scheme_of
 from live_gradcam.errors import SourceError
 from live_gradcam.images.animated import is_animated
 from live_gradcam.images.sniff import Sniffed, cannot_open, read_head, sniff
@@ -216,7 +216,8 @@ def _open_path(text: str, options: _SourceOptions) -> Source:
         paths = _images_in(path)
         if not paths:
             raise SourceError("cannot open pictures", text, "the folder holds no pictures", _FORMS)
-        return _open_images(paths, options, name=path.resolve().name or text, root=path)
+        name = path.resolve().name or text
+        return _open_images(paths, options, name=name, root=path, find=lambda: _images_in(path))
     return _open_file(path, options)
 
 
@@ -228,9 +229,13 @@ def _open_missing(text: str, options: _SourceOptions, missing: FileNotFoundError
         return _open_numbered(text, options)
     if glob.has_magic(text):
         found = [path for path in _matches(text) if path.is_file()]
-        paths = sorted((path for path in found if is_image_file(path)), key=natural_key)
+        paths = _sorted_images(found)
         if paths:
-            return _open_images(paths, options, name=text, root=None)
+
+            def find() -> list[Path]:
+                return _sorted_images(_matches(text))
+
+            return _open_images(paths, options, name=text, root=None, find=find)
         if len(found) == 1:
             return _open_file(found[0], options)
         cause = "no picture is among the matches" if found else "no file matches"
@@ -324,6 +329,7 @@ def _open_images(
     name: str,
     root: Path | None,
     film: bool = False,
+    find: Callable[[], Sequence[Path]] | None = None,
 ) -> Source:
     return ImagesSource(
         paths,
@@ -334,6 +340,7 @@ def _open_images(
         loop=options.loop,
         strict=options.strict,
         on_notice=options.on_notice,
+        find=find,
     )
 
 
@@ -343,9 +350,13 @@ def _matches(pattern: str) -> list[Path]:
     return [Path(match) for match in glob.glob(pattern, recursive=True)]  # noqa: PTH207
 
 
+def _sorted_images(paths: Iterable[Path]) -> list[Path]:
+    return sorted((path for path in paths if is_image_file(path)), key=natural_key)
+
+
 def _images_in(folder: Path) -> list[Path]:
     try:
-        return sorted((path for path in folder.iterdir() if is_image_file(path)), key=natural_key)
+        return _sorted_images(folder.iterdir())
     except OSError as exc:
         raise cannot_open(folder, exc) from exc
 

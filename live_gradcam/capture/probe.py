@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import socket
 from collections.abc import Callable
 from typing import Literal, TypeAlias
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, urlsplit
+
+from live_gradcam.credentials import login
 
 ProbeResult: TypeAlias = Literal["answers", "silent", "unreachable"]
 """State of a server: it answers; it accepts connections but says nothing; it is not there."""
@@ -61,11 +62,3 @@ def _question(parts: SplitResult) -> bytes:
     else:
         return b""
     return text.encode("utf-8", "replace")
-
-
-def login(parts: SplitResult) -> str:
-    """Return the value of the header that logs in with the user of an address; else empty."""
-    if parts.username is None:
-        return ""
-    pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
-    return f"Basic {base64.b64encode(pair).decode()}"

@@ -76,6 +76,66 @@ class Part:
         return source
 
 
+def open_pictures(
+    specs: Sequence[str],
+    *,
+    loop: bool,
+    strict: bool,
+    on_notice: Callable[[str], None],
+) -> ImagesSource:
+    """Open several pictures, folders and patterns of pictures as one source, in their order.
+
+    Args:
+        specs: Each in a form of `open_source`.
+        loop: Begin again after the last picture.
+        strict: A picture that is missing or broken is an error, instead of being left out.
+        on_notice: Told each sentence the user should know.
+
+    Raises:
+        SourceError: There is not one picture.
+        UsageError: One of them is live or has no end.
+    """
+    parts = split_sources(
+        specs, strict=strict, on_missing=lambda absent: on_notice(f"left out: {absent}")
+    )
+
+    def find() -> list[Path]:
+        found: list[Path] = []
+        for part in parts:
+            files = part.files
+            if part.kind == "folder":
+                files = tuple(filter(is_image_file, source_files(part.specs[0])))
+                files = tuple(sorted(files, key=natural_key))
+            found += files
+        return list(dict.fromkeys(found))
+
+    return ImagesSource(
+        find(),
+        name=f"{parts[0].name} and more" if len(parts) > 1 else parts[0].name,
+        loop=loop,
+        strict=strict,
+        on_notice=on_notice,
+        find=find,
+    )
+
+
+def has_pictures(spec: str) -> bool:
+    """Return whether a source has pictures to turn, or is not there yet so that it may have.
+
+    Args:
+        spec: In a form of `open_source`.
+    """
+    try:
+        _refuse_endless(spec)
+    except UsageError:
+        return False
+    files = source_files(spec)
+    if not files:
+        return "://" not in spec
+    kinds = (is_image_file(path) and not is_animated(path, sniff(path).format) for path in files)
+    return any(kinds)
+
+
 def split_sources(
     specs: Sequence[str], *, strict: bool, on_missing: Callable[[SourceError], None]
 ) -> list[Part]:

@@ -10,9 +10,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from live_gradcam.capture.conversion import FrameConverter, orientation_of
-from live_gradcam.capture.credentials import parse_address, printable
 from live_gradcam.capture.live import ConnectionLost, LivePolicy, LiveReader
 from live_gradcam.capture.probe import make_probe
+from live_gradcam.credentials import parse_address, printable
 from live_gradcam.images.geometry import square_width
 from live_gradcam.images.pixels import MAX_PIXELS, turn
 from live_gradcam.native import av

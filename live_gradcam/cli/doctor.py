@@ -14,6 +14,7 @@ from live_gradcam.cli.doctor_checks import CHECKS, Check, Finding
 from live_gradcam.cli.known_names import model_names
 from live_gradcam.cli.network import NetworkOptions, open_classifier
 from live_gradcam.cli.options import MODEL, matching, option
+from live_gradcam.errors import missing_torch
 
 # Generated pictures that a network is tried on.
 _PICTURES = 3
@@ -66,6 +67,9 @@ def _look(check: Check, console: Console) -> Finding:
         with console.waiting(f"{check.title}: {check.waits_for}"):
             return check.look()
     except Exception as error:  # the report is most useful where things break
+        missing = missing_torch(error)
+        if missing is not None:
+            return Finding([str(missing)], {"failed": str(missing)})
         failed = f"{type(error).__name__}: {error}"
         return Finding([f"this check failed: {failed}"], {"failed": failed})
 

@@ -27,6 +27,7 @@ from live_gradcam.cli.network import (
     NetworkOptions,
     ViewOption,
     open_classifier,
+    require_network,
     split_meaning,
     warn_of_forwards,
 )
@@ -141,6 +142,7 @@ def evaluate_command(arguments: EvaluateArguments, console: Console) -> None:
         LiveGradcamError: See the exit codes in `live_gradcam.errors`.
         Interrupted: A signal came; what is done is kept where there is a file for it.
     """
+    require_network(arguments.network)
     from live_gradcam.evaluate.dataset import open_dataset, require_source
     from live_gradcam.evaluate.options import EvaluationOptions, parse_measures
     from live_gradcam.evaluate.outputs import check_outputs

@@ -10,7 +10,7 @@ from live_gradcam.cli.completion import INSTALL, SHOW, completion_command, is_as
 from live_gradcam.cli.console import Console
 from live_gradcam.cli.parser import COMMANDS, make_parser
 from live_gradcam.cli.settings import IN_FORCE, NONE
-from live_gradcam.errors import ExitCode, LiveGradcamError, describe_bug, sentence
+from live_gradcam.errors import ExitCode, LiveGradcamError, describe_bug, missing_torch, sentence
 
 
 def run_command_line(arguments: Sequence[str]) -> int:
@@ -49,6 +49,9 @@ def run_command_line(arguments: Sequence[str]) -> int:
         interrupted = lifecycle.interrupted_code()
         if interrupted is not None:
             return interrupted
+        missing = missing_torch(error)
+        if missing is not None:
+            return _fail(console, hide, str(missing), missing.exit_code, debug=debug)
         message = getattr(error, "format_message", None)
         if callable(message):
             text = f"usage: {sentence(str(message()))} See 'live-gradcam --help'."
@@ -88,7 +91,7 @@ def _secret_hider(arguments: Sequence[str]) -> Callable[[str], str]:
         suspects = [each for each in known if ":" in each or "@" in each]
         if not suspects:
             return text
-        from live_gradcam.capture.credentials import hide_secrets
+        from live_gradcam.credentials import hide_secrets
 
         return hide_secrets(text, suspects)
 

@@ -216,6 +216,17 @@ def split_meaning(outputs: Sequence[PathT]) -> tuple[OutputChoice, tuple[PathT, 
     return (meanings[0] if meanings else DEFAULT_OUTPUT), files
 
 
+def require_network(options: NetworkOptions) -> None:
+    """Refuse an exported file where the network itself is needed, before torch is loaded.
+
+    Raises:
+        ModelError: It is one.
+    """
+    from live_gradcam.graph.files import refuse_exported
+
+    refuse_exported(options.model)
+
+
 def open_classifier(
     options: NetworkOptions, console: Console, *, output: OutputChoice = DEFAULT_OUTPUT
 ) -> Classifier:
@@ -230,6 +241,7 @@ def open_classifier(
         ModelError: It, its weights or its labels cannot be used, or it has no such layer.
         UsageError: One of several layers, or an index, is not in its list.
     """
+    require_network(options)
     from live_gradcam.explain.load import load_classifier
 
     return load_classifier(

@@ -125,6 +125,17 @@ class RunArguments:
         int | None, option("Stop after so many frames.", panel=_CAPTURE, min=1)
     ] = None
     loop: Annotated[bool, option("Begin again at the end.", panel=_CAPTURE)] = False
+    slideshow: Annotated[
+        float | None,
+        option(
+            "In the window, show each picture for so long; space waits and goes on.",
+            panel=_CAPTURE,
+            metavar="SECONDS",
+            min=0.1,
+            max=86400,
+            show_default="until a key is pressed",
+        ),
+    ] = None
     max_outage_seconds: Annotated[
         float | None,
         option(
@@ -152,10 +163,37 @@ class RunArguments:
         bool,
         option(
             "Full screen without a quit key: only Ctrl-C or Alt-F4 end it. The source is "
-            "opened again for ever.",
+            "opened again for ever; whoever comes finds it as at the beginning.",
             panel=_PICTURE,
         ),
     ] = False
+    kiosk_title: Annotated[
+        str | None,
+        option(
+            "Headline of the kiosk; empty for none.",
+            panel=_PICTURE,
+            metavar="TEXT",
+            show_default="What does the network look at?",
+        ),
+    ] = None
+    kiosk_invitation: Annotated[
+        str | None,
+        option(
+            "What its visitors are asked to do while nothing happens; empty for nothing.",
+            panel=_PICTURE,
+            metavar="TEXT",
+            show_default="Hold something up to the camera",
+        ),
+    ] = None
+    kiosk_demonstration: Annotated[
+        str | None,
+        option(
+            "Pictures or a film that it explains while nothing happens before the camera.",
+            panel=_PICTURE,
+            metavar="PATH",
+            show_default="generated scenes, if the network knows them",
+        ),
+    ] = None
     window: Window = True
     verbose: Annotated[bool, option("Say how long each stage took, for films.")] = False
 

@@ -9,20 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from live_gradcam import lifecycle
-from live_gradcam.cli.run_steps import (
-    Run,
-    open_explainer,
-    open_source_of,
-    run_offline_steps,
-)
+from live_gradcam.cli.run_opening import Run, open_explainer, open_source_of
+from live_gradcam.cli.run_steps import run_offline_steps
 from live_gradcam.cli.summary import print_summary
 from live_gradcam.errors import SinkError, SourceError
 
 if TYPE_CHECKING:
     from live_gradcam.capture.several import Part
     from live_gradcam.capture.source import Source
-    from live_gradcam.explain.explainer import Explainer
     from live_gradcam.pipeline import Summary
+    from live_gradcam.protocol import LiveExplainer
     from live_gradcam.show.joined import JoinedClock
     from live_gradcam.show.sink import Sink
     from live_gradcam.values import SourceInfo
@@ -78,7 +74,8 @@ def run_several(run: Run) -> None:
     still = all(part.kind != "film" for part in parts)
     several = _Several(run, JoinedClock(), still, targets, failed=missing)
     with contextlib.ExitStack() as stack:
-        explainer = stack.enter_context(open_explainer(run))
+        explainer = open_explainer(run)
+        stack.push(explainer)
         with lifecycle.cooperative() as stop, contextlib.ExitStack() as outputs:
             try:
                 for number, part in enumerate(parts):
@@ -104,7 +101,7 @@ def _run_part(
     several: _Several,
     number: int,
     part: Part,
-    explainer: Explainer,
+    explainer: LiveExplainer,
     stop: lifecycle.StopToken,
     outputs: contextlib.ExitStack,
 ) -> None:

@@ -3,38 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from live_gradcam import lifecycle
-from live_gradcam.choices import OutputChoice
-from live_gradcam.cli.console import Console
-from live_gradcam.cli.network import open_classifier, warn_of_forwards
 from live_gradcam.cli.run_arguments import RunArguments
+from live_gradcam.cli.run_opening import Run, load_network, open_source_of, open_window
 from live_gradcam.cli.summary import print_summary
-from live_gradcam.errors import UsageError
 
 if TYPE_CHECKING:
     from live_gradcam.capture.source import Source
-    from live_gradcam.explain.explainer import Explainer
     from live_gradcam.pipeline import RunOptions, Summary
-    from live_gradcam.show.overlay import OverlayOptions
+    from live_gradcam.protocol import LiveExplainer
+    from live_gradcam.session.kiosk import Exhibit
     from live_gradcam.show.sink import Sink
-    from live_gradcam.timing import StepProgress
+    from live_gradcam.show.window import Window
     from live_gradcam.values import SourceInfo
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """Values that every part of a run needs."""
-
-    arguments: RunArguments
-    console: Console
-    overlay: OverlayOptions
-    forwards: StepProgress
-    meaning: OutputChoice
 
 
 def is_live(source: Source) -> bool:
@@ -47,9 +32,10 @@ def is_live(source: Source) -> bool:
 def run_live(
     run: Run,
     source: Source,
-    explainer: Explainer,
+    explainer: LiveExplainer,
     sinks: Sequence[Sink],
     stop: lifecycle.StopToken,
+    window: Window | None = None,
 ) -> Summary:
     """Explain the newest frame again and again, in a window or into files."""
     from live_gradcam.session import CameraRing, run_session
@@ -66,9 +52,11 @@ def run_live(
         sinks,
         overlay=run.overlay,
         options=run_options(arguments, explainer, source.info),
-        window_title=f"live-gradcam - {source.info.name}" if arguments.in_window else None,
+        window_title=f"live-gradcam - {source.info.name}" if window is not None else None,
+        window=window,
         smooth=arguments.smooth,
         next_source=CameraRing(arguments.source, open_camera) if is_camera else None,
+        slideshow_seconds=arguments.slideshow,
         forwards=run.forwards,
         stop=stop,
         on_notice=run.console.note,
@@ -78,7 +66,7 @@ def run_live(
 def run_offline_steps(
     run: Run,
     source: Source,
-    explainer: Explainer,
+    explainer: LiveExplainer,
     sinks: Sequence[Sink],
     stop: lifecycle.StopToken,
 ) -> Summary:
@@ -103,17 +91,27 @@ def run_kiosk(run: Run) -> None:
     """Show the source full screen until somebody ends the program; open it again and again."""
     from live_gradcam.session import run_session
 
-    with open_explainer(run) as explainer, lifecycle.cooperative() as stop:
+    exhibit = make_exhibit(run)
+    with contextlib.ExitStack() as stack:
+        window = stack.enter_context(open_window(run.arguments))
+        explainer = load_network(run, window)
+        if explainer is None:
+            return
+        stack.enter_context(explainer)
+        stop = stack.enter_context(lifecycle.cooperative())
         summary = run_session(
             None,
             explainer,
             (),
             overlay=run.overlay,
             options=run_options(run.arguments, explainer),
-            window_title="live-gradcam",
+            window_title=exhibit.title or "live-gradcam",
+            window=window,
             smooth=run.arguments.smooth,
             kiosk=True,
+            exhibit=exhibit,
             reopen=lambda: open_source_of(run.arguments, run.console),
+            slideshow_seconds=run.arguments.slideshow,
             forwards=run.forwards,
             stop=stop,
             on_notice=run.console.note,
@@ -121,78 +119,24 @@ def run_kiosk(run: Run) -> None:
         print_summary(run.console, summary, verbose=run.arguments.verbose)
 
 
-def open_source_of(arguments: RunArguments, console: Console) -> Source:
-    """Open the source that was typed."""
-    from live_gradcam.capture.open import open_source
+def make_exhibit(run: Run) -> Exhibit:
+    """Return what the visitors of a kiosk are told and shown."""
+    from live_gradcam.session.kiosk import DEFAULT_TITLE, Exhibit
 
-    return open_source(
-        arguments.source,
-        loop=arguments.loop,
-        width=arguments.width,
-        height=arguments.height,
-        fps=arguments.pictures_per_second,
-        max_outage_seconds=arguments.max_outage_seconds,
-        strict=arguments.strict,
-        stream=arguments.stream,
-        keep_timestamps=arguments.keep_timestamps,
-        on_notice=console.note,
-    )
+    arguments, path = run.arguments, run.arguments.kiosk_demonstration
 
+    def open_demonstration() -> Source:
+        return open_source_of(replace(arguments, sources=(path or "",)), run.console)
 
-def import_torch_early() -> None:
-    """Load torch and torchvision beside the opening of the source, which mostly waits."""
-
-    def load() -> None:
-        with contextlib.suppress(Exception):  # the import that needs it reports what is wrong
-            from live_gradcam.explain.networks.lazy_torchvision import torchvision_models
-
-            torchvision_models()
-
-    threading.Thread(target=load, name="import-torch", daemon=True).start()
-
-
-def refuse_endless(info: SourceInfo, arguments: RunArguments) -> None:
-    """Demand an end of a file that is written from an endless source."""
-    endless = not info.live and info.frame_count is None and info.kind == "scene"
-    if (endless or arguments.loop) and not arguments.in_window and arguments.max_frames is None:
-        raise UsageError(
-            "this run would never end",
-            arguments.source,
-            "the source has no end and there is no window to close",
-            "add --max-frames N",
-        )
-
-
-def open_explainer(run: Run) -> Explainer:
-    """Open the network that was typed, and what explains with it."""
-    from live_gradcam.explain.explainer import Explainer
-
-    arguments, console = run.arguments, run.console
-    classifier = open_classifier(arguments.network, console, output=run.meaning)
-    warn_of_forwards([arguments.method], classifier, console)
-
-    def on_forwards(done: int, total: int) -> None:
-        run.forwards.update(done, total)  # for the window
-        console.show_forwards(done, total)  # for the terminal
-
-    if arguments.class_name is not None:
-        # Refuse an unknown name before a device is used.
-        classifier.class_index(arguments.class_name)
-    return Explainer(
-        classifier,
-        device=arguments.network.device,
-        precision=arguments.network.precision,
-        compile=arguments.compile,
-        top_k=arguments.top_k,
-        view=arguments.view,
-        method=arguments.method,
-        on_notice=console.note,
-        on_forwards=on_forwards,
+    return Exhibit(
+        title=DEFAULT_TITLE if arguments.kiosk_title is None else arguments.kiosk_title,
+        invitation=arguments.kiosk_invitation,
+        demonstration=open_demonstration if path is not None else None,
     )
 
 
 def run_options(
-    arguments: RunArguments, explainer: Explainer, info: SourceInfo | None = None
+    arguments: RunArguments, explainer: LiveExplainer, info: SourceInfo | None = None
 ) -> RunOptions:
     """Return the options of a run over one source."""
     from live_gradcam.pipeline import RunOptions

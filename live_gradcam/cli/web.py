@@ -18,7 +18,13 @@ from live_gradcam.choices import (
     OutputChoice,
 )
 from live_gradcam.cli.console import Console
-from live_gradcam.cli.network import CompileOption, MethodOption, NetworkOptions, open_classifier
+from live_gradcam.cli.network import (
+    CompileOption,
+    MethodOption,
+    NetworkOptions,
+    open_classifier,
+    require_network,
+)
 from live_gradcam.cli.options import MODEL, option
 from live_gradcam.cli.presets import WEB_PRESET
 from live_gradcam.errors import UsageError
@@ -75,6 +81,7 @@ def web_command(arguments: WebArguments, console: Console) -> None:
     require_gradio()
     from live_gradcam.web.security import parse_auth
 
+    require_network(arguments.network)
     auth = parse_auth(arguments.auth, host=arguments.host, share=arguments.share)
     require_port(arguments.host, arguments.port)
     from live_gradcam.explain.methods import require_method  # loads torch

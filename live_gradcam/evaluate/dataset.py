@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from live_gradcam.choices import DEFAULT_SCENES, DEFAULT_SEED
+from live_gradcam.class_names import class_lookup
 from live_gradcam.errors import SourceError, UsageError
 from live_gradcam.evaluate.annotations import (
     Annotations,
@@ -34,7 +35,6 @@ from live_gradcam.evaluate.folders import (
 )
 from live_gradcam.evaluate.truth import TruthCheck, wordnet_step
 from live_gradcam.evaluate.values import SkippedEntry
-from live_gradcam.explain.networks.labels import class_lookup
 from live_gradcam.images.read import load_image
 from live_gradcam.images.sniff import cannot_open
 from live_gradcam.scenes import SCENE_CLASSES, render_scene

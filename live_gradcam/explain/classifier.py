@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from live_gradcam.choices import DEFAULT_OUTPUT, DEFAULT_THRESHOLD, OutputChoice
+from live_gradcam.class_names import find_class
 from live_gradcam.errors import ModelError
 from live_gradcam.explain.cutting.cut import Cut
 from live_gradcam.explain.cutting.layouts import (
@@ -27,7 +28,7 @@ from live_gradcam.explain.modules.choosing import default_layers, name_of
 from live_gradcam.explain.modules.own import check_own, own_copy
 from live_gradcam.explain.modules.running import undisturbed_randomness
 from live_gradcam.explain.networks.fit_preprocessing import PreprocessingLike, fit_preprocessing
-from live_gradcam.explain.networks.labels import Labels, find_class
+from live_gradcam.explain.networks.labels import Labels
 from live_gradcam.explain.networks.spec import LayoutChoice, NetworkSpec
 from live_gradcam.explain.omp import in_short_lived_thread, short_lived_thread
 from live_gradcam.explain.outputs import (

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import lru_cache, partial
-from pathlib import Path
+from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args, overload
+from typing import Literal, TypeAlias, get_args, overload
 
 import numpy as np
-from numpy.typing import NDArray
 
 from live_gradcam.choices import (
     DEFAULT_COMPILE,
@@ -27,31 +25,24 @@ from live_gradcam.choices import (
 )
 from live_gradcam.closeable import Closeable
 from live_gradcam.errors import SourceError, UsageError
+from live_gradcam.explain.class_choice import ClassChooser
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.engine.cuda_graphs import Accelerator
 from live_gradcam.explain.engine.fused import Selection
 from live_gradcam.explain.engine.runner import OutOfMemory, Runner
 from live_gradcam.explain.engine.runtime import Runtime, choose_runtime
-from live_gradcam.explain.frame_plan import FramePlan, plan_frame, prepare_batch
-from live_gradcam.explain.heads import FUSED_UNIT, LinearHead, MultiLayerHead
+from live_gradcam.explain.frame_plan import plan_frame, prepare_batch
 from live_gradcam.explain.methods import OnForwards, require_method
 from live_gradcam.explain.omp import in_short_lived_thread
-from live_gradcam.images.read import LoadedImage, from_pillow, load_image
+from live_gradcam.explain.results import ExplanationMaker
+from live_gradcam.image_like import ColorOrder, ImageLike
+from live_gradcam.images.inputs import OnError, TakenImage, take_batch, take_image
+from live_gradcam.preprocessing.plan import FramePlan
 from live_gradcam.protocol import ClassChoice
-from live_gradcam.values import Evidence, Explanation, Image, OutputKind, Prediction
-from live_gradcam.wording import did_you_mean
-
-if TYPE_CHECKING:
-    from PIL.Image import Image as PilImage
+from live_gradcam.values import Explanation, Image
 
 _Finish: TypeAlias = "Callable[[], list[Explanation]]"
 """Waits for a part that was begun."""
-
-ImageLike: TypeAlias = "str | Path | PilImage | Image"
-"""A file, a PIL image, or ``uint8 (H, W, 3)`` BGR."""
-
-OnError: TypeAlias = Literal["raise", "skip"]
-"""What an image that cannot be read does to the others of its batch."""
 
 _logger = logging.getLogger(__name__)
 
@@ -106,8 +97,6 @@ class Explainer(Closeable):
             raise UsageError("cannot predict so few classes", str(top_k), "", "Use 1 or more")
         self._view = _checked_view(view)
         self._method = require_method(method, classifier.head)
-        fused = isinstance(classifier.head, MultiLayerHead)
-        self._unit = FUSED_UNIT if fused else self._method.unit
         self._classifier = classifier
         self._top_k = min(top_k, classifier.class_count)
         runtime = choose_runtime(device, precision, compile)
@@ -126,13 +115,8 @@ class Explainer(Closeable):
                 accelerator=accelerator,
             )
         )
-        self._select = lru_cache(maxsize=64)(self._find_selection)
-        head = classifier.head if self._method.complete else None
-        self._output = classifier.output
-        # With another threshold than a half, the larger score is not always the answer.
-        self._by_threshold = self._output.name == "binary" and self._output.threshold != 0.5
-        self._every_class = tuple(range(classifier.class_count))
-        self._bias = head.bias.numpy() if isinstance(head, LinearHead) else None
+        self._chooser = ClassChooser(classifier, self._top_k)
+        self._maker = ExplanationMaker(classifier, self._method, self._top_k)
 
     @property
     def classifier(self) -> Classifier:
@@ -143,6 +127,11 @@ class Explainer(Closeable):
     def method(self) -> str:
         """Name of the method that makes the maps."""
         return self._method.name
+
+    @property
+    def contrasts(self) -> bool:
+        """True if the difference of two classes' maps is the map of the difference."""
+        return self._method.contrasts
 
     @property
     def all_maps_are_cheap(self) -> bool:
@@ -178,46 +167,89 @@ class Explainer(Closeable):
         return self._runner.preferred_batch
 
     def explain(
-        self, image: ImageLike, *, classes: ClassChoice = None, view: View | None = None
+        self,
+        image: ImageLike,
+        *,
+        classes: ClassChoice = None,
+        view: View | None = None,
+        color: ColorOrder | None = None,
     ) -> Explanation:
-        """Explain one image; see `explain_batch`."""
-        return self.explain_batch([image], classes=classes, view=view)[0]
+        """Explain one image.
+
+        Args:
+            image: Not modified. One of
+
+                - the path of an image file, as a text or a `pathlib.Path`;
+                - an ``http://`` or ``https://`` address: at most 64 MB, 30 seconds and 5
+                  redirections; a user and password in it are sent and never shown;
+                - the bytes of an image file, or a file object opened for reading bytes;
+                - an image of Pillow, of any mode;
+                - an array ``(H, W, 3)``, ``(H, W, 4)`` (on white) or ``(H, W)`` (grey): ``uint8``,
+                  ``uint16``, ``bool``, other whole numbers in 0..255, or fractions in 0..1; also
+                  anything that NumPy makes such an array of;
+                - a tensor of torch ``(C, H, W)``, ``(1, C, H, W)`` or ``(H, W)``, on any device,
+                  with numbers as in arrays. Fractions outside 0..1 are refused: the explainer
+                  normalises by itself;
+                - a `live_gradcam.Frame`.
+            classes: Classes that get a map: ``None`` the top one, ``"top"`` the ``top_k`` best,
+                ``"all"`` every class, else names or indices.
+            view: Part of the image that the network is shown; ``None`` for the explainer's own.
+            color: Order of the colours in an array or a tensor; ``None`` is ``bgr`` for arrays, as
+                in OpenCV, and ``rgb`` for tensors, as in torchvision. Files know theirs.
+
+        Returns:
+            The explanation. It remembers a file by its path and pixels weakly, so that
+            `Explanation.show` and the like need no picture.
+
+        Raises:
+            UsageError: A class, a view or a colour order does not exist.
+            SourceError: It is no picture, or cannot be read.
+            DeviceError: The device has too little memory.
+        """
+        shown = self._shown(view)
+        self._chooser.selection(classes)  # what is wrong with it is said before anything is read
+        return self._explain_taken([take_image(image, color=color)], classes, shown)[0]
 
     @overload
     def explain_batch(
         self,
-        images: Sequence[ImageLike],
+        images: Iterable[ImageLike],
         *,
         classes: ClassChoice = None,
         view: View | None = None,
+        color: ColorOrder | None = None,
         on_error: Literal["raise"] = "raise",
     ) -> list[Explanation]: ...
 
     @overload
     def explain_batch(
         self,
-        images: Sequence[ImageLike],
+        images: Iterable[ImageLike],
         *,
         classes: ClassChoice = None,
         view: View | None = None,
+        color: ColorOrder | None = None,
         on_error: Literal["skip"],
     ) -> list[Explanation | SourceError]: ...
 
     def explain_batch(
         self,
-        images: Sequence[ImageLike],
+        images: Iterable[ImageLike],
         *,
         classes: ClassChoice = None,
         view: View | None = None,
+        color: ColorOrder | None = None,
         on_error: OnError = "raise",
     ) -> list[Explanation] | list[Explanation | SourceError]:
         """Explain images of any sizes, several in one forward.
 
         Args:
-            images: Files, PIL images, or arrays ``uint8 (H, W, 3)`` BGR; none is modified.
-            classes: Classes that get a map: ``None`` the top one, ``"top"`` the ``top_k`` best,
-                ``"all"`` every class, else names or indices.
-            view: Part of the images that the network is shown; ``None`` for the explainer's own.
+            images: What `explain` takes, several of it, or all as one array ``(N, H, W, 3)`` or
+                tensor ``(N, C, H, W)``. None is modified. Arrays are remembered weakly: keep them
+                if the explanations are to be shown.
+            classes: As for `explain`.
+            view: As for `explain`.
+            color: As for `explain`.
             on_error: ``raise`` ends the call at an image that cannot be read; ``skip`` puts the
                 error in its place and explains the others.
 
@@ -226,33 +258,54 @@ class Explainer(Closeable):
             instead where an image cannot be read.
 
         Raises:
-            UsageError: A class, a view or ``on_error`` does not exist.
-            SourceError: A file cannot be read, or an array is not an image.
+            UsageError: A class, a view, a colour order or ``on_error`` does not exist, or there is
+                but one image.
+            SourceError: An image cannot be read, or is none.
             DeviceError: The device has too little memory even for one image.
         """
-        shown = self._view if view is None else _checked_view(view)
-        listed = isinstance(classes, Sequence) and not isinstance(classes, str)
-        selection = self._select(tuple(classes) if listed else classes)  # type: ignore[arg-type]
-        if on_error not in get_args(OnError):
-            hint = did_you_mean(str(on_error), get_args(OnError)) or "Use raise or skip"
-            raise UsageError("cannot explain", f"on_error={on_error!r}", "", hint)
-        frames: list[Image] = []
-        errors: dict[int, SourceError] = {}
-        for place, image in enumerate(images):
-            try:
-                frames.append(self._as_frame(image))
-            except SourceError as exc:
-                if on_error == "raise":
-                    raise
-                errors[place] = exc
-        explained = self._explain_frames(frames, shown, selection)
-        if self._by_threshold and (classes is None or classes == "top"):
-            count = 1 if classes is None else self._top_k
-            explained = [_keep_best(each, count) for each in explained]
-        if not errors:
+        shown = self._shown(view)
+        self._chooser.selection(classes)  # what is wrong with it is said before anything is read
+        batch = take_batch(images, color=color, on_error=on_error)
+        taken = [each for each in batch if isinstance(each, TakenImage)]
+        explained = self._explain_taken(taken, classes, shown)
+        if len(taken) == len(batch):
             return explained
         good = iter(explained)
-        return [errors[place] if place in errors else next(good) for place in range(len(images))]
+        return [each if isinstance(each, SourceError) else next(good) for each in batch]
+
+    def network_image(
+        self, image: ImageLike, *, view: View | None = None, color: ColorOrder | None = None
+    ) -> Image:
+        """Return the pixels that the network is shown, before they are normalised.
+
+        Args:
+            image: As for `explain`.
+            view: As for `explain`.
+            color: As for `explain`.
+
+        Returns:
+            ``uint8 (h, w, 3)`` BGR, of the size of the network's input.
+        """
+        frame = take_image(image, color=color, keep=False).image
+        preprocessing = self._classifier.preprocessing
+        plan = plan_frame(*frame.shape[:2], preprocessing, self._shown(view))
+        return np.array(prepare_batch([frame], [plan])[0].numpy())
+
+    def _shown(self, view: View | None) -> View:
+        return self._view if view is None else _checked_view(view)
+
+    def _explain_taken(
+        self, taken: Sequence[TakenImage], classes: ClassChoice, shown: View
+    ) -> list[Explanation]:
+        for note in (note for each in taken for note in each.notes):
+            self._on_notice(note)
+        images = [each.image for each in taken]
+        found = self._explain_frames(images, shown, self._chooser.selection(classes))
+        found = self._chooser.keep_chosen(found, classes)
+        return [
+            replace(explanation, picture=each.picture)
+            for explanation, each in zip(found, taken, strict=True)
+        ]
 
     def _explain_frames(
         self, frames: Sequence[Image], shown: View, selection: Selection
@@ -270,35 +323,6 @@ class Explainer(Closeable):
     def close(self) -> None:
         """End the compiler, if it runs. Idempotent; explaining goes on to work."""
         self._runner.close()
-
-    def _as_frame(self, image: ImageLike) -> Image:
-        if isinstance(image, (str, Path)):
-            return self._noted(load_image(image))
-        if isinstance(image, np.ndarray):
-            if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
-                cause = f"it is {image.dtype} {image.shape}, not uint8 (H, W, 3)"
-                raise SourceError("cannot explain array", "", cause)
-            return image
-        return self._noted(from_pillow(image))
-
-    def _noted(self, loaded: LoadedImage) -> Image:
-        for note in loaded.notes:
-            self._on_notice(note)
-        return loaded.image
-
-    def _find_selection(self, classes: int | str | tuple[int | str, ...] | None) -> Selection:
-        if self._by_threshold and (classes is None or classes == "top"):
-            return (0, 1)
-        if classes is None:
-            return (-1,)
-        if classes == "top":
-            return tuple(range(-1, -1 - self._top_k, -1))
-        if classes == "all":
-            return tuple(range(self._classifier.class_count))
-        named = classes if isinstance(classes, tuple) else (classes,)
-        if not named:
-            raise UsageError("cannot explain", "", "no class was named", "Name a class")
-        return tuple(self._classifier.class_index(each) for each in named)
 
     def _parts(self, plans: Sequence[FramePlan]) -> Iterator[slice]:
         """Cut runs of neighbours with one input size into forwards."""
@@ -342,7 +366,9 @@ class Explainer(Closeable):
             )
             logits, classes, evidence = (part.numpy() for part in found)
             return [
-                self._explanation(logits[i], classes[i], evidence[i], plan, timings)
+                self._maker.make(
+                    logits[i], classes[i], evidence[i], region=plan.region, timings_ms=timings
+                )
                 for i, plan in enumerate(plans)
             ]
 
@@ -365,78 +391,6 @@ class Explainer(Closeable):
             raise reason
         first = self._begin(frames[:half], plans[:half], selection)()
         return first + self._begin(frames[half:], plans[half:], selection)()
-
-    def _explanation(
-        self,
-        logits: NDArray[np.float32],
-        classes: NDArray[np.int64],
-        evidence: Evidence,
-        plan: FramePlan,
-        timings: MappingProxyType[str, float],
-    ) -> Explanation:
-        finite = bool(np.isfinite(logits).all() and np.isfinite(evidence).all())
-        if not finite:
-            logits, evidence = np.nan_to_num(logits), np.zeros_like(evidence)
-        labels = self._classifier.labels
-        explained = tuple(classes.tolist())
-        residual = None
-        if self._bias is not None and finite:
-            first = explained[0]
-            residual = abs(float(evidence[0].sum() + self._bias[first] - logits[first]))
-        return Explanation(
-            predictions=_predict(logits, labels, self._top_k, explained, self._output),
-            explained=explained,
-            evidence=evidence,
-            region=plan.region,
-            labels=labels if explained == self._every_class else _labels_of(explained, labels),
-            method=self._method.name,
-            unit=self._unit,
-            class_specific=self._method.class_specific,
-            completeness_residual=residual,
-            finite=finite,
-            timings_ms=timings,
-            output=self._output,
-        )
-
-
-def _labels_of(classes: Sequence[int], labels: Sequence[str]) -> tuple[str, ...]:
-    return tuple(labels[index] for index in classes)
-
-
-def _predict(
-    logits: NDArray[np.float32],
-    labels: Sequence[str],
-    top_k: int,
-    explained: Sequence[int],
-    output: OutputKind,
-) -> tuple[Prediction, ...]:
-    """Return the best classes with their probability, and those asked for by name; best first."""
-    if output.name == "binary":
-        best = output.ranking(logits)
-        best = best[[rank < top_k or index in explained for rank, index in enumerate(best)]]
-    else:
-        best = np.argpartition(logits, -top_k)[-top_k:]
-        if len(explained) < len(labels):
-            best = np.union1d(best, explained)
-        best = best[np.argsort(-logits[best], kind="stable")]
-    shares = output.probabilities(logits)
-    return tuple(
-        Prediction(
-            index,
-            labels[index],
-            float(logits[index]),
-            None if shares is None else float(shares[index]),
-        )
-        for index in best.tolist()
-    )
-
-
-def _keep_best(explanation: Explanation, count: int) -> Explanation:
-    """Return the maps of the best classes of a binary network, which has those of both sides."""
-    best = [each.class_index for each in explanation.predictions[:count]]
-    # The two maps are each other's negative, so what is known of one is known of both.
-    residual = explanation.completeness_residual
-    return replace(explanation.with_classes(best), completeness_residual=residual)
 
 
 def _checked_view(view: View) -> View:

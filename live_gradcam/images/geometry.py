@@ -91,8 +91,12 @@ def scale_region(region: Region, across: float, down: float) -> Region:
 
 
 def scale_explanation(explanation: Explanation, across: float, down: float) -> Explanation:
-    """Scale the region of an explanation, as its image was scaled."""
-    return replace(explanation, region=scale_region(explanation.region, across, down))
+    """Scale the region of an explanation, as its image was scaled.
+
+    The result remembers no picture: the one that was explained has another size.
+    """
+    region = scale_region(explanation.region, across, down)
+    return replace(explanation, region=region, picture=None)
 
 
 def mirror_frame(frame: Frame) -> Frame:

@@ -77,8 +77,12 @@ def read_image(source: str | Path | bytes | BinaryIO) -> Image:
     return loaded.image
 
 
-def load_image(source: str | Path | bytes | BinaryIO) -> LoadedImage:
+def load_image(source: str | Path | bytes | BinaryIO, *, where: str = "") -> LoadedImage:
     """Read an image file as `read_image` does, and keep the notes.
+
+    Args:
+        source: As for `read_image`.
+        where: Name of what is in memory, for messages; the file object's own if empty.
 
     Raises:
         SourceError: As for `read_image`.
@@ -94,7 +98,7 @@ def load_image(source: str | Path | bytes | BinaryIO) -> LoadedImage:
             raise cannot_open(path, exc) from exc
     else:
         data = source if isinstance(source, bytes) else source.read()
-        where = str(getattr(source, "name", "picture in memory"))
+        where = where or str(getattr(source, "name", "picture in memory"))
         verdict = sniff_bytes(data[:4096])
     if verdict.content != "image":
         raise _not_an_image(where, verdict)
@@ -102,8 +106,11 @@ def load_image(source: str | Path | bytes | BinaryIO) -> LoadedImage:
 
 
 def _not_an_image(where: str, verdict: Sniffed) -> SourceError:
-    cause = verdict.description or "the file is a video"
-    return SourceError("cannot read picture", where, cause, "Use JPEG, PNG, WebP, TIFF or BMP")
+    if verdict.content == "video":
+        step = "Open it with live-gradcam run or lg.open_source"
+        return SourceError("cannot read picture", where, "the file is a video", step)
+    cause, step = verdict.description, "Use JPEG, PNG, WebP, TIFF or BMP"
+    return SourceError("cannot read picture", where, cause, step)
 
 
 def _decode(data: bytes, where: str, format_name: str) -> LoadedImage:

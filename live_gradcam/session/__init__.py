@@ -6,8 +6,8 @@ From the outside in:
 - `loop` holds everything together in the main thread: it shows, obeys and writes.
 - `feeds` gives frames; `cameras` goes from one camera to the next.
 - `worker` explains frames in a thread of its own; `request` is what it is asked for and what it
-  answers; `explainers` makes those for other layers, methods and weights; `smoothing` keeps
-  labels and maps steady in time.
+  answers; `explainers` makes those for other layers, methods and weights, if `pools` has others;
+  `smoothing` keeps labels and maps steady in time; `truth` tests what is shown.
 - `state` is what the person chose; `keys` the table of keys that change it; `controller` keeps it
   and turns it into requests.
 - `renderer` makes what is on the screen, in the window's size.
@@ -17,8 +17,23 @@ From the outside in:
 
 from __future__ import annotations
 
-from live_gradcam.session.cameras import CameraRing
-from live_gradcam.session.keys import KEYS, help_groups, help_lines, keys_markdown
-from live_gradcam.session.start import run_session
+from typing import TYPE_CHECKING
+
+from live_gradcam.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from live_gradcam.session.cameras import CameraRing
+    from live_gradcam.session.keys import KEYS, help_groups, help_lines, keys_markdown
+    from live_gradcam.session.start import run_session
 
 __all__ = ["KEYS", "CameraRing", "help_groups", "help_lines", "keys_markdown", "run_session"]
+
+# Each part is loaded when it is asked for: a window opens before the rest is there.
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "cameras": "CameraRing",
+        "keys": "KEYS help_groups help_lines keys_markdown",
+        "start": "run_session",
+    },
+)

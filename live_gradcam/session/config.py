@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from live_gradcam.capture.source import Source
-from live_gradcam.explain.explainer import Explainer
 from live_gradcam.lifecycle import StopToken
 from live_gradcam.pipeline import RunOptions
-from live_gradcam.pool import ExplainerKey
+from live_gradcam.protocol import ExplainerKey, LiveExplainer
 from live_gradcam.session.background import NextSource
+from live_gradcam.session.kiosk import Exhibit
 from live_gradcam.session.state import ExplainSettings, SessionState
 from live_gradcam.show.overlay import OverlayOptions
 from live_gradcam.show.sink import Sink
+from live_gradcam.show.window import Window
 from live_gradcam.timing import StepProgress
 
 
@@ -31,16 +32,19 @@ class SessionConfig:
     """
 
     source: Source | None
-    explainer: Explainer
+    explainer: LiveExplainer
     sinks: Sequence[Sink]
     overlay: OverlayOptions
     options: RunOptions
     window_title: str | None
+    window: Window | None = None
     smooth: bool = True
     kiosk: bool = False
+    exhibit: Exhibit = field(default_factory=Exhibit)
     reopen: Callable[[], Source] | None = None
     next_source: NextSource | None = None
     folder: Path | None = None
+    slideshow_seconds: float | None = None
     forwards: StepProgress | None = None
     stop: StopToken = field(default_factory=StopToken)
     on_notice: Callable[[str], None] = ignore
@@ -73,12 +77,12 @@ class SessionConfig:
                 mirror=self.options.mirror,
                 held=_held_class(explainer, self.options),
             ),
-            overlay=self.overlay,
+            overlay=replace(self.overlay, hud_layout="stage") if self.kiosk else self.overlay,
             fullscreen=self.kiosk,
         )
 
 
-def _held_class(explainer: Explainer, options: RunOptions) -> int | None:
+def _held_class(explainer: LiveExplainer, options: RunOptions) -> int | None:
     """The one class that the options name, if they name one."""
     classes = options.classes
     if classes is None or classes in ("top", "all"):

@@ -18,6 +18,12 @@ _logger = logging.getLogger(__name__)
 MESSAGE_SECONDS = 3.0
 """Time for which a message stays on the screen."""
 
+FIRST_HINT = "h: help"
+"""The message with which a session begins."""
+
+FIRST_HINT_SECONDS = 8.0
+"""Time for which it stays, unless a key is pressed before."""
+
 POINTER_SECONDS = 10.0
 """Time for which a spot's votes stay on the screen after the mouse came to rest."""
 
@@ -29,6 +35,7 @@ class Controller:
         state: The first state.
         explainers: Explainers for other layers, methods and weights.
         on_state: Called with every new state that a key has made.
+        describe: Says on the screen what has failed.
         clock: Monotonic seconds.
     """
 
@@ -38,11 +45,13 @@ class Controller:
         explainers: RequestedExplainers,
         *,
         on_state: Callable[[SessionState], None],
+        describe: Callable[[Exception], str] = describe_failure,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._state = state
         self._explainers = explainers
         self._on_state = on_state
+        self._describe = describe
         self._clock = clock
         self._pointer: tuple[int, int] | None = None
         self._pointer_until = 0.0
@@ -66,6 +75,12 @@ class Controller:
             self._message_until = self._clock() + MESSAGE_SECONDS
         return before
 
+    def begin_anew(self, state: SessionState) -> None:
+        """Take another state, as for somebody who has just come."""
+        self._state = state
+        self._pointer = None
+        self.publish_state()
+
     def publish_state(self) -> None:
         """Hand the new state to the listener, once everything it asks for has begun."""
         self._on_state(self._state)
@@ -75,16 +90,19 @@ class Controller:
         self._pointer = (x, y)
         self._pointer_until = self._clock() + POINTER_SECONDS
 
-    def show_message(self, message: str, *, recording: bool | None = None) -> None:
+    def show_message(
+        self, message: str, *, recording: bool | None = None, seconds: float = MESSAGE_SECONDS
+    ) -> None:
         """Put a message on the screen.
 
         Args:
             message: A few words.
             recording: Correction of the state where a recording did not begin or go on.
+            seconds: How long it stays.
         """
         recording = self._state.recording if recording is None else recording
         self._state = replace(self._state, message=message, recording=recording)
-        self._message_until = self._clock() + MESSAGE_SECONDS
+        self._message_until = self._clock() + seconds
 
     def expire(self) -> bool:
         """Drop a message and a pointer whose time is over.
@@ -117,7 +135,7 @@ class Controller:
             _logger.warning("cannot make the explainer", exc_info=error)
             settings = replace(settings, key=current.settings.key)
             self._state = replace(self._state, settings=settings)
-            self.show_message(f"that cannot be explained: {describe_failure(error)}")
+            self.show_message(f"that cannot be explained: {self._describe(error)}")
             return current
         if explainer is None or trained is None:
             settings = replace(settings, key=current.settings.key)

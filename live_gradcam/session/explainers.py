@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from live_gradcam.explain.explainer import Explainer
-from live_gradcam.pool import ExplainerKey, ExplainerPool
+from live_gradcam.protocol import ExplainerKey, Explainers, LiveExplainer
 
 
 class RequestedExplainers:
@@ -18,7 +17,7 @@ class RequestedExplainers:
         pool: Makes the explainers; stays its owner's.
     """
 
-    def __init__(self, pool: ExplainerPool[Explainer]) -> None:
+    def __init__(self, pool: Explainers[LiveExplainer]) -> None:
         self._pool = pool
         self._lock = threading.Lock()
         self._wanted: list[ExplainerKey] = []
@@ -29,7 +28,7 @@ class RequestedExplainers:
         """Names of the layers, from early to late; empty before `make_wanted` has listed them."""
         return self._layer_names
 
-    def find(self, key: ExplainerKey) -> Explainer | None:
+    def find(self, key: ExplainerKey) -> LiveExplainer | None:
         """Return the explainer of a key, or ``None`` until `make_wanted` has made it.
 
         Raises:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import time
-from abc import ABC, abstractmethod
 from collections.abc import Callable
 from concurrent.futures import Future, wait
-from dataclasses import dataclass
+from typing import Literal
 
+from live_gradcam.capture.images import ImagesSource
 from live_gradcam.capture.source import LiveSource, Source
 from live_gradcam.errors import LiveGradcamError
+from live_gradcam.session.feed import Clock, Feed, FeedReport
+from live_gradcam.session.slides import SlideFeed
 from live_gradcam.values import Frame, SourceInfo
 from live_gradcam.workers import Channel, ChannelAborted, ChannelClosed, WorkerGroup, run_in_thread
 
@@ -18,83 +19,6 @@ _READ_AHEAD_FRAMES = 4
 _CLOSE_SECONDS = 1.0
 _FIRST_RETRY_SECONDS = 0.5
 _LONGEST_RETRY_SECONDS = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class Clock:
-    """The time that feeds live in.
-
-    Attributes:
-        now: Returns monotonic seconds.
-        sleep: Lets so many seconds pass.
-    """
-
-    now: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], object] = time.sleep
-
-
-@dataclass(frozen=True, slots=True)
-class FeedReport:
-    """The part of a feed that a session's summary tells. Reports of several feeds add up.
-
-    Attributes:
-        dropped: Number of frames that were replaced by newer ones; ``None`` where none ever are.
-        skipped: Number of frames that could not be decoded.
-        notes: One sentence for each thing that the user should know, each of them once.
-    """
-
-    dropped: int | None = None
-    skipped: int = 0
-    notes: tuple[str, ...] = ()
-
-    def __add__(self, other: FeedReport) -> FeedReport:
-        drops = [each for each in (self.dropped, other.dropped) if each is not None]
-        return FeedReport(
-            dropped=sum(drops) if drops else None,
-            skipped=self.skipped + other.skipped,
-            notes=tuple(dict.fromkeys((*self.notes, *other.notes))),
-        )
-
-
-class Feed(ABC):
-    """Frames for one session, asked for by one thread; the other members may be read by any."""
-
-    @property
-    def by_hand(self) -> bool:
-        """True if frames are asked for one by one: an image stays until the next one is wanted."""
-        return False
-
-    @property
-    @abstractmethod
-    def info(self) -> SourceInfo | None:
-        """Description of the source; ``None`` while there is none."""
-
-    @property
-    @abstractmethod
-    def ended(self) -> bool:
-        """True if no frame will come any more."""
-
-    @abstractmethod
-    def next(self, timeout_seconds: float) -> Frame | None:
-        """Return the frame to show next, ``None`` if there is none within the time.
-
-        Raises:
-            SourceError: The source gave up for good.
-        """
-
-    @property
-    def banner(self) -> str:
-        """A sentence that must be seen, or nothing."""
-        return ""
-
-    @property
-    @abstractmethod
-    def report(self) -> FeedReport:
-        """Losses and notes so far; still there after `close`."""
-
-    @abstractmethod
-    def close(self) -> None:
-        """Stop taking frames. The source itself stays its owner's. Idempotent."""
 
 
 class _LiveFeed(Feed):
@@ -140,6 +64,8 @@ class _PlayerFeed(Feed):
         self._workers = WorkerGroup("player", self._frames.abort)
         self._waiting: Frame | None = None
         self._offset_seconds: float | None = None
+        self._asked = 1
+        self._message = ""
         self._ended = False
         self._failure: Exception | None = None
 
@@ -163,7 +89,20 @@ class _PlayerFeed(Feed):
         """Start the thread that reads ahead."""
         self._workers.start("read", self._read)
 
+    def turn(self, steps: int) -> None:
+        if steps > 0:
+            self._asked += steps
+        else:
+            self._message = "what was shown is not kept: only forwards here"
+
+    def take_message(self) -> str:
+        message, self._message = self._message, ""
+        return message
+
     def next(self, timeout_seconds: float) -> Frame | None:
+        if self.by_hand and self._asked <= 0:
+            self._clock.sleep(timeout_seconds)
+            return None
         if self._waiting is None:
             try:
                 self._waiting = self._frames.get(timeout_seconds)
@@ -180,6 +119,7 @@ class _PlayerFeed(Feed):
             if early > timeout_seconds:
                 return None
         frame, self._waiting = self._waiting, None
+        self._asked -= 1
         return frame
 
     def close(self) -> None:
@@ -212,13 +152,18 @@ class _EndlessFeed(Feed):
     """The feed of a source that is opened again and again. What each round reports adds up."""
 
     def __init__(
-        self, open_source: Callable[[], Source], source: Source | None, clock: Clock
+        self,
+        open_source: Callable[[], Source],
+        source: Source | None,
+        clock: Clock,
+        slideshow_seconds: float | None,
     ) -> None:
         self._open = open_source
         self._clock = clock
+        self._slideshow_seconds = slideshow_seconds
         self._own: Source | None = None
         self._opening: Future[Source] | None = None
-        self._inner = make_feed(source, clock=clock) if source is not None else None
+        self._inner = self._feed_of(source) if source is not None else None
         self._earlier = FeedReport()
         self._banner = "" if source is not None else "opening the source"
         self._wait_seconds = _FIRST_RETRY_SECONDS
@@ -233,6 +178,27 @@ class _EndlessFeed(Feed):
     def by_hand(self) -> bool:
         inner = self._inner
         return inner is not None and inner.by_hand
+
+    @property
+    def slideshow(self) -> bool:
+        inner = self._inner
+        return inner is not None and inner.slideshow
+
+    def pause(self, paused: bool) -> None:
+        if (inner := self._inner) is not None:
+            inner.pause(paused)
+
+    def turn(self, steps: int) -> None:
+        if (inner := self._inner) is not None:
+            inner.turn(steps)
+
+    def turn_to(self, end: Literal["first", "last"]) -> None:
+        if (inner := self._inner) is not None:
+            inner.turn_to(end)
+
+    def take_message(self) -> str:
+        inner = self._inner
+        return inner.take_message() if inner is not None else ""
 
     @property
     def ended(self) -> bool:
@@ -270,6 +236,11 @@ class _EndlessFeed(Feed):
             with contextlib.suppress(Exception):
                 opening.result().close()
 
+    def _feed_of(self, source: Source) -> Feed:
+        return make_feed(
+            source, clock=self._clock, slideshow_seconds=self._slideshow_seconds, loop=True
+        )
+
     def _try_again(self, timeout_seconds: float) -> None:
         if self._opening is None:
             left = self._next_try - self._clock.now()
@@ -282,7 +253,7 @@ class _EndlessFeed(Feed):
         opening, self._opening = self._opening, None
         try:
             self._own = opening.result()
-            self._inner = make_feed(self._own, clock=self._clock)
+            self._inner = self._feed_of(self._own)
         except LiveGradcamError as error:
             self._fail(error)
 
@@ -301,22 +272,39 @@ class _EndlessFeed(Feed):
             own.close()
 
 
-def make_feed(source: Source, *, clock: Clock | None = None) -> Feed:
+def make_feed(
+    source: Source,
+    *,
+    clock: Clock | None = None,
+    slideshow_seconds: float | None = None,
+    loop: bool = False,
+) -> Feed:
     """Make the feed that suits a source, and start it.
 
     Args:
         source: Where frames come from; stays its owner's.
         clock: The time that a file is played in; the real one if ``None``.
+        slideshow_seconds: Time that each image is shown; ``None`` shows the next one when it is
+            asked for.
+        loop: The first image follows the last one; so it does where the source loops.
     """
     if isinstance(source, LiveSource):
         return _LiveFeed(source)
+    if isinstance(source, ImagesSource) and source.info.kind == "pictures":
+        return SlideFeed(
+            source, clock or Clock(), seconds=slideshow_seconds, loop=loop or source.loops
+        )
     player = _PlayerFeed(source, clock or Clock())
     player.start()
     return player
 
 
 def make_endless_feed(
-    open_source: Callable[[], Source], source: Source | None = None, *, clock: Clock | None = None
+    open_source: Callable[[], Source],
+    source: Source | None = None,
+    *,
+    clock: Clock | None = None,
+    slideshow_seconds: float | None = None,
 ) -> Feed:
     """Make the feed of a source that is opened again whenever it ends or fails, for ever.
 
@@ -324,5 +312,6 @@ def make_endless_feed(
         open_source: Opens the source; tried again after half a second, doubling to five.
         source: The source that is open already, if one is; it stays its owner's.
         clock: The time that files are played and tries are counted in; the real one if ``None``.
+        slideshow_seconds: As for `make_feed`.
     """
-    return _EndlessFeed(open_source, source, clock or Clock())
+    return _EndlessFeed(open_source, source, clock or Clock(), slideshow_seconds)

@@ -11,14 +11,12 @@ from live_gradcam.choices import (
     COLORMAP_NAMES,
     HUD_LAYOUTS,
     LAYOUTS,
-    VIEWS,
     HudLayout,
     Layout,
     View,
 )
-from live_gradcam.explain.methods import METHODS
 from live_gradcam.session.state import MOSAIC_TILES, Mode, SessionState, Situation
-from live_gradcam.show.overlay import HelpGroup
+from live_gradcam.show.options import HelpGroup
 from live_gradcam.wording import percent
 
 _T = TypeVar("_T")
@@ -37,7 +35,7 @@ _GROUP_TITLES: dict[KeyGroup, str] = {
     "network": "Test the network",
     "look": "What it looks like",
     "time": "Frames and pictures",
-    "session": "Keep and leave",
+    "session": "This session",
 }
 _MOUSE = HelpGroup("Mouse", (("point", "what this spot says about every label"),))
 
@@ -52,7 +50,9 @@ class KeyBinding:
         help: Description of its effect, in a few words.
         change: Its effect.
         group: The heading that the help lists it under.
-        ends: It ends the session; a session that nobody may end has no such key.
+        ends: It ends the session.
+        expert: It asks for what visitors of a kiosk have no use for. A session that nobody may end
+            has no such key, nor one that ends it.
     """
 
     keys: tuple[str, ...]
@@ -61,6 +61,11 @@ class KeyBinding:
     change: Change
     group: KeyGroup
     ends: bool = False
+    expert: bool = False
+
+    def is_for(self, *, visitors: bool) -> bool:
+        """True if those who are there may press it."""
+        return not visitors or not (self.ends or self.expert)
 
 
 _VIEW_WORDS: dict[View, str] = {
@@ -74,9 +79,9 @@ _LAYOUT_WORDS: dict[Layout, str] = {
     "plain": "the plain picture",
 }
 _HUD_LAYOUT_WORDS: dict[HudLayout, str] = {
-    "normal": "labels, legend and rate",
-    "stage": "for an audience",
-    "expert": "all figures",
+    "normal": "normal: labels, legend, rate",
+    "stage": "stage: large, for an audience",
+    "expert": "expert: all figures",
 }
 
 
@@ -95,9 +100,12 @@ def _flip(name: str) -> Change:
 
 
 def _freeze(state: SessionState, situation: Situation, key: str) -> SessionState:
+    frozen = not state.settings.frozen
+    if situation.slideshow:
+        words = "the slide show waits" if frozen else "the slide show goes on"
+        return _changed(state, words, frozen=frozen)
     if situation.by_hand:
         return _advance(state, situation, key)
-    frozen = not state.settings.frozen
     return _changed(state, "frozen" if frozen else "running", frozen=frozen)
 
 
@@ -117,6 +125,8 @@ def _hold(state: SessionState, situation: Situation, key: str) -> SessionState:
         count = len(situation.predictions)
         return replace(state, message=f"only {count} labels (see --top-k)")
     chosen = situation.predictions[rank - 1]
+    if situation.mapped is not None and chosen.class_index not in situation.mapped:
+        return replace(state, message=f"this file has no map of {chosen.label}")
     return _changed(state, f"holding {chosen.label}", held=chosen.class_index)
 
 
@@ -131,7 +141,7 @@ def _mode(mode: Mode, message: str) -> Change:
             return _changed(state, "one map", mode="single")
         if len(situation.predictions) < 2:
             return replace(state, message="that needs two labels (see --top-k)")
-        method = METHODS[settings.key.method]
+        method = situation.method(settings.key.method)
         if mode == "contrast" and settings.fused:
             return replace(state, message="fused maps cannot be subtracted (j, l: one layer)")
         if mode == "contrast" and not method.contrasts:
@@ -150,6 +160,8 @@ def _signed(state: SessionState, _situation: Situation, _key: str) -> SessionSta
 
 def _layer(step: int) -> Change:
     def change(state: SessionState, situation: Situation, _key: str) -> SessionState:
+        if situation.fixed:
+            return replace(state, message=situation.fixed)
         names, key = situation.layers(), state.settings.key
         if len(names) < 2 or key.layer not in names:
             return replace(state, message="this network has no other layer to explain")
@@ -164,22 +176,24 @@ def _layer(step: int) -> Change:
 
 
 def _method(state: SessionState, situation: Situation, _key: str) -> SessionState:
+    if situation.fixed:
+        return replace(state, message=situation.fixed)
     mode, key = state.settings.mode, state.settings.key
-    if key.method not in situation.methods:  # a slow one, which the session began with
-        following = situation.methods[0]
-    else:
-        following = _after(situation.methods, key.method)
-    message = f"method: {METHODS[following].title}"
-    if following == situation.methods[0]:
-        slow = [name for name in METHODS if name not in situation.methods]
+    quick = tuple(each for each in situation.methods if each.quick)
+    current = situation.method(key.method)
+    # A slow one is what the session began with.
+    following = _after(quick, current) if current.quick else quick[0]
+    message = f"method: {following.title}"
+    if following == quick[0]:
+        slow = [each.name for each in situation.methods if not each.quick]
         message += f" (slow, so only by --method: {', '.join(slow)})" if slow else ""
-    if mode == "contrast" and not METHODS[following].contrasts:
+    if mode == "contrast" and not following.contrasts:
         mode, message = "single", f"{message}, one map"
-    return _changed(state, message, key=key._replace(method=following), mode=mode)
+    return _changed(state, message, key=key._replace(method=following.name), mode=mode)
 
 
-def _view(state: SessionState, _situation: Situation, _key: str) -> SessionState:
-    following = _after(VIEWS, state.settings.view)
+def _view(state: SessionState, situation: Situation, _key: str) -> SessionState:
+    following = _after(situation.views, state.settings.view)
     return _changed(state, _VIEW_WORDS[following], view=following)
 
 
@@ -224,12 +238,29 @@ def _advance(state: SessionState, situation: Situation, _key: str) -> SessionSta
     return _changed(state, message, advances=state.settings.advances + 1)
 
 
+def _return(state: SessionState, situation: Situation, _key: str) -> SessionState:
+    if not situation.by_hand:
+        return replace(state, message="only pictures have a previous one")
+    return replace(state, returns=state.returns + 1)
+
+
+def _jump(end: Literal["first", "last"]) -> Change:
+    def change(state: SessionState, situation: Situation, _key: str) -> SessionState:
+        if not situation.by_hand:
+            return replace(state, message=f"only pictures have a {end} one")
+        return replace(state, jumps=state.jumps + 1, jump_end=end)
+
+    return change
+
+
 def _truth(state: SessionState, _situation: Situation, _key: str) -> SessionState:
     truth = not state.settings.truth
     return _changed(state, "" if truth else "truth meter off", truth=truth)
 
 
 def _randomize(state: SessionState, situation: Situation, _key: str) -> SessionState:
+    if situation.fixed:
+        return replace(state, message=situation.fixed)
     key = state.settings.key._replace(randomized=not state.settings.key.randomized)
     if not key.randomized:
         return _changed(state, "the trained weights are back", key=key, kept=None)
@@ -242,8 +273,10 @@ def _changed(state: SessionState, message: str, **settings: Any) -> SessionState
     return replace(state, settings=replace(state.settings, **settings), message=message)
 
 
-def _key(key: str, help: str, change: Change, group: KeyGroup) -> KeyBinding:
-    return KeyBinding((key,), key, help, change, group)
+def _key(
+    key: str, help: str, change: Change, group: KeyGroup, *, expert: bool = False
+) -> KeyBinding:
+    return KeyBinding((key,), key, help, change, group, expert=expert)
 
 
 _TILES, _CONTRAST = f"the top {MOSAIC_TILES} maps", "why the first, not the second"
@@ -256,26 +289,32 @@ KEYS: tuple[KeyBinding, ...] = (
     _key("e", "evidence for and against", _signed, "question"),
     _key("t", "truth meter", _truth, "network"),
     _key("x", "scramble the weights, restore", _randomize, "network"),
-    _key("j", "previous layer", _layer(-1), "network"),
-    _key("l", "next layer", _layer(+1), "network"),
-    _key("k", "next method", _method, "network"),
-    _key("v", "crop, stretch, full view", _view, "network"),
+    _key("j", "previous layer", _layer(-1), "network", expert=True),
+    _key("l", "next layer", _layer(+1), "network", expert=True),
+    _key("k", "next method", _method, "network", expert=True),
+    _key("v", "crop, stretch, full view", _view, "network", expert=True),
     _key("b", "heat, side by side, plain", _layout, "look"),
     _key("c", "colour map", _colormap, "look"),
     _key("[", "less heat", _opacity(-OPACITY_STEP), "look"),
     _key("]", "more heat", _opacity(+OPACITY_STEP), "look"),
     _key("m", "mirror", _mirror, "look"),
-    _key("i", "for me, for an audience, all figures", _hud_layout, "look"),
-    _key("f", "full screen", _flip("fullscreen"), "look"),
-    KeyBinding(("space",), "space", "freeze, go on", _freeze, "time"),
+    _key("i", "for me, for an audience, all figures", _hud_layout, "look", expert=True),
+    _key("f", "full screen", _flip("fullscreen"), "look", expert=True),
+    KeyBinding(("space",), "space", "freeze or wait, go on", _freeze, "time"),
     _key(".", "one frame on", _step, "time"),
-    KeyBinding(("n", "right"), "n", "next camera, next picture", _advance, "time"),
-    _key("s", "snapshot: picture and record", _snapshot, "session"),
-    _key("r", "record on, off", _flip("recording"), "session"),
+    KeyBinding(("n", "right"), "n, right", "next picture, next camera", _advance, "time"),
+    KeyBinding(("p", "left"), "p, left", "previous picture", _return, "time"),
+    KeyBinding(("home",), "Home", "first picture", _jump("first"), "time"),
+    KeyBinding(("end",), "End", "last picture", _jump("last"), "time"),
+    _key("s", "snapshot: picture and record", _snapshot, "session", expert=True),
+    _key("r", "record on, off", _flip("recording"), "session", expert=True),
     KeyBinding(("h", "?"), "h, ?", "this help", _flip("show_help"), "session"),
     KeyBinding(("q", "esc"), "q, Esc", "quit", _quit, "session", ends=True),
 )
 """Every key. The toolkit cannot tell upper from lower case, so there are lower-case keys only."""
+
+QUIT_KEYS = tuple(key for binding in KEYS if binding.ends for key in binding.keys)
+"""The keys that end a session, and the time before it."""
 
 _BY_KEY = MappingProxyType({key: binding for binding in KEYS for key in binding.keys})
 
@@ -289,14 +328,14 @@ def press(state: SessionState, key: str, situation: Situation) -> SessionState:
         situation: What is shown, and what there is to choose from.
     """
     binding = _BY_KEY.get(key)
-    if binding is None or (binding.ends and not situation.may_quit):
+    if binding is None or not binding.is_for(visitors=not situation.may_quit):
         return state
     return binding.change(replace(state, message=""), situation, key)
 
 
 def help_lines(*, may_quit: bool = True) -> tuple[str, ...]:
     """Make the table for the help overlay: ``keys: meaning``, one line each."""
-    shown = (binding for binding in KEYS if may_quit or not binding.ends)
+    shown = (binding for binding in KEYS if binding.is_for(visitors=not may_quit))
     return tuple(f"{binding.shown}: {binding.help}" for binding in shown)
 
 
@@ -308,7 +347,7 @@ def help_groups(*, may_quit: bool = True) -> tuple[HelpGroup, ...]:
             tuple(
                 (binding.shown, binding.help)
                 for binding in KEYS
-                if binding.group == group and (may_quit or not binding.ends)
+                if binding.group == group and binding.is_for(visitors=not may_quit)
             ),
         )
         for group, title in _GROUP_TITLES.items()

@@ -11,24 +11,33 @@ from typing import Any
 from live_gradcam.capture.source import Source
 from live_gradcam.errors import LiveGradcamError
 from live_gradcam.pipeline import Summary
-from live_gradcam.pool import pool_beside
 from live_gradcam.session.background import BackgroundTasks
 from live_gradcam.session.config import SessionConfig
-from live_gradcam.session.controller import Controller
+from live_gradcam.session.controller import FIRST_HINT, FIRST_HINT_SECONDS, Controller
 from live_gradcam.session.explainers import RequestedExplainers
-from live_gradcam.session.feeds import Feed, FeedReport, make_endless_feed, make_feed
+from live_gradcam.session.feed import Feed, FeedReport
+from live_gradcam.session.feeds import make_endless_feed, make_feed
+from live_gradcam.session.kiosk import (
+    KioskFeed,
+    begin_anew,
+    describe_for_visitors,
+    for_visitors,
+)
 from live_gradcam.session.metrics import SessionMetrics
 from live_gradcam.session.outputs import Writer, describe_failure
+from live_gradcam.session.pools import explainers_beside
 from live_gradcam.session.renderer import (
     Figures,
     Renderer,
+    caption,
     describe_capture,
     make_hud,
     record_extra,
     render_empty,
+    window_title,
 )
 from live_gradcam.session.request import ExplainedFrame, ExplainRequest, TruthReading
-from live_gradcam.session.state import Situation
+from live_gradcam.session.state import SessionState, Situation
 from live_gradcam.session.truth import TruthDisplay
 from live_gradcam.session.worker import ExplainWorker, Item
 from live_gradcam.show.overlay import Hud
@@ -56,9 +65,12 @@ class Session:
         self._config = config
         state = config.first_state()
         on_forwards = config.forwards.update if config.forwards is not None else None
-        self._pool = pool_beside(config.explainer, keep=_KEPT, on_forwards=on_forwards)
+        self._pool = explainers_beside(config.explainer, keep=_KEPT, on_forwards=on_forwards)
         self._explainers = RequestedExplainers(self._pool)
-        self._controller = Controller(state, self._explainers, on_state=config.on_state)
+        self._describe = describe_for_visitors if config.kiosk else describe_failure
+        self._controller = Controller(
+            state, self._explainers, on_state=config.on_state, describe=self._describe
+        )
         self._renderer = Renderer(smooth=config.smoothed)
         self._background = BackgroundTasks(
             config.folder or Path.cwd(), config.next_source, config.on_notice
@@ -76,23 +88,19 @@ class Session:
         self._explained: ExplainedFrame | None = None
         self._truth = TruthDisplay()
         self._rendered: Image | None = None
-        self._banner = ""
+        self._banner = self._invitation = ""
         self._forwards: tuple[int, int] | None = None
         self._look_due = 0.0
 
     def run(self) -> Summary:
         """Show, obey and write until somebody ends it; see `run_session` for what it raises."""
         config, metrics = self._config, self._metrics
-        window: Window | None = None
+        window = config.window
         with Writer(config.sinks, metrics.stage_clock, config.stop) as writer:
             try:
                 self._worker.start()
                 if config.window_title is not None:
-                    width, height = self._source_size()
-                    full = self._controller.state.fullscreen
-                    window = Window(
-                        config.window_title, width=width, height=height, fullscreen=full
-                    )
+                    window = self._open_window(config.window_title)
                 while not self._is_over():
                     self._run_once(window, writer)
             finally:
@@ -112,6 +120,21 @@ class Session:
             dropped=report.dropped,
             latency=metrics.latency,
         )
+
+    def _open_window(self, title: str) -> Window:
+        """Open the window, or fit the one that is open already to the source."""
+        width, height = self._source_size()
+        full = self._controller.state.fullscreen
+        window = self._config.window
+        if window is None:
+            window = Window(title, width=width, height=height, fullscreen=full)
+        else:
+            window.title = title
+            window.fit(width, height)
+            window.fullscreen = full
+        if not self._config.kiosk:  # whose visitors have no keyboard
+            self._controller.show_message(FIRST_HINT, seconds=FIRST_HINT_SECONDS)
+        return window
 
     def _close(self, window: Window | None) -> None:
         self._worker.stop(_STOP_SECONDS)
@@ -173,7 +196,7 @@ class Session:
         if window is None and not writer.needs_rendered:
             return
         began = time.perf_counter()
-        hud, explained = self._hud(), self._explained
+        config, hud, explained = self._config, self._hud(), self._explained
         inside = window.size if window is not None else None
         if explained is not None:
             rendered = self._render(explained, hud, inside)
@@ -187,6 +210,8 @@ class Session:
         drawn = time.perf_counter()
         self._metrics.stage_clock.add("draw", (drawn - began) * 1000.0)
         if window is not None:
+            if explained is not None and config.window_title is not None:
+                window.title = window_title(config.window_title, explained.frame)
             window.show(rendered)
             self._metrics.stage_clock.add("show", (time.perf_counter() - drawn) * 1000.0)
 
@@ -207,6 +232,8 @@ class Session:
     def _obey(self, events: Sequence[object], window: Window) -> bool:
         """Obey keys and mouse; ``True`` if the frame must be rendered again."""
         again = False
+        if events and isinstance(self._feed, KioskFeed):
+            self._feed.touch()
         for event in events:
             if isinstance(event, Closed):
                 self._closed = True
@@ -244,10 +271,21 @@ class Session:
             self._switch_recording(on=state.recording)
         if settings.advances != old.advances and situation.advance == "camera":
             self._background.open_next_source()
+        self._turn(before, state)
         if (settings.truth, settings.key.randomized) != (old.truth, old.key.randomized):
             self._truth.forget()
         self._controller.publish_state()
         return True
+
+    def _turn(self, before: SessionState, state: SessionState) -> None:
+        """Turn pictures as a key has asked for."""
+        feed, settings = self._feed, state.settings
+        feed.pause(settings.frozen)
+        steps = settings.advances - before.settings.advances - (state.returns - before.returns)
+        if steps and feed.by_hand:
+            feed.turn(steps)
+        if state.jumps != before.jumps:
+            feed.turn_to(state.jump_end)
 
     def _situation(self) -> Situation:
         shown = self._explained.smoothed if self._explained is not None else None
@@ -257,8 +295,13 @@ class Session:
             predictions=shown.predictions if shown else (),
             explained=shown.explained[0] if shown and shown.explained else None,
             layers=self._explainers.layer_names,
+            methods=self._pool.methods,
+            views=self._pool.views,
+            fixed=self._pool.fixed,
+            mapped=self._pool.mapped,
             advance="picture" if by_hand else "camera" if may_switch else None,
             by_hand=by_hand,
+            slideshow=self._feed.slideshow,
             may_quit=not self._config.kiosk,
         )
 
@@ -280,7 +323,7 @@ class Session:
         try:
             self._controller.show_message(self._background.begin_recording(info))
         except LiveGradcamError as error:
-            self._controller.show_message(describe_failure(error), recording=False)
+            self._controller.show_message(self._describe(error), recording=False)
 
     # What happens by itself
 
@@ -290,7 +333,8 @@ class Session:
         if self._background.recording_failed:
             self._background.end_recording()
             self._controller.show_message("", recording=False)
-        message = self._background.report()
+        again = self._attend() or again
+        message = self._background.report() or self._feed.take_message()
         if message:
             self._controller.show_message(message)
             again = True
@@ -305,11 +349,24 @@ class Session:
             self._banner, self._forwards = banner, forwards
         return again
 
+    def _attend(self) -> bool:
+        """Let a kiosk begin anew for the next visitor; ``True`` if the words have changed."""
+        feed = self._feed
+        if not isinstance(feed, KioskFeed):
+            return False
+        if feed.begins_anew():
+            state = begin_anew(self._config.first_state(), self._controller.state)
+            self._controller.begin_anew(state)
+            self._truth.forget()
+            self._update_request()
+        invitation, self._invitation = self._invitation, feed.invitation
+        return invitation != self._invitation
+
     def _switch_source(self) -> bool:
         try:
             source = self._background.opened_source()
         except LiveGradcamError as error:
-            self._controller.show_message(describe_failure(error))
+            self._controller.show_message(self._describe(error))
             self._config.on_notice(str(error))
             return True
         if source is None:
@@ -328,9 +385,8 @@ class Session:
     def _begin_again(self, error: Exception) -> None:
         """Go on, as a kiosk does whatever happened."""
         _logger.warning("the session begins again", exc_info=error)
-        message = describe_failure(error)
-        self._config.on_notice(f"{message}; beginning again")
-        self._controller.show_message(message)
+        self._config.on_notice(f"{describe_failure(error)}; beginning again")
+        self._controller.show_message(self._describe(error))
         request = self._worker.request
         self._worker.stop(_STOP_SECONDS)
         self._leave_feed()
@@ -342,9 +398,18 @@ class Session:
     def _first_feed(self) -> Feed:
         config = self._config
         if config.reopen is not None:
-            return make_endless_feed(config.reopen, config.source)
-        assert config.source is not None, "checked at the beginning"
-        return make_feed(config.source)
+            feed = make_endless_feed(
+                config.reopen, config.source, slideshow_seconds=config.slideshow_seconds
+            )
+        else:
+            assert config.source is not None, "checked at the beginning"
+            feed = make_feed(config.source, slideshow_seconds=config.slideshow_seconds)
+        if not config.kiosk:
+            return feed
+        exhibit = config.exhibit
+        return KioskFeed(
+            feed, exhibit, exhibit.demonstration_for(config.explainer.classifier.labels)
+        )
 
     def _leave_feed(self) -> None:
         self._feed.close()
@@ -378,6 +443,7 @@ class Session:
             fps=fps if measured else None,
             latency_ms=latency_ms if measured else None,
             dropped=self._feed.report.dropped,
+            caption=caption(explained.frame) if explained is not None else "",
             banner=self._feed.banner,
             capture=describe_capture(info),
             recording_seconds=self._background.recording_seconds,
@@ -385,7 +451,12 @@ class Session:
             marked=self._truth.marked_on(explained),
             forwards=self._config.shown_forwards,
             pending=self._controller.is_pending(request),
-            own_layer=request.settings.key.layer == self._pool.classifier.layer,
+            own_layer=request.settings.key.layer == self._config.explainer.classifier.layer,
             may_quit=not self._config.kiosk,
         )
-        return make_hud(self._controller.state, request, figures)
+        hud = make_hud(self._controller.state, request, figures)
+        if not isinstance(self._feed, KioskFeed):
+            return hud
+        message = self._controller.state.message
+        title = self._config.exhibit.title
+        return for_visitors(hud, self._feed, title, pending=figures.pending, message=message)

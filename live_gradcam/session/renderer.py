@@ -14,7 +14,7 @@ from live_gradcam.faithfulness.verdicts import (
     removal_sentence,
     scramble_sentence,
 )
-from live_gradcam.pool import ExplainerKey
+from live_gradcam.protocol import ExplainerKey
 from live_gradcam.session.keys import help_groups
 from live_gradcam.session.request import ExplainedFrame, ExplainRequest, TruthReading
 from live_gradcam.session.state import SessionState
@@ -30,8 +30,8 @@ from live_gradcam.show.overlay import (
 )
 from live_gradcam.show.scale import HeatScale
 from live_gradcam.show.scene import BACKDROP, Scene
-from live_gradcam.show.votes import Spot, spot_at
-from live_gradcam.values import Explanation, Image, Region, SourceInfo
+from live_gradcam.show.votes import spot_at
+from live_gradcam.values import Explanation, Frame, Image, Region, SourceInfo
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +42,7 @@ class Figures:
         fps: Explained frames shown per second.
         latency_ms: Time from capture to show.
         dropped: Number of frames that were replaced by newer ones.
+        caption: Name of the picture, and which of how many it is.
         banner: Sentence about the source that must be seen.
         capture: Size and rate that a camera gives.
         recording_seconds: Length of the recording under way.
@@ -56,6 +57,7 @@ class Figures:
     fps: float | None = None
     latency_ms: float | None = None
     dropped: int | None = None
+    caption: str = ""
     banner: str = ""
     capture: str = ""
     recording_seconds: float | None = None
@@ -90,7 +92,8 @@ class Renderer:
         if self._scale is None:
             self._seats = {}
             return
-        context = (explained.request.settings.context, state.overlay.signed)
+        place = explained.frame.place  # each picture has a scale of its own
+        context = (explained.request.settings.context, state.overlay.signed, place)
         if context != self._context:
             self._scale.reset()
             self._context = context
@@ -123,7 +126,8 @@ class Renderer:
         if self._scale is not None:
             options = replace(options, scale=self._scale.value)
         mosaic = explained.request.settings.mode == "mosaic"
-        spot = _find_spot(explained, pointer) if pointer is not None else None
+        shown = next(iter(explained.smoothed.explained), None)
+        spot = spot_at(explained.raw, *pointer, shown=shown) if pointer is not None else None
         composition = compose(
             self._paint(explained, options, hud, canvas, mosaic=mosaic),
             explained.smoothed,
@@ -184,12 +188,6 @@ class Renderer:
         return scene
 
 
-def _find_spot(explained: ExplainedFrame, pixel: tuple[int, int]) -> Spot | None:
-    """The votes of the spot at a pixel of the frame, that on the shown class first."""
-    shown = explained.smoothed.explained
-    return spot_at(explained.raw, *pixel, shown=shown[0] if shown else None)
-
-
 def render_empty(size: tuple[int, int], hud: Hud, layout: HudLayout = DEFAULT_HUD_LAYOUT) -> Image:
     """Render the time before the first frame: a dark image with the banner.
 
@@ -223,6 +221,7 @@ def make_hud(state: SessionState, request: ExplainRequest, figures: Figures) -> 
         notes.append("random weights")
     random, reading = wanted.key.randomized, figures.reading
     hud = Hud(
+        caption=figures.caption,
         banner=figures.banner,
         notes=tuple(notes),
         recording_seconds=figures.recording_seconds,
@@ -246,6 +245,20 @@ def make_hud(state: SessionState, request: ExplainRequest, figures: Figures) -> 
         precision=request.explainer.runtime.precision,
         compiled=request.explainer.compiled,
     )
+
+
+def caption(frame: Frame) -> str:
+    """Describe which picture a frame is: its file and, of several, its number; else nothing."""
+    if frame.place is None:
+        return ""
+    number, count = frame.place
+    return f"{frame.source} · {number} of {count}" if count > 1 else frame.source
+
+
+def window_title(title: str, frame: Frame) -> str:
+    """Title of the window while a frame is shown: which picture it is stands first."""
+    shown = caption(frame)
+    return f"{shown} - {title}" if shown else title
 
 
 def describe_capture(info: SourceInfo | None) -> str:

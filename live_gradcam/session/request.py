@@ -8,10 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from live_gradcam.explain.explainer import Explainer
-from live_gradcam.explain.methods import METHODS
 from live_gradcam.faithfulness.removal import Removal
-from live_gradcam.protocol import ClassChoice
+from live_gradcam.protocol import ClassChoice, LiveExplainer
 from live_gradcam.session.state import MOSAIC_TILES, ExplainSettings, Mode
 from live_gradcam.values import Explanation, Frame, Prediction
 
@@ -30,8 +28,8 @@ class ExplainRequest:
     """
 
     settings: ExplainSettings
-    explainer: Explainer
-    trained: Explainer
+    explainer: LiveExplainer
+    trained: LiveExplainer
     pointing: bool = False
 
     @property
@@ -107,7 +105,11 @@ def wanted_classes(
 
 
 def select_maps(
-    raw: Explanation, settings: ExplainSettings, predictions: tuple[Prediction, ...]
+    raw: Explanation,
+    settings: ExplainSettings,
+    predictions: tuple[Prediction, ...],
+    *,
+    contrasts: bool,
 ) -> Explanation:
     """Select the maps that the settings ask for from those that were made.
 
@@ -115,6 +117,7 @@ def select_maps(
         raw: The network's answer.
         settings: What is asked for.
         predictions: The labels in the order in which they are shown.
+        contrasts: The difference of two maps of this method is the map of the difference.
     """
     target, mode = settings.target, settings.mode
     wished = [target] if target is not None else []
@@ -126,8 +129,7 @@ def select_maps(
     first = raw.with_classes(chosen[:1])
     # The key offers no contrast where maps cannot be subtracted; a request from before the method
     # changed asks for one.
-    contrasts = METHODS[raw.method].contrasts and raw.unit == "logits"
-    if not contrasts or len(selected.explained) < 2:
+    if not contrasts or raw.unit != "logits" or len(selected.explained) < 2:
         return first
     # Linear in the gradient: the map of y_a - y_b is the difference of the maps.
     return replace(

@@ -7,31 +7,36 @@ from pathlib import Path
 
 from live_gradcam.budget import limit_drawing
 from live_gradcam.capture.source import Source
-from live_gradcam.explain.explainer import Explainer
 from live_gradcam.lifecycle import StopToken
 from live_gradcam.pipeline import RunOptions, Summary
+from live_gradcam.protocol import LiveExplainer
 from live_gradcam.session.background import NextSource
 from live_gradcam.session.config import SessionConfig, ignore
+from live_gradcam.session.kiosk import Exhibit
 from live_gradcam.session.loop import Session
 from live_gradcam.session.state import SessionState
 from live_gradcam.show.overlay import OverlayOptions
 from live_gradcam.show.sink import Sink
+from live_gradcam.show.window import Window
 from live_gradcam.timing import StepProgress
 
 
 def run_session(
     source: Source | None,
-    explainer: Explainer,
+    explainer: LiveExplainer,
     sinks: Sequence[Sink],
     *,
     overlay: OverlayOptions,
     options: RunOptions,
     window_title: str | None,
+    window: Window | None = None,
     smooth: bool = True,
     kiosk: bool = False,
+    exhibit: Exhibit | None = None,
     reopen: Callable[[], Source] | None = None,
     next_source: NextSource | None = None,
     folder: Path | None = None,
+    slideshow_seconds: float | None = None,
     forwards: StepProgress | None = None,
     stop: StopToken | None = None,
     on_notice: Callable[[str], None] | None = None,
@@ -50,12 +55,16 @@ def run_session(
         overlay: The way frames are rendered at first.
         options: Explained class, mirror, limit of frames.
         window_title: Title of the window; ``None`` for no window.
+        window: One that is open already; closed at the end in every case.
         smooth: Keep labels, maps and the colour scale steady in time.
-        kiosk: Full screen, and no key ends the session. What fails is said on the screen and tried
-            again.
+        kiosk: Full screen, and no key ends the session. What fails is tried again; whoever comes
+            finds it as at the beginning.
+        exhibit: What the visitors of a kiosk are told and shown.
         reopen: Opens the source; where it is given, a source that ends or fails is opened again.
         next_source: Opens the next camera.
         folder: Where snapshots and recordings go; the current folder if ``None``.
+        slideshow_seconds: Time that each image is shown before the next one; ``None`` waits for a
+            key.
         forwards: Progress of a slow method, updated by the explainer; the window shows it.
         stop: Ends the session from outside.
         on_notice: Called, with one sentence, about what the user should know.
@@ -77,11 +86,14 @@ def run_session(
         overlay=overlay,
         options=options,
         window_title=window_title,
+        window=window,
         smooth=smooth,
         kiosk=kiosk,
+        exhibit=exhibit or Exhibit(),
         reopen=reopen,
         next_source=next_source,
         folder=folder,
+        slideshow_seconds=slideshow_seconds,
         forwards=forwards,
         stop=stop or StopToken(),
         on_notice=on_notice or ignore,

@@ -6,10 +6,9 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from live_gradcam.choices import View
-from live_gradcam.explain.methods import QUICK_METHODS
-from live_gradcam.pool import ExplainerKey
-from live_gradcam.show.overlay import OverlayOptions
+from live_gradcam.choices import VIEWS, View
+from live_gradcam.protocol import ExplainerKey, MethodFacts
+from live_gradcam.show.options import OverlayOptions
 from live_gradcam.values import Prediction
 
 Mode: TypeAlias = Literal["single", "mosaic", "contrast"]
@@ -83,6 +82,9 @@ class SessionState:
         show_help: Show the keys.
         recording: Record what is shown.
         snapshots: Number of snapshots asked for; one is taken where it has grown.
+        returns: Number of times that the previous picture was asked for.
+        jumps: Number of times that the picture at an end was asked for.
+        jump_end: Which end that was.
         message: What the last key did, in a few words.
         quit: Leave.
     """
@@ -93,6 +95,9 @@ class SessionState:
     show_help: bool = False
     recording: bool = False
     snapshots: int = 0
+    returns: int = 0
+    jumps: int = 0
+    jump_end: Literal["first", "last"] = "first"
     message: str = ""
     quit: bool = False
 
@@ -109,16 +114,28 @@ class Situation:
         predictions: The labels on the screen, in their order there.
         explained: The class whose map is shown.
         layers: Lists the names of the layers, from early to late, where a key needs them.
-        methods: Names of the methods that are quick enough to be tried out.
+        methods: The methods that there are.
+        views: The views that the network can be given.
+        fixed: Why layer, method and weights cannot be chosen; empty if they can.
+        mapped: The only classes that have maps; ``None`` where all have.
         advance: Meaning of "next" for this source; ``None`` where there is no next one.
         by_hand: Images are shown one after the other, by hand.
+        slideshow: They advance by themselves as well.
         may_quit: A key may end the session.
     """
 
     predictions: tuple[Prediction, ...] = ()
     explained: int | None = None
     layers: Callable[[], tuple[str, ...]] = _no_layers
-    methods: tuple[str, ...] = QUICK_METHODS
+    methods: tuple[MethodFacts, ...] = ()
+    views: tuple[View, ...] = VIEWS
+    fixed: str = ""
+    mapped: tuple[int, ...] | None = None
     advance: Literal["camera", "picture"] | None = None
     by_hand: bool = False
+    slideshow: bool = False
     may_quit: bool = True
+
+    def method(self, name: str) -> MethodFacts:
+        """Return what is known of a method."""
+        return next(each for each in self.methods if each.name == name)

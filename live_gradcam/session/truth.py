@@ -26,6 +26,7 @@ class _Running:
     """A removal test of one frame, of which some images have been explained."""
 
     last: ExplainedFrame
+    question: Hashable
     plan: RemovalPlan | None
     answers: list[Explanation] = field(default_factory=list)
 
@@ -64,11 +65,14 @@ class TruthTester:
             self._tested = self._running = None
             return None
         if request.question != last.request.question:
-            self._running = None
-            return None
+            return None  # the frame has not been explained as it is asked for now
+        settings = request.settings
+        question = (settings.context, settings.mode, settings.target, _picture(last))
         running = self._running
-        if running is None or running.last.request.question != request.question:
-            running = self._begin(last, request)
+        if running is not None and running.question != question:
+            running = self._tested = None
+        if running is None:
+            running = self._begin(last, request, question)
         if running is None:
             return None
         if running.plan is not None:
@@ -81,13 +85,20 @@ class TruthTester:
         self._running = None if running.done else running
         return _reading(running, request) if running.done else None
 
-    def _begin(self, last: ExplainedFrame, request: ExplainRequest) -> _Running | None:
+    def _begin(
+        self, last: ExplainedFrame, request: ExplainRequest, question: Hashable
+    ) -> _Running | None:
         explained = last.selected.explained
-        subject = (explained[0] if explained else -1, request.settings.context)
+        subject = (explained[0] if explained else -1, (request.settings.context, _picture(last)))
         if subject == self._tested and self._untested < TRUTH_EVERY_FRAMES:
             return None
         self._tested, self._untested = subject, 0
-        return _Running(last, plan_removal(last.frame.image, last.selected))
+        return _Running(last, question, plan_removal(last.frame.image, last.selected))
+
+
+def _picture(explained: ExplainedFrame) -> int | None:
+    """The number of a picture that stands still; ``None`` for frames that follow each other."""
+    return explained.frame.index if explained.frame.place is not None else None
 
 
 def _reading(running: _Running, request: ExplainRequest) -> TruthReading:
@@ -127,9 +138,11 @@ class TruthDisplay:
         self._reading = None
 
     def reading_of(self, explained: ExplainedFrame | None) -> TruthReading | None:
-        """Return the reading, if it is about the class that is shown."""
+        """Return the reading, if it is about the class and the picture that are shown."""
         reading = self._reading
         if reading is None or explained is None:
+            return None
+        if _picture(explained) not in (None, reading.frame_index):
             return None
         return reading if reading.subject == explained.selected.explained[:1] else None
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from live_gradcam.images.geometry import mirror_frame
-from live_gradcam.session.feeds import Feed
+from live_gradcam.session.feed import Feed
 from live_gradcam.session.request import (
     ExplainedFrame,
     ExplainRequest,
@@ -144,7 +144,7 @@ class ExplainWorker:
     def _next_frame(self, request: ExplainRequest) -> Frame | None:
         feed, settings = self.feed, request.settings
         counts = (settings.steps, settings.advances)
-        kept = (feed.by_hand or settings.frozen) and counts == self._obeyed
+        kept = settings.frozen and counts == self._obeyed and not feed.by_hand
         if kept and self._source_frame is not None:
             self._stopping.wait(_WAIT_SECONDS)
             return None
@@ -163,16 +163,19 @@ class ExplainWorker:
         if settings.key.randomized != self._randomized:
             self._labels.reset()
             self._randomized = settings.key.randomized
-        classes = wanted_classes(request, self._labels.top, self._known)
+        leader = self._labels.top if frame.place is None else None
+        classes = wanted_classes(request, leader, self._known)
         (raw,) = request.explainer.explain_batch([frame.image], classes=classes, view=settings.view)
         predictions = raw.predictions
-        if self._smooth:
+        smooth = self._smooth and frame.place is None  # pictures do not follow each other in time
+        if smooth:
             held = settings.held is not None
             predictions = self._labels.update(raw.predictions, raw.output, held=held)
         self._known = tuple(each.class_index for each in predictions)
-        selected = select_maps(raw, settings, predictions)
+        contrasts = request.explainer.contrasts
+        selected = select_maps(raw, settings, predictions, contrasts=contrasts)
         smoothed = replace(selected, predictions=predictions)
-        if self._smooth:
+        if smooth:
             maps = self._maps.update(selected.explained, selected.evidence, settings.context)
             smoothed = replace(smoothed, evidence=maps)
         return ExplainedFrame(frame, raw, selected, smoothed, request, is_new)

@@ -30,17 +30,22 @@
 
 from __future__ import annotations
 
-from live_gradcam.show.images import FolderSink, ImageSink, write_image
-from live_gradcam.show.memory import MemorySink
-from live_gradcam.show.open import open_sink, validate_outputs
-from live_gradcam.show.options import LOW_CONFIDENCE, HelpGroup, Hud, MarkedArea, OverlayOptions
-from live_gradcam.show.overlay import draw, draw_mosaic, locate
-from live_gradcam.show.recorder import VideoSink
-from live_gradcam.show.records import RecordSink, record
-from live_gradcam.show.scale import HeatScale
-from live_gradcam.show.sink import Sink, closing_sinks
-from live_gradcam.show.votes import Spot, spot_at
-from live_gradcam.show.window import Closed, KeyPressed, MouseMoved, Window, probe_display
+from typing import TYPE_CHECKING
+
+from live_gradcam.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from live_gradcam.show.images import FolderSink, ImageSink, write_image
+    from live_gradcam.show.memory import MemorySink
+    from live_gradcam.show.open import open_sink, validate_outputs
+    from live_gradcam.show.options import LOW_CONFIDENCE, HelpGroup, Hud, MarkedArea, OverlayOptions
+    from live_gradcam.show.overlay import draw, draw_mosaic, locate
+    from live_gradcam.show.recorder import VideoSink
+    from live_gradcam.show.records import RecordSink, record
+    from live_gradcam.show.scale import HeatScale
+    from live_gradcam.show.sink import Sink, closing_sinks
+    from live_gradcam.show.votes import Spot, spot_at
+    from live_gradcam.show.window import Closed, KeyPressed, MouseMoved, Window, probe_display
 
 __all__ = [
     "LOW_CONFIDENCE",
@@ -71,3 +76,21 @@ __all__ = [
     "validate_outputs",
     "write_image",
 ]
+
+# Each part is loaded when it is asked for: a window opens before the rest is there.
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "images": "FolderSink ImageSink write_image",
+        "memory": "MemorySink",
+        "open": "open_sink validate_outputs",
+        "options": "LOW_CONFIDENCE HelpGroup Hud MarkedArea OverlayOptions",
+        "overlay": "draw draw_mosaic locate",
+        "recorder": "VideoSink",
+        "records": "RecordSink record",
+        "scale": "HeatScale",
+        "sink": "Sink closing_sinks",
+        "votes": "Spot spot_at",
+        "window": "Closed KeyPressed MouseMoved Window probe_display",
+    },
+)

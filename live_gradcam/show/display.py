@@ -9,10 +9,13 @@ import re
 import socket
 import struct
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, ClassVar
 
 from live_gradcam.errors import DeviceError
 from live_gradcam.native import cv2
+from live_gradcam.values import Region
 
 _TIMEOUT_SECONDS = 3.0
 _WAY_OUT = "Run it in a desktop session, or give an output such as -o out.mp4 and --no-window"
@@ -45,7 +48,8 @@ def probe_display() -> None:
         step = f"Start XWayland. {_WAY_OUT}" if wayland else _WAY_OUT
         raise DeviceError("cannot open a window", "", cause, step)
     try:
-        refusal, _ = _shake_hands(display)
+        with _x11_session(display) as (_, refusal, _):
+            pass
     except (OSError, ValueError) as exc:
         cause = f"the display does not answer ({exc})"
         raise DeviceError("cannot open a window", f"DISPLAY={display}", cause, _WAY_OUT) from exc
@@ -102,30 +106,82 @@ def _leave_events_to_qt() -> None:
         ctypes.CDLL("libX11-xcb.so.1", mode=ctypes.RTLD_GLOBAL)
 
 
-def screen_size() -> tuple[int, int] | None:
-    """Return width and height of the screen in pixels; ``None`` where they are not known.
+def screen_area() -> Region | None:
+    """Return the first screen in the coordinates that windows have; ``None`` if unknown.
 
-    Several monitors side by side count as one screen.
+    Of several screens side by side it is the main one.
     """
-    if not sys.platform.startswith("linux"):
-        return None
     try:
-        _, setup = _shake_hands(os.environ.get("DISPLAY", ""))
+        if sys.platform == "win32":
+            return _windows_area()
+        if sys.platform == "darwin":
+            return _mac_area()
+        return _x11_area(os.environ.get("DISPLAY", ""))
+    except (OSError, ValueError, IndexError, AttributeError, struct.error):
+        return None
+
+
+def _windows_area() -> Region:
+    class Rectangle(ctypes.Structure):
+        _fields_: ClassVar = [(name, ctypes.c_long) for name in ("x0", "y0", "x1", "y1")]
+
+    found = Rectangle()
+    get_work_area = 0x30  # SPI_GETWORKAREA: what the task bar leaves
+    library: Any = ctypes
+    library.windll.user32.SystemParametersInfoW(get_work_area, 0, ctypes.byref(found), 0)
+    return Region(found.x0, found.y0, found.x1 - found.x0, found.y1 - found.y0)
+
+
+def _mac_area() -> Region:
+    library = ctypes.CDLL("/System/Library/Frameworks/CoreGraphics.framework/CoreGraphics")
+    library.CGDisplayPixelsWide.restype = library.CGDisplayPixelsHigh.restype = ctypes.c_size_t
+    screen = library.CGMainDisplayID()
+    return Region(0, 0, library.CGDisplayPixelsWide(screen), library.CGDisplayPixelsHigh(screen))
+
+
+def _x11_area(display: str) -> Region:
+    with _x11_session(display) as (connection, refusal, setup):
+        if refusal:
+            raise ValueError(refusal)
         (vendor,) = struct.unpack_from("<H", setup, 16)
         formats = setup[21]
         # Behind the fixed part: the vendor's name, the pixel formats, and the first screen.
         screen = 32 + (vendor + 3) // 4 * 4 + 8 * formats
         width, height = struct.unpack_from("<HH", setup, screen + 20)
-    except (OSError, ValueError, IndexError, struct.error):
-        return None
-    return (width, height) if width and height else None
+        monitors = _monitors(connection)
+    return monitors[0] if monitors else Region(0, 0, width, height)
 
 
-def _shake_hands(display: str) -> tuple[str, bytes]:
-    """Begin an X11 session and end it at once.
+def _monitors(connection: socket.socket) -> list[Region]:
+    """The monitors that make up an X11 screen, the main one first: the extension Xinerama."""
+    name = b"XINERAMA"
+    query = struct.pack("<BxHHxx", 98, 2 + len(name) // 4, len(name)) + name
+    present, opcode = struct.unpack_from("<BB", _ask(connection, query), 8)
+    if not present:
+        return []
+    query_screens = 5
+    answer = _ask(connection, struct.pack("<BBH", opcode, query_screens, 1))
+    (count,) = struct.unpack_from("<I", answer, 8)
+    places = (struct.unpack_from("<hhHH", answer, 32 + 8 * number) for number in range(count))
+    return [Region(*place) for place in places if min(place[2:]) > 0]
 
-    Returns:
-        The server's reason for refusing us, empty if it does not, and what it says about itself.
+
+def _ask(connection: socket.socket, request: bytes) -> bytes:
+    connection.sendall(request)
+    head = _receive(connection, 32)
+    if not head or head[0] != 1:
+        raise ValueError("the display does not know that")
+    (more,) = struct.unpack_from("<I", head, 4)
+    return head + _receive(connection, 4 * more)
+
+
+@contextlib.contextmanager
+def _x11_session(display: str) -> Iterator[tuple[socket.socket, str, bytes]]:
+    """Begin an X11 session, and end it on leaving.
+
+    Yields:
+        The connection, the server's reason for refusing us, empty if it does not, and what it says
+        about itself.
     """
     parts = _DISPLAY.fullmatch(display)
     if parts is None:
@@ -142,9 +198,11 @@ def _shake_hands(display: str) -> tuple[str, bytes]:
         if not head:
             raise ConnectionError("it hung up")
         if head[0] == 1 and len(head) == 8:
-            return "", _receive(connection, 4 * int.from_bytes(head[6:], "little"))
+            setup = _receive(connection, 4 * int.from_bytes(head[6:], "little"))
+            yield connection, "", setup
+            return
         reason = connection.recv(head[1] if len(head) > 1 else 0)
-        return reason.decode("ascii", "replace").strip() or "authentication needed", b""
+        yield connection, reason.decode("ascii", "replace").strip() or "authentication needed", b""
 
 
 def _receive(connection: socket.socket, count: int) -> bytes:

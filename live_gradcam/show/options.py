@@ -107,6 +107,7 @@ class Hud:
     """Figures and messages of a run that an overlay shows; whatever is empty is not drawn.
 
     Attributes:
+        caption: Name of the picture, and which of how many it is, e.g. ``mug.jpg · 2 of 40``.
         fps: Explained frames shown per second.
         latency_ms: From capture to show, in milliseconds.
         dropped: Frames that were replaced by newer ones.
@@ -127,6 +128,7 @@ class Hud:
         invitation: What people in front of an exhibit are asked to do, in large type.
     """
 
+    caption: str = ""
     fps: float | None = None
     latency_ms: float | None = None
     dropped: int | None = None

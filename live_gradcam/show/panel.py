@@ -171,7 +171,9 @@ def pill(
     if not words:
         return None
     strips = [text_strip(line, size, colour) for line in words]
-    width = max(strip.width for strip in strips) + 2 * pad
+    # In steps, so that it does not tremble with every number in it.
+    needed = max(strip.width for strip in strips) + 2 * pad
+    width = min(-(-needed // size) * size, max(space.room, needed))
     height = sum(strip.height for strip in strips) + round(size * 0.3)
     radius = min((strips[0].height + round(size * 0.3)) // 2, size)
     parts, _ = _stacked(strips, [(width - s.width) // 2 for s in strips], round(size * 0.13))
@@ -180,14 +182,22 @@ def pill(
 
 
 def largest_share(text: str, space: Space, shares: Sequence[float]) -> float:
-    """Return the first of some type sizes, largest first, in which `pill` shows all of a text."""
+    """Return the type size in which `pill` shows all of a text in the fewest lines, then largest.
+
+    Args:
+        text: The sentence.
+        space: Where it is to stand.
+        shares: Type sizes as shares of the usual one, largest first; the last one is the last
+            resort, where some of the text is cut off.
+    """
+    best, fewest = shares[-1], _PILL_LINES + 1
     for share in shares:
         _, room = _pill_room(space, share, None)
         size = space.type(share)
         lines = wrap_text(text, size, room)
-        if len(lines) <= _PILL_LINES and all(text_width(line, size) <= room for line in lines):
-            break
-    return share
+        if len(lines) < fewest and all(text_width(line, size) <= room for line in lines):
+            best, fewest = share, len(lines)
+    return best
 
 
 def _pill_room(space: Space, share: float, max_width: int | None) -> tuple[int, int]:

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from live_gradcam.show.heat import heat_table
 from live_gradcam.show.help import help_panel
-from live_gradcam.show.layout import Picture, Piece, Space
+from live_gradcam.show.layout import Anchor, Picture, Piece, Space
 from live_gradcam.show.options import Hud, OverlayOptions, is_unsure
 from live_gradcam.show.panel import (
     ACCENT,
@@ -24,16 +24,14 @@ from live_gradcam.show.panel import (
 from live_gradcam.show.panels import (
     LABELS_EM,
     NARROW_EM,
-    find_prediction,
     labels_panel,
     legend_panel,
     recording_panel,
     shown_label,
-    shown_strength,
 )
 from live_gradcam.show.text import wrap_text
 from live_gradcam.show.votes import Pointing, votes_panel
-from live_gradcam.show.words import evidence_unit
+from live_gradcam.show.words import answer_sentence, evidence_unit
 from live_gradcam.values import Explanation, Region
 
 IMPORTANCE = (
@@ -41,12 +39,14 @@ IMPORTANCE = (
     "recording",
     "help",
     "title",
+    "invitation",
     "sentence",
     "labels",
     "notice",
     "votes",
     "notes",
     "legend",
+    "picture",
     "rates",
     "figures",
     "hint",
@@ -57,9 +57,15 @@ _NOTE_SHARE = 0.85
 _DETAIL_SHARE = 0.72
 _NOTE_WIDTH = 0.5
 _SENTENCE_WIDTH = 30.0  # in em: longer lines are hard to read
-_STAGE_SHARES = (1.7, 1.35, 1.0)
+_STAGE_SHARES = (1.7, 1.5, 1.35, 1.2, 1.0)
 _WIDEST_EM = 15.0
 _RAW_LABELS_EM = 14.0
+
+# The corners in the order in which a piece tries them: the next one lies on the same side.
+_FROM_TOP_LEFT: tuple[Anchor, ...] = ("top-left", "bottom-left", "top-right", "bottom-right")
+_FROM_TOP_RIGHT: tuple[Anchor, ...] = ("top-right", "bottom-right", "top-left", "bottom-left")
+_FROM_BOTTOM_LEFT: tuple[Anchor, ...] = ("bottom-left", "top-left", "bottom-right", "top-right")
+_FROM_BOTTOM_RIGHT: tuple[Anchor, ...] = ("bottom-right", "top-right", "bottom-left", "top-left")
 
 _Piece: TypeAlias = Piece[Panel]
 
@@ -110,7 +116,7 @@ def _always(written: Written) -> Iterator[_Piece]:
         yield Piece("banner", [banner], ("bottom", "top"))
     if hud.recording_seconds is not None:
         clock = recording_panel(hud.recording_seconds, space)
-        yield Piece("recording", [clock], ("top-right", "bottom-right", "bottom-left", "top-left"))
+        yield Piece("recording", [clock], _FROM_TOP_RIGHT)
 
 
 def _help(written: Written, others: Iterable[_Piece]) -> Iterator[_Piece]:
@@ -136,8 +142,13 @@ def _stage(written: Written) -> Iterator[_Piece]:
     options, hud, space = written.options, written.hud, written.space
     if hud.title:
         yield _title(written)
-    words = hud.invitation or hud.verdict
-    words = words or (stage_sentence(written.explanation, options) if options.show_labels else "")
+    if hud.invitation:
+        yield _invitation(written)
+    words = hud.verdict
+    if not words and options.show_labels:
+        words = answer_sentence(written.explanation)
+        if options.layout != "plain" and _is_blank(written.explanation, signed=options.signed):
+            words = f"{words} There is no evidence for it."
     if words:
         share = largest_share(words, space, _STAGE_SHARES)
         sentence = pill(words, space, colour=WHITE, ground=DARK, share=share)
@@ -155,18 +166,16 @@ def _desk(written: Written) -> Iterator[_Piece]:
     options, hud, space = written.options, written.hud, written.space
     if hud.title:
         yield _title(written)
-    words = hud.invitation or hud.verdict
-    if words:
-        share = 1.4 if hud.invitation else 1.0
-        sentence = pill(
-            words, space, colour=WHITE, ground=DARK, share=share, max_width=_sentence(space)
-        )
+    if hud.invitation:
+        yield _invitation(written)
+    if hud.verdict:
+        sentence = pill(hud.verdict, space, colour=WHITE, ground=DARK, max_width=_sentence(space))
         yield Piece("sentence", [sentence], ("bottom", "top"), most=0.4)
     if options.show_labels and options.top_k and not written.captioned:
         yield Piece(
             "labels",
             list(_labels(written)),
-            ("top-left", "top-right", "bottom-left", "bottom-right"),
+            _FROM_TOP_LEFT,
             reduced=_fewer_labels(written),
             most=0.34,
         )
@@ -181,11 +190,13 @@ def _desk(written: Written) -> Iterator[_Piece]:
     if options.show_legend:
         yield from _legend(written)
     if options.show_hud:
+        if hud.caption:
+            which = text_panel([Line(hud.caption, _NOTE_SHARE, GREY)], space)
+            yield Piece("picture", [which], _FROM_BOTTOM_RIGHT, most=0.2)
         yield from _rates(written)
         if options.hud_layout == "expert" and hud.figures:
             lines = [Line(text, _DETAIL_SHARE, GREY) for text in hud.figures]
-            corners = ("bottom-right", "bottom-left", "top-right")
-            yield Piece("figures", [text_panel(lines, space)], corners, most=0.25)
+            yield Piece("figures", [text_panel(lines, space)], _FROM_BOTTOM_RIGHT, most=0.25)
         if hud.hint:
             hint = pill(hud.hint, space, colour=GREY, ground=DARK, share=_NOTE_SHARE)
             yield Piece("hint", [hint], ("bottom", "top"), most=0.1)
@@ -195,27 +206,18 @@ def _sentence(space: Space) -> int:
     return round(_SENTENCE_WIDTH * space.size)
 
 
+def _invitation(written: Written) -> _Piece:
+    """Lay out what visitors are asked to do: large, and in the colour of what must be seen."""
+    words, space = written.hud.invitation, written.space
+    share = largest_share(words, space, _STAGE_SHARES)
+    invitation = pill(words, space, colour=DARK, ground=ACCENT, share=share)
+    return Piece("invitation", [invitation], ("bottom", "top"))
+
+
 def _title(written: Written) -> _Piece:
     space, stage = written.space, written.options.hud_layout == "stage"
     title = pill(written.hud.title, space, colour=WHITE, ground=DARK, share=1.0 if stage else 1.4)
     return Piece("title", [title], ("top", "bottom"), most=0.3)
-
-
-def stage_sentence(explanation: Explanation, options: OverlayOptions) -> str:
-    """Say what the network sees, or how sure it is of the class that is explained."""
-    if not explanation.finite:
-        return "no evidence: the network's numbers overflowed"
-    if not explanation.explained:
-        best = explanation.predictions[0] if explanation.predictions else None
-        return f"{best.label}, {shown_strength(best)}" if best is not None else ""
-    label, found = shown_label(explanation), find_prediction(explanation)
-    words = f"{label}, {shown_strength(found)}" if found is not None else label
-    top = explanation.predictions[0] if explanation.predictions else None
-    if found is top and is_unsure(explanation):
-        words = f"not sure: {words}"
-    if options.layout != "plain" and _is_blank(explanation, signed=options.signed):
-        words += " · no evidence"
-    return words
 
 
 def _widths(written: Written) -> list[int]:
@@ -263,8 +265,7 @@ def _notices(written: Written) -> list[str]:
     if not explanation.finite:
         notices.append("no evidence: the network's numbers overflowed")
     elif (
-        explanation.explained
-        and options.layout != "plain"
+        options.layout != "plain"
         and not written.captioned
         and _is_blank(explanation, signed=options.signed)
     ):
@@ -275,15 +276,17 @@ def _notices(written: Written) -> list[str]:
 
 
 def _is_blank(explanation: Explanation, *, signed: bool) -> bool:
+    """``True`` if the map has good numbers, but nothing that is drawn."""
+    if not explanation.explained or not explanation.finite:
+        return False
     shown = explanation.evidence[0]
     return not (shown > 0).any() and not (signed and (shown < 0).any())
 
 
 def _votes(written: Written, pointing: Pointing) -> _Piece:
     space, outlines = written.space, pointing.outlines
-    corners = ("top-right", "bottom-right", "bottom-left", "top-left")
     beside = outlines[0] if outlines else Region(pointing.x, pointing.y, 1, 1)
-    return Piece("votes", [votes_panel(pointing.spot, space)], corners, beside=beside)
+    return Piece("votes", [votes_panel(pointing.spot, space)], _FROM_TOP_RIGHT, beside=beside)
 
 
 def _notes(written: Written) -> _Piece:
@@ -295,8 +298,7 @@ def _notes(written: Written) -> _Piece:
         for note in written.hud.notes
         for line in wrap_text(note, space.type(_NOTE_SHARE), most)
     ]
-    corners = ("bottom-right", "bottom-left", "top-right", "top-left")
-    return Piece("notes", [text_panel(lines, space)], corners, most=0.4)
+    return Piece("notes", [text_panel(lines, space)], _FROM_BOTTOM_RIGHT, most=0.4)
 
 
 def _legend(written: Written) -> Iterator[_Piece]:
@@ -336,9 +338,8 @@ def _rates(written: Written) -> Iterator[_Piece]:
     versions = [
         text_panel(lines, written.space, align_right=True) for lines in _rate_lines(written)
     ]
-    corners = ("top-right", "bottom-right", "top-left", "bottom-left")
     if versions:
-        yield Piece("rates", versions[:1], corners, reduced=versions[1:], most=0.2)
+        yield Piece("rates", versions[:1], _FROM_TOP_RIGHT, reduced=versions[1:], most=0.2)
 
 
 def _rate_lines(written: Written) -> list[list[Line]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -11,7 +12,7 @@ from live_gradcam.closeable import Closeable
 from live_gradcam.errors import DeviceError
 from live_gradcam.images.geometry import letterbox, letterbox_region
 from live_gradcam.native import cv2
-from live_gradcam.show.display import prepare_toolkit, probe_display, screen_size
+from live_gradcam.show.display import prepare_toolkit, probe_display, screen_area
 from live_gradcam.values import Image, Region
 
 __all__ = ["Closed", "Event", "KeyPressed", "MouseMoved", "Window", "probe_display"]
@@ -23,7 +24,7 @@ class KeyPressed:
 
     Attributes:
         key: The character in lower case (the toolkit cannot tell upper from lower), or one of
-            ``esc enter space tab backspace delete left right up down``.
+            ``esc enter space tab backspace delete home end left right up down``.
     """
 
     key: str
@@ -53,18 +54,24 @@ _NAMED_KEYS: Mapping[int, str] = MappingProxyType(
         27: "esc",
         32: "space",
         # X11
+        65360: "home",
+        65367: "end",
         65361: "left",
         65362: "up",
         65363: "right",
         65364: "down",
         65535: "delete",
         # Windows
+        2359296: "home",
+        2293760: "end",
         2424832: "left",
         2490368: "up",
         2555904: "right",
         2621440: "down",
         3014656: "delete",
         # macOS
+        63273: "home",
+        63275: "end",
         63232: "up",
         63233: "down",
         63234: "left",
@@ -77,10 +84,12 @@ _MOST_KEYS = 16
 # A change to full screen that had no effect is asked for again after so many images, some times.
 _SETTLING_STEP = 30
 _SETTLING_PICTURES = 4 * _SETTLING_STEP
-_FIRST_SIZE = (1280, 800)
+_SIZE_ON_UNKNOWN_SCREEN = (1280, 800)
+# Room for title bars, panels and the windows beside.
+_SCREEN_SHARE = 0.82
+# Larger than that, every pixel is a tile.
+_MOST_ZOOM = 4.0
 _SMALLEST_WIDTH = 480
-# What title bars and panels leave of a screen, at least.
-_SCREEN_SHARES = (0.96, 0.86)
 
 
 def key_name(code: int) -> str | None:
@@ -112,7 +121,7 @@ class Window(Closeable):
     def __init__(self, title: str, *, width: int, height: int, fullscreen: bool = False) -> None:
         probe_display()
         prepare_toolkit()
-        self._title = title
+        self._title = self._shown_title = title
         self._open = True
         self._closed_reported = False
         self._fullscreen = False
@@ -124,7 +133,7 @@ class Window(Closeable):
         kind = cv2.WINDOW_NORMAL | cv2.WINDOW_FREERATIO | cv2.WINDOW_GUI_NORMAL
         try:
             cv2.namedWindow(title, kind)
-            cv2.resizeWindow(title, *first_size(width, height, screen_size()))
+            self._place_first(width, height)
             cv2.setMouseCallback(title, self._on_mouse)
         except cv2.error as exc:
             cause = str(getattr(exc, "err", "") or exc)
@@ -136,6 +145,18 @@ class Window(Closeable):
     def is_open(self) -> bool:
         """True while images can be shown."""
         return self._open
+
+    @property
+    def title(self) -> str:
+        """What the title bar shows; can be set."""
+        return self._shown_title
+
+    @title.setter
+    def title(self, title: str) -> None:
+        if self._open and title != self._shown_title:
+            self._shown_title = title
+            with contextlib.suppress(cv2.error):  # the toolkit has no other titles
+                cv2.setWindowTitle(self._title, title)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -154,6 +175,16 @@ class Window(Closeable):
             self._patience = _SETTLING_PICTURES
             self._ask_for_fullscreen(wanted)
             self._fullscreen = wanted
+
+    def fit(self, width: int, height: int) -> None:
+        """Take the first size for images of another size, unless the window fills the screen.
+
+        Args:
+            width: Width of the images.
+            height: Height of the images.
+        """
+        if self._open and not self._fullscreen:
+            self._place_first(width, height)
 
     def show(self, image: Image, *, pixels: tuple[int, int] | None = None) -> None:
         """Show an image. Does nothing once the window is closed.
@@ -210,6 +241,14 @@ class Window(Closeable):
             except cv2.error:
                 return
 
+    def _place_first(self, width: int, height: int) -> None:
+        """Give the window its first size for images of a size, in the middle of the screen."""
+        screen = screen_area()
+        size = first_size(width, height, screen)
+        cv2.resizeWindow(self._title, *size)
+        if screen is not None:
+            cv2.moveWindow(self._title, *first_position(size, screen))
+
     def _size(self) -> tuple[int, int]:
         _, _, width, height = cv2.getWindowImageRect(self._title)
         return width, height
@@ -251,22 +290,38 @@ class Window(Closeable):
         return column * width // place.width, row * height // place.height
 
 
-def first_size(width: int, height: int, screen: tuple[int, int] | None = None) -> tuple[int, int]:
-    """Return the window's first size for images of a size: theirs, unless too large or small.
+def first_size(width: int, height: int, screen: Region | None = None) -> tuple[int, int]:
+    """Return the window's first size for images of a size.
+
+    It fits the screen, in the images' own shape; small images are enlarged, up to four times or
+    until the window can be worked with.
 
     Args:
         width: Of the images.
         height: Of the images.
-        screen: Width and height of the screen, where they are known.
+        screen: The screen, where it is known.
     """
-    widest, highest = map(float, _FIRST_SIZE)
+    widest, highest = map(float, _SIZE_ON_UNKNOWN_SCREEN)
+    most = 1.0
     if screen is not None:
-        widest = min(widest, _SCREEN_SHARES[0] * screen[0])
-        highest = min(highest, _SCREEN_SHARES[1] * screen[1])
-    zoom = min(1.0, widest / width, highest / height)
-    if width * zoom < _SMALLEST_WIDTH:
-        zoom = min(min(_SMALLEST_WIDTH, widest) / width, highest / height)
+        widest, highest = _SCREEN_SHARE * screen.width, _SCREEN_SHARE * screen.height
+        most = _MOST_ZOOM
+    most = max(most, _SMALLEST_WIDTH / width)
+    zoom = min(most, widest / width, highest / height)
     return max(1, round(width * zoom)), max(1, round(height * zoom))
+
+
+def first_position(size: tuple[int, int], screen: Region) -> tuple[int, int]:
+    """Return where the window's upper left corner goes: in the middle of the screen.
+
+    Args:
+        size: Width and height of the window.
+        screen: The screen.
+    """
+    return (
+        screen.x + max(0, screen.width - size[0]) // 2,
+        screen.y + max(0, screen.height - size[1]) // 2,
+    )
 
 
 def canvas_size(image_size: tuple[int, int], window_size: tuple[int, int]) -> tuple[int, int]:

@@ -13,8 +13,8 @@ from typing import TypeVar
 from live_gradcam.choices import View
 from live_gradcam.closeable import Closeable
 from live_gradcam.errors import LiveGradcamError
-from live_gradcam.pool import ExplainerKey, ExplainerPool
-from live_gradcam.protocol import BatchExplainer, ClassChoice
+from live_gradcam.pool import ExplainerPool
+from live_gradcam.protocol import BatchExplainer, ClassChoice, ExplainerKey
 from live_gradcam.values import Explanation, Image
 
 _logger = logging.getLogger(__name__)

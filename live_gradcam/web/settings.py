@@ -20,8 +20,8 @@ from live_gradcam.choices import (
 from live_gradcam.errors import UsageError
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.methods import METHODS, QUICK_METHODS
-from live_gradcam.pool import ExplainerKey, ExplainerPool
-from live_gradcam.protocol import BatchExplainer
+from live_gradcam.pool import ExplainerPool
+from live_gradcam.protocol import BatchExplainer, ExplainerKey
 from live_gradcam.show.overlay import OverlayOptions
 
 VIEW_LABELS: Mapping[View, str] = MappingProxyType(

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from live_gradcam.capture.credentials import printable
 from live_gradcam.capture.open import open_source
 from live_gradcam.capture.stream import StreamSource
+from live_gradcam.credentials import printable
 from live_gradcam.errors import SourceError
 from live_gradcam.values import Frame
 from scripts.faults.media import write_film

@@ -68,6 +68,10 @@ def test_a_missing_source_stops_everything_where_that_is_asked_for(
     [
         (["b.png", "0", "-o", "out/"], 2, "one of several"),
         (["a.mp4", "b.png"], 2, "-o OUTPUT"),
+        (["b.png", "0", "--kiosk"], 2, "no picture"),
+        (["a.mp4", "--slideshow", "3"], 2, "plays by itself"),
+        (["0", "--slideshow", "3"], 2, "for pictures"),
+        (["b.png", "--slideshow", "3", "-o", "out/"], 2, "--seconds-per-picture"),
         (["a.mp4", "b.png", "-o", "out/", "--loop"], 2, "--loop"),
         (["a.mp4", "b.png", "-o", "there/"], 2, "there/a.mp4"),
         (["a.mp4", "b.png", "-o", "."], 2, "output equals input"),

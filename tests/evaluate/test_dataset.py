@@ -10,10 +10,10 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from live_gradcam.class_names import class_lookup
 from live_gradcam.errors import SourceError, UsageError
 from live_gradcam.evaluate.annotations import read_annotations
 from live_gradcam.evaluate.dataset import open_dataset
-from live_gradcam.explain.networks.labels import class_lookup
 from live_gradcam.scenes import SCENE_CLASSES
 
 LABELS = ("tench, Tinca tinca", "goldfish, Carassius auratus", "crane", "crane", "7")

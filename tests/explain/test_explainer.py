@@ -168,21 +168,6 @@ def test_a_path_a_pil_picture_and_an_array_are_the_same(
         np.testing.assert_array_equal(found.evidence, expected.evidence)
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        np.zeros((4, 4), np.uint8),
-        np.zeros((4, 4, 3)),
-        np.zeros((4, 4, 4), np.uint8),
-        np.zeros((0, 4, 3), np.uint8),
-    ],
-    ids=["grey", "float", "four channels", "empty"],
-)
-def test_arrays_that_are_no_pictures_are_refused(explainer: Explainer, wrong: np.ndarray) -> None:
-    with pytest.raises(SourceError, match="uint8"):
-        explainer.explain(wrong)
-
-
 def test_files_that_cannot_be_read_are_source_errors(explainer: Explainer, tmp_path: Path) -> None:
     (tmp_path / "text.jpg").write_text("no picture")
     for path in (tmp_path / "text.jpg", tmp_path / "missing.jpg"):

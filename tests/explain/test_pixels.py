@@ -160,7 +160,8 @@ def test_any_size_is_within_rounding_of_torchvision_s(
         height, width, Preprocessing(resize, crop, interpolation=interpolation), "crop"
     )
     apart = np.abs(prepare_batch([image], [plan])[0].numpy().astype(int) - expected)
-    assert apart.max() <= 1
+    assert apart.max() <= 2, "each of both passes, over rows and over columns, rounds once"
+    assert (apart > 1).mean() < 1e-4
 
 
 @pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])

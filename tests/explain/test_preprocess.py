@@ -78,7 +78,7 @@ def test_crop_is_torchvision_s_at_any_size(width: int, height: int, sizes: tuple
         prepared(frame, preprocessing), torchvision_crop(frame, preprocessing)
     )
     assert mean < 0.5
-    assert largest <= 1
+    assert largest <= 2, "each of both passes, over rows and over columns, rounds once"
 
 
 @pytest.mark.parametrize("view", ["crop", "stretch", "full"])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +13,8 @@ import numpy as np
 from live_gradcam.capture.source import Source
 from live_gradcam.errors import SourceError
 from live_gradcam.explain.explainer import Explainer
-from live_gradcam.pool import ExplainerKey
+from live_gradcam.protocol import ExplainerKey
+from live_gradcam.session.feed import Clock, Feed
 from live_gradcam.session.request import ExplainedFrame, ExplainRequest
 from live_gradcam.session.state import ExplainSettings, SessionState
 from live_gradcam.show.overlay import OverlayOptions
@@ -20,6 +22,7 @@ from live_gradcam.show.sink import Sink
 from live_gradcam.values import Explanation, Frame, Image, Prediction, Region, SourceInfo
 
 KEY = ExplainerKey("layer4", "gradcam")
+PATIENCE_SECONDS = 20.0
 START = SessionState(settings=ExplainSettings(key=KEY), overlay=OverlayOptions())
 
 
@@ -114,3 +117,25 @@ def make_explained(explainer: Explainer, width: int, height: int) -> ExplainedFr
     frame = Frame(np.full((height, width, 3), 120, np.uint8), 0, 0.0)
     request = make_request(explainer)
     return ExplainedFrame(frame, explanation, explanation, explanation, request, is_new=True)
+
+
+class FakeTime:
+    """Time that passes only where somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.clock = Clock(lambda: self.seconds, self.sleep)
+
+    def sleep(self, seconds: float) -> None:
+        self.seconds += seconds
+
+
+def take(feed: Feed, frames: int, on_round: Callable[[], object] = lambda: None) -> list[Frame]:
+    """The next frames; fewer where they do not come."""
+    found: list[Frame] = []
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while len(found) < frames and time.monotonic() < deadline:
+        frame = feed.next(0.02)
+        found += [frame] if frame is not None else []
+        on_round()
+    return found

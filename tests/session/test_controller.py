@@ -8,13 +8,14 @@ from dataclasses import replace
 import pytest
 
 from live_gradcam.explain.explainer import Explainer
+from live_gradcam.explain.methods import METHOD_FACTS
 from live_gradcam.pool import pool_beside
 from live_gradcam.session.controller import MESSAGE_SECONDS, POINTER_SECONDS, Controller
 from live_gradcam.session.explainers import RequestedExplainers
 from live_gradcam.session.state import SessionState, Situation
 from tests.session.doubles import START, make_request, with_settings
 
-HERE = Situation(layers=lambda: ("c", "d"))
+HERE = Situation(layers=lambda: ("c", "d"), methods=METHOD_FACTS)
 
 
 class Bench:

@@ -9,7 +9,8 @@ import pytest
 
 from live_gradcam.errors import UsageError
 from live_gradcam.explain.explainer import Explainer
-from live_gradcam.pool import ExplainerKey, pool_beside
+from live_gradcam.pool import pool_beside
+from live_gradcam.protocol import ExplainerKey
 from live_gradcam.session.explainers import RequestedExplainers
 from live_gradcam.session.request import wanted_classes
 from live_gradcam.values import Image
@@ -27,7 +28,7 @@ def made(requested: RequestedExplainers, key: ExplainerKey) -> Explainer:
     requested.find(key)
     requested.make_wanted()
     found = requested.find(key)
-    assert found is not None
+    assert isinstance(found, Explainer)
     return found
 
 

@@ -2,45 +2,15 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from pathlib import Path
-
-import numpy as np
 import pytest
 
-from live_gradcam.capture.open import open_source
 from live_gradcam.capture.scene import SceneSource
 from live_gradcam.capture.source import Source
 from live_gradcam.errors import SourceError
-from live_gradcam.session.feeds import Clock, Feed, FeedReport, make_endless_feed, make_feed
-from live_gradcam.show.images import write_image
-from live_gradcam.values import Frame, Image
-from tests.session.doubles import FailingSource
-
-PATIENCE_SECONDS = 20.0
-
-
-class FakeTime:
-    """Time that passes only where somebody sleeps."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-        self.clock = Clock(lambda: self.seconds, self.sleep)
-
-    def sleep(self, seconds: float) -> None:
-        self.seconds += seconds
-
-
-def take(feed: Feed, frames: int, on_round: Callable[[], object] = lambda: None) -> list[Frame]:
-    """The next frames; fewer where they do not come."""
-    found: list[Frame] = []
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while len(found) < frames and time.monotonic() < deadline:
-        frame = feed.next(0.02)
-        found += [frame] if frame is not None else []
-        on_round()
-    return found
+from live_gradcam.session.feed import FeedReport
+from live_gradcam.session.feeds import make_endless_feed, make_feed
+from live_gradcam.values import Image
+from tests.session.doubles import FailingSource, FakeTime, take
 
 
 def test_a_file_is_played_at_its_own_pace() -> None:
@@ -100,19 +70,6 @@ def test_what_every_round_of_an_endless_feed_reports_adds_up(image: Image) -> No
     assert feed.report == FeedReport(None, 3, ("broken.mp4: 1 damaged frame left out",))
     feed.close()
     assert feed.report == FeedReport(None, 3, ("broken.mp4: 1 damaged frame left out",))
-
-
-def test_images_that_cannot_be_read_are_counted_in_every_round(tmp_path: Path) -> None:
-    for name in ("a.png", "c.png"):
-        write_image(tmp_path / name, np.full((48, 64, 3), 90, np.uint8))
-    (tmp_path / "b.png").write_bytes(b"\x89PNG\r\n\x1a\n but no more than that")
-    feed = make_endless_feed(lambda: open_source(str(tmp_path)), clock=FakeTime().clock)
-    assert len(take(feed, 5)) == 5
-    report = feed.report
-    feed.close()
-    assert report.skipped >= 2
-    assert len(report.notes) == 1
-    assert "b.png" in report.notes[0]
 
 
 def test_reports_add_up() -> None:

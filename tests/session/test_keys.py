@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from live_gradcam.choices import COLORMAP_NAMES
-from live_gradcam.explain.methods import METHODS, QUICK_METHODS
+from live_gradcam.explain.methods import METHOD_FACTS, METHODS, QUICK_METHODS
 from live_gradcam.session import KEYS, help_lines, keys_markdown
 from live_gradcam.session.keys import press
 from live_gradcam.session.state import SessionState, Situation
@@ -21,8 +21,13 @@ LABELS = tuple(
     Prediction(index, label, 1.0 - index, 0.6 / (index + 1))
     for index, label in enumerate(("mug", "teapot", "vase"))
 )
+ONLY = "only pictures have a {} one"
 HERE = Situation(
-    predictions=LABELS, explained=0, layers=lambda: ("layer2", "layer3", "layer4"), advance="camera"
+    predictions=LABELS,
+    explained=0,
+    layers=lambda: ("layer2", "layer3", "layer4"),
+    methods=METHOD_FACTS,
+    advance="camera",
 )
 
 
@@ -63,9 +68,13 @@ EFFECTS: dict[str, tuple[Callable[[SessionState], object], object, object]] = {
     "]": (lambda s: s.overlay.opacity, 0.7, 0.8),
     "m": (lambda s: s.settings.mirror, True, False),
     "f": (lambda s: s.fullscreen, True, False),
-    "i": (lambda s: s.show_hud, False, True),
+    "i": (lambda s: s.overlay.hud_layout, "stage", "expert"),
     "n": (lambda s: s.settings.advances, 1, 2),
     "right": (lambda s: s.settings.advances, 1, 2),
+    "p": (lambda s: s.message, ONLY.format("previous"), ONLY.format("previous")),
+    "left": (lambda s: s.message, ONLY.format("previous"), ONLY.format("previous")),
+    "home": (lambda s: s.message, ONLY.format("first"), ONLY.format("first")),
+    "end": (lambda s: s.message, ONLY.format("last"), ONLY.format("last")),
     "t": (lambda s: s.settings.truth, True, False),
     "x": (lambda s: (s.settings.key.randomized, s.settings.target), (True, 0), (False, None)),
 }
@@ -147,6 +156,25 @@ def test_contrast_and_mosaic_say_why_they_cannot_be_shown() -> None:
         state = after(key, situation=alone)
         assert state.settings.mode == "single"
         assert "two labels" in state.message
+
+
+def test_pictures_are_turned_back_and_to_their_ends() -> None:
+    images = replace(HERE, by_hand=True, advance="picture")
+    for key in ("p", "left"):
+        assert after(key, key, situation=images).returns == 2
+    for key, end in (("home", "first"), ("end", "last")):
+        state = after(key, situation=images)
+        assert (state.jumps, state.jump_end) == (1, end)
+
+
+def test_in_a_slide_show_space_waits_and_the_other_keys_turn() -> None:
+    show = replace(HERE, by_hand=True, advance="picture", slideshow=True)
+    waiting = after("space", situation=show)
+    assert (waiting.settings.frozen, waiting.settings.advances) == (True, 0)
+    assert "waits" in waiting.message
+    again = after("space", situation=show, state=waiting)
+    assert (again.settings.frozen, "goes on" in again.message) == (False, True)
+    assert after("n", situation=show, state=waiting).settings.advances == 1
 
 
 def test_for_images_space_step_and_n_show_the_next_one() -> None:

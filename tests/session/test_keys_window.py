@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from live_gradcam.images import read_image
 from live_gradcam.native import av
 from live_gradcam.session import KEYS
+from live_gradcam.show.images import write_image
 from scripts.faults.servers import MjpegServer
 from tests.conftest import ROOT
 from tests.helpers.screen import HAS_SCREEN, PATIENCE_SECONDS, VirtualScreen
@@ -37,6 +38,9 @@ _X_NAMES = {
     "[": "bracketleft",
     "]": "bracketright",
     "right": "Right",
+    "left": "Left",
+    "home": "Home",
+    "end": "End",
 }
 # The parts of the screen where nothing is written.
 MIDDLE = np.s_[150:330, 200:440]
@@ -192,10 +196,17 @@ def test_every_key_in_a_real_window(begin: Callable[..., WindowedSession], tmp_p
     show.press_until("space", lambda _: show.runs())
     show.pressed |= {"."}
 
-    # i: the figures go and come.
+    # i: for an audience, with all figures, and as it was.
     figures = np.s_[16:90, 520:620]
-    with_figures = show.look()
-    show.press_until("i", lambda p: differ(p, with_figures, figures) > 8)
+    for layout in ("stage", "expert", "normal"):
+        before = show.look()
+        show.press_until(
+            "i",
+            lambda p: (
+                show.state["overlay"]["hud_layout"] == layout  # noqa: B023
+                and differ(p, before, figures) > 8  # noqa: B023
+            ),
+        )
     without = show.look()
 
     # h and ?: the help covers the middle.
@@ -250,9 +261,9 @@ def test_every_key_in_a_real_window(begin: Callable[..., WindowedSession], tmp_p
     show.press_until("m", lambda p: differ(p[:, ::-1], plain) < differ(p, plain))
     show.press_until("m", lambda p: differ(p, without) < 2)
 
-    # t: the truth meter writes its numbers; s: image and record are saved, never over others.
-    notes = np.s_[380:460, 400:620]
-    show.press_until("t", lambda p: show.state["truth"] and differ(p, without, notes) > 8)
+    # t: the truth meter says a sentence; s: image and record are saved, never over others.
+    sentence = np.s_[420:466, 180:460]
+    show.press_until("t", lambda p: show.state["truth"] and differ(p, without, sentence) > 8)
     records: list[dict[str, Any]] = []
     while len(records) < 2 or records[-1]["truth"].get("before") is None:
         known = len(show.notices)
@@ -285,6 +296,11 @@ def test_every_key_in_a_real_window(begin: Callable[..., WindowedSession], tmp_p
     show.screen.xdotool("mousemove", 240, 200)
     show.screen.xdotool("mousemove", 244, 204)
     show.until("the votes", lambda p: differ(p, without) > 2)
+
+    # p, left, Home and End are for pictures, and say so.
+    for key, which in (("p", "previous"), ("left", "previous"), ("home", "first"), ("end", "last")):
+        show.press_until(key, lambda _: f"a {which} one" in show.state["message"])  # noqa: B023
+        show.press_until("0", lambda _: "following" in show.state["message"])
 
     # n: the next camera sees something else. Unknown keys do nothing.
     other = still(2)
@@ -334,7 +350,7 @@ def test_a_kiosk_fills_the_screen_and_only_the_desktop_or_a_signal_ends_it(
 
 @contextlib.contextmanager
 def command(
-    screen: VirtualScreen, folder: Path, *arguments: str
+    screen: VirtualScreen, folder: Path, *arguments: str, title: str = "^live-gradcam"
 ) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
         [sys.executable, "-m", "live_gradcam", "run", "--model", "scenes", *arguments],
@@ -344,11 +360,53 @@ def command(
         text=True,
     )
     try:
-        screen.find_window("^live-gradcam")
+        screen.find_window(title)
         yield process
     finally:
         process.kill()
         process.communicate()
+
+
+def await_title(screen: VirtualScreen, name: str) -> str:
+    """Wait for a window whose title begins so; its whole title."""
+    number = screen.find_window(f"^{name}")
+    return screen.xdotool("getwindowname", number).strip()
+
+
+def test_pictures_are_turned_in_a_window_that_names_them(
+    screen: VirtualScreen, tmp_path: Path
+) -> None:
+    (tmp_path / "shots").mkdir()
+    for number, name in enumerate(("a", "b", "c")):
+        write_image(tmp_path / "shots" / f"{name}.png", still(number))
+    (tmp_path / "shots" / "bad.png").write_text("no picture")
+    write_image(tmp_path / "z.png", still(4))
+    options = ("--compile", "off", "shots", "z.png")
+    with command(screen, tmp_path, *options, title="a.png") as process:
+        title = await_title(screen, "shots/a.png")
+        assert title.startswith("shots/a.png · 1 of 5 - live-gradcam")
+        for key, name, number in (
+            ("n", "shots/b.png", 2), ("p", "shots/a.png", 1), ("End", "z.png", 5),
+            ("Left", "shots/c.png", 4), ("Left", "shots/b.png", 2), ("Home", "shots/a.png", 1),
+        ):  # fmt: skip
+            screen.xdotool("key", key)
+            assert await_title(screen, name).startswith(f"{name} · {number} of 5")
+        screen.xdotool("key", "q")
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert "bad.png" in said
+
+
+def test_a_slide_show_goes_round_waits_and_obeys(screen: VirtualScreen, tmp_path: Path) -> None:
+    (tmp_path / "shots").mkdir()
+    for number, name in enumerate(("a", "b")):
+        write_image(tmp_path / "shots" / f"{name}.png", still(number))
+    options = ("--compile", "off", "--kiosk", "--slideshow", "0.5", "shots")
+    with command(screen, tmp_path, *options, title="[ab].png") as process:
+        for name in ("a.png", "b.png", "a.png", "b.png"):
+            await_title(screen, name)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
 
 
 def await_banner(screen: VirtualScreen) -> None:

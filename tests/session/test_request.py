@@ -15,7 +15,7 @@ from tests.session.doubles import make_request
 def test_the_contrast_is_the_gradient_of_the_difference(explainer: Explainer, image: Image) -> None:
     request = make_request(explainer, mode="contrast")
     raw = explainer.explain(image, classes=wanted_classes(request, None, ()))
-    selected = select_maps(raw, request.settings, raw.predictions)
+    selected = select_maps(raw, request.settings, raw.predictions, contrasts=True)
     first, second = (p.class_index for p in raw.predictions[:2])
     alone = [explainer.explain(image, classes=each).evidence[0] for each in (first, second)]
     assert selected.explained == (first,)
@@ -36,7 +36,7 @@ def test_a_contrast_of_maps_that_cannot_be_subtracted_is_the_first_map(
     with Explainer(explainer.classifier, compile="off", method="layercam") as other:
         request = make_request(other, mode="contrast")
         raw = other.explain(image, classes="top")
-    selected = select_maps(raw, request.settings, raw.predictions)
+    selected = select_maps(raw, request.settings, raw.predictions, contrasts=True)
     assert selected.explained == raw.explained[:1]
     assert np.array_equal(selected.evidence, raw.evidence[:1])
     assert "rather than" not in selected.labels[0]
@@ -49,7 +49,7 @@ def test_the_mosaic_shows_the_held_class_first_and_two_others(
     held = next(index for index in range(16) if index not in best)
     request = make_request(explainer, mode="mosaic", held=held)
     raw = explainer.explain(image, classes=wanted_classes(request, best[0], tuple(best)))
-    selected = select_maps(raw, request.settings, raw.predictions)
+    selected = select_maps(raw, request.settings, raw.predictions, contrasts=True)
     assert selected.explained == (held, *best[:2])
     assert next(p for p in raw.predictions if p.class_index == held).strength > 0
 
@@ -60,4 +60,7 @@ def test_a_known_residual_stays_with_the_map_it_belongs_to(
     raw = explainer.explain(image, classes="top")
     for held, residual in ((raw.explained[0], raw.completeness_residual), (raw.explained[1], None)):
         settings = make_request(explainer, held=held).settings
-        assert select_maps(raw, settings, raw.predictions).completeness_residual == residual
+        assert (
+            select_maps(raw, settings, raw.predictions, contrasts=True).completeness_residual
+            == residual
+        )

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from live_gradcam.show.display import screen_area
+from live_gradcam.values import Region
 from tests.helpers.screen import HAS_SCREEN, VirtualScreen
 
 
@@ -39,3 +41,23 @@ def test_qt_and_the_systems_libx11_agree_whose_events_they_are() -> None:
     bound = re.findall(r"to (\S+) \[0\]: normal symbol `XSetEventQueueOwner'", done.stderr)
     assert bound
     assert all(Path(library).name == "libX11-xcb.so.1" for library in bound)
+
+
+@pytest.mark.skipif(not HAS_SCREEN, reason="needs Xvfb, xdotool and openbox")
+def test_of_two_screens_side_by_side_the_first_one_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, writing = os.pipe()
+    screens = ["-screen", "0", "800x600x24", "-screen", "1", "640x480x24", "+xinerama"]
+    server = subprocess.Popen(
+        ["Xvfb", "-displayfd", str(writing), *screens, "-nolisten", "tcp"],
+        pass_fds=[writing],
+        stderr=subprocess.DEVNULL,
+    )
+    os.close(writing)
+    try:
+        with os.fdopen(reading) as pipe:
+            monkeypatch.setenv("DISPLAY", f":{int(pipe.readline())}")
+        monkeypatch.delenv("XAUTHORITY", raising=False)
+        assert screen_area() == Region(0, 0, 800, 600)
+    finally:
+        server.terminate()
+        server.wait(timeout=10)

@@ -12,16 +12,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from live_gradcam.choices import COLORMAP_NAMES, LAYOUTS, Layout
+from live_gradcam.choices import COLORMAP_NAMES, HUD_LAYOUTS, LAYOUTS, HudLayout, Layout
 from live_gradcam.native import cv2
-from live_gradcam.show.arrange import tile_places
 from live_gradcam.show.heat import heat_table
 from live_gradcam.show.overlay import (
+    HelpGroup,
     Hud,
+    MarkedArea,
     OverlayOptions,
     draw,
     draw_mosaic,
     locate,
+    paint,
 )
 from live_gradcam.show.panel import ACCENT
 from live_gradcam.show.text import text_strip
@@ -55,6 +57,13 @@ def explanation(
     return Explanation(
         predictions, tuple(range(10, 10 + count)), evidence, region, labels=labels[:count]
     )
+
+
+def tiles(one: Explanation, width: int = 520, height: int = 360, *, mosaic: bool) -> list[Region]:
+    """Where the pictures of a mosaic, or the two side by side, stand."""
+    options = OverlayOptions(layout="side-by-side")
+    scene = paint(gray(width, height), one, options=options, mosaic=mosaic)
+    return [picture.place for picture in scene.pictures]
 
 
 def inside(image: Image, region: Region = REGION) -> Image:
@@ -260,7 +269,9 @@ def test_any_label_can_be_drawn(layout: Layout, labels: tuple[str, ...]) -> None
         st.integers(-20, 60), st.integers(-20, 60), st.integers(1, 800), st.integers(1, 600)
     ),
     layout=st.sampled_from(LAYOUTS),
+    hud_layout=st.sampled_from(HUD_LAYOUTS),
     signed=st.booleans(),
+    helped=st.booleans(),
 )
 def test_every_size_every_region_and_every_map_can_be_drawn(
     width: int,
@@ -270,7 +281,9 @@ def test_every_size_every_region_and_every_map_can_be_drawn(
     count: int,
     place: tuple[int, int, int, int],
     layout: Layout,
+    hud_layout: HudLayout,
     signed: bool,
+    helped: bool,
 ) -> None:
     evidence = np.random.default_rng(4).normal(size=(count, rows, columns)).astype(np.float32)
     one = Explanation(
@@ -281,10 +294,14 @@ def test_every_size_every_region_and_every_map_can_be_drawn(
     )
     frame = gray(width, height)
     hud = Hud(fps=12.3, latency_ms=45, dropped=6, model="resnet18", banner="lost", notes=("a",),
-              recording_seconds=3725, help_lines=("q: quit", "space: freeze"))  # fmt: skip
-    options = OverlayOptions(layout=layout, signed=signed)
+              recording_seconds=3725, verdict="it decides", title="an exhibit", figures=("0.1",),
+              marked=MarkedArea(evidence.sum(0) > 0), hint="h: help",
+              help=(HelpGroup("Keys", (("q", "quit"), ("x", "y"))),) if helped else ())  # fmt: skip
+    options = OverlayOptions(layout=layout, signed=signed, hud_layout=hud_layout)
     assert draw(frame, one, options=options, hud=hud).shape == frame.shape
     assert draw_mosaic(frame, one, options=options, hud=hud).shape == frame.shape
+    turned = draw(frame, one, options=options, hud=hud, size=(height, width))
+    assert turned.shape == (width, height, 3)
     assert np.all(frame == 120)
 
 
@@ -293,15 +310,32 @@ def test_hud_shows_what_it_is_given_and_nothing_else() -> None:
     np.testing.assert_array_equal(plain, draw(gray(), explanation(), hud=Hud()))
     for hud in (
         Hud(fps=24.0),
-        Hud(latency_ms=41.0),
-        Hud(dropped=3),
-        Hud(model="resnet18"),
+        Hud(status=("frozen",)),
         Hud(banner="connection lost"),
         Hud(recording_seconds=12.0),
-        Hud(notes=("93 % -> 12 %",)),
-        Hud(help_lines=("q: quit",)),
+        Hud(notes=("saved a.png",)),
+        Hud(verdict="this area decides"),
+        Hud(marked=MarkedArea(np.eye(7, dtype=bool))),
+        Hud(hint="h: help"),
+        Hud(title="What does it see?"),
+        Hud(invitation="Hold something up to the camera"),
+        Hud(help=(HelpGroup("", (("q", "quit"),)),)),
     ):
         assert np.any(draw(gray(), explanation(), hud=hud) != plain), hud
+
+
+@pytest.mark.parametrize(
+    "hud",
+    [Hud(latency_ms=41.0), Hud(dropped=3), Hud(model="resnet18"), Hud(precision="bf16"),
+     Hud(compiled=False), Hud(capture="1280x720"), Hud(figures=("12 %",))],
+)  # fmt: skip
+def test_developers_figures_are_for_the_expert_layout_alone(hud: Hud) -> None:
+    for layout in HUD_LAYOUTS:
+        options = OverlayOptions(hud_layout=layout)
+        plain, told = (
+            draw(gray(), explanation(), options=options, hud=each) for each in (None, hud)
+        )
+        assert np.any(told != plain) == (layout == "expert")
 
 
 def test_a_hidden_hud_still_shows_a_banner() -> None:
@@ -322,7 +356,7 @@ def test_side_by_side_shows_the_untouched_image_beside_the_heat() -> None:
     noise = np.random.default_rng(6).integers(0, 256, (360, 520, 3), np.uint8)
     frame = np.asarray(cv2.GaussianBlur(noise, (0, 0), 3), np.uint8)
     image = draw(frame, explanation(), options=dataclasses.replace(BARE, layout="side-by-side"))
-    left, right = tile_places(2, 520, 360, (REGION.width, REGION.height))
+    left, right = tiles(explanation(), mosaic=False)
     expected = cv2.resize(inside(frame), (left.width, left.height), interpolation=cv2.INTER_AREA)
     np.testing.assert_array_equal(inside(image, left), expected)
     heat = np.abs(inside(image, right).astype(int) - expected).sum(axis=2)
@@ -337,27 +371,12 @@ def test_mosaic_has_a_tile_for_each_map_on_one_scale() -> None:
         evidence[position, row, column] = value
     image = draw_mosaic(gray(), explanation(evidence), options=BARE)
     peaks = []
-    for place, (row, column) in zip(
-        tile_places(3, 520, 360, (280, 280)), ((1, 1), (3, 3), (5, 5)), strict=True
-    ):
+    places = tiles(explanation(evidence), mosaic=True)
+    for place, (row, column) in zip(places, ((1, 1), (3, 3), (5, 5)), strict=True):
         change = np.abs(inside(image, place).astype(int) - 120).sum(axis=2)
         y, x = (int((at + 0.5) / 7 * place.height) for at in (row, column))
         peaks.append(change[y, x])
     assert peaks[0] > peaks[1] > 3 * peaks[2]
-
-
-@pytest.mark.parametrize("count", range(1, 10))
-@pytest.mark.parametrize("size", [(1280, 720), (720, 1280), (160, 120)])
-def test_tiles_have_one_shape_do_not_overlap_and_stay_inside(
-    count: int, size: tuple[int, int]
-) -> None:
-    places = tile_places(count, *size, (4, 3))
-    taken = np.zeros(size[::-1], int)
-    for place in places:
-        assert place.width / place.height == pytest.approx(4 / 3, rel=0.1)
-        inside(taken, place)[...] += 1
-    assert taken.max() == 1
-    assert taken.sum() == sum(place.width * place.height for place in places)
 
 
 def test_locate_finds_the_frame_pixel_under_the_mouse() -> None:
@@ -365,12 +384,10 @@ def test_locate_finds_the_frame_pixel_under_the_mouse() -> None:
     assert locate(300, 50, (520, 360), one) == (300, 50)
     assert locate(520, 50, (520, 360), one) is None
     options = OverlayOptions(layout="side-by-side")
-    for place in tile_places(2, 520, 360, (280, 280)):
-        middle = (place.x + place.width // 2, place.y + place.height // 2)
-        for found in (
-            locate(*middle, (520, 360), one, options=options),
-            locate(*middle, (520, 360), one, mosaic=True),
-        ):
+    for mosaic in (False, True):
+        for place in tiles(one, mosaic=mosaic):
+            middle = (place.x + place.width // 2, place.y + place.height // 2)
+            found = locate(*middle, (520, 360), one, options=options, mosaic=mosaic)
             assert found == pytest.approx((REGION.x + 140, REGION.y + 140), abs=2)
     assert locate(260, 5, (520, 360), one, options=options) is None
 
@@ -421,28 +438,20 @@ def test_the_legend_of_a_mosaic_lies_beside_the_maps(size: tuple[int, int]) -> N
     )
     changed = (with_legend != without).any(axis=2)
     assert changed.any()
-    for place in tile_places(3, *size, (100, 100)):
+    for place in tiles(one, *size, mosaic=True):
         assert not inside(changed, place).any()
 
 
-def test_the_last_row_of_tiles_begins_where_the_others_do() -> None:
-    first, second, third = tile_places(3, 640, 480, (1, 1))
-    assert third.x == first.x
-    assert third.y > first.y == second.y
-    right = 640 - second.x - second.width
-    assert first.x == pytest.approx(right, abs=2)
-
-
 def test_while_the_help_is_read_nothing_looks_out_from_under_it() -> None:
-    lines = tuple(f"{key}: what it does" for key in "abcdefgh")
+    keys = (HelpGroup("Keys", tuple((key, "what it does") for key in "abcdefgh")),)
     for one in (explanation(), explanation(top=0.1), explanation(np.zeros((1, 7, 7)))):
         helped = [
             draw(gray(), one, options=OverlayOptions(show_labels=shown, show_legend=shown),
-                 hud=Hud(fps=rate, model=name, help_lines=lines))
+                 hud=Hud(fps=rate, model=name, help=keys))
             for shown, rate, name in ((True, 24.0, "resnet18"), (False, None, ""))
         ]  # fmt: skip
         np.testing.assert_array_equal(helped[0], helped[1])
-    told = draw(gray(), explanation(), hud=Hud(help_lines=lines, recording_seconds=3.0))
+    told = draw(gray(), explanation(), hud=Hud(help=keys, recording_seconds=3.0))
     assert np.any(told != helped[0]), "but a recording is still seen to run"
 
 

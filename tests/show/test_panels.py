@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pytest
 
-from live_gradcam.show.arrange import Arrangement
 from live_gradcam.show.heat import heat_table
-from live_gradcam.show.panel import ACCENT, Panel, Space, pill, type_size
+from live_gradcam.show.layout import Space
+from live_gradcam.show.panel import ACCENT, Panel, pill
 from live_gradcam.show.panels import legend_panel, logits
-from live_gradcam.values import Image, Region
+from live_gradcam.values import Image
 
 
 def gray(width: int = 520, height: int = 360, level: int = 120) -> Image:
@@ -23,28 +21,11 @@ def space(size: int, room: int) -> Space:
     return Space(width=room, height=room, size=size, margin=0)
 
 
-def panel(words: str = "note") -> Panel | None:
-    return pill(words, space(16, 300), colour=(255, 255, 255), ground=(0, 0, 0))
-
-
-def test_a_panel_keeps_clear_of_the_maps_where_there_is_room() -> None:
-    def place(keep_clear: Sequence[Region]) -> tuple[bool, bool]:
-        image = gray()
-        assert Arrangement(image, 8, keep_clear).add([panel()], ("bottom-left", "bottom-right"))
-        rows, columns = np.nonzero((image != 120).any(axis=2))
-        return columns.mean() < 260, rows.mean() > 180
-
-    left = Region(0, 180, 260, 180)
-    assert place(()) == (True, True)
-    assert place((left,)) == (False, True)
-    assert place((Region(0, 0, 520, 360),)) == (True, True), "no room: where it would be anyway"
-
-
 def test_a_long_title_of_the_legend_is_broken_and_not_shrunk() -> None:
     table = heat_table("turbo", 0.6, False)
 
     def legend(title: str, width: int = 240) -> Panel:
-        made = legend_panel(title, table, 0.5, space(20, 400), width, signed=False)
+        made = legend_panel(title, table, space(20, 400), width, signed=False)
         assert made is not None
         return made
 
@@ -55,15 +36,22 @@ def test_a_long_title_of_the_legend_is_broken_and_not_shrunk() -> None:
     assert all(x + strip.width <= cut.width for strip, x, _ in cut.parts)
 
 
-@pytest.mark.parametrize(
-    ("size", "side"),
-    [((640, 480), 480), ((1920, 1080), 1080), ((1080, 1920), 1080), ((1920, 480), 720)],
-)
-def test_type_has_a_share_of_the_shorter_side_and_more_on_a_strip(
-    size: tuple[int, int], side: float
-) -> None:
-    assert type_size(gray(*size), 0.042) == round(0.042 * side)
-    assert type_size(gray(40, 30), 0.042) == 10
+def test_the_legend_says_little_and_much_and_numbers_only_where_they_are_asked_for() -> None:
+    def words(*, signed: bool, scale: float | None, width: int = 400) -> list[str]:
+        table = heat_table("turbo", 0.6, signed)
+        made = legend_panel("evidence", table, space(20, 600), width, signed=signed, scale=scale,
+                            unit="points of evidence")  # fmt: skip
+        assert made is not None
+        return [strip.text for strip, _, _ in made.parts if strip.text][1:]
+
+    assert words(signed=False, scale=None) == ["little", "much"]
+    assert words(signed=True, scale=None) == ["against", "for"]
+    assert words(signed=False, scale=3.41) == ["0", "+3.4 points of evidence"]
+    assert words(signed=True, scale=0.5) == [
+        "−0.50 against",  # noqa: RUF001
+        "for +0.50 points of evidence",
+    ]
+    assert words(signed=True, scale=0.5, width=180) == ["−0.50", "+0.50"]  # noqa: RUF001
 
 
 @pytest.mark.parametrize(
@@ -85,6 +73,8 @@ def test_a_long_banner_is_broken_and_not_cut() -> None:
     long = made("http://10.0.0.7:8080/stream: the connection was cut, reconnecting in 2 s")
     assert long.width <= 300
     assert long.height == short.height + 2 * 26
+    lines = [strip.width for strip, _, _ in long.parts if strip.text]
+    assert min(lines) > 0.6 * max(lines), "its lines are of about the same length"
     endless = made("word " * 100)
     assert endless.width <= 300
     assert endless.height == long.height

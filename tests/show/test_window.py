@@ -20,8 +20,15 @@ from PIL import ImageGrab
 
 from live_gradcam.errors import DeviceError
 from live_gradcam.native import cv2
-from live_gradcam.show.display import screen_size
-from live_gradcam.show.window import canvas_size, first_size, key_name, probe_display
+from live_gradcam.show.display import screen_area
+from live_gradcam.show.window import (
+    canvas_size,
+    first_position,
+    first_size,
+    key_name,
+    probe_display,
+)
+from live_gradcam.values import Region
 from tests.helpers.cameras import PATIENCE
 
 TITLE = "live-gradcam test"
@@ -333,7 +340,7 @@ def test_a_living_display_is_found_without_opening_anything(
     monkeypatch.setenv("DISPLAY", screen.name)
     monkeypatch.delenv("XAUTHORITY", raising=False)
     probe_display()
-    assert screen_size() == (1280, 800)
+    assert screen_area() == Region(0, 0, 1280, 800)
     monkeypatch.setenv("DISPLAY", f"{screen.name}.0")
     probe_display()
 
@@ -496,8 +503,26 @@ def test_key_codes_of_every_toolkit(code: int, name: str | None) -> None:
         ((160, 120), (480, 360)),
     ],
 )
-def test_the_first_size_suits_a_screen(size: tuple[int, int], expected: tuple[int, int]) -> None:
+def test_the_first_size_on_a_screen_that_is_not_known(
+    size: tuple[int, int], expected: tuple[int, int]
+) -> None:
     assert first_size(*size) == expected
+
+
+@pytest.mark.parametrize(
+    ("size", "screen", "expected"),
+    [
+        ((640, 480), (1920, 1080), (1181, 886)),
+        ((500, 400), (3840, 2160), (2000, 1600)),  # four times: more would be tiles
+        ((64, 48), (1920, 1080), (480, 360)),  # but never too small to be worked with
+        ((6000, 4000), (1366, 768), (945, 630)),
+    ],
+)
+def test_images_of_any_size_fill_most_of_the_screen(
+    size: tuple[int, int], screen: tuple[int, int], expected: tuple[int, int]
+) -> None:
+    found = first_size(*size, Region(0, 0, *screen))
+    assert found == pytest.approx(expected, abs=1)
 
 
 @pytest.mark.parametrize("screen", [(640, 480), (800, 600), (1366, 768), (1920, 1080), (320, 240)])
@@ -505,13 +530,14 @@ def test_the_first_size_suits_a_screen(size: tuple[int, int], expected: tuple[in
 def test_the_first_size_leaves_room_for_a_title_bar_on_any_screen(
     size: tuple[int, int], screen: tuple[int, int]
 ) -> None:
-    width, height = first_size(*size, screen)
+    area = Region(100, 50, *screen)
+    width, height = first_size(*size, area)
     assert width <= 0.97 * screen[0]
     assert height <= 0.87 * screen[1]
     assert width / height == pytest.approx(size[0] / size[1], rel=0.02)
-    assert width > 0.9 * min(screen[0], size[0], 1280) or height > 0.8 * min(
-        screen[1], size[1], 800
-    )
+    x, y = first_position((width, height), area)
+    assert x - 100 == pytest.approx((screen[0] - width) / 2, abs=1)
+    assert y - 50 == pytest.approx((screen[1] - height) / 2, abs=1)
 
 
 @linux
@@ -520,11 +546,11 @@ def test_a_display_that_says_nothing_about_its_screen_sets_no_limit(
 ) -> None:
     monkeypatch.setenv("XAUTHORITY", str(tmp_path / "none"))
     monkeypatch.setenv("DISPLAY", "")
-    assert screen_size() is None
+    assert screen_area() is None
     for answer in (bytes([1, 0, 11, 0, 0, 0, 0, 0]), bytes([1, 0, 11, 0, 0, 0, 9, 0]) + bytes(36)):
         with _display_server(answer) as (name, _):
             monkeypatch.setenv("DISPLAY", name)
-            assert screen_size() is None
+            assert screen_area() is None
 
 
 def test_the_image_decides_while_the_window_does_not_know_its_size() -> None:

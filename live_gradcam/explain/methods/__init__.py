@@ -15,6 +15,7 @@ command line and its help, in `Explainer`, in the window, on the page and in eva
 
 from live_gradcam.explain.methods.base import GradientMethod, Method, OnForwards
 from live_gradcam.explain.methods.registry import (
+    METHOD_FACTS,
     METHODS,
     QUICK_METHODS,
     methods_markdown,
@@ -23,6 +24,7 @@ from live_gradcam.explain.methods.registry import (
 
 __all__ = [
     "METHODS",
+    "METHOD_FACTS",
     "QUICK_METHODS",
     "GradientMethod",
     "Method",

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from live_gradcam.errors import UsageError
 from live_gradcam.explain.heads import Head, MultiLayerHead
 from live_gradcam.explain.methods.base import Method
+from live_gradcam.protocol import MethodFacts
 from live_gradcam.wording import did_you_mean
 
 
@@ -34,6 +35,13 @@ METHODS: MappingProxyType[str, type[Method]] = MappingProxyType(
 
 QUICK_METHODS = tuple(name for name, method in METHODS.items() if method.reruns == "nothing")
 """Names of the methods that need one forward only: those that keep up with a camera."""
+
+
+METHOD_FACTS = tuple(
+    MethodFacts(each.name, each.title, each.contrasts, each.reruns == "nothing")
+    for each in METHODS.values()
+)
+"""What front doors need to know of each method, in the same order."""
 
 
 def require_method(name: str, head: Head | None = None) -> type[Method]:

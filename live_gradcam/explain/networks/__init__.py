@@ -15,9 +15,10 @@
 - `labels`: names of classes
 """
 
+from live_gradcam.class_names import class_lookup
 from live_gradcam.explain.networks.catalogue import ModelRow, list_models
 from live_gradcam.explain.networks.find import find_network
-from live_gradcam.explain.networks.labels import Labels, class_lookup
+from live_gradcam.explain.networks.labels import Labels
 from live_gradcam.explain.networks.spec import LayoutChoice, NetworkSpec
 
 __all__ = [

@@ -36,6 +36,7 @@ from live_gradcam.explain.networks.torchvision_networks import (
     require_family,
     weights_entries,
 )
+from live_gradcam.graph.files import refuse_exported
 from live_gradcam.preprocessing.settings import Preprocessing
 
 # Share of tensors in common from which a checkpoint says by itself which network it is for.
@@ -61,6 +62,7 @@ def find_network(
     Raises:
         ModelError: The network or its weights cannot be used.
     """
+    refuse_exported(name)
     name, weights, found = _recognise_file(name, weights)
     whole = _network_file(name, weights)
     if whole is not None:

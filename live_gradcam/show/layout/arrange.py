@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Literal, Protocol, TypeAlias, TypeVar
 
@@ -153,11 +153,9 @@ def arrange(
     return Arrangement(tuple(placed), tuple(dropped), kept)
 
 
-class _Finds(Protocol[_P]):
-    def __call__(self, panel: _P, /) -> list[_Candidate]: ...
-
-
-def _best_version(piece: Piece[_P], find: _Finds[_P]) -> tuple[_P, list[_Candidate]] | None:
+def _best_version(
+    piece: Piece[_P], find: Callable[[_P], list[_Candidate]]
+) -> tuple[_P, list[_Candidate]] | None:
     """Return the version to take, and where it may stand."""
     fallback: tuple[_P, list[_Candidate]] | None = None
     aside: tuple[_P, list[_Candidate]] | None = None

@@ -81,4 +81,4 @@ def _overlap(start: int, length: int, origin: int, extent: int, cells: int) -> N
     edges = np.arange(cells + 1) * (extent / cells)
     low, high = start - origin, start + length - origin
     shares = np.minimum(edges[1:], high) - np.maximum(edges[:-1], low)
-    return np.maximum(shares, 0.0) / (extent / cells)
+    return np.asarray(np.maximum(shares, 0.0) / (extent / cells), np.float64)

@@ -12,8 +12,9 @@ import torch
 
 import live_gradcam as lg
 from live_gradcam.explain.engine.runtime import choose_runtime
-from live_gradcam.faithfulness import Scorer, removal_test
-from live_gradcam.session.renderer import truth_lines
+from live_gradcam.faithfulness import removal_test
+from live_gradcam.faithfulness.scoring import Scorer
+from live_gradcam.session.renderer import truth_figures
 from live_gradcam.session.request import TruthReading
 from live_gradcam.session.smoothing import SteadyLabels
 from live_gradcam.show.options import is_unsure
@@ -63,7 +64,7 @@ def test_what_people_read_has_percent_only_for_probabilities(explainer: lg.Expla
     said = [
         shown_strength(found.predictions[0]),
         describe_answer(found),
-        truth_lines(TruthReading(0, found.explained, removal), randomized=False)[0],
+        truth_figures(TruthReading(0, found.explained, removal), randomized=False)[0],
     ]
     assert all(("%" in text) == is_share for text in said), said
     before = describe_trust(removal).split("hidden, ")[1].split(";")[0]

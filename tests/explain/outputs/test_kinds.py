@@ -12,7 +12,7 @@ import live_gradcam as lg
 from live_gradcam.explain.heads import LinearHead
 from live_gradcam.explain.layers import at_layer
 from live_gradcam.explain.outputs import OutputWish, adapt
-from live_gradcam.faithfulness import randomize_weights
+from live_gradcam.faithfulness.randomize import randomize_weights
 from live_gradcam.values import OutputName, SquashingName
 from tests.explain.outputs import networks
 from tests.explain.outputs.networks import HEADS, PREPROCESSING, End, assert_same_map, by_class

@@ -8,12 +8,13 @@ stands before it is encoded for FFmpeg.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote, unquote
+from urllib.parse import SplitResult, quote, unquote
 
 from live_gradcam.errors import SourceError
 
@@ -125,6 +126,14 @@ def printable(text: str) -> str:
         if re.search(r"[/?#]", head):  # a server and its path, perhaps, but perhaps not
             begin += f"{_HIDDEN}@"
     return begin + _public_tail(rest)
+
+
+def login(parts: SplitResult) -> str:
+    """Return the value of the header that logs in with the user of an address; else empty."""
+    if parts.username is None:
+        return ""
+    pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
+    return f"Basic {base64.b64encode(pair).decode()}"
 
 
 def hide_secrets(text: str, addresses: Sequence[str]) -> str:

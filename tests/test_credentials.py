@@ -14,15 +14,15 @@ from urllib.parse import quote, urlsplit
 import pytest
 from hypothesis import given, settings, strategies
 
-from live_gradcam.capture.credentials import (
+from live_gradcam.capture.open import open_source
+from live_gradcam.cli.main import run_command_line
+from live_gradcam.credentials import (
     hide_secrets,
     is_address,
     parse_address,
     printable,
     scheme_of,
 )
-from live_gradcam.capture.open import open_source
-from live_gradcam.cli.main import run_command_line
 from live_gradcam.errors import SourceError
 
 PASSWORDS = [

@@ -1,0 +1,108 @@
+"""The class that a name means."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterable, Sequence
+
+from live_gradcam.errors import UsageError
+from live_gradcam.spelling import near_in_spelling
+
+
+def find_class(labels: Sequence[str], wanted: str | int) -> int:
+    """Return the index of the class that a name or an index means.
+
+    A name matches a whole label, else one of a label's synonyms (``tabby, tabby cat``), else a part
+    of exactly one label; case, ``_`` and repeated spaces do not matter.
+
+    Args:
+        labels: Of all classes, in order.
+        wanted: Name or index.
+
+    Raises:
+        UsageError: No class or several classes match.
+    """
+    if not isinstance(wanted, str):
+        return _checked_index(labels, operator.index(wanted), str(wanted))
+    name = _folded(wanted)
+    folded = [_folded(label) for label in labels]
+    if name not in folded and name.lstrip("-").isdecimal():
+        return _checked_index(labels, int(name), wanted)
+    synonyms = [[part.strip() for part in label.split(",")] for label in folded]
+    rounds = (
+        [index for index, label in enumerate(folded) if label == name],
+        [index for index, parts in enumerate(synonyms) if name in parts],
+        [index for index, label in enumerate(folded) if name and name in label],
+    )
+    matches = next((found for found in rounds if found), [])
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        listed = ", ".join(f"{labels[index]} ({index})" for index in matches[:5])
+        more = f" and {len(matches) - 5} more" if len(matches) > 5 else ""
+        cause = f"{len(matches)} classes match: {listed}{more}"
+        raise UsageError("ambiguous class", wanted, cause, "Give the index")
+    near = near_in_spelling(
+        name, ([label, *parts] for label, parts in zip(folded, synonyms, strict=True))
+    )
+    hint = " or ".join(f"{labels[index]} ({index})" for index in near)
+    step = f"Closest: {hint}" if hint else f"Classes are {_examples(labels)}"
+    raise UsageError("unknown class", wanted, f"the network has {len(labels)} classes", step)
+
+
+def class_lookup(labels: Sequence[str]) -> Callable[[str], int | None]:
+    """Return a fast and strict function from names to class indices, for labelled data.
+
+    Unlike `find_class` it takes no parts of labels: a folder called ``cat`` is no ``catamaran``.
+
+    Args:
+        labels: Of all classes, in order.
+
+    Returns:
+        A function from a name to a class index. The name is a whole label, else a synonym, else an
+        index; the result is ``None`` where no class or more than one has that name.
+    """
+    folded = [_folded(label) for label in labels]
+    whole = _unambiguous((label, index) for index, label in enumerate(folded))
+    synonyms = _unambiguous(
+        (part.strip(), index) for index, label in enumerate(folded) for part in label.split(",")
+    )
+
+    def find(name: str) -> int | None:
+        wanted = _folded(name)
+        for table in (whole, synonyms):
+            if wanted in table:
+                return table[wanted]
+        if (
+            wanted.isascii()
+            and wanted.isdecimal()
+            and len(wanted) < 10
+            and int(wanted) < len(labels)
+        ):
+            return int(wanted)
+        return None
+
+    return find
+
+
+def _unambiguous(pairs: Iterable[tuple[str, int]]) -> dict[str, int | None]:
+    table: dict[str, int | None] = {}
+    for name, index in pairs:
+        table[name] = index if table.get(name, index) == index else None
+    return table
+
+
+def _checked_index(labels: Sequence[str], index: int, wanted: str) -> int:
+    if not 0 <= index < len(labels):
+        cause = f"the network has {len(labels)} classes, 0 to {len(labels) - 1}"
+        raise UsageError("unknown class", wanted, cause, "Give an index in this range or a name")
+    return index
+
+
+def _folded(name: str) -> str:
+    return " ".join(name.casefold().replace("_", " ").split())
+
+
+def _examples(labels: Sequence[str]) -> str:
+    shown = ", ".join(labels[:5])
+    return f"{shown} and {len(labels) - 5} more" if len(labels) > 5 else shown

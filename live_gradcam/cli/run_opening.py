@@ -1,0 +1,259 @@
+"""What a run opens before its first frame: the source and the network, beside each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from live_gradcam.choices import DEFAULT_METHOD, OutputChoice
+from live_gradcam.cli.console import Console
+from live_gradcam.cli.graph_network import open_exported
+from live_gradcam.cli.network import open_classifier, warn_of_forwards
+from live_gradcam.cli.run_arguments import RunArguments
+from live_gradcam.errors import UsageError
+
+if TYPE_CHECKING:
+    from live_gradcam.capture.source import Source
+    from live_gradcam.explain.explainer import Explainer
+    from live_gradcam.graph.explainer import GraphExplainer
+    from live_gradcam.graph.metadata import GraphMetadata
+    from live_gradcam.show.overlay import OverlayOptions
+    from live_gradcam.show.window import Window
+    from live_gradcam.timing import StepProgress
+    from live_gradcam.values import SourceInfo
+
+T = TypeVar("T")
+
+_FIRST_SIZE = (1280, 720)  # of the window, before the source's is known
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Values that every part of a run needs.
+
+    Attributes:
+        arguments: What was typed.
+        console: Takes notices.
+        overlay: How frames are drawn.
+        forwards: Progress of a slow method.
+        meaning: Of the network's output, as it was typed.
+        exported: What the network's file says about itself, where it is an exported one.
+    """
+
+    arguments: RunArguments
+    console: Console
+    overlay: OverlayOptions
+    forwards: StepProgress
+    meaning: OutputChoice
+    exported: GraphMetadata | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """Source and network of a run, both open."""
+
+    source: Source
+    explainer: Explainer | GraphExplainer
+
+    def close(self) -> None:
+        """Close both."""
+        self.source.close()
+        self.explainer.close()
+
+
+def say_what_is_loaded(arguments: RunArguments, console: Console) -> None:
+    """Say at once what takes its time; not where another program reads the records."""
+    if "-" not in arguments.outputs or console.is_terminal:
+        console.note(f"loading {network_name(arguments)} ...")
+
+
+def network_name(arguments: RunArguments) -> str:
+    """Return the name of what was typed as the network, without its folders."""
+    model = arguments.network.model
+    return model if model.startswith(("hf:", "timm:")) else Path(model).name or model
+
+
+def refuse_missing(source: str) -> None:
+    """Refuse a source that would be a file, and is not there.
+
+    Raises:
+        SourceError: There is no such file.
+    """
+    text = source.strip()
+    if text.isdecimal() or text == "scene" or Path(text).exists():
+        return  # without loading what opens all kinds of sources
+    from live_gradcam.capture.open import require_source
+
+    require_source(source)
+
+
+def open_window(arguments: RunArguments) -> Window:
+    """Open the window, before there is anything to show.
+
+    Raises:
+        DeviceError: There is no display.
+    """
+    from live_gradcam.show.window import Window
+
+    width, height = _FIRST_SIZE
+    return Window("live-gradcam", width=width, height=height, fullscreen=arguments.kiosk)
+
+
+def load_all(run: Run, window: Window | None) -> Opened | None:
+    """Open source and network.
+
+    Args:
+        run: What was typed.
+        window: Lives meanwhile, and says what is being loaded.
+
+    Returns:
+        ``None`` if the person has closed the window meanwhile.
+
+    Raises:
+        LiveGradcamError: One of them cannot be opened, or the run would never end.
+    """
+    if window is None:
+        return _open_both(run)
+    from live_gradcam.session.loading import load_in_window
+
+    return load_in_window(
+        window,
+        lambda: _open_both(run),
+        text=f"loading the network {network_name(run.arguments)} ...",
+        abandon=Opened.close,
+    )
+
+
+def load_network(run: Run, window: Window) -> Explainer | GraphExplainer | None:
+    """Open the network alone, for a source that may come and go; see `load_all`."""
+    from live_gradcam.session.loading import load_in_window
+    from live_gradcam.wording import MOMENT
+
+    return load_in_window(
+        window,
+        lambda: open_explainer(run),
+        text=MOMENT,  # for visitors, who have no use for its name
+        may_quit=False,
+        abandon=lambda explainer: explainer.close(),
+    )
+
+
+def _open_both(run: Run) -> Opened:
+    """Open the network in a thread of its own, beside the source, which mostly waits."""
+    from live_gradcam.workers import release_when_done, run_in_thread, wait_for
+
+    network: Future[Explainer | GraphExplainer] = run_in_thread(
+        "open-network", lambda: open_explainer(run)
+    )
+    source = None
+    try:
+        source = open_source_of(run.arguments, run.console)
+        refuse_endless(source.info, run.arguments)
+        return Opened(source, wait_for(network))
+    except BaseException:
+        release_when_done(network, lambda explainer: explainer.close())
+        if source is not None:
+            source.close()
+        raise
+
+
+def open_source_of(arguments: RunArguments, console: Console) -> Source:
+    """Open the source that was typed; several are pictures for the window."""
+    from live_gradcam.capture.open import open_source
+    from live_gradcam.capture.several import open_pictures
+
+    if len(arguments.sources) > 1:
+        return open_pictures(
+            arguments.sources,
+            loop=arguments.loop,
+            strict=arguments.strict,
+            on_notice=console.note,
+        )
+    return open_source(
+        arguments.source,
+        loop=arguments.loop,
+        width=arguments.width,
+        height=arguments.height,
+        fps=arguments.pictures_per_second,
+        max_outage_seconds=arguments.max_outage_seconds,
+        strict=arguments.strict,
+        stream=arguments.stream,
+        keep_timestamps=arguments.keep_timestamps,
+        on_notice=console.note,
+    )
+
+
+def require_pictures(sources: Sequence[str]) -> None:
+    """Refuse what certainly has no pictures to turn, where the window is to turn them.
+
+    Raises:
+        UsageError: A source is a film, a camera or a stream.
+    """
+    from live_gradcam.capture.several import has_pictures
+
+    for source in sources:
+        if has_pictures(source):
+            continue
+        if len(sources) > 1:
+            step = "Give it alone, or add -o OUTPUT"
+            what = f"it is one of {len(sources)} sources and no picture"
+            raise UsageError("the window shows one film, or pictures", source, what, step)
+        step = "Leave --slideshow out"
+        raise UsageError("--slideshow is for pictures", source, "it plays by itself", step)
+
+
+def refuse_endless(info: SourceInfo, arguments: RunArguments) -> None:
+    """Demand an end of a file that is written from an endless source."""
+    endless = not info.live and info.frame_count is None and info.kind == "scene"
+    if (endless or arguments.loop) and not arguments.in_window and arguments.max_frames is None:
+        raise UsageError(
+            "this run would never end",
+            arguments.source,
+            "the source has no end and there is no window to close",
+            "add --max-frames N",
+        )
+
+
+def open_explainer(run: Run) -> Explainer | GraphExplainer:
+    """Open the network that was typed, and what explains with it; an exported one without torch."""
+    arguments, console = run.arguments, run.console
+    if run.exported is not None:
+        return open_exported(
+            arguments.network,
+            run.exported,
+            console,
+            method=arguments.method,
+            output=run.meaning,
+            class_name=arguments.class_name,
+            top_k=arguments.top_k,
+            view=arguments.view,
+        )
+    from live_gradcam.explain.explainer import Explainer
+    from live_gradcam.explain.methods import require_method
+
+    if arguments.method != DEFAULT_METHOD:  # which exists
+        require_method(arguments.method)
+    classifier = open_classifier(arguments.network, console, output=run.meaning)
+    warn_of_forwards([arguments.method], classifier, console)
+
+    def on_forwards(done: int, total: int) -> None:
+        run.forwards.update(done, total)  # for the window
+        console.show_forwards(done, total)  # for the terminal
+
+    if arguments.class_name is not None:
+        # Refuse an unknown name before a device is used.
+        classifier.class_index(arguments.class_name)
+    return Explainer(
+        classifier,
+        device=arguments.network.device,
+        precision=arguments.network.precision,
+        compile=arguments.compile,
+        top_k=arguments.top_k,
+        view=arguments.view,
+        method=arguments.method,
+        on_notice=console.note,
+        on_forwards=on_forwards,
+    )

@@ -1,0 +1,316 @@
+"""Images in, explanations out, from a graph's file: without torch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from live_gradcam.choices import DEFAULT_TOP_K, DEFAULT_VIEW, VIEWS, View
+from live_gradcam.closeable import Closeable
+from live_gradcam.errors import UsageError
+from live_gradcam.graph.engine import GraphEngine, GraphResult
+from live_gradcam.graph.metadata import GraphMetadata
+from live_gradcam.graph.network import GraphNetwork, GraphRuntime
+from live_gradcam.images.read import load_image
+from live_gradcam.predictions import predict
+from live_gradcam.preprocessing.plan import FramePlan, plan_frame, prepare_pixels
+from live_gradcam.protocol import ClassChoice
+from live_gradcam.values import Explanation, Image
+
+CONTRASTING = ("gradcam", "hirescam", "xgradcam")
+"""Methods whose maps of two classes can be subtracted."""
+
+_BATCH_ELSEWHERE = 8  # images for one run of a GPU; a processor is as quick with each alone
+
+
+class GraphExplainer(Closeable):
+    """Explains images with an exported graph. A context manager.
+
+    Layer and method are those that the file was made for, and so are the classes that have maps:
+    the best ones of each image, a few named ones, or all. A class without a map is predicted like
+    any other. Safe to use from many threads.
+
+    Args:
+        engine: Runs the graph; belongs to the explainer from now on.
+        top_k: Number of classes that are predicted.
+        view: Part of an image that the network is shown, as for `live_gradcam.Explainer`.
+
+    Raises:
+        UsageError: ``top_k`` is less than 1, or the graph cannot be given this view.
+    """
+
+    def __init__(
+        self, engine: GraphEngine, *, top_k: int = DEFAULT_TOP_K, view: View = DEFAULT_VIEW
+    ) -> None:
+        if top_k < 1:
+            raise UsageError("cannot predict so few classes", str(top_k), "", "Use 1 or more")
+        self._engine = engine
+        self._metadata = engine.metadata
+        self._network = GraphNetwork(engine.metadata)
+        self._view = self._checked_view(view)
+        self._top_k = min(top_k, self._network.class_count)
+        precision = self._metadata.precision
+        computed = getattr(engine, "precision", "fp32") if precision == "fp32" else precision
+        reasons = (f"{engine.name} runs the file's graph",)
+        self._runtime = GraphRuntime(engine.name, engine.device, computed, reasons)
+
+    @property
+    def metadata(self) -> GraphMetadata:
+        """What the file says about itself."""
+        return self._metadata
+
+    @property
+    def classifier(self) -> GraphNetwork:
+        """The explained network."""
+        return self._network
+
+    @property
+    def method(self) -> str:
+        """Name of the method that makes the maps."""
+        return self._metadata.method
+
+    @property
+    def contrasts(self) -> bool:
+        """True if the difference of two classes' maps is the map of the difference."""
+        return self._metadata.unit == "logits" and self.method in CONTRASTING
+
+    @property
+    def view(self) -> View:
+        """Part of an image that the network is shown unless a call says otherwise."""
+        return self._view
+
+    @property
+    def views(self) -> tuple[View, ...]:
+        """The views that the graph can be given."""
+        whole = self._metadata.any_size
+        return tuple(view for view in VIEWS if whole or view != "full")
+
+    @property
+    def top_k(self) -> int:
+        """Number of classes that are predicted."""
+        return self._top_k
+
+    @property
+    def mapped(self) -> tuple[int, ...] | None:
+        """The only classes that ever have a map; ``None`` where it depends on the image, or all."""
+        classes = self._metadata.classes
+        return classes if isinstance(classes, tuple) else None
+
+    @property
+    def all_maps_are_cheap(self) -> bool:
+        """True if all maps that there are come with every image."""
+        return self._metadata.classes != "asked" or self._metadata.bias is not None
+
+    @property
+    def preferred_batch_size(self) -> int:
+        """Number of images that are worth handing to `explain_batch` together."""
+        return 1 if self._engine.device.upper().startswith("CPU") else _BATCH_ELSEWHERE
+
+    @property
+    def compiled(self) -> bool:
+        """False: the graph runs as the file has it."""
+        return False
+
+    @property
+    def runtime(self) -> GraphRuntime:
+        """How the graph runs."""
+        return self._runtime
+
+    def require_maps(self, classes: ClassChoice) -> None:
+        """Check that the file can have maps of what is asked for.
+
+        Raises:
+            UsageError: There is no such class, or this file has no map of it, or not of all.
+        """
+        kept = self._metadata.classes
+        if classes is None or classes == "top" or kept in ("all", "asked"):
+            self._named(classes)
+            return
+        if isinstance(kept, tuple):
+            names = ", ".join(self._network.labels[index] for index in kept[:5])
+            has = names if len(kept) <= 5 else f"{names} and {len(kept) - 5} others"
+        else:
+            count = self._metadata.maps
+            has = "the best class of a picture" if count == 1 else f"the {count} best classes"
+        missing = [index for index in self._named(classes) if kept == "top" or index not in kept]
+        if classes == "all" or missing:
+            what = "all" if classes == "all" else self._network.labels[missing[0]]
+            cause = f"the file has maps of {has} only"
+            step = "Export it again with --classes all, or with the names of the classes"
+            raise UsageError("cannot explain class", what, cause, step)
+
+    def explain(
+        self, image: str | Path | Image, *, classes: ClassChoice = None, view: View | None = None
+    ) -> Explanation:
+        """Explain one image.
+
+        Args:
+            image: A file, or ``uint8 (H, W, 3)`` BGR.
+            classes: As for `explain_batch`.
+            view: As for `explain_batch`.
+
+        Raises:
+            UsageError: There is no such class or view, or the file has no maps of the class.
+            SourceError: The file cannot be read.
+            DeviceError: The device failed, or has too little memory.
+        """
+        self.require_maps(classes)
+        pixels = image if isinstance(image, np.ndarray) else load_image(image).image
+        return self.explain_batch([pixels], classes=classes, view=view)[0]
+
+    def explain_batch(
+        self, images: Sequence[Image], *, classes: ClassChoice = None, view: View | None = None
+    ) -> list[Explanation]:
+        """Explain images of any sizes.
+
+        Args:
+            images: ``uint8 (H, W, 3)`` BGR; not modified.
+            classes: Classes that get a map, where the graph has one: ``None`` the best one that
+                does, ``"top"`` the ``top_k`` best ones, ``"all"`` all, else names or indices.
+                Those that are named are among the predictions in any case.
+            view: Part of the images that the network is shown; ``None`` for the explainer's own.
+
+        Returns:
+            One explanation for each image, in order.
+
+        Raises:
+            UsageError: There is no such class, or the graph cannot be given this view.
+            DeviceError: The device failed, or has too little memory.
+        """
+        shown = self._view if view is None else self._checked_view(view)
+        named = self._named(classes)
+        selection = self._selection(classes, named)
+        preprocessing = self._metadata.preprocessing
+        plans = [plan_frame(*image.shape[:2], preprocessing, shown) for image in images]
+        found: list[Explanation] = []
+        for part in _parts(plans, max(1, self.preferred_batch_size)):
+            began = time.perf_counter()
+            pixels = np.ascontiguousarray(prepare_pixels(images[part], plans[part])[..., ::-1])
+            prepared = time.perf_counter()
+            result = self._run(pixels, selection)
+            share = 1000.0 / len(pixels)
+            timings = MappingProxyType(
+                {
+                    "preprocess": (prepared - began) * share,
+                    "network": (time.perf_counter() - prepared) * share,
+                    "explain": (time.perf_counter() - began) * share,
+                }
+            )
+            for place, plan in enumerate(plans[part]):
+                found.append(self._explanation(result, place, plan, classes, named, timings))
+        return found
+
+    def close(self) -> None:
+        """Give the engine's memory and threads back. Idempotent."""
+        self._engine.close()
+
+    def _run(self, pixels: Image, selection: NDArray[np.int64] | None) -> GraphResult:
+        """Run the graph, again and again where more maps are asked for than it makes at a time."""
+        if selection is None:
+            return self._engine.run(pixels)
+        most = self._metadata.maps
+        runs = []
+        for start in range(0, len(selection), most):
+            part = selection[start : start + most]
+            asked = np.concatenate([part, np.repeat(part[-1:], most - len(part))])
+            scores, classes, evidence = self._engine.run(pixels, asked)
+            runs.append(GraphResult(scores, classes[:, : len(part)], evidence[:, : len(part)]))
+        return GraphResult(
+            runs[0].scores,
+            np.concatenate([each.classes for each in runs], 1),
+            np.concatenate([each.evidence for each in runs], 1),
+        )
+
+    def _checked_view(self, view: View) -> View:
+        if view not in VIEWS:
+            raise UsageError("unknown view", str(view), "", f"Choose from {', '.join(self.views)}")
+        if view not in self.views:
+            cause = "the file takes pictures of one size only"
+            raise UsageError("cannot use view", view, cause, "Use crop or stretch")
+        return view
+
+    def _named(self, classes: ClassChoice) -> tuple[int, ...]:
+        """Return the classes that are meant by name or index."""
+        if classes is None or classes in ("top", "all"):
+            return ()
+        listed = isinstance(classes, Sequence) and not isinstance(classes, str)
+        each = list(classes) if listed else [classes]  # type: ignore[arg-type]
+        if not each:
+            raise UsageError("cannot explain", "", "no class was named", "Name a class")
+        return tuple(self._network.class_index(one) for one in each)  # type: ignore[arg-type]
+
+    def _selection(self, classes: ClassChoice, named: tuple[int, ...]) -> NDArray[np.int64] | None:
+        """Return what a graph is asked for, where it can be asked."""
+        if self._metadata.classes != "asked":
+            return None
+        if named:
+            return np.array(named, np.int64)
+        if self._metadata.output.name == "binary":
+            return np.arange(2, dtype=np.int64)
+        if classes == "all":
+            return np.arange(self._network.class_count, dtype=np.int64)
+        count = self._top_k if classes == "top" else 1
+        return -1 - np.arange(count, dtype=np.int64)
+
+    def _explanation(
+        self,
+        result: GraphResult,
+        place: int,
+        plan: FramePlan,
+        classes: ClassChoice,
+        named: tuple[int, ...],
+        timings: Mapping[str, float],
+    ) -> Explanation:
+        metadata, labels = self._metadata, self._network.labels
+        scores, evidence = result.scores[place], result.evidence[place]
+        finite = bool(np.isfinite(scores).all() and np.isfinite(evidence).all())
+        if not finite:
+            scores, evidence = np.nan_to_num(scores), np.zeros_like(evidence)
+        places = {index: at for at, index in enumerate(result.classes[place].tolist())}
+        explained = [each for each in named if each in places]
+        if classes == "all":
+            explained = sorted(places)
+        elif not named:
+            ranked = (each for each in metadata.output.ranking(scores).tolist() if each in places)
+            count = self._top_k if classes == "top" else 1
+            explained = [each for each, _ in zip(ranked, range(count), strict=False)]
+        maps = np.ascontiguousarray(evidence[[places[each] for each in explained]])
+        residual = None
+        if metadata.bias is not None and explained and finite:
+            first = explained[0]
+            residual = abs(float(maps[0].sum() + metadata.bias[first] - scores[first]))
+        return Explanation(
+            predictions=predict(scores, labels, self._top_k, (*explained, *named), metadata.output),
+            explained=tuple(explained),
+            evidence=maps,
+            region=plan.region,
+            labels=tuple(labels[index] for index in explained),
+            method=metadata.method,
+            unit=metadata.unit,
+            class_specific=metadata.class_specific,
+            completeness_residual=residual,
+            finite=finite,
+            timings_ms=timings,
+            output=metadata.output,
+        )
+
+
+def _parts(plans: Sequence[FramePlan], most: int) -> Iterator[slice]:
+    """Cut runs of neighbours with one input size into runs of the engine."""
+    start = 0
+    while start < len(plans):
+        size = (plans[start].height, plans[start].width)
+        stop = start + 1
+        while (
+            stop < len(plans)
+            and stop - start < most
+            and (plans[stop].height, plans[stop].width) == size
+        ):
+            stop += 1
+        yield slice(start, stop)
+        start = stop
