@@ -10,9 +10,12 @@ from live_gradcam.show.pieces import Written, make_pieces
 from live_gradcam.values import Explanation, Image, Region
 
 # What is written on every image of a run; the rest comes and goes, and takes what room there is.
-_LASTING = ("labels", "legend", "sentence")
+_LASTING = ("labels", "legend", "sentence", "rates")
 # In em: one more label, where a later image lists the explained class below the others.
 _SPARE_EM = 2.2
+_ROOMY = 8
+# Side in pixels below which whatever is written hides what it is about.
+_SMALL = 200
 
 
 class FigureDrawer:
@@ -54,7 +57,8 @@ def _find_room(
     """Return size of the canvas and place of the picture; ``None`` where the picture has room."""
     frame = (image.shape[1], image.shape[0])
     scene = paint(image, explanation, options=options)
-    space = Space.of(*frame, options.hud_layout)
+    # As high as anything could want, so that every piece is measured.
+    space = Space.of(*frame, options.hud_layout).on(frame[0], _ROOMY * max(frame))
     written = Written(explanation, options, hud, 1.0, space, scene.pictures)
     found = (
         next((panel for panel in piece.versions if panel is not None), None)
@@ -66,6 +70,6 @@ def _find_room(
         return None
     width = max(panel.width for panel in panels)
     height = sum(panel.height + space.margin for panel in panels) - space.margin
-    if not needs_extension(frame, (width, height)):
+    if min(frame) >= _SMALL and not needs_extension(frame, (width, height)):
         return None
     return extend(frame, (width, height + round(_SPARE_EM * space.size)), space.margin)
