@@ -22,9 +22,7 @@ class Painter:
             larger.
     """
 
-    def __init__(
-        self, options: OverlayOptions, *, moving: bool, for_files: bool = False
-    ) -> None:
+    def __init__(self, options: OverlayOptions, *, moving: bool, for_files: bool = False) -> None:
         self.options = options
         self._figures = FigureDrawer() if for_files else None
         self._scale = HeatScale() if moving else None
