@@ -20,12 +20,13 @@ from live_gradcam.session.change_watch import ChangeWatch
 from live_gradcam.session.feed import Clock, Feed, FeedReport
 from live_gradcam.session.feeds import make_endless_feed
 from live_gradcam.session.state import SessionState
+from live_gradcam.show.options import is_unsure
 from live_gradcam.show.overlay import Hud
-from live_gradcam.values import Frame, SourceInfo
+from live_gradcam.values import Explanation, Frame, SourceInfo
 from live_gradcam.wording import MOMENT
 
 INVITE_SECONDS = 4.0
-"""Time without a change after which the invitation appears."""
+"""Time without a change after which the invitation appears, where the network sees nothing."""
 
 IDLE_SECONDS = 12.0
 """Time without a change after which the demonstration plays."""
@@ -103,14 +104,18 @@ class KioskFeed(Feed):
         watched = self._live or self._inner.info is None
         return self._watch.still_seconds >= (IDLE_SECONDS if watched else UNTOUCHED_SECONDS)
 
-    @property
-    def invitation(self) -> str:
-        """The invitation while it is to be seen, else nothing."""
-        if not self._live:
-            return self._exhibit.invitation or ""
-        if self.banner or (not self._begun_anew and self._watch.still_seconds < INVITE_SECONDS):
-            return ""
+    def invitation(self, *, seen: bool) -> str:
+        """Return the invitation while it is to be seen, else nothing.
+
+        Args:
+            seen: The network sees something; whoever holds it up needs no invitation for a while.
+        """
         given = self._exhibit.invitation
+        if not self._live:
+            return given or ""
+        quiet = self._begun_anew or self._watch.still_seconds >= INVITE_SECONDS
+        if self.banner or not (self.idle or (quiet and not seen)):
+            return ""
         return DEFAULT_INVITATION if given is None else given
 
     def touch(self) -> None:
@@ -226,18 +231,22 @@ def begin_anew(first: SessionState, now: SessionState) -> SessionState:
     )
 
 
-def for_visitors(hud: Hud, feed: KioskFeed, title: str, *, pending: bool, message: str) -> Hud:
+def for_visitors(
+    hud: Hud, feed: KioskFeed, title: str, shown: Explanation | None, *, pending: bool, message: str
+) -> Hud:
     """Keep what visitors understand of what is written in the window.
 
     Args:
         hud: What everybody else reads.
         feed: Knows who is there.
         title: The headline.
+        shown: The explanation that is shown, if there is one.
         pending: A network is being prepared.
         message: What the last key did.
     """
     notes = [message] if message else []
     notes += [MOMENT] if pending else []
+    seen = shown is not None and not is_unsure(shown) and bool((shown.evidence[:1] > 0).any())
     return replace(
         hud,
         caption="",
@@ -251,7 +260,7 @@ def for_visitors(hud: Hud, feed: KioskFeed, title: str, *, pending: bool, messag
         figures=(),
         notes=tuple(notes),
         title=title,
-        invitation="" if hud.help else feed.invitation,
+        invitation="" if hud.help else feed.invitation(seen=seen),
     )
 
 

@@ -1,4 +1,4 @@
-"""Maps as files: an archive for NumPy, and 16-bit pictures from which the values can be had back."""
+"""Maps as files: an archive for NumPy, and 16-bit pictures that the values come back from."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def test_what_was_complete_is_kept_when_an_archive_cannot_grow(
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))
     try:
-        with pytest.raises(SinkError, match="larger than allowed"):
+        with pytest.raises(SinkError, match="larger than allowed"):  # noqa: PT012
             for frame in frames(100):
                 sink.write(frame, None, explanation)
     finally:
