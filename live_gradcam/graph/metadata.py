@@ -56,6 +56,8 @@ class GraphMetadata:
         any_size: Height and width of the pixels are free.
         weights_origin: Source of the weights, as a short sentence.
         weights_hash: SHA-256 of the weights, in hexadecimal digits.
+        content_hash: SHA-256 of the file without its metadata, in hexadecimal digits; empty in
+            graphs that are in no file. See `live_gradcam.graph.integrity`.
         versions: Version of each library that made the file.
         fidelity: Figures that were measured against the network after the file was made.
         notes: Sentences that users should read.
@@ -76,6 +78,7 @@ class GraphMetadata:
     any_size: bool = False
     weights_origin: str = ""
     weights_hash: str = ""
+    content_hash: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
     fidelity: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
