@@ -86,7 +86,10 @@ class Settings:
         return [str(each) for values in several for each in values]
 
 
-IN_FORCE: ContextVar[Settings] = ContextVar("settings", default=Settings())
+NONE = Settings()
+"""No settings at all."""
+
+IN_FORCE: ContextVar[Settings] = ContextVar("settings", default=NONE)
 """The settings of the command line that is being run."""
 
 
