@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from live_gradcam.show.figure import FigureDrawer
 from live_gradcam.show.overlay import Hud, OverlayOptions, draw
 from live_gradcam.show.scale import HeatScale
 from live_gradcam.values import Explanation, Image
@@ -17,10 +18,13 @@ class Painter:
         moving: ``True`` for frames that follow each other in time: the colour scale is then a
             smoothed maximum, so that noise is never stretched to full heat. Unrelated images
             each get their own scale.
+        for_files: ``True`` writes beside images that are too small to be written on, which become
+            larger.
     """
 
-    def __init__(self, options: OverlayOptions, *, moving: bool) -> None:
+    def __init__(self, options: OverlayOptions, *, moving: bool, for_files: bool = False) -> None:
         self.options = options
+        self._figures = FigureDrawer() if for_files else None
         self._scale = HeatScale() if moving else None
 
     def paint(self, image: Image, explanation: Explanation, hud: Hud | None = None) -> Image:
@@ -32,9 +36,11 @@ class Painter:
             hud: Measured figures to show, if any.
 
         Returns:
-            A new ``uint8 (H, W, 3)`` BGR image.
+            A new ``uint8 (H, W, 3)`` BGR image; larger than the given one only for files.
         """
         options = self.options
         if self._scale is not None:
             options = replace(options, scale=self._scale.update(explanation, signed=options.signed))
+        if self._figures is not None:
+            return self._figures.draw(image, explanation, options, hud)
         return draw(image, explanation, options=options, hud=hud)

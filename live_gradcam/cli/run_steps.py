@@ -80,7 +80,7 @@ def run_offline_steps(
             source,
             explainer,
             sinks,
-            painter=Painter(run.overlay, moving=moving),
+            painter=Painter(run.overlay, moving=moving, for_files=True),
             options=run_options(run.arguments, explainer, source.info),
             stop=stop,
             on_progress=lambda done: line.update(done.frames, done.total, done.per_second),

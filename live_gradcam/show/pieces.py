@@ -183,7 +183,8 @@ def _desk(written: Written) -> Iterator[_Piece]:
             most=0.34,
         )
     notices = _notices(written)
-    if notices:
+    bare = not (options.show_labels or options.show_legend or options.show_hud)
+    if notices and not bare:
         notice = pill(" · ".join(notices), space, colour=WHITE, ground=DARK, share=0.9)
         yield Piece("notice", [notice], ("bottom", "top"), most=0.2)
     if written.pointing is not None:
