@@ -39,10 +39,8 @@ def _network(kind: str, method: str) -> FusedNetwork:
 
 def _session(
     network: FusedNetwork, classes: ExplainedClasses, maps: int, *, any_size: bool = False
-) -> Any:  # noqa: ANN401
-    made = make_onnx(
-        network, classes=classes, maps=maps, shape=(1, SIDE, SIDE), any_size=any_size
-    )
+) -> Any:
+    made = make_onnx(network, classes=classes, maps=maps, shape=(1, SIDE, SIDE), any_size=any_size)
     runtime = importlib.import_module("onnxruntime")
     return runtime.InferenceSession(made.SerializeToString(), providers=["CPUExecutionProvider"])
 
