@@ -147,7 +147,9 @@ def _compare_maps(found: np.ndarray, wanted: np.ndarray) -> tuple[float, list[fl
     for ours, theirs in zip(found.astype(np.float64), wanted.astype(np.float64), strict=True):
         size = float(np.abs(theirs).max())
         if size <= _NOTHING * largest or largest == 0.0:
-            apart = max(apart, float(np.abs(ours).max()) / largest if largest else float(ours.any()))
+            apart = max(
+                apart, float(np.abs(ours).max()) / largest if largest else float(ours.any())
+            )
             continue
         apart = _worst([apart, float(np.abs(ours - theirs).max()) / size])
         lengths = float(np.linalg.norm(ours) * np.linalg.norm(theirs))
