@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from live_gradcam.show.layout import Space
+from collections.abc import Mapping
+
+from live_gradcam.show.layout import Seat, Space
 from live_gradcam.show.layout.extended import extend, needs_extension
 from live_gradcam.show.options import Hud, OverlayOptions
-from live_gradcam.show.overlay import compose, paint
+from live_gradcam.show.overlay import Composition, compose, paint
 from live_gradcam.show.pieces import Written, make_pieces
 from live_gradcam.values import Explanation, Image, Region
 
@@ -28,8 +30,13 @@ class FigureDrawer:
         self._rooms: dict[tuple[int, int], tuple[tuple[int, int], Region] | None] = {}
 
     def draw(
-        self, image: Image, explanation: Explanation, options: OverlayOptions, hud: Hud | None
-    ) -> Image:
+        self,
+        image: Image,
+        explanation: Explanation,
+        options: OverlayOptions,
+        hud: Hud | None,
+        seats: Mapping[str, Seat] | None = None,
+    ) -> Composition:
         """Draw an explanation on a copy of an image, and what is written beside it if it is small.
 
         Args:
@@ -37,9 +44,11 @@ class FigureDrawer:
             explanation: The first of its maps is drawn.
             options: Options of the overlay.
             hud: Rates and messages to draw on top.
+            seats: The seats of the frame before, where frames follow each other in time.
 
         Returns:
-            ``uint8`` BGR of the image's size, or of a larger one that has it unscaled.
+            The image and how it came about: ``uint8`` BGR of the image's size, or of a larger one
+            that has it unscaled.
         """
         frame = (image.shape[1], image.shape[0])
         if frame not in self._rooms:
@@ -48,7 +57,7 @@ class FigureDrawer:
         size, place = room if room is not None else (None, None)
         scene = paint(image, explanation, options=options, hud=hud, size=size, place=place)
         space = None if size is None else Space.of(*frame, options.hud_layout).on(*size)
-        return compose(scene, explanation, options=options, hud=hud, space=space).image
+        return compose(scene, explanation, options=options, hud=hud, space=space, seats=seats)
 
 
 def _find_room(

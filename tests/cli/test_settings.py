@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from live_gradcam.choices import DEFAULT_COLORMAP
 from live_gradcam.cli.parser import COMMANDS, Command, make_parser
 from live_gradcam.cli.run_arguments import RunArguments
 from live_gradcam.cli.setting_files import FILE_NAME, user_folder
@@ -64,7 +65,7 @@ def of_user(places: Path, text: str) -> None:
 def test_what_is_typed_wins_over_variables_over_the_folder_over_the_user(
     places: Path, parse: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert parse().colormap == "turbo"
+    assert parse().colormap == DEFAULT_COLORMAP
     of_user(places, 'colormap = "magma"\ntop-k = 7\nopacity = 0.1\nwidth = 320\n')
     assert parse().colormap == "magma"
     of_folder('colormap = "viridis"\ntop_k = 5\nopacity = 0.2\n')
@@ -229,7 +230,7 @@ def test_a_user_s_settings_are_where_the_system_keeps_them(
 
 def test_a_command_line_without_settings(parse: Run) -> None:
     of_folder('colormap = "nonsense"\n')
-    assert received("--no-settings", "run").colormap == "turbo"
+    assert received("--no-settings", "run").colormap == DEFAULT_COLORMAP
     with pytest.raises(UsageError, match="nonsense"):
         parse()
 
