@@ -15,6 +15,7 @@ import typer
 from live_gradcam import lifecycle
 from live_gradcam.choices import (
     DEFAULT_CURVE_STEPS,
+    DEFAULT_ENGINE,
     DEFAULT_METHOD,
     DEFAULT_SCENES,
     DEFAULT_SEED,
@@ -24,6 +25,7 @@ from live_gradcam.choices import (
 from live_gradcam.cli.console import Console, ProgressLine
 from live_gradcam.cli.known_names import measure_names, method_names
 from live_gradcam.cli.network import (
+    EngineOption,
     NetworkOptions,
     ViewOption,
     open_classifier,
@@ -98,6 +100,7 @@ class EvaluateArguments:
             autocompletion=matching(measure_names),
         ),
     ] = ()
+    engine: EngineOption = DEFAULT_ENGINE
     view: ViewOption = DEFAULT_VIEW
     boxes: Annotated[
         Path | None,
@@ -176,6 +179,7 @@ def evaluate_command(arguments: EvaluateArguments, console: Console) -> None:
         sanity=arguments.sanity,
         device=network.device,
         precision=network.precision,
+        engine=arguments.engine,
     )
     for name in options.methods:
         require_method(name)

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 
 from live_gradcam import lifecycle
+from live_gradcam.budget import wait_asleep
 from live_gradcam.cli.completion import INSTALL, SHOW, completion_command, is_asked
 from live_gradcam.cli.console import Console
 from live_gradcam.cli.parser import COMMANDS, make_parser
@@ -27,6 +28,7 @@ def run_command_line(arguments: Sequence[str]) -> int:
     _set_up_logging(hide, debug=debug)
     console = Console()
     IN_FORCE.set(NONE)
+    wait_asleep()
     try:
         if arguments[:1] in ([INSTALL], [SHOW]):
             completion_command(arguments, console)

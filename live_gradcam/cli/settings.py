@@ -53,7 +53,7 @@ class Setting:
         if isinstance(self.value, bool):
             return text.lower()
         if "@" in text or "://" in text:
-            from live_gradcam.capture.credentials import hide_secrets
+            from live_gradcam.credentials import hide_secrets
 
             return hide_secrets(text, text.split(", "))
         return text

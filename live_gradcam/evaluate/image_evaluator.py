@@ -35,7 +35,8 @@ def open_pool(
 ) -> ExplainerPool[Explainer]:
     """Return the explainers of a classifier.
 
-    They run uncompiled: a network swapped in half-way would make results depend on time.
+    They run uncompiled, or in the engine that was named from the first image on: a network swapped
+    in half-way would make results depend on time.
 
     Args:
         classifier: The classifier.
@@ -46,11 +47,17 @@ def open_pool(
         Explainer,
         device=options.device,
         precision=options.precision,
-        compile="off",
         top_k=TOP,
         on_notice=on_notice,
     )
-    return ExplainerPool(classifier, lambda each, method: make(each, method=method))
+    named = options.engine not in ("auto", "torch")
+
+    def explainer(each: Classifier, method: str) -> Explainer:
+        if named and each is classifier:
+            return make(each, method=method, engine=options.engine, compile="on")
+        return make(each, method=method, engine="torch", compile="off")
+
+    return ExplainerPool(classifier, explainer)
 
 
 def explain_sample(

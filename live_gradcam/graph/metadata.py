@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, TypeAlias
 
+from live_gradcam.choices import ExportPrecision
 from live_gradcam.errors import ModelError
 from live_gradcam.preprocessing.settings import Preprocessing
 from live_gradcam.values import SOFTMAX, OutputKind
@@ -31,7 +32,7 @@ ExplainedClasses: TypeAlias = "Literal['top', 'all', 'asked'] | tuple[int, ...]"
 """Classes that have a map: the best ones of each image, all, those that are asked for by the
 ``selection``, or always these."""
 
-GraphPrecision: TypeAlias = Literal["fp32", "fp16", "int8"]
+GraphPrecision: TypeAlias = ExportPrecision
 
 
 @dataclass(frozen=True, slots=True)

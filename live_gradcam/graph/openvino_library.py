@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import Any
 
 _TELEMETRY = "openvino_telemetry"
-_lock = threading.Lock()
+_lock = threading.RLock()  # blocks may stand in each other
 
 
 def load_openvino() -> Any:  # noqa: ANN401 - the library is untyped
@@ -31,11 +31,12 @@ def load_openvino() -> Any:  # noqa: ANN401 - the library is untyped
 def without_telemetry() -> Iterator[None]:
     """Import OpenVINO's packages in this block as if there were no package for telemetry."""
     with _lock:
+        known = _TELEMETRY in sys.modules
         held = sys.modules.get(_TELEMETRY)
         sys.modules[_TELEMETRY] = None  # type: ignore[assignment]
         try:
             yield
         finally:
             del sys.modules[_TELEMETRY]
-            if held is not None:
-                sys.modules[_TELEMETRY] = held
+            if known:
+                sys.modules[_TELEMETRY] = held  # type: ignore[assignment]

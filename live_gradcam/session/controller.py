@@ -131,15 +131,22 @@ class Controller:
         try:
             trained = self._explainers.find(settings.key._replace(randomized=False))
             explainer = self._explainers.find(settings.key)
+            predictor = explainer
+            if settings.measured:
+                predictor = self._explainers.find_predictor(settings.key)
         except Exception as error:  # the session goes on with what it had
             _logger.warning("cannot make the explainer", exc_info=error)
             settings = replace(settings, key=current.settings.key)
             self._state = replace(self._state, settings=settings)
             self.show_message(f"that cannot be explained: {self._describe(error)}")
             return current
-        if explainer is None or trained is None:
+        if explainer is None or trained is None or predictor is None:
             settings = replace(settings, key=current.settings.key)
             return replace(current, settings=settings, pointing=pointing)
         return ExplainRequest(
-            settings=settings, explainer=explainer, trained=trained, pointing=pointing
+            settings=settings,
+            explainer=explainer,
+            trained=trained,
+            predictor=predictor,
+            pointing=pointing,
         )

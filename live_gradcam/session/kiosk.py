@@ -20,15 +20,19 @@ from live_gradcam.session.change_watch import ChangeWatch
 from live_gradcam.session.feed import Clock, Feed, FeedReport
 from live_gradcam.session.feeds import make_endless_feed
 from live_gradcam.session.state import SessionState
+from live_gradcam.show.options import is_unsure
 from live_gradcam.show.overlay import Hud
-from live_gradcam.values import Frame, SourceInfo
+from live_gradcam.values import Explanation, Frame, SourceInfo
 from live_gradcam.wording import MOMENT
 
 INVITE_SECONDS = 4.0
-"""Time without a change after which the invitation appears."""
+"""Time without a change after which the invitation appears, where the network sees nothing."""
 
 IDLE_SECONDS = 12.0
 """Time without a change after which the demonstration plays."""
+
+OPENING_SECONDS = 3.0
+"""Time that a camera may take to open before it is called away."""
 
 UNTOUCHED_SECONDS = 60.0
 """Time without a key after which a film or a folder is shown as at the beginning."""
@@ -53,11 +57,13 @@ class Exhibit:
             words, where there is a camera.
         demonstration: Opens what is explained while nothing happens in front of the camera;
             ``None`` plays generated scenes to a network that knows them, and nothing to any other.
+        camera: The source is a camera, which is known before it is there.
     """
 
     title: str = DEFAULT_TITLE
     invitation: str | None = None
     demonstration: Callable[[], Source] | None = None
+    camera: bool = False
 
     def demonstration_for(self, labels: tuple[str, ...]) -> Callable[[], Source] | None:
         """Return what opens the demonstration for a network with these labels, if there is one."""
@@ -92,7 +98,8 @@ class KioskFeed(Feed):
         self._open = demonstration
         self._clock = clock or Clock()
         self._watch = ChangeWatch(self._clock.now)
-        self._live = False
+        self._live = exhibit.camera
+        self._began = self._clock.now()
         self._demonstration: Feed | None = None
         self._playing = False
         self._begun_anew = True
@@ -103,14 +110,18 @@ class KioskFeed(Feed):
         watched = self._live or self._inner.info is None
         return self._watch.still_seconds >= (IDLE_SECONDS if watched else UNTOUCHED_SECONDS)
 
-    @property
-    def invitation(self) -> str:
-        """The invitation while it is to be seen, else nothing."""
-        if not self._live:
-            return self._exhibit.invitation or ""
-        if self.banner or (not self._begun_anew and self._watch.still_seconds < INVITE_SECONDS):
-            return ""
+    def invitation(self, *, seen: bool) -> str:
+        """Return the invitation while it is to be seen, else nothing.
+
+        Args:
+            seen: The network sees something; whoever holds it up needs no invitation for a while.
+        """
         given = self._exhibit.invitation
+        if not self._live:
+            return given or ""
+        quiet = self._begun_anew or self._watch.still_seconds >= INVITE_SECONDS
+        if self.banner or not (self.idle or (quiet and not seen)):
+            return ""
         return DEFAULT_INVITATION if given is None else given
 
     def touch(self) -> None:
@@ -148,7 +159,8 @@ class KioskFeed(Feed):
     def banner(self) -> str:
         if not self._inner.banner:
             return ""
-        return AWAY if self._live else MOMENT
+        opening = self._inner.info is None and self._clock.now() - self._began < OPENING_SECONDS
+        return AWAY if self._live and not opening else MOMENT
 
     @property
     @override
@@ -179,7 +191,8 @@ class KioskFeed(Feed):
     @override
     def next(self, timeout_seconds: float) -> Frame | None:
         info = self._inner.info
-        self._live = info.live if info is not None else self._live
+        if info is not None:
+            self._live = info.live
         idle = self.idle and self._open is not None and (self._live or info is None)
         frame = self._inner.next(0.0 if idle else timeout_seconds)
         if frame is not None and self._live and self._watch.look(frame.image):
@@ -226,18 +239,22 @@ def begin_anew(first: SessionState, now: SessionState) -> SessionState:
     )
 
 
-def for_visitors(hud: Hud, feed: KioskFeed, title: str, *, pending: bool, message: str) -> Hud:
+def for_visitors(
+    hud: Hud, feed: KioskFeed, title: str, shown: Explanation | None, *, pending: bool, message: str
+) -> Hud:
     """Keep what visitors understand of what is written in the window.
 
     Args:
         hud: What everybody else reads.
         feed: Knows who is there.
         title: The headline.
+        shown: The explanation that is shown, if there is one.
         pending: A network is being prepared.
         message: What the last key did.
     """
     notes = [message] if message else []
     notes += [MOMENT] if pending else []
+    seen = shown is not None and not is_unsure(shown) and bool((shown.evidence[:1] > 0).any())
     return replace(
         hud,
         caption="",
@@ -251,7 +268,7 @@ def for_visitors(hud: Hud, feed: KioskFeed, title: str, *, pending: bool, messag
         figures=(),
         notes=tuple(notes),
         title=title,
-        invitation="" if hud.help else feed.invitation,
+        invitation="" if hud.help else feed.invitation(seen=seen),
     )
 
 

@@ -88,7 +88,7 @@ class Session:
         self._explained: ExplainedFrame | None = None
         self._truth = TruthDisplay()
         self._rendered: Image | None = None
-        self._banner = self._invitation = ""
+        self._banner = ""
         self._forwards: tuple[int, int] | None = None
         self._look_due = 0.0
 
@@ -350,17 +350,14 @@ class Session:
         return again
 
     def _attend(self) -> bool:
-        """Let a kiosk begin anew for the next visitor; ``True`` if the words have changed."""
+        """Let a kiosk begin anew for the next visitor; ``True`` if it does."""
         feed = self._feed
-        if not isinstance(feed, KioskFeed):
+        if not isinstance(feed, KioskFeed) or not feed.begins_anew():
             return False
-        if feed.begins_anew():
-            state = begin_anew(self._config.first_state(), self._controller.state)
-            self._controller.begin_anew(state)
-            self._truth.forget()
-            self._update_request()
-        invitation, self._invitation = self._invitation, feed.invitation
-        return invitation != self._invitation
+        state = begin_anew(self._config.first_state(), self._controller.state)
+        self._controller.begin_anew(state)
+        self._truth.forget()
+        return True
 
     def _switch_source(self) -> bool:
         try:
@@ -457,6 +454,11 @@ class Session:
         hud = make_hud(self._controller.state, request, figures)
         if not isinstance(self._feed, KioskFeed):
             return hud
-        message = self._controller.state.message
-        title = self._config.exhibit.title
-        return for_visitors(hud, self._feed, title, pending=figures.pending, message=message)
+        return for_visitors(
+            hud,
+            self._feed,
+            self._config.exhibit.title,
+            explained.smoothed if explained is not None else None,
+            pending=figures.pending,
+            message=self._controller.state.message,
+        )

@@ -143,9 +143,12 @@ def _stage(written: Written) -> Iterator[_Piece]:
     if hud.invitation:
         yield _invitation(written)
     words = hud.verdict
-    if not words and options.show_labels:
+    blank = options.layout != "plain" and _is_blank(written.explanation, signed=options.signed)
+    # Who is invited to show something has shown nothing: that it is not recognised is no news.
+    nothing = bool(hud.invitation) and (blank or is_unsure(written.explanation))
+    if not words and options.show_labels and not nothing:
         words = answer_sentence(written.explanation)
-        if options.layout != "plain" and _is_blank(written.explanation, signed=options.signed):
+        if blank:
             words = f"{words} There is no evidence for it."
     if words:
         share = largest_share(words, space, _STAGE_SHARES)
@@ -235,7 +238,7 @@ def _widths(written: Written) -> list[int]:
             [picture.seen.x for picture in written.pictures],
         )
     )
-    for room, least in ((bar, 0.75 * wide), (unseen, 0.9 * wide), (bar, NARROW_EM)):
+    for room, least in ((bar, 0.75 * wide), (unseen, 0.8 * wide), (bar, NARROW_EM)):
         if room >= least:
             return list(dict.fromkeys([int(min(room, _WIDEST_EM) * space.size), usual]))
     return [usual]

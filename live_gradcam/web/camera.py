@@ -27,8 +27,7 @@ from starlette.routing import Route
 from live_gradcam.errors import LiveGradcamError, SourceError, UsageError
 from live_gradcam.faithfulness.removal import Removal, removal_test
 from live_gradcam.images import read_image
-from live_gradcam.pool import ExplainerKey
-from live_gradcam.protocol import ClassChoice
+from live_gradcam.protocol import ClassChoice, ExplainerKey
 from live_gradcam.show.overlay import paint
 from live_gradcam.show.scale import HeatScale
 from live_gradcam.show.votes import spot_at

@@ -18,6 +18,7 @@ from live_gradcam.session.kiosk import (
     DEFAULT_TITLE,
     IDLE_SECONDS,
     INVITE_SECONDS,
+    OPENING_SECONDS,
     UNTOUCHED_SECONDS,
     Exhibit,
     KioskFeed,
@@ -169,14 +170,17 @@ def test_whoever_comes_is_invited_until_something_happens(
     kiosk: KioskFeed, camera: Room, time: Hands
 ) -> None:
     shown(kiosk)
-    assert kiosk.invitation == DEFAULT_INVITATION
+    assert kiosk.invitation(seen=False) == DEFAULT_INVITATION
     camera.image = room(hand=True)
     shown(kiosk)
-    assert kiosk.invitation == ""
+    assert kiosk.invitation(seen=False) == ""
     time.seconds += INVITE_SECONDS
-    assert kiosk.invitation == DEFAULT_INVITATION
+    assert kiosk.invitation(seen=False) == DEFAULT_INVITATION
+    assert kiosk.invitation(seen=True) == ""  # to somebody who does it already
     kiosk.touch()
-    assert kiosk.invitation == ""
+    assert kiosk.invitation(seen=False) == ""
+    time.seconds += IDLE_SECONDS
+    assert kiosk.invitation(seen=True) == DEFAULT_INVITATION  # what is seen is a demonstration
 
 
 def test_it_begins_anew_once_for_each_visitor(kiosk: KioskFeed, camera: Room, time: Hands) -> None:
@@ -200,7 +204,7 @@ def test_a_camera_that_is_away_is_excused_and_the_demonstration_plays(
     time.seconds += IDLE_SECONDS
     assert shown(kiosk) == "scene"
     assert kiosk.banner == AWAY
-    assert kiosk.invitation == ""
+    assert kiosk.invitation(seen=False) == ""
     camera.image, camera.said = room(hand=True), ""
     assert shown(kiosk) == "room"
     assert kiosk.banner == ""
@@ -211,7 +215,12 @@ def test_before_a_source_is_there_people_are_asked_to_wait(time: Hands) -> None:
     absent.image, absent.said = None, "/dev/video0: no such device, trying again"
     kiosk = KioskFeed(absent, Exhibit(), None, clock=time.clock)
     assert kiosk.next(0.0) is None
-    assert kiosk.banner == MOMENT
+    time.seconds += OPENING_SECONDS
+    assert kiosk.banner == MOMENT  # whatever it is
+    camera = KioskFeed(absent, Exhibit(camera=True), None, clock=time.clock)
+    assert camera.banner == MOMENT
+    time.seconds += OPENING_SECONDS
+    assert camera.banner == AWAY
 
 
 def test_a_film_moves_by_itself_and_only_keys_count(time: Hands) -> None:
@@ -224,9 +233,9 @@ def test_a_film_moves_by_itself_and_only_keys_count(time: Hands) -> None:
     time.seconds += UNTOUCHED_SECONDS
     assert kiosk.begins_anew()
     assert shown(kiosk) == "room"
-    assert kiosk.invitation == ""
+    assert kiosk.invitation(seen=False) == ""
     asked = KioskFeed(film, Exhibit(invitation="Press 1"), None, clock=time.clock)
-    assert asked.invitation == "Press 1"
+    assert asked.invitation(seen=True) == "Press 1"
 
 
 def test_scenes_are_played_to_a_network_that_knows_them_only() -> None:
@@ -262,12 +271,13 @@ def test_visitors_read_sentences_and_no_figures(kiosk: KioskFeed) -> None:
         verdict="Without the marked area it is no mug any more: this area decides.",
         figures=("mug 93 %",),
     )
-    said = for_visitors(developers, kiosk, DEFAULT_TITLE, pending=True, message="holding mug")
+    shown(kiosk)
+    said = for_visitors(developers, kiosk, DEFAULT_TITLE, None, pending=True, message="holding mug")
     assert said == Hud(
         status=("frozen",),
         banner=AWAY,
         notes=("holding mug", MOMENT),
         verdict=developers.verdict,
         title=DEFAULT_TITLE,
-        invitation=DEFAULT_INVITATION if said.invitation else "",
+        invitation=DEFAULT_INVITATION,
     )

@@ -60,7 +60,9 @@ def _first_component(activations: Tensor) -> Tensor:
     rows = activations.flatten(2).transpose(1, 2)
     centred = rows - rows.mean(1, keepdim=True)
     by_channel = channels <= height * width
-    products = centred.transpose(1, 2) @ centred if by_channel else centred @ centred.transpose(1, 2)
+    products = (
+        centred.transpose(1, 2) @ centred if by_channel else centred @ centred.transpose(1, 2)
+    )
     power = _scaled(products)
     for _ in range(_SQUARINGS):
         power = _scaled(power @ power)

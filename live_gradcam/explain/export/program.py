@@ -47,10 +47,14 @@ class ExplainedNetwork(nn.Module):
         network: Its head makes the maps; not modified.
         classes: Those that have a map.
         maps: Their number K.
+        mark: Put out the activations, too, as the last output.
     """
 
-    def __init__(self, network: FusedNetwork, classes: ExplainedClasses, maps: int) -> None:
+    def __init__(
+        self, network: FusedNetwork, classes: ExplainedClasses, maps: int, *, mark: bool = False
+    ) -> None:
         super().__init__()
+        self.mark = mark
         self.network = copy.copy(network)
         self.network._modules = dict(network._modules)
         self.network.trunk = fold_batch_norm(network.trunk)
@@ -68,10 +72,14 @@ class ExplainedNetwork(nn.Module):
             pixels: ``uint8 (N, H, W, 3)``, RGB.
             selection: int64 ``(K,)``, see `choose_classes`; for ``asked`` classes only.
         """
-        inputs = self.pixels(pixels)
+        activations = self.network.features(self.pixels(pixels))
+        outputs = self._explain(activations, selection)
+        return (*outputs, activations) if self.mark else outputs
+
+    def _explain(self, activations: Tensor, selection: Tensor | None) -> tuple[Tensor, ...]:
         head = self.network.head
         if self.classes == "all":
-            logits, basis = head.score(self.network.features(inputs))
+            logits, basis = head.score(activations)
             maps = head.all_evidence(basis)
             if maps is None:
                 every = torch.arange(logits.shape[1], device=logits.device)
@@ -87,9 +95,9 @@ class ExplainedNetwork(nn.Module):
             return fixed.expand(logits.shape[0], -1)
 
         if self.maps <= _MOST_PASSES or head.all_maps_are_cheap:
-            logits, classes, maps, _ = head.explain_input(inputs, self.network.features, choose)
+            logits, classes, maps, _ = head.explain(activations, choose)
         else:
-            logits, basis = head.score(self.network.features(inputs))
+            logits, basis = head.score(activations)
             classes = choose(logits)
             maps = self._evidence(basis, classes)
         if self.classes in ("top", "asked"):
@@ -153,6 +161,7 @@ def make_program(
     maps: int,
     shape: Shape,
     any_size: bool = False,
+    mark: bool = False,
 ) -> ExportedProgram:
     """Trace a network with its maps.
 
@@ -163,6 +172,7 @@ def make_program(
         maps: Their number K.
         shape: Of an example; the batch is free in any case.
         any_size: Height and width are free, too.
+        mark: Put out the trunk's activations, too, as the last output.
 
     Returns:
         A program from ``pixels uint8 (N, H, W, 3)`` RGB to ``scores (N, classes)``, for ``top`` and
@@ -171,7 +181,7 @@ def make_program(
     Raises:
         Exception: Whatever torch raises at an operation that cannot be traced.
     """
-    explained = ExplainedNetwork(network, classes, maps).eval()
+    explained = ExplainedNetwork(network, classes, maps, mark=mark).eval()
     _, height, width = shape
     pixels = torch.zeros(_BATCH, height, width, 3, dtype=torch.uint8)
     selection = (torch.arange(-1, -1 - maps, -1),) if classes == "asked" else ()
