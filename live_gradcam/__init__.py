@@ -37,14 +37,15 @@ if TYPE_CHECKING:
     from live_gradcam.explain.layers import list_layers
     from live_gradcam.explain.load import load_classifier
     from live_gradcam.explain.seen_layers import Layer
-    from live_gradcam.graph.explainer import GraphExplainer
-    from live_gradcam.graph.open import open_graph
+    from live_gradcam.exports import export
     from live_gradcam.faithfulness import (
         Removal,
         cascading_randomization,
         rank_correlation,
         removal_test,
     )
+    from live_gradcam.graph.explainer import GraphExplainer
+    from live_gradcam.graph.open import open_graph
     from live_gradcam.images import read_image
     from live_gradcam.painter import Painter
     from live_gradcam.pipeline import RunOptions, Summary, run_offline
@@ -84,6 +85,7 @@ _NAMES = {
     "explain.load": "load_classifier",
     "preprocessing.settings": "Preprocessing",
     "explain.seen_layers": "Layer",
+    "exports": "export",
     "faithfulness": "Removal cascading_randomization rank_correlation removal_test",
     "images": "read_image",
     "painter": "Painter",
@@ -135,6 +137,7 @@ __all__ = [
     "__version__",
     "cascading_randomization",
     "draw",
+    "export",
     "list_layers",
     "load_classifier",
     "open_dataset",

@@ -19,6 +19,7 @@ from live_gradcam.choices import (
     DEFAULT_THRESHOLD,
     OUTPUT_CHOICES,
     CompileChoice,
+    EngineChoice,
     Fuse,
     OutputChoice,
     PrecisionChoice,
@@ -43,8 +44,8 @@ _input = partial(option, panel=INPUT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NetworkOptions:
-    """Options that say which network, where it is explained, and what it runs on."""
+class NetworkChoice:
+    """Options that say which network, and where it is explained."""
 
     model: Annotated[
         str,
@@ -163,8 +164,19 @@ class NetworkOptions:
         ),
     ] = DEFAULT_THRESHOLD
     fuse: Annotated[Fuse, _network("How maps of several layers become one.")] = DEFAULT_FUSE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkOptions(NetworkChoice):
+    """Options that say which network, where it is explained, and what it runs on."""
+
     device: Annotated[
-        str, _network("auto, cpu, cuda, cuda:N or mps.", autocompletion=matching(device_names))
+        str,
+        _network(
+            "auto, cpu, cuda, cuda:N or mps; intel-gpu or npu with OpenVINO; tensorrt, coreml or "
+            "directml with ONNX Runtime.",
+            autocompletion=matching(device_names),
+        ),
     ] = DEFAULT_DEVICE
     precision: Annotated[PrecisionChoice, _network("What the network computes in.")] = (
         DEFAULT_PRECISION
@@ -182,6 +194,13 @@ MethodOption = Annotated[
 CompileOption = Annotated[
     CompileChoice,
     _network("auto compiles beside the running network, on waits for it, off never does."),
+]
+EngineOption = Annotated[
+    EngineChoice,
+    _network(
+        "What runs the network: torch, or its exported graph in openvino or onnxruntime; auto "
+        "measures which of those that are installed is fastest here."
+    ),
 ]
 ViewOption = Annotated[
     View,
@@ -228,7 +247,7 @@ def require_network(options: NetworkOptions) -> None:
 
 
 def open_classifier(
-    options: NetworkOptions, console: Console, *, output: OutputChoice = DEFAULT_OUTPUT
+    options: NetworkChoice, console: Console, *, output: OutputChoice = DEFAULT_OUTPUT
 ) -> Classifier:
     """Load the network that is meant; notices about it go to the console.
 
@@ -260,7 +279,7 @@ def open_classifier(
     )
 
 
-def _preprocessing(options: NetworkOptions) -> PreprocessingChanges | None:
+def _preprocessing(options: NetworkChoice) -> PreprocessingChanges | None:
     """Make one value of the options that say how pictures are prepared; ``None`` if none does.
 
     Raises:

@@ -17,6 +17,7 @@ from live_gradcam.cli.console import Console
 from live_gradcam.cli.demo import DemoArguments, demo_command
 from live_gradcam.cli.doctor import DoctorArguments, doctor_command
 from live_gradcam.cli.evaluate import EvaluateArguments, evaluate_command
+from live_gradcam.cli.export import ExportArguments, export_command
 from live_gradcam.cli.inspect import InspectArguments, inspect_command
 from live_gradcam.cli.listings import (
     CamerasArguments,
@@ -35,7 +36,7 @@ from live_gradcam.cli.options import (
 )
 from live_gradcam.cli.run import run_command
 from live_gradcam.cli.run_arguments import RunArguments
-from live_gradcam.cli.settings import IN_FORCE, load_settings
+from live_gradcam.cli.settings import IN_FORCE, NONE, load_settings
 from live_gradcam.cli.web import WebArguments, web_command
 
 
@@ -72,6 +73,7 @@ COMMANDS: tuple[Command[Any], ...] = (
     Command("web", WebArguments, web_command),
     Command("evaluate", EvaluateArguments, evaluate_command, can_be_quiet=True),
     Command("bench", BenchArguments, bench_command, can_be_quiet=True),
+    Command("export", ExportArguments, export_command, can_be_quiet=True),
     Command("inspect", InspectArguments, inspect_command, shares_settings=False),
     Command("models", ModelsArguments, models_command, shares_settings=False),
     Command("cameras", CamerasArguments, cameras_command, shares_settings=False),
@@ -151,6 +153,7 @@ def _top_level(commands: Sequence[Command[Any]]) -> Callable[..., None]:
         ] = False,
     ) -> None:
         del version, install, show  # they end before a command begins
+        IN_FORCE.set(NONE)
         if settings or context.resilient_parsing:
             return
         found = load_settings(

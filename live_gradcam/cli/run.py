@@ -56,12 +56,15 @@ def run_command(arguments: RunArguments, console: Console) -> None:
 
         probe_display()
     say_what_is_loaded(arguments, console)
+    labels = arguments.show_labels and not arguments.clean
+    legend = arguments.show_legend and not arguments.clean
     overlay = OverlayOptions(
         colormap=arguments.colormap,
         opacity=arguments.opacity,
-        show_labels=arguments.show_labels and not arguments.clean,
-        show_legend=arguments.show_legend and not arguments.clean,
-        show_hud=not arguments.clean,
+        hud_layout=arguments.hud,
+        show_labels=labels,
+        show_legend=legend,
+        show_hud=labels or legend or arguments.shows_rate,
     )
     run = Run(arguments, console, overlay, StepProgress(), meaning, exported)
     if arguments.kiosk:
@@ -102,6 +105,15 @@ def _check_arguments(arguments: RunArguments) -> None:
         raise UsageError("nothing to do", "--no-window", "no output is given", "add -o OUTPUT")
     if arguments.kiosk and not arguments.in_window:
         raise UsageError("--kiosk needs the window", "", "", "Leave out -o and --no-window")
+    for value, name in (
+        (arguments.kiosk_title, "--kiosk-title"),
+        (arguments.kiosk_invitation, "--kiosk-invitation"),
+        (arguments.kiosk_demonstration, "--kiosk-demonstration"),
+    ):
+        if value is not None and not arguments.kiosk:
+            raise UsageError(f"{name} needs --kiosk", value, "", "Add --kiosk, or leave it out")
+    if arguments.kiosk_demonstration is not None:
+        refuse_missing(arguments.kiosk_demonstration)
     if arguments.slideshow is not None and not arguments.in_window:
         step = "Leave out -o and --no-window; in a film, --seconds-per-picture"
         raise UsageError("--slideshow needs the window", "", "", step)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from live_gradcam.capture.source import Source
     from live_gradcam.pipeline import RunOptions, Summary
     from live_gradcam.protocol import LiveExplainer
+    from live_gradcam.session.kiosk import Exhibit
     from live_gradcam.show.sink import Sink
     from live_gradcam.show.window import Window
     from live_gradcam.values import SourceInfo
@@ -79,7 +80,7 @@ def run_offline_steps(
             source,
             explainer,
             sinks,
-            painter=Painter(run.overlay, moving=moving),
+            painter=Painter(run.overlay, moving=moving, for_files=True),
             options=run_options(run.arguments, explainer, source.info),
             stop=stop,
             on_progress=lambda done: line.update(done.frames, done.total, done.per_second),
@@ -96,6 +97,7 @@ def run_kiosk(run: Run) -> None:
         if explainer is None:
             return
         stack.enter_context(explainer)
+        exhibit = make_exhibit(run, explainer)
         stop = stack.enter_context(lifecycle.cooperative())
         summary = run_session(
             None,
@@ -103,10 +105,11 @@ def run_kiosk(run: Run) -> None:
             (),
             overlay=run.overlay,
             options=run_options(run.arguments, explainer),
-            window_title="live-gradcam",
+            window_title=exhibit.title or "live-gradcam",
             window=window,
             smooth=run.arguments.smooth,
             kiosk=True,
+            exhibit=exhibit,
             reopen=lambda: open_source_of(run.arguments, run.console),
             slideshow_seconds=run.arguments.slideshow,
             forwards=run.forwards,
@@ -114,6 +117,38 @@ def run_kiosk(run: Run) -> None:
             on_notice=run.console.note,
         )
         print_summary(run.console, summary, verbose=run.arguments.verbose)
+
+
+def make_exhibit(run: Run, explainer: LiveExplainer) -> Exhibit:
+    """Return what the visitors of a kiosk are told and shown."""
+    from live_gradcam.session.kiosk import DEFAULT_TITLE, Exhibit
+
+    arguments = run.arguments
+    return Exhibit(
+        title=DEFAULT_TITLE if arguments.kiosk_title is None else arguments.kiosk_title,
+        invitation=arguments.kiosk_invitation,
+        demonstration=_demonstration(run, explainer),
+        camera=arguments.source.strip().isdecimal(),
+    )
+
+
+def _demonstration(run: Run, explainer: LiveExplainer) -> Callable[[], Source] | None:
+    """Return what opens the demonstration: what was typed, or drawings that the network knows.
+
+    The scenes of the bundled network need no choosing.
+    """
+    from live_gradcam.capture.stills import StillsSource
+    from live_gradcam.scenes import SCENE_CLASSES
+    from live_gradcam.web.examples import find_examples
+
+    path, labels = run.arguments.kiosk_demonstration, explainer.classifier.labels
+    if path is not None:
+        typed = replace(run.arguments, sources=(path,))
+        return lambda: open_source_of(typed, run.console)
+    if tuple(labels) == tuple(SCENE_CLASSES):
+        return None
+    images = [example.image for example in find_examples(explainer, labels)]
+    return (lambda: StillsSource(images)) if images else None
 
 
 def run_options(

@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from live_gradcam.show.heat import heat_table
 from live_gradcam.show.help import help_panel
+from live_gradcam.show.labels import LABELS_EM, NARROW_EM, labels_panel
 from live_gradcam.show.layout import Anchor, Picture, Piece, Space
 from live_gradcam.show.options import Hud, OverlayOptions, is_unsure
 from live_gradcam.show.panel import (
@@ -22,9 +23,6 @@ from live_gradcam.show.panel import (
     text_panel,
 )
 from live_gradcam.show.panels import (
-    LABELS_EM,
-    NARROW_EM,
-    labels_panel,
     legend_panel,
     recording_panel,
     shown_label,
@@ -39,12 +37,14 @@ IMPORTANCE = (
     "recording",
     "help",
     "title",
+    "invitation",
     "sentence",
     "labels",
     "notice",
     "votes",
     "notes",
     "legend",
+    "picture",
     "rates",
     "figures",
     "hint",
@@ -140,10 +140,15 @@ def _stage(written: Written) -> Iterator[_Piece]:
     options, hud, space = written.options, written.hud, written.space
     if hud.title:
         yield _title(written)
-    words = hud.invitation or hud.verdict
-    if not words and options.show_labels:
+    if hud.invitation:
+        yield _invitation(written)
+    words = hud.verdict
+    blank = options.layout != "plain" and _is_blank(written.explanation, signed=options.signed)
+    # Who is invited to show something has shown nothing: that it is not recognised is no news.
+    nothing = bool(hud.invitation) and (blank or is_unsure(written.explanation))
+    if not words and options.show_labels and not nothing:
         words = answer_sentence(written.explanation)
-        if options.layout != "plain" and _is_blank(written.explanation, signed=options.signed):
+        if blank:
             words = f"{words} There is no evidence for it."
     if words:
         share = largest_share(words, space, _STAGE_SHARES)
@@ -162,12 +167,10 @@ def _desk(written: Written) -> Iterator[_Piece]:
     options, hud, space = written.options, written.hud, written.space
     if hud.title:
         yield _title(written)
-    words = hud.invitation or hud.verdict
-    if words:
-        share = 1.4 if hud.invitation else 1.0
-        sentence = pill(
-            words, space, colour=WHITE, ground=DARK, share=share, max_width=_sentence(space)
-        )
+    if hud.invitation:
+        yield _invitation(written)
+    if hud.verdict:
+        sentence = pill(hud.verdict, space, colour=WHITE, ground=DARK, max_width=_sentence(space))
         yield Piece("sentence", [sentence], ("bottom", "top"), most=0.4)
     if options.show_labels and options.top_k and not written.captioned:
         yield Piece(
@@ -178,7 +181,8 @@ def _desk(written: Written) -> Iterator[_Piece]:
             most=0.34,
         )
     notices = _notices(written)
-    if notices:
+    bare = not (options.show_labels or options.show_legend or options.show_hud)
+    if notices and not bare:
         notice = pill(" · ".join(notices), space, colour=WHITE, ground=DARK, share=0.9)
         yield Piece("notice", [notice], ("bottom", "top"), most=0.2)
     if written.pointing is not None:
@@ -188,6 +192,9 @@ def _desk(written: Written) -> Iterator[_Piece]:
     if options.show_legend:
         yield from _legend(written)
     if options.show_hud:
+        if hud.caption:
+            which = text_panel([Line(hud.caption, _NOTE_SHARE, GREY)], space)
+            yield Piece("picture", [which], _FROM_BOTTOM_RIGHT, most=0.2)
         yield from _rates(written)
         if options.hud_layout == "expert" and hud.figures:
             lines = [Line(text, _DETAIL_SHARE, GREY) for text in hud.figures]
@@ -201,6 +208,14 @@ def _sentence(space: Space) -> int:
     return round(_SENTENCE_WIDTH * space.size)
 
 
+def _invitation(written: Written) -> _Piece:
+    """Lay out what visitors are asked to do: large, and in the colour of what must be seen."""
+    words, space = written.hud.invitation, written.space
+    share = largest_share(words, space, _STAGE_SHARES)
+    invitation = pill(words, space, colour=DARK, ground=ACCENT, share=share)
+    return Piece("invitation", [invitation], ("bottom", "top"))
+
+
 def _title(written: Written) -> _Piece:
     space, stage = written.space, written.options.hud_layout == "stage"
     title = pill(written.hud.title, space, colour=WHITE, ground=DARK, share=1.0 if stage else 1.4)
@@ -208,26 +223,25 @@ def _title(written: Written) -> _Piece:
 
 
 def _widths(written: Written) -> list[int]:
-    """Return widths for labels and legend: that of the room beside what the network saw, the usual.
+    """Return widths for labels and legend: that of the room beside the picture, and the usual one.
 
-    The room is taken only where it is wide enough for something to be read in it.
+    The room is a bar that the picture leaves, or where that is narrow, the bar together with what
+    the network did not see; nothing where not even that is wide enough.
     """
     space = written.space
     wide = _RAW_LABELS_EM if written.options.hud_layout == "expert" else LABELS_EM
     usual = max(1, min(round(wide * space.size), space.room))
-    rooms = [
-        left - 2 * space.margin
-        for left in (
-            min(picture.place.x for picture in written.pictures),
-            min(picture.seen.x for picture in written.pictures),
+    bar, unseen = (
+        (min(edges) - 2 * space.margin) / space.size
+        for edges in (
+            [picture.place.x for picture in written.pictures],
+            [picture.seen.x for picture in written.pictures],
         )
-    ]
-    fitting = [
-        min(room, round(_WIDEST_EM * space.size))
-        for room in rooms
-        if room >= NARROW_EM * space.size
-    ]
-    return list(dict.fromkeys([*fitting, usual]))
+    )
+    for room, least in ((bar, 0.75 * wide), (unseen, 0.9 * wide), (bar, NARROW_EM)):
+        if room >= least:
+            return list(dict.fromkeys([int(min(room, _WIDEST_EM) * space.size), usual]))
+    return [usual]
 
 
 def _labels(written: Written) -> Iterator[Panel | None]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import threading
 from collections import OrderedDict
@@ -10,24 +9,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import anyio.to_thread
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
-
-from live_gradcam.errors import LiveGradcamError
-from live_gradcam.faithfulness.removal import Removal, removal_test
-from live_gradcam.images.geometry import resize, scale_explanation
+from live_gradcam.errors import UsageError
+from live_gradcam.faithfulness.removal import Removal, hottest_area, removal_test
+from live_gradcam.faithfulness.verdicts import judge
+from live_gradcam.images.geometry import resize
 from live_gradcam.native import cv2
 from live_gradcam.protocol import ExplainerKey
-from live_gradcam.show.overlay import draw
+from live_gradcam.show.options import Hud, MarkedArea
+from live_gradcam.show.overlay import draw, paint
 from live_gradcam.show.records import record
+from live_gradcam.show.votes import Spot, spot_at
 from live_gradcam.values import Explanation, Frame, Image, Region
 from live_gradcam.web.engine import SharedEngine, VisitorExplainer
 from live_gradcam.web.limits import Limits
-from live_gradcam.web.messages import public_message
-from live_gradcam.web.settings import CacheKey, ViewSettings, explainer_key, settings_from_query
-from live_gradcam.wording import number
+from live_gradcam.web.settings import CacheKey, ViewSettings, explainer_key
 
 TOP = 3
 """Number of classes that the page shows."""
@@ -134,7 +129,66 @@ class ImageService:
         self._engine = engine
         self._classifier = engine.pool.classifier
         self._all_are_cheap: dict[ExplainerKey, bool] = {}
+        self._examples: tuple[CachedImage, ...] = ()
         self.cache = ImageCache(limits)
+
+    @property
+    def examples(self) -> tuple[CachedImage, ...]:
+        """Images of the page itself, which are never forgotten."""
+        return self._examples
+
+    def add_examples(self, examples: Sequence[tuple[Image, str]]) -> None:
+        """Remember images for all visitors; first comes one where the coloured places decide.
+
+        Args:
+            examples: Images and their names.
+        """
+        cached = [
+            CachedImage(f"example {number}", image, name)
+            for number, (image, name) in enumerate(examples)
+        ]
+        telling = next((each for each in cached if self._decides(each)), None)
+        if telling is not None:
+            cached = [telling, *(each for each in cached if each is not telling)]
+        self._examples = tuple(cached)
+
+    def _decides(self, cached: CachedImage) -> bool:
+        removal = self.removal(cached, ViewSettings())
+        return removal is not None and judge(removal) in ("decides", "counts")
+
+    def take_example(self, place: int, visitor: str) -> CachedImage:
+        """Give a visitor an example as if it were their own image, with all that is known of it.
+
+        Raises:
+            UsageError: There is no such example.
+        """
+        if not 0 <= place < len(self._examples):
+            raise UsageError("there is no such example")
+        example = self._examples[place]
+        cached = CachedImage(
+            visitor,
+            example.image,
+            example.name,
+            explanations=dict(example.explanations),
+            removals=dict(example.removals),
+        )
+        self.cache.put(cached)
+        return cached
+
+    def thumbnail(self, place: int, width: int) -> Image:
+        """An example without an explanation, in the shape of all thumbnails: 4 to 3."""
+        image = self._examples[place].image
+        height, own_width = image.shape[:2]
+        rows = min(height, own_width * 3 // 4)
+        top = (height - rows) // 2
+        return resize(image[top : top + rows], width, max(1, width * 3 // 4))
+
+    def find_token(self, token: str) -> CachedImage | None:
+        """The image whose addresses have this token."""
+        for cached in self._examples:
+            if secrets.compare_digest(cached.token.encode(), token.encode()):
+                return cached
+        return self.cache.find_token(token)
 
     def open(self, visitor: str, image: Image, name: str) -> CachedImage:
         """Remember a new image; nothing is explained yet."""
@@ -173,6 +227,24 @@ class ImageService:
                 at_once=_AT_ONCE,
             )
         return cached.removals[key]
+
+    def spot(self, cached: CachedImage, settings: ViewSettings, x: float, y: float) -> Spot | None:
+        """What one spot says about the classes that have maps: all, where these cost nothing.
+
+        Args:
+            cached: The image.
+            settings: How it is explained.
+            x: Column, 0..1 of the image.
+            y: Row, 0..1 of the image.
+
+        Returns:
+            ``None`` where the network sees nothing.
+        """
+        height, width = cached.image.shape[:2]
+        known = self._maps(cached, settings, settings.class_index(self._classifier))
+        shown = self.explain(cached, settings).explained[0]
+        column, row = min(int(x * width), width - 1), min(int(y * height), height - 1)
+        return spot_at(known, column, row, shown=shown)
 
     def record(self, cached: CachedImage, settings: ViewSettings) -> dict[str, Any]:
         """Everything that is known about the image, ready for JSON."""
@@ -242,39 +314,62 @@ class ImageService:
         return replace(explanation, predictions=predictions)
 
 
-def draw_overlay(
-    image: Image, explanation: Explanation, settings: ViewSettings, *, side: int | None = None
-) -> Image:
-    """Draw an image with its explanation, in its own size or with a longest side in pixels."""
-    if side is not None:
-        image, explanation = _shrink(image, explanation, side)
+def draw_overlay(image: Image, explanation: Explanation, settings: ViewSettings) -> Image:
+    """Draw an image with its explanation in its own size, with labels and legend: it may go out."""
     return draw(image, explanation, options=settings.overlay_options(top_k=TOP))
 
 
+def draw_at_width(
+    image: Image,
+    explanation: Explanation,
+    settings: ViewSettings,
+    width: int,
+    most: int,
+    *,
+    mark: bool = False,
+) -> Image:
+    """Draw an image with its explanation for a screen; what is in words stands beside it there.
+
+    Args:
+        image: ``uint8 (H, W, 3)`` BGR.
+        explanation: Of the image.
+        settings: How it is drawn.
+        width: Of the result, in pixels.
+        most: Longest side of the result, in pixels.
+        mark: Mark the hottest area, which the removal test hides.
+    """
+    height, own_width = image.shape[:2]
+    factor = min(width / own_width, most / max(height, own_width))
+    size = max(1, round(own_width * factor)), max(1, round(height * factor))
+    marked = None
+    if mark and explanation.explained and (explanation.evidence[0] > 0).any():
+        marked = MarkedArea(hottest_area(explanation.evidence[0]))
+    hud, options = Hud(marked=marked), settings.overlay_options()
+    return paint(image, explanation, options=options, hud=hud, size=size).image
+
+
 def draw_maps(
-    image: Image, explanations: Sequence[Explanation], settings: ViewSettings, *, side: int = 480
+    image: Image, explanations: Sequence[Explanation], settings: ViewSettings, *, width: int = 480
 ) -> list[Image]:
-    """Draw what the network saw once with each explanation's map, all on one colour scale."""
+    """Draw what the network saw once with each explanation's map, all on one colour scale.
+
+    Args:
+        image: ``uint8 (H, W, 3)`` BGR.
+        explanations: One for each map.
+        settings: How they are drawn.
+        width: Of the results, in pixels.
+    """
     region = explanations[0].region
-    seen = image[
-        max(0, region.y) : region.y + region.height, max(0, region.x) : region.x + region.width
-    ]
+    left, top = max(0, region.x), max(0, region.y)
+    seen = image[top : region.y + region.height, left : region.x + region.width]
     scale = max(float(each.evidence.max(initial=0.0)) for each in explanations)
-    options = settings.overlay_options(scale=scale, show_labels=False, show_legend=False)
-    drawn = []
-    for each in explanations:
-        whole = replace(each, region=Region(0, 0, seen.shape[1], seen.shape[0]))
-        drawn.append(draw(*_shrink(seen, whole, side), options=options))
-    return drawn
-
-
-def _shrink(image: Image, explanation: Explanation, side: int) -> tuple[Image, Explanation]:
-    height, width = image.shape[:2]
-    factor = side / max(height, width)
-    if factor >= 1.0:
-        return image, explanation
-    smaller = resize(image, max(1, round(width * factor)), max(1, round(height * factor)))
-    return smaller, scale_explanation(explanation, factor, factor)
+    options = settings.overlay_options(scale=scale)
+    moved = Region(region.x - left, region.y - top, region.width, region.height)
+    size = width, max(1, min(2 * width, round(seen.shape[0] * width / seen.shape[1])))
+    return [
+        paint(seen, replace(each, region=moved), options=options, size=size).image
+        for each in explanations
+    ]
 
 
 def encode_image(image: Image, suffix: str, *, quality: int = 95) -> bytes:
@@ -304,42 +399,3 @@ def likely(explanation: Explanation, labels: tuple[str, ...]) -> dict[str, float
         else each.label: each.strength
         for each in explanation.predictions[:TOP]
     }
-
-
-def likely_label(explanation: Explanation, labels: tuple[str, ...]) -> dict[str, float] | str:
-    """What the page's list of likely classes shows: `likely`, or plain numbers as a text."""
-    found = likely(explanation, labels)
-    if explanation.output.has_probabilities:
-        return found
-    return ", ".join(f"{label}: {number(value)}" for label, value in found.items())
-
-
-def download_routes(service: ImageService) -> list[Route]:
-    """Addresses of a remembered image's overlay and record, made when asked for, never stored."""
-
-    def overlay(cached: CachedImage, settings: ViewSettings) -> Response:
-        drawn = draw_overlay(cached.image, service.explain(cached, settings), settings)
-        return Response(encode_image(drawn, ".png"), media_type="image/png")
-
-    def record(cached: CachedImage, settings: ViewSettings) -> Response:
-        text = json.dumps(service.record(cached, settings), ensure_ascii=False, indent=2)
-        return Response(text, media_type="application/json")
-
-    kinds = {"overlay.png": overlay, "record.json": record}
-
-    async def answer(request: Request) -> Response:
-        cached = service.cache.find_token(request.path_params["token"])
-        make = kinds.get(request.path_params["kind"])
-        if cached is None or make is None:
-            return JSONResponse({"detail": "This picture is not kept any more."}, status_code=404)
-        try:
-            settings = settings_from_query(request.query_params)
-            response = await anyio.to_thread.run_sync(make, cached, settings)
-        except LiveGradcamError as error:
-            return JSONResponse({"detail": public_message(error)}, status_code=422)
-        except ValueError:
-            return JSONResponse({"detail": "The settings are not understood."}, status_code=400)
-        response.headers["cache-control"] = "no-store"
-        return response
-
-    return [Route("/live/picture/{token}/{kind}", answer, methods=["GET"])]
