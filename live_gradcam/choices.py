@@ -29,7 +29,7 @@ HUD_LAYOUTS: tuple[HudLayout, ...] = get_args(HudLayout)
 """The layouts of what is written, in the order in which a key walks through them."""
 
 ColormapName: TypeAlias = Literal[
-    "turbo", "viridis", "magma", "inferno", "plasma", "cividis", "jet", "hot"
+    "inferno", "turbo", "viridis", "magma", "plasma", "cividis", "jet", "hot"
 ]
 """Name of a colour map; `live_gradcam.show.heat` says which colours it has."""
 
@@ -89,7 +89,8 @@ DEFAULT_RESAMPLE: Resample = "torch"
 DEFAULT_FUSE: Fuse = "mean"
 DEFAULT_TOP_K = 3
 DEFAULT_HUD_LAYOUT: HudLayout = "normal"
-DEFAULT_COLORMAP: ColormapName = "turbo"
+# Perceptual, and seen by everybody: see scripts/colormaps.py.
+DEFAULT_COLORMAP: ColormapName = "inferno"
 DEFAULT_OPACITY = 0.6
 DEFAULT_CURVE_STEPS = 20
 DEFAULT_SEED = 0

@@ -261,6 +261,7 @@ def _measure(
 
 def _show(result: EvaluationResult, console: Console) -> None:
     """Print the tables on stdout; the notes and what looks suspicious on stderr."""
+    from live_gradcam.evaluate.answer import answer, judgement
     from live_gradcam.evaluate.tables import classes_table, totals_table
 
     for note in result.notes:
@@ -276,6 +277,7 @@ def _show(result: EvaluationResult, console: Console) -> None:
         left = len(summary.classes) - len(classes[1])
         console.out(f"... and {left} more classes\n" if left > 0 else "")
     console.table(*totals_table(result))
+    console.out(f"\n{judgement(summary)} {answer(summary)}".rstrip())
     for sentence in (*summary.limits, *summary.totals.findings):
         console.note(sentence)
     suspicious = [each for each in summary.classes if each.findings]

@@ -213,7 +213,7 @@ class RunArguments:
             "Pictures or a film that it explains while nothing happens before the camera.",
             panel=_PICTURE,
             metavar="PATH",
-            show_default="generated scenes, if the network knows them",
+            show_default="scenes or drawings, if the network knows them",
         ),
     ] = None
     window: Window = True

@@ -75,7 +75,7 @@ class SettingKey:
                 raise ValueError(f"{given!r} is neither true nor false")
             return given
         if isinstance(given, bool) or not isinstance(given, (str, int, float)):
-            raise ValueError(f"{_shown(given)} is not {self._wanted()}")
+            raise ValueError(f"{_shown(given)} is not {self._wanted()}")  # noqa: TRY004
         if self.kind in (int, float):
             return self._number(given)
         text = str(given)

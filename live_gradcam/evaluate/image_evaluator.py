@@ -19,6 +19,7 @@ from live_gradcam.explain.explainer import Explainer
 from live_gradcam.faithfulness import measures
 from live_gradcam.faithfulness.removal import removal_test
 from live_gradcam.faithfulness.scoring import Scorer
+from live_gradcam.faithfulness.verdicts import judge
 from live_gradcam.pool import ExplainerPool
 from live_gradcam.protocol import BatchExplainer
 from live_gradcam.values import Explanation
@@ -154,6 +155,9 @@ class ImageEvaluator:
             blank=blank,
             removal_drop=removal.drop if removal else None,
             control_drop=removal.control_drop if removal else None,
+            control_least=removal.control_range[0] if removal else None,
+            control_most=removal.control_range[1] if removal else None,
+            verdict=judge(removal) if removal else None,
             average_drop=(drop[0] if drop and explanation.output.has_probabilities else None),
             increase=drop[1] if drop else None,
             deletion=curves.deletion_area if curves else None,
