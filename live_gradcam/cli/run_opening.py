@@ -240,6 +240,7 @@ def open_explainer(run: Run) -> Explainer | GraphExplainer:
             method=arguments.method,
             output=run.meaning,
             class_name=arguments.class_name,
+            engine=arguments.engine,
             top_k=arguments.top_k,
             view=arguments.view,
         )
@@ -263,6 +264,7 @@ def open_explainer(run: Run) -> Explainer | GraphExplainer:
         device=arguments.network.device,
         precision=arguments.network.precision,
         compile=arguments.compile,
+        engine=arguments.engine,
         top_k=arguments.top_k,
         view=arguments.view,
         method=arguments.method,

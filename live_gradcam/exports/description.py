@@ -70,9 +70,7 @@ def choose_classes(
         if top_k < 1:
             raise UsageError("cannot explain so few classes", str(top_k), "", "Use 1 or more")
         return "top", min(top_k, classifier.class_count)
-    named: Sequence[str | int] = (
-        [classes] if isinstance(classes, (str, int)) else list(classes)
-    )
+    named: Sequence[str | int] = [classes] if isinstance(classes, (str, int)) else list(classes)
     if not named:
         raise UsageError("cannot export", "", "no class was named", "Name a class, or top, or all")
     chosen = tuple(dict.fromkeys(classifier.class_index(each) for each in named))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TypeAlias
 
 import numpy as np
@@ -147,7 +148,9 @@ def _compare_maps(found: np.ndarray, wanted: np.ndarray) -> tuple[float, list[fl
     for ours, theirs in zip(found.astype(np.float64), wanted.astype(np.float64), strict=True):
         size = float(np.abs(theirs).max())
         if size <= _NOTHING * largest or largest == 0.0:
-            apart = max(apart, float(np.abs(ours).max()) / largest if largest else float(ours.any()))
+            apart = max(
+                apart, float(np.abs(ours).max()) / largest if largest else float(ours.any())
+            )
             continue
         apart = _worst([apart, float(np.abs(ours - theirs).max()) / size])
         lengths = float(np.linalg.norm(ours) * np.linalg.norm(theirs))
@@ -165,7 +168,7 @@ def _batches(count: int) -> list[slice]:
     edges = [0, 1]
     while edges[-1] < count:
         edges.append(min(count, edges[-1] + 2 + len(edges) % 3))
-    return [slice(a, b) for a, b in zip(edges, edges[1:], strict=False) if a < b <= count]
+    return [slice(a, b) for a, b in pairwise(edges) if a < b <= count]
 
 
 def _worst(values: list[float]) -> float:

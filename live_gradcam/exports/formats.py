@@ -192,5 +192,3 @@ FORMATS: Mapping[str, Format] = {
     )
 }
 """Every kind of file, by its ending."""
-
-
