@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable, Sequence
-from difflib import get_close_matches
 
 from live_gradcam.errors import UsageError
+from live_gradcam.spelling import near_in_spelling
 
 
 def find_class(labels: Sequence[str], wanted: str | int) -> int:
@@ -42,8 +42,10 @@ def find_class(labels: Sequence[str], wanted: str | int) -> int:
         more = f" and {len(matches) - 5} more" if len(matches) > 5 else ""
         cause = f"{len(matches)} classes match: {listed}{more}"
         raise UsageError("ambiguous class", wanted, cause, "Give the index")
-    near = get_close_matches(name, folded, 3, 0.5)
-    hint = " or ".join(f"{labels[folded.index(each)]} ({folded.index(each)})" for each in near)
+    near = near_in_spelling(
+        name, ([label, *parts] for label, parts in zip(folded, synonyms, strict=True))
+    )
+    hint = " or ".join(f"{labels[index]} ({index})" for index in near)
     step = f"Closest: {hint}" if hint else f"Classes are {_examples(labels)}"
     raise UsageError("unknown class", wanted, f"the network has {len(labels)} classes", step)
 
@@ -103,4 +105,4 @@ def _folded(name: str) -> str:
 
 def _examples(labels: Sequence[str]) -> str:
     shown = ", ".join(labels[:5])
-    return f"{shown}, ..." if len(labels) > 5 else shown
+    return f"{shown} and {len(labels) - 5} more" if len(labels) > 5 else shown

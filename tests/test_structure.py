@@ -19,14 +19,16 @@ IMPORTS = house_map.imports()
 
 # Each room, and the rooms it may use. A room is a module or folder directly below the package.
 GROUND = {
-    *("choices", "closeable", "credentials", "errors", "image_like", "lazy", "native", "picture"),
-    *("presentable", "protocol", "values", "wording"),
+    *("choices", "class_names", "closeable", "credentials", "errors", "image_like", "lazy"),
+    *("native", "picture", "predictions", "presentable", "protocol", "spelling", "values"),
+    "wording",
 }
 FOUNDATION = GROUND | {"budget", "graph", "images", "os_errors", "preprocessing"}
 WINGS = {"scenes", "capture", "explain", "show", "faithfulness"}
 RUNNING = {"pool", "timing", "workers", "lifecycle", "painter", "pipeline"}
 MAY_IMPORT: dict[str, set[str]] = {
     "choices": set(),
+    "class_names": {"errors", "spelling"},
     "closeable": set(),
     "errors": set(),
     "lazy": set(),
@@ -37,7 +39,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "credentials": {"errors"},
     "image_like": set(),
     "picture": set(),
+    "predictions": {"values"},
     "presentable": {"choices", "image_like"},
+    "spelling": set(),
     "values": {"picture", "presentable"},
     "wording": set(),
     "os_errors": {"errors", "native"},

@@ -285,10 +285,6 @@ class Explainer(Closeable):
 
         Returns:
             ``uint8 (h, w, 3)`` BGR, of the size of the network's input.
-
-        Raises:
-            UsageError: As for `explain`.
-            SourceError: As for `explain`.
         """
         frame = take_image(image, color=color, keep=False).image
         preprocessing = self._classifier.preprocessing

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.heads import FUSED_UNIT, LinearHead, MultiLayerHead
 from live_gradcam.explain.methods import Method
-from live_gradcam.values import Evidence, Explanation, OutputKind, Prediction, Region
+from live_gradcam.predictions import labels_of, predict
+from live_gradcam.values import Evidence, Explanation, Region
 
 
 class ExplanationMaker:
@@ -65,7 +66,7 @@ class ExplanationMaker:
             explained=explained,
             evidence=evidence,
             region=region,
-            labels=self._labels if every else tuple(self._labels[index] for index in explained),
+            labels=self._labels if every else labels_of(explained, self._labels),
             method=self._method.name,
             unit=self._unit,
             class_specific=self._method.class_specific,
@@ -74,31 +75,3 @@ class ExplanationMaker:
             timings_ms=timings_ms,
             output=self._output,
         )
-
-
-def predict(
-    logits: NDArray[np.float32],
-    labels: Sequence[str],
-    top_k: int,
-    explained: Sequence[int],
-    output: OutputKind,
-) -> tuple[Prediction, ...]:
-    """Return the best classes with their probability, and those asked for by name; best first."""
-    if output.name == "binary":
-        best = output.ranking(logits)
-        best = best[[rank < top_k or index in explained for rank, index in enumerate(best)]]
-    else:
-        best = np.argpartition(logits, -top_k)[-top_k:]
-        if len(explained) < len(labels):
-            best = np.union1d(best, explained)
-        best = best[np.argsort(-logits[best], kind="stable")]
-    shares = output.probabilities(logits)
-    return tuple(
-        Prediction(
-            index,
-            labels[index],
-            float(logits[index]),
-            None if shares is None else float(shares[index]),
-        )
-        for index in best.tolist()
-    )

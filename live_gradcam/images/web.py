@@ -29,6 +29,7 @@ _SILENCE_SECONDS = 10.0
 _HEAD_BYTES = 4096
 _CHUNK = 1 << 16
 _WHAT = "cannot fetch picture"
+_NO_SERVER = "the server sends on to something that is no web server"
 _STEP = "Check the address, or give a file"
 
 
@@ -49,7 +50,8 @@ class _Redirections(urllib.request.HTTPRedirectHandler):
     ) -> urllib.request.Request | None:
         """Make the request for where the server sends us."""
         if urlsplit(newurl).scheme.lower() not in ("http", "https"):
-            raise urllib.error.URLError("it sends on to something that is no web server")
+            fp.close()
+            raise urllib.error.URLError(_NO_SERVER)
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
@@ -141,8 +143,10 @@ def _too_large(shown: str) -> SourceError:
 def _reason(exc: Exception) -> str:
     if isinstance(exc, urllib.error.HTTPError):
         exc.close()  # it is the open answer, too
-        if "redirect" in str(exc.msg).lower() and exc.code in (301, 302, 303, 307, 308):
+        if "infinite loop" in exc.msg:
             return f"the server sends on more than {MAX_REDIRECTIONS} times"
+        if "not allowed" in exc.msg:
+            return _NO_SERVER
         return f"the server answered {exc.code} {exc.msg}"
     if isinstance(exc, urllib.error.URLError):
         inner = exc.reason
@@ -151,7 +155,7 @@ def _reason(exc: Exception) -> str:
         if isinstance(inner, TimeoutError):
             return _reason(inner)
         text = getattr(inner, "strerror", None) or str(inner)
-        return text if text.startswith("it ") else f"the server cannot be reached ({text})"
+        return text if text == _NO_SERVER else f"the server cannot be reached ({text})"
     if isinstance(exc, TimeoutError):
         return (
             f"the server took too long (more than {_SILENCE_SECONDS:.0f} s of silence, or "

@@ -45,6 +45,7 @@ IMPORTANCE = (
     "votes",
     "notes",
     "legend",
+    "picture",
     "rates",
     "figures",
     "hint",
@@ -188,6 +189,9 @@ def _desk(written: Written) -> Iterator[_Piece]:
     if options.show_legend:
         yield from _legend(written)
     if options.show_hud:
+        if hud.caption:
+            which = text_panel([Line(hud.caption, _NOTE_SHARE, GREY)], space)
+            yield Piece("picture", [which], _FROM_BOTTOM_RIGHT, most=0.2)
         yield from _rates(written)
         if options.hud_layout == "expert" and hud.figures:
             lines = [Line(text, _DETAIL_SHARE, GREY) for text in hud.figures]

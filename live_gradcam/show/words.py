@@ -25,12 +25,16 @@ def evidence_unit(explanation: Explanation) -> str:
     return POINTS if explanation.output.has_probabilities else "of the number"
 
 
-def answer_sentence(explanation: Explanation, *, written: Written = str) -> str:
+def answer_sentence(
+    explanation: Explanation, *, written: Written = str, figures: bool = True
+) -> str:
     """Say what the network sees, for an explanation of its own answer or of another class.
 
     Args:
         explanation: Its first map is the one that is shown.
         written: Writes labels.
+        figures: Say how likely the classes are; where that stands beside the sentence, it is
+            said only where it makes the difference.
     """
     if not explanation.finite:
         return "The network's numbers overflowed on this picture: there is no explanation."
@@ -40,39 +44,48 @@ def answer_sentence(explanation: Explanation, *, written: Written = str) -> str:
     asked = explanation.explained[0] if explanation.explained else best.class_index
     label = written(explanation.labels[0] if explanation.labels else best.label)
     if asked == best.class_index:
-        return _best_answer(explanation, best, written(best.label), written)
+        return _best_answer(explanation, best, written(best.label), written, figures=figures)
     shown = next((p for p in explanation.predictions if p.class_index == asked), None)
-    given = _figure(shown) if shown else ""
+    given = _figure(shown) if shown and figures else ""
+    first = f" ({_figure(best)})" if figures else ""
     if not explanation.output.has_probabilities:
         return (
-            f"The network's largest number is that of {written(best.label)} ({_figure(best)}); "
+            f"The network's largest number is that of {written(best.label)}{first}; "
             f"you asked about {label}{f', which is {given}' if given else ''}."
         )
+    if shown and not figures:
+        return f"The network sees {written(best.label)}; you asked about {label}."
     sure = f"with {given}" if given else "far behind"
     return (
-        f"The network sees {written(best.label)} ({_figure(best)}); "
+        f"The network sees {written(best.label)}{first}; "
         f"you asked about {label}, which it lists {sure}."
     )
 
 
-def _best_answer(explanation: Explanation, best: Prediction, label: str, written: Written) -> str:
+def _best_answer(
+    explanation: Explanation, best: Prediction, label: str, written: Written, *, figures: bool
+) -> str:
     """The answer, where it is the one that is explained; right for each kind of output."""
     output, likely = explanation.output, best.probability
+    with_figure = f" with {_figure(best)}" if figures else ""
+    sure = f" and is {_figure(best)} sure" if figures else ""
     if likely is None:
+        if not figures:
+            return f"The network's largest number is that of {label}."
         return f"The network's number for {label} is {_figure(best)}."
     if output.name == "sigmoid":
         others = [
-            f"{written(each.label)} ({_figure(each)})"
+            f"{written(each.label)} ({_figure(each)})" if figures else written(each.label)
             for each in explanation.predictions[1:]
             if each.strength > output.threshold
         ]
         if likely <= output.threshold:
             return (
-                f"The network sees none of its labels for sure: the likeliest is {label} "
-                f"with {_figure(best)}."
+                f"The network sees none of its labels for sure: the likeliest is {label}"
+                f"{with_figure}."
             )
         more = f" It also sees {_listed(others)}." if others else ""
-        return f"The network sees {label} and is {_figure(best)} sure.{more}"
+        return f"The network sees {label}{sure}.{more}"
     if output.name == "binary" and likely < 0.5:
         threshold = percent(output.threshold, in_words=True)
         if best.class_index == 1:
@@ -85,10 +98,8 @@ def _best_answer(explanation: Explanation, best: Prediction, label: str, written
             f"not above the threshold of {threshold}."
         )
     if is_unsure(explanation):
-        return (
-            f"The network is not sure of anything: its best guess is {label} with {_figure(best)}."
-        )
-    return f"The network sees {label} and is {_figure(best)} sure."
+        return f"The network is not sure of anything: its best guess is {label}{with_figure}."
+    return f"The network sees {label}{sure}."
 
 
 def _listed(parts: Sequence[str]) -> str:

@@ -5,8 +5,12 @@
 
   const MOST_ON_THE_WAY = 2;
   const LONGEST_SIDE = 640;
+  const WIDTH_STEP = 160; // pictures are asked for in widths of so many pixels
+  const JUDGE_EVERY_MS = 4000;
+  const STAY_EVERY_MS = 10000; // a frozen picture is sent again, or the server forgets the camera
   const settings = { mirror: false }; // the server has the defaults of all others
   let running = null; // the run that is shown; every start makes a new one
+  let spot = null; // the part of the picture that is asked, [x, y] in 0..1
 
   const find = (id) => document.getElementById(id);
   const say = (text) => {
@@ -23,6 +27,10 @@
       this.shown = -1;
       this.times = [];
       this.encoding = false;
+      this.frozen = null; // the picture that is kept, as it was sent
+      this.sent = null;
+      this.judged = 0;
+      this.judging = false;
       this.aborter = new AbortController();
       this.video = document.createElement("video");
       this.video.muted = true;
@@ -40,7 +48,27 @@
       for (const track of this.stream.getVideoTracks()) {
         track.addEventListener("ended", () => this.alive && stop("The camera is gone."));
       }
+      this.staying = setInterval(() => this.frozen && this.ask(), STAY_EVERY_MS);
       this.wait();
+    }
+
+    end() {
+      clearInterval(this.staying);
+      this.stream.getTracks().forEach((track) => track.stop());
+      this.aborter.abort(); // nobody waits for what is on its way
+    }
+
+    freeze() {
+      this.frozen = this.frozen ? null : this.sent;
+      this.judged = 0;
+      if (this.frozen) this.ask();
+      showButtons();
+    }
+
+    // Explains the frozen picture again: something was asked or changed.
+    async ask() {
+      while (this.alive && this.onTheWay >= MOST_ON_THE_WAY) await pause(30);
+      if (this.alive && this.frozen) await this.post(this.frozen);
     }
 
     wait() {
@@ -65,18 +93,29 @@
     }
 
     async send() {
-      if (!this.alive || this.encoding || this.onTheWay >= MOST_ON_THE_WAY) return;
+      if (!this.alive || this.frozen || this.encoding || this.onTheWay >= MOST_ON_THE_WAY) return;
       if (!this.video.videoWidth) return;
       this.encoding = true;
-      const began = performance.now();
-      const number = this.next++;
       const frame = await this.capture();
       this.encoding = false;
-      if (!this.alive || !frame) return;
+      if (!this.alive || this.frozen || !frame) return;
+      this.sent = frame;
+      await this.post(frame);
+    }
+
+    async post(frame) {
+      const began = performance.now();
+      const number = this.next++;
       this.onTheWay += 1;
       try {
         const { mirror, ...asked } = settings;
-        const query = new URLSearchParams({ n: String(number), ...asked });
+        const stage = find("camera-stage").clientWidth * devicePixelRatio;
+        const width = Math.max(WIDTH_STEP, Math.ceil(stage / WIDTH_STEP) * WIDTH_STEP);
+        const query = new URLSearchParams({ n: String(number), width: String(width), ...asked });
+        if (spot) {
+          query.set("x", spot[0].toFixed(4));
+          query.set("y", spot[1].toFixed(4));
+        }
         const answer = await fetch(`live/camera/${this.name}?${query}`, {
           method: "POST",
           body: frame,
@@ -101,11 +140,35 @@
       }
       const explanation = JSON.parse(decodeURIComponent(answer.headers.get("x-explanation")));
       const image = await createImageBitmap(await answer.blob());
+      this.judge();
       if (this.alive && number > this.shown) {
         this.shown = number;
         this.show(image, explanation, performance.now() - began);
       }
       image.close();
+    }
+
+    // Asks now and then whether the coloured places matter; at once for a frozen picture.
+    async judge() {
+      const due = this.judged + (this.frozen ? 0 : JUDGE_EVERY_MS);
+      if (this.judging || performance.now() < due || (this.frozen && this.judged)) return;
+      this.judging = true;
+      this.judged = performance.now();
+      const frozen = this.frozen;
+      try {
+        const answer = await fetch(`live/camera/${this.name}/verdict`, {
+          method: "POST",
+          signal: this.aborter.signal,
+        });
+        if (answer.status === 204) this.judged = 0;
+        else if (answer.ok && this.alive && frozen === this.frozen) {
+          find("camera-verdict").textContent = (await answer.json()).verdict;
+        }
+      } catch {
+        // the next frame says what is wrong
+      } finally {
+        this.judging = false;
+      }
     }
 
     show(image, explanation, latency) {
@@ -120,10 +183,28 @@
       while (this.times.length > 2 && now - this.times[0] > 1000) this.times.shift();
       const span = now - this.times[0];
       const rate = span > 0 ? ((this.times.length - 1) * 1000) / span : 0;
-      find("camera-rate").textContent = `${rate.toFixed(1)} FPS · ${Math.round(latency)} ms`;
+      find("camera-rate").textContent = this.frozen
+        ? "frozen"
+        : `${rate.toFixed(1)} FPS · ${Math.round(latency)} ms`;
+      setText("camera-sentence", explanation.sentence);
       showLabels(explanation);
+      showSpot(explanation.spot);
+      showButtons();
       say("");
     }
+  }
+
+  function setText(id, text) {
+    const line = find(id);
+    if (line && line.textContent !== text) line.textContent = text;
+  }
+
+  function showSpot(found) {
+    const canvas = find("camera-picture");
+    const frame = document.querySelector("#camera-stage .cell");
+    setText("camera-spot", found?.text ?? "");
+    frame.hidden = !found?.cell;
+    if (found?.cell) livePage.place(frame, canvas, canvas.width / canvas.height, found.cell);
   }
 
   function showLabels(explanation) {
@@ -132,19 +213,38 @@
       let row = list.children[place];
       if (!row) {
         row = document.createElement("li");
-        row.innerHTML = "<span></span><meter min='0' max='1'></meter><b></b>";
+        row.innerHTML =
+          "<button type='button' title='Explain this class'><span class='name'></span> " +
+          "<span class='figure'></span><i class='bar'></i></button>";
         list.append(row);
+        row.firstChild.addEventListener("click", () => choose(row.firstChild));
       }
-      const [name, bar, share] = row.children;
+      const button = row.firstChild;
+      const [name, share, bar] = button.children;
       name.textContent = each.label;
+      button.dataset.label = each.label;
       bar.hidden = each.probability === null;
-      bar.value = each.probability ?? 0;
-      bar.setAttribute("aria-label", each.label);
+      bar.style.setProperty("--share", each.probability ?? 0);
       share.textContent = each.strength;
-      row.toggleAttribute("data-explained", each.label === explanation.explained);
+      button.setAttribute("aria-pressed", String(each.label === explanation.explained));
     });
     while (list.children.length > explanation.predictions.length) list.lastChild.remove();
   }
+
+  // Holds a class, or follows the most likely one again.
+  function choose(button) {
+    const label = button.dataset.label;
+    set("class", settings.class === label ? "" : label);
+  }
+
+  function set(name, value) {
+    settings[name] = value;
+    if (!(running instanceof Run)) return;
+    running.judged = 0;
+    if (running.frozen) running.ask();
+  }
+
+  const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
 
   async function sentence(answer) {
     try {
@@ -168,7 +268,7 @@
     }
     const mine = {}; // whoever presses the button again meanwhile ends this start
     running = mine;
-    showButton();
+    showButtons();
     say("Waiting for the camera …");
     let stream = null;
     try {
@@ -199,31 +299,94 @@
   function stop(text = "") {
     const run = running;
     running = null;
+    spot = null;
     if (run instanceof Run) {
-      run.stream.getTracks().forEach((track) => track.stop());
-      run.aborter.abort(); // nobody waits for what is on its way
+      run.end();
       navigator.sendBeacon(`live/camera/${run.name}/stop`);
     }
     const stage = find("camera-stage");
     if (stage) stage.dataset.state = "idle";
     const rate = find("camera-rate");
     if (rate) rate.textContent = "";
+    if (stage) showSpot(null);
+    setText("camera-verdict", "");
     say(text);
-    showButton();
+    showButtons();
   }
 
-  function showButton() {
-    const button = find("camera-button");
-    if (!button) return;
-    const inner = button.matches("button") ? button : button.querySelector("button");
-    inner.textContent = running ? "Stop the camera" : "Start the camera";
+  const inner = (id) => {
+    const button = find(id);
+    return button?.matches("button") ? button : button?.querySelector("button");
+  };
+
+  function showButtons() {
+    const start = inner("camera-button");
+    if (!start) return;
+    const live = find("camera-stage").dataset.state === "live";
+    const frozen = running instanceof Run && Boolean(running.frozen);
+    const words = running ? "Stop the camera" : "Start the camera";
+    if (start.textContent !== words) start.textContent = words;
+    const freeze = inner("camera-freeze");
+    const verb = frozen ? "Go on" : "Freeze";
+    if (freeze.textContent !== verb) freeze.textContent = verb;
+    for (const button of [freeze, inner("camera-snapshot")]) button.disabled = !live;
   }
+
+  // Two digits are enough for a name that sorts.
+  function stamp() {
+    const two = (value) => String(value).padStart(2, "0");
+    const now = new Date();
+    const day = [now.getFullYear(), now.getMonth() + 1, now.getDate()].map(two).join("");
+    return `${day}-${[now.getHours(), now.getMinutes(), now.getSeconds()].map(two).join("")}`;
+  }
+
+  async function snapshot() {
+    if (!(running instanceof Run)) return;
+    try {
+      const answer = await fetch(`live/camera/${running.name}/snapshot.png`);
+      if (!answer.ok) {
+        say(await sentence(answer));
+        return;
+      }
+      const link = document.createElement("a");
+      link.href = URL.createObjectURL(await answer.blob());
+      link.download = `live-gradcam-${stamp()}.png`;
+      link.click();
+      setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+    } catch {
+      say("The page's server does not answer.");
+    }
+  }
+
+  // Asks a spot, or takes the question back where it is asked twice.
+  function askSpot(found) {
+    const again = spot && found && Math.hypot(spot[0] - found[0], spot[1] - found[1]) < 0.02;
+    spot = again ? null : found;
+    if (!spot) showSpot(null);
+    if (running instanceof Run && running.frozen) running.ask();
+  }
+
+  document.addEventListener("click", (event) => {
+    const canvas = event.target.closest?.("#camera-picture");
+    if (!canvas || !(running instanceof Run)) return;
+    const found = livePage.under(event, canvas, canvas.width / canvas.height);
+    if (!found) return;
+    canvas.dataset.spot = found.join(",");
+    askSpot(found);
+  });
+  document.addEventListener("keydown", (event) => {
+    const canvas = event.target.closest?.("#camera-picture");
+    if (!canvas || !(running instanceof Run)) return;
+    if (event.key === "Escape") askSpot(null);
+    const found = livePage.walk(event, canvas);
+    if (found) askSpot(found);
+  });
 
   window.liveCamera = {
     toggle: () => (running ? stop() : start()),
-    set: (name, value) => {
-      settings[name] = value;
-    },
+    freeze: () => running instanceof Run && running.sent && running.freeze(),
+    snapshot,
+    set,
   };
   window.addEventListener("pagehide", () => running && stop());
 })();

@@ -13,7 +13,7 @@ import json
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -25,20 +25,27 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from live_gradcam.errors import LiveGradcamError, SourceError, UsageError
+from live_gradcam.faithfulness.removal import Removal, removal_test
 from live_gradcam.images import read_image
+from live_gradcam.images.geometry import resize, scale_explanation
 from live_gradcam.painter import Painter
+from live_gradcam.pool import ExplainerKey
+from live_gradcam.protocol import ClassChoice
 from live_gradcam.show.overlay import OverlayOptions
+from live_gradcam.show.votes import spot_at
 from live_gradcam.values import Explanation, Image
-from live_gradcam.web.engine import Busy, SharedEngine
-from live_gradcam.web.images import TOP, encode_image
+from live_gradcam.web.engine import Busy, SharedEngine, VisitorExplainer
+from live_gradcam.web.images import TOP, draw_overlay, encode_image
 from live_gradcam.web.limits import Limits
-from live_gradcam.web.messages import public_message
+from live_gradcam.web.messages import describe_answer, describe_trust, plain, public_message
+from live_gradcam.web.picture_routes import spot_answer
 from live_gradcam.web.settings import ViewSettings, explainer_key, settings_from_query
 from live_gradcam.wording import strength
 
 _JPEG_QUALITY = 80
 # One is decoded, one explained, one rendered; one more makes up for jitter.
 _AT_WORK = 4
+_TESTED_AT_ONCE = 2
 
 
 def _new_painter() -> Painter:
@@ -56,6 +63,8 @@ class Camera:
         newest: Number of the newest frame that arrived.
         waiting: Number of frames that are being worked on.
         method: Name of the method of the last drawn map.
+        last: The last explained frame, with its explanation and settings.
+        measuring: Held while the last frame is tested.
     """
 
     name: str
@@ -64,6 +73,8 @@ class Camera:
     newest: int = -1
     waiting: int = 0
     method: str = ""
+    last: tuple[Image, Explanation, ViewSettings] | None = None
+    measuring: asyncio.Lock = field(default_factory=asyncio.Lock)
     painter: Painter = field(default_factory=_new_painter)
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     drawing: threading.Lock = field(default_factory=threading.Lock)
@@ -85,6 +96,7 @@ class CameraService:
         self._limits = limits
         self._clock = clock
         self._cameras: dict[str, Camera] = {}
+        self._all_are_cheap: dict[ExplainerKey, bool] = {}
 
     def __len__(self) -> int:
         return len(self._cameras)
@@ -129,8 +141,15 @@ class CameraService:
         )
 
     async def explain(
-        self, camera: Camera, number: int, data: bytes, settings: ViewSettings
-    ) -> tuple[bytes, Explanation] | None:
+        self,
+        camera: Camera,
+        number: int,
+        data: bytes,
+        settings: ViewSettings,
+        *,
+        width: int | None = None,
+        spot: tuple[float, float] | None = None,
+    ) -> tuple[bytes, Explanation, dict[str, Any] | None] | None:
         """Explain one frame.
 
         Args:
@@ -138,9 +157,12 @@ class CameraService:
             number: Rises with every frame of the camera.
             data: The frame as a JPEG, PNG or WebP file.
             settings: Values of the controls; the layer is always the page's own.
+            width: Width in which the frame is shown, in pixels; its own if ``None``.
+            spot: Column and row, 0..1, of a spot that is to say what it says about the classes.
 
         Returns:
-            The rendered frame as a JPEG file and the explanation; ``None`` where a newer frame of
+            The rendered frame as a JPEG file, the explanation, and what the spot says as
+            `spot_answer` has it; ``None`` where a newer frame of
             the same camera arrived before the network was free.
 
         Raises:
@@ -162,10 +184,62 @@ class CameraService:
                     camera.name, image, classes=wanted, view=settings.view, key=key
                 )
                 explanation = await asyncio.wrap_future(result)
-            drawn = await anyio.to_thread.run_sync(_draw, camera, image, explanation, settings)
+            camera.last = (image, explanation, settings)
+            votes = None
+            if spot is not None:
+                votes = await self._ask(camera, image, settings, spot)
+            wide = min(width or image.shape[1], self._limits.camera_width)
+            drawn = await anyio.to_thread.run_sync(
+                _draw, camera, image, explanation, settings, wide
+            )
         finally:
             camera.waiting -= 1
-        return drawn, explanation
+        return drawn, explanation, votes
+
+    async def _ask(
+        self, camera: Camera, image: Image, settings: ViewSettings, spot: tuple[float, float]
+    ) -> dict[str, Any]:
+        pool, engine = self._engine.pool, self._engine
+        key = explainer_key(pool, method=settings.method)
+        if key not in self._all_are_cheap:
+            cheap = engine.run(lambda: pool.all_maps_are_cheap(key))
+            self._all_are_cheap[key] = await asyncio.wrap_future(cheap)
+        classes: ClassChoice = "all" if self._all_are_cheap[key] else "top"
+        asked = engine.submit(camera.name, image, classes=classes, view=settings.view, key=key)
+        explanation = await asyncio.wrap_future(asked)
+        height, width = image.shape[:2]
+        x, y = min(int(spot[0] * width), width - 1), min(int(spot[1] * height), height - 1)
+        return spot_answer(spot_at(explanation, x, y), width, height)
+
+    async def judge(self, camera: Camera) -> str:
+        """Test whether the coloured places of the last frame matter; a sentence in Markdown.
+
+        Raises:
+            Busy: The last test of this camera is not over.
+        """
+        if camera.last is None or camera.measuring.locked():
+            raise Busy("cannot test the frame", cause="there is none, or one is being tested")
+        async with camera.measuring:
+            image, explanation, settings = camera.last
+            cheapest = self._engine.pool.key(method="gradcam")
+            explainer = VisitorExplainer(
+                self._engine, f"removal {camera.name}", settings.view, cheapest
+            )
+
+            def measure() -> Removal | None:
+                return removal_test(
+                    explainer, image, explanation, view=settings.view, at_once=_TESTED_AT_ONCE
+                )
+
+            return describe_trust(await anyio.to_thread.run_sync(measure), numbers=False)
+
+    async def snapshot(self, camera: Camera) -> bytes | None:
+        """The last frame as a PNG file with labels and legend; ``None`` where there is none."""
+        if camera.last is None:
+            return None
+        image, explanation, settings = camera.last
+        drawn = await anyio.to_thread.run_sync(draw_overlay, image, explanation, settings)
+        return encode_image(drawn, ".png")
 
     def _decode(self, data: bytes) -> Image:
         image = read_image(data)
@@ -176,17 +250,27 @@ class CameraService:
         return image
 
 
-def _draw(camera: Camera, image: Image, explanation: Explanation, settings: ViewSettings) -> bytes:
+def _draw(
+    camera: Camera, image: Image, explanation: Explanation, settings: ViewSettings, width: int
+) -> bytes:
+    height = max(1, round(image.shape[0] * width / image.shape[1]))
+    factors = width / image.shape[1], height / image.shape[0]
+    image, explanation = resize(image, width, height), scale_explanation(explanation, *factors)
     with camera.drawing:
         if explanation.method != camera.method:  # another method, another scale
             camera.painter, camera.method = _new_painter(), explanation.method
-        camera.painter.options = settings.overlay_options(top_k=TOP, show_labels=False)
+        camera.painter.options = settings.overlay_options(show_labels=False, show_legend=False)
         rendered = camera.painter.paint(image, explanation)
     return encode_image(rendered, ".jpg", quality=_JPEG_QUALITY)
 
 
 def camera_routes(service: CameraService, limits: Limits) -> list[Route]:
     """Addresses that the page's script talks to."""
+    minutes = round(limits.camera_seconds / 60)
+    over = (
+        f"The camera was stopped: it sent nothing for {limits.camera_idle_seconds:.0f} seconds, or "
+        f"ran for {minutes} minutes. Start it again."
+    )
 
     async def start(request: Request) -> Response:
         if not await _logged_in(request):
@@ -200,25 +284,44 @@ def camera_routes(service: CameraService, limits: Limits) -> list[Route]:
     async def frame(request: Request) -> Response:
         camera = service.find(request.path_params["name"])
         if camera is None:
-            minutes = round(limits.camera_seconds / 60)
-            return _sentence(410, f"The camera stops after {minutes} minutes. Start it again.")
+            return _sentence(410, over)
         data = await _body(request, limits.frame_bytes)
         if data is None:
             return _sentence(413, "The frame is too large.")
         try:
             number = int(request.query_params["n"])
             settings = settings_from_query(request.query_params)
+            width, spot = _wishes(request.query_params)
         except (UsageError, ValueError, KeyError):
             return _sentence(400, "The settings are not understood.")
         try:
-            shown = await service.explain(camera, number, data, settings)
+            shown = await service.explain(camera, number, data, settings, width=width, spot=spot)
         except LiveGradcamError as error:
             return _sentence(422, public_message(error))
         if shown is None:
             return Response(status_code=204)
-        rendered, explanation = shown
-        headers = {"x-explanation": quote(json.dumps(_summary(explanation))), **_PRIVATE}
+        rendered, explanation, votes = shown
+        summary = {**_summary(explanation), "spot": votes}
+        headers = {"x-explanation": quote(json.dumps(summary)), **_PRIVATE}
         return Response(rendered, media_type="image/jpeg", headers=headers)
+
+    async def verdict(request: Request) -> Response:
+        camera = service.find(request.path_params["name"])
+        if camera is None:
+            return _sentence(410, over)
+        try:
+            return JSONResponse({"verdict": plain(await service.judge(camera))}, headers=_PRIVATE)
+        except Busy:
+            return Response(status_code=204)
+        except LiveGradcamError as error:
+            return _sentence(422, public_message(error))
+
+    async def snapshot(request: Request) -> Response:
+        camera = service.find(request.path_params["name"])
+        data = await service.snapshot(camera) if camera is not None else None
+        if data is None:
+            return _sentence(410, over)
+        return Response(data, media_type="image/png", headers=_PRIVATE)
 
     async def stop(request: Request) -> Response:
         service.stop(request.path_params["name"])
@@ -227,6 +330,8 @@ def camera_routes(service: CameraService, limits: Limits) -> list[Route]:
     return [
         Route("/live/camera", start, methods=["POST"]),
         Route("/live/camera/{name}", frame, methods=["POST"]),
+        Route("/live/camera/{name}/verdict", verdict, methods=["POST"]),
+        Route("/live/camera/{name}/snapshot.png", snapshot, methods=["GET"]),
         Route("/live/camera/{name}/stop", stop, methods=["POST"]),
     ]
 
@@ -251,6 +356,23 @@ async def _logged_in(request: Request) -> bool:
     return answer.status_code == httpx.codes.OK
 
 
+def _wishes(query: Mapping[str, str]) -> tuple[int | None, tuple[float, float] | None]:
+    """The width of the answer, and the spot that is asked.
+
+    Raises:
+        ValueError: One of them is none.
+    """
+    width = int(query["width"]) if "width" in query else None
+    if width is not None and not 1 <= width <= 100_000:
+        raise ValueError("no such width")
+    if "x" not in query or "y" not in query:
+        return width, None
+    x, y = float(query["x"]), float(query["y"])
+    if not (0 <= x <= 1 and 0 <= y <= 1):
+        raise ValueError("no such spot")
+    return width, (x, y)
+
+
 async def _body(request: Request, limit: int) -> bytes | None:
     parts = bytearray()
     async for part in request.stream():
@@ -262,6 +384,7 @@ async def _body(request: Request, limit: int) -> bytes | None:
 
 def _summary(explanation: Explanation) -> dict[str, Any]:
     return {
+        "sentence": plain(describe_answer(explanation)),
         "explained": explanation.labels[0] if explanation.labels else "",
         "predictions": [
             {

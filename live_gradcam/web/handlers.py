@@ -2,39 +2,32 @@
 
 from __future__ import annotations
 
-import base64
 import functools
-import html
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
-from urllib.parse import urlencode
 
 import gradio as gr
 
-from live_gradcam.choices import COLORMAP_NAMES
 from live_gradcam.errors import LiveGradcamError, SourceError, UsageError
 from live_gradcam.images import read_image
-from live_gradcam.show.heat import heat_table
-from live_gradcam.values import Image
 from live_gradcam.web import messages
 from live_gradcam.web.cache import CacheFolder
-from live_gradcam.web.images import CachedImage, draw_maps, draw_overlay, encode_image, likely_label
-from live_gradcam.web.settings import ViewSettings, read_settings, settings_as_query
+from live_gradcam.web.figures import class_cards, downloads, invitation, overlay_figure
+from live_gradcam.web.images import CachedImage
+from live_gradcam.web.settings import ViewSettings, read_settings
 from live_gradcam.web.state import AppState
+from live_gradcam.web.timeline import timeline
 from live_gradcam.web.videos import Cancelled
-from live_gradcam.wording import strength
 
 _logger = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_QUALITY = 90
 _POLL_SECONDS = 0.2
-_DEFAULT = ViewSettings().colormap
-MEASURING = "*Measuring how far this map can be trusted …*"
+MEASURING = "*Testing whether the coloured places matter …*"
 
 
 def guarded(function: Callable[P, R]) -> Callable[P, R]:
@@ -71,65 +64,92 @@ class Handlers:
 
     # Images
 
+    def first_view(self) -> list[Any]:
+        """What the page shows before anything is asked: an explained example, or an invitation."""
+        examples = self._state.images.examples
+        if not examples:
+            return [invitation(self._state.classifier.labels), "", "", "", ""]
+        settings = ViewSettings()
+        self._state.images.removal(examples[0], settings)
+        return self._answer(examples[0], settings)
+
     @guarded
     def open_image(self, request: gr.Request, payload: Any, *controls: Any) -> list[Any]:  # noqa: ANN401
-        """An image was uploaded, pasted, chosen or removed."""
+        """An image was uploaded, pasted or removed."""
         visitor = _visitor(request)
         if payload is None:
             self._state.images.cache.remove(visitor)
-            return [EMPTY, None, "", "", "", ""]
+            return self.first_view()
         settings = read_settings(*controls)
         path, name = uploaded(self._state.cache, payload)
         cached = self._state.images.open(visitor, read_image(path), name)
         return self._answer(cached, settings)
 
     @guarded
-    def change_settings(self, request: gr.Request, *controls: Any) -> list[Any]:  # noqa: ANN401
-        """A control was changed: the same image, shown in another way."""
-        cached = self._state.images.cache.get(_visitor(request))
-        if cached is None:
-            return [gr.skip()] * 6
+    def choose_example(
+        self,
+        request: gr.Request,
+        event: gr.EventData,
+        *controls: Any,  # noqa: ANN401
+    ) -> list[Any]:
+        """One of the examples was chosen."""
+        place = _event_value(event, "example")
+        if not isinstance(place, int):
+            raise UsageError("there is no such example")
+        cached = self._state.images.take_example(place, _visitor(request))
         return self._answer(cached, read_settings(*controls))
 
     @guarded
-    def measure_trust(self, request: gr.Request, *controls: Any) -> list[str]:  # noqa: ANN401
-        """Measure how far the shown map can be trusted."""
-        cached = self._state.images.cache.get(_visitor(request))
+    def choose_class(self, event: gr.EventData) -> Any:  # noqa: ANN401
+        """One of the classes beside the picture was chosen."""
+        label = _event_value(event, "label")
+        return label if label in self._state.classifier.labels else gr.skip()
+
+    @guarded
+    def change_settings(self, request: gr.Request, *controls: Any) -> list[Any]:  # noqa: ANN401
+        """A control was changed: the same image, shown in another way."""
+        cached = self._image(request)
         if cached is None:
-            return ["", ""]
+            return [gr.skip()] * 5
+        return self._answer(cached, read_settings(*controls))
+
+    @guarded
+    def measure_trust(self, request: gr.Request, *controls: Any) -> list[Any]:  # noqa: ANN401
+        """Measure how far the shown map can be trusted."""
+        cached = self._image(request)
+        if cached is None:
+            return [gr.skip()] * 2
         settings = read_settings(*controls)
         trust = messages.describe_trust(self._state.images.removal(cached, settings))
         # Only now, because the test finds out how likely an unlikely class is.
-        return [messages.describe_answer(self._state.images.explain(cached, settings)), trust]
+        return [trust, self._cards(cached, settings)]
+
+    def _image(self, request: gr.Request) -> CachedImage | None:
+        """The visitor's image: their own, or the first example."""
+        visitor, images = _visitor(request), self._state.images
+        cached = images.cache.get(visitor)
+        if cached is None and images.examples:
+            cached = images.take_example(0, visitor)
+        return cached
 
     def _answer(self, cached: CachedImage, settings: ViewSettings) -> list[Any]:
         explanation = self._state.images.explain(cached, settings)
         sentence = messages.describe_answer(explanation)
         removal = (settings.cache_key, explanation.explained[0])
-        overlay = draw_overlay(
-            cached.image, explanation, settings, side=self._state.limits.shown_side
-        )
         trust = MEASURING
         if removal in cached.removals:
             trust = messages.describe_trust(cached.removals[removal])
         return [
-            figure(overlay, alt=_spoken(sentence)),
-            likely_label(explanation, self._state.classifier.labels),
-            *(sentence, trust, self._maps(cached, settings), _downloads(cached, settings)),
+            overlay_figure(cached, settings, alt=messages.plain(sentence)),
+            *(sentence, trust, self._cards(cached, settings), downloads(cached, settings)),
         ]
 
-    def _maps(self, cached: CachedImage, settings: ViewSettings) -> str:
-        explanations = self._state.images.explain_top(cached, settings)
-        maps = draw_maps(cached.image, explanations, settings)
-        figures = []
-        for each, drawn in zip(explanations, maps, strict=True):
-            shown = next(p for p in each.predictions if p.class_index == each.explained[0])
-            is_share = shown.probability is not None
-            given = strength(shown.strength, is_share=is_share, in_words=True)
-            caption = f"{each.labels[0]} · {given}"
-            alt = f"Map of the evidence for {each.labels[0]}"
-            figures.append(figure(drawn, alt=alt, caption=caption))
-        return f'<div class="maps">{"".join(figures)}</div>'
+    def _cards(self, cached: CachedImage, settings: ViewSettings) -> str:
+        explanation = self._state.images.explain(cached, settings)
+        index = explanation.explained[0]
+        shown = next((p for p in explanation.predictions if p.class_index == index), None)
+        best = self._state.images.explain_top(cached, settings)
+        return class_cards(cached, settings, best, shown)
 
     # Videos
 
@@ -144,7 +164,7 @@ class Handlers:
         opacity: float,
         colormap: str,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio looks for this default
-    ) -> tuple[str | None, str]:
+    ) -> tuple[str | None, str, str]:
         """The button of the video tab was pressed."""
         if payload is None:
             raise SourceError("there is no video", "", "", "Upload one first")
@@ -157,14 +177,15 @@ class Handlers:
                 progress((job.progress.frames, job.progress.total), unit="frames")
             summary = job.result()
         except Cancelled:
-            return None, "Cancelled."
+            return None, "Cancelled.", ""
         finally:
             self._state.videos.end(visitor)
         notes = "".join(f" {note}." for note in summary.notes)
-        return str(job.output), (
+        said = (
             f"{summary.frames} frames in {summary.seconds:.1f} s, "
             f"{summary.per_second:.1f} frames a second.{notes}"
         )
+        return str(job.output), said, timeline(job.seen)
 
     @guarded
     def cancel_video(self, request: gr.Request) -> None:
@@ -201,44 +222,7 @@ def _visitor(request: gr.Request) -> str:
     return str(request.session_hash)
 
 
-EMPTY = '<div class="empty">The explained picture appears here.</div>'
-
-
-def figure(image: Image, *, alt: str, caption: str = "") -> str:
-    """An image as HTML with the pixels inside: no file, no second request."""
-    data = base64.b64encode(encode_image(image, ".jpg", quality=_QUALITY)).decode()
-    below = f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
-    return (
-        f'<figure><img src="data:image/jpeg;base64,{data}" alt="{html.escape(alt, quote=True)}">'
-        f"{below}</figure>"
-    )
-
-
-def legend(colormap: str) -> str:
-    """The colour map as a bar with words at its ends."""
-    colours = heat_table(colormap if colormap in COLORMAP_NAMES else _DEFAULT, 1.0, False).colours
-    stops = ", ".join("rgb({2} {1} {0})".format(*colours[index]) for index in range(0, 256, 17))
-    return (
-        '<div class="legend" role="img" aria-label="Colours from little to much evidence">'
-        f'<span>little evidence</span><i style="background: linear-gradient(90deg, {stops})"></i>'
-        "<span>much evidence</span></div>"
-        '<p class="hint">Uncoloured places do not speak for the class. '
-        "The network does not see what is darkened.</p>"
-    )
-
-
-def _downloads(cached: CachedImage, settings: ViewSettings) -> str:
-    query = html.escape(urlencode(settings_as_query(settings)))
-    stem = html.escape(Path(cached.name).stem or "picture", quote=True)
-    return (
-        '<div class="downloads">'
-        f'<a href="live/picture/{cached.token}/overlay.png?{query}" '
-        f'download="{stem}-explained.png">Download the picture (PNG)</a>'
-        f'<a href="live/picture/{cached.token}/record.json?{query}" '
-        f'download="{stem}-explained.json">Download the record (JSON)</a></div>'
-    )
-
-
-def _spoken(sentence: str) -> str:
-    """A Markdown sentence as plain text."""
-    return sentence.replace("**", "").replace("\\", "")
+def _event_value(event: gr.EventData, name: str) -> Any:  # noqa: ANN401
+    """A value that the page's script sent with an event; ``None`` where it did not."""
+    data = event._data
+    return data.get(name) if isinstance(data, Mapping) else None

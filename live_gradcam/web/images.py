@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import threading
 from collections import OrderedDict
@@ -10,24 +9,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import anyio.to_thread
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
-
-from live_gradcam.errors import LiveGradcamError
+from live_gradcam.errors import UsageError
 from live_gradcam.faithfulness.removal import Removal, removal_test
 from live_gradcam.images.geometry import resize, scale_explanation
 from live_gradcam.native import cv2
 from live_gradcam.protocol import ExplainerKey
 from live_gradcam.show.overlay import draw
 from live_gradcam.show.records import record
+from live_gradcam.show.votes import Spot, spot_at
 from live_gradcam.values import Explanation, Frame, Image, Region
 from live_gradcam.web.engine import SharedEngine, VisitorExplainer
 from live_gradcam.web.limits import Limits
-from live_gradcam.web.messages import public_message
-from live_gradcam.web.settings import CacheKey, ViewSettings, explainer_key, settings_from_query
-from live_gradcam.wording import number
+from live_gradcam.web.settings import CacheKey, ViewSettings, explainer_key
 
 TOP = 3
 """Number of classes that the page shows."""
@@ -134,7 +127,53 @@ class ImageService:
         self._engine = engine
         self._classifier = engine.pool.classifier
         self._all_are_cheap: dict[ExplainerKey, bool] = {}
+        self._examples: tuple[CachedImage, ...] = ()
         self.cache = ImageCache(limits)
+
+    @property
+    def examples(self) -> tuple[CachedImage, ...]:
+        """Images of the page itself, which are never forgotten."""
+        return self._examples
+
+    def add_example(self, image: Image, name: str) -> CachedImage:
+        """Remember an image for all visitors."""
+        cached = CachedImage(f"example {len(self._examples)}", image, name)
+        self._examples += (cached,)
+        return cached
+
+    def take_example(self, place: int, visitor: str) -> CachedImage:
+        """Give a visitor an example as if it were their own image, with all that is known of it.
+
+        Raises:
+            UsageError: There is no such example.
+        """
+        if not 0 <= place < len(self._examples):
+            raise UsageError("there is no such example")
+        example = self._examples[place]
+        cached = CachedImage(
+            visitor,
+            example.image,
+            example.name,
+            explanations=dict(example.explanations),
+            removals=dict(example.removals),
+        )
+        self.cache.put(cached)
+        return cached
+
+    def thumbnail(self, place: int, width: int) -> Image:
+        """An example without an explanation, in the shape of all thumbnails: 4 to 3."""
+        image = self._examples[place].image
+        height, own_width = image.shape[:2]
+        rows = min(height, own_width * 3 // 4)
+        top = (height - rows) // 2
+        return resize(image[top : top + rows], width, max(1, width * 3 // 4))
+
+    def find_token(self, token: str) -> CachedImage | None:
+        """The image whose addresses have this token."""
+        for cached in self._examples:
+            if secrets.compare_digest(cached.token.encode(), token.encode()):
+                return cached
+        return self.cache.find_token(token)
 
     def open(self, visitor: str, image: Image, name: str) -> CachedImage:
         """Remember a new image; nothing is explained yet."""
@@ -173,6 +212,22 @@ class ImageService:
                 at_once=_AT_ONCE,
             )
         return cached.removals[key]
+
+    def spot(self, cached: CachedImage, settings: ViewSettings, x: float, y: float) -> Spot | None:
+        """What one spot says about the classes that have maps: all, where these cost nothing.
+
+        Args:
+            cached: The image.
+            settings: How it is explained.
+            x: Column, 0..1 of the image.
+            y: Row, 0..1 of the image.
+
+        Returns:
+            ``None`` where the network sees nothing.
+        """
+        height, width = cached.image.shape[:2]
+        known = self._maps(cached, settings, settings.class_index(self._classifier))
+        return spot_at(known, min(int(x * width), width - 1), min(int(y * height), height - 1))
 
     def record(self, cached: CachedImage, settings: ViewSettings) -> dict[str, Any]:
         """Everything that is known about the image, ready for JSON."""
@@ -242,39 +297,63 @@ class ImageService:
         return replace(explanation, predictions=predictions)
 
 
-def draw_overlay(
-    image: Image, explanation: Explanation, settings: ViewSettings, *, side: int | None = None
-) -> Image:
-    """Draw an image with its explanation, in its own size or with a longest side in pixels."""
-    if side is not None:
-        image, explanation = _shrink(image, explanation, side)
+def draw_overlay(image: Image, explanation: Explanation, settings: ViewSettings) -> Image:
+    """Draw an image with its explanation in its own size, with labels and legend: it may go out."""
     return draw(image, explanation, options=settings.overlay_options(top_k=TOP))
 
 
+def draw_at_width(
+    image: Image,
+    explanation: Explanation,
+    settings: ViewSettings,
+    width: int,
+    most: int,
+) -> Image:
+    """Draw an image with its explanation for a screen; what is in words stands beside it there.
+
+    Args:
+        image: ``uint8 (H, W, 3)`` BGR.
+        explanation: Of the image.
+        settings: How it is drawn.
+        width: Of the result, in pixels.
+        most: Longest side of the result, in pixels.
+    """
+    options = settings.overlay_options(show_labels=False, show_legend=False)
+    return draw(*_scaled(image, explanation, width, most), options=options)
+
+
 def draw_maps(
-    image: Image, explanations: Sequence[Explanation], settings: ViewSettings, *, side: int = 480
+    image: Image, explanations: Sequence[Explanation], settings: ViewSettings, *, width: int = 480
 ) -> list[Image]:
-    """Draw what the network saw once with each explanation's map, all on one colour scale."""
+    """Draw what the network saw once with each explanation's map, all on one colour scale.
+
+    Args:
+        image: ``uint8 (H, W, 3)`` BGR.
+        explanations: One for each map.
+        settings: How they are drawn.
+        width: Of the results, in pixels.
+    """
     region = explanations[0].region
-    seen = image[
-        max(0, region.y) : region.y + region.height, max(0, region.x) : region.x + region.width
-    ]
+    left, top = max(0, region.x), max(0, region.y)
+    seen = image[top : region.y + region.height, left : region.x + region.width]
     scale = max(float(each.evidence.max(initial=0.0)) for each in explanations)
     options = settings.overlay_options(scale=scale, show_labels=False, show_legend=False)
     drawn = []
     for each in explanations:
-        whole = replace(each, region=Region(0, 0, seen.shape[1], seen.shape[0]))
-        drawn.append(draw(*_shrink(seen, whole, side), options=options))
+        moved = Region(region.x - left, region.y - top, region.width, region.height)
+        inside = replace(each, region=moved)
+        drawn.append(draw(*_scaled(seen, inside, width, 2 * width), options=options))
     return drawn
 
 
-def _shrink(image: Image, explanation: Explanation, side: int) -> tuple[Image, Explanation]:
-    height, width = image.shape[:2]
-    factor = side / max(height, width)
-    if factor >= 1.0:
-        return image, explanation
-    smaller = resize(image, max(1, round(width * factor)), max(1, round(height * factor)))
-    return smaller, scale_explanation(explanation, factor, factor)
+def _scaled(
+    image: Image, explanation: Explanation, width: int, most: int
+) -> tuple[Image, Explanation]:
+    own_height, own_width = image.shape[:2]
+    factor = min(width / own_width, most / max(own_height, own_width))
+    size = max(1, round(own_width * factor)), max(1, round(own_height * factor))
+    across, down = size[0] / own_width, size[1] / own_height
+    return resize(image, *size), scale_explanation(explanation, across, down)
 
 
 def encode_image(image: Image, suffix: str, *, quality: int = 95) -> bytes:
@@ -304,42 +383,3 @@ def likely(explanation: Explanation, labels: tuple[str, ...]) -> dict[str, float
         else each.label: each.strength
         for each in explanation.predictions[:TOP]
     }
-
-
-def likely_label(explanation: Explanation, labels: tuple[str, ...]) -> dict[str, float] | str:
-    """What the page's list of likely classes shows: `likely`, or plain numbers as a text."""
-    found = likely(explanation, labels)
-    if explanation.output.has_probabilities:
-        return found
-    return ", ".join(f"{label}: {number(value)}" for label, value in found.items())
-
-
-def download_routes(service: ImageService) -> list[Route]:
-    """Addresses of a remembered image's overlay and record, made when asked for, never stored."""
-
-    def overlay(cached: CachedImage, settings: ViewSettings) -> Response:
-        drawn = draw_overlay(cached.image, service.explain(cached, settings), settings)
-        return Response(encode_image(drawn, ".png"), media_type="image/png")
-
-    def record(cached: CachedImage, settings: ViewSettings) -> Response:
-        text = json.dumps(service.record(cached, settings), ensure_ascii=False, indent=2)
-        return Response(text, media_type="application/json")
-
-    kinds = {"overlay.png": overlay, "record.json": record}
-
-    async def answer(request: Request) -> Response:
-        cached = service.cache.find_token(request.path_params["token"])
-        make = kinds.get(request.path_params["kind"])
-        if cached is None or make is None:
-            return JSONResponse({"detail": "This picture is not kept any more."}, status_code=404)
-        try:
-            settings = settings_from_query(request.query_params)
-            response = await anyio.to_thread.run_sync(make, cached, settings)
-        except LiveGradcamError as error:
-            return JSONResponse({"detail": public_message(error)}, status_code=422)
-        except ValueError:
-            return JSONResponse({"detail": "The settings are not understood."}, status_code=400)
-        response.headers["cache-control"] = "no-store"
-        return response
-
-    return [Route("/live/picture/{token}/{kind}", answer, methods=["GET"])]

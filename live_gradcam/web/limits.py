@@ -33,7 +33,8 @@ class Limits:
         cache_files: Uploaded and made files that are kept.
         cache_bytes: Disk space that kept files may take.
         cache_seconds: Time for which a file is kept.
-        shown_side: Longest side in pixels of the images that the page shows.
+        drawn_side: Longest side in pixels of the images that are drawn for a screen.
+        camera_width: Largest width in pixels of the frames that are drawn for a screen.
     """
 
     file_bytes: int = 50 * MEGABYTE
@@ -57,4 +58,5 @@ class Limits:
     cache_files: int = 64
     cache_bytes: int = 512 * MEGABYTE
     cache_seconds: float = 1800.0
-    shown_side: int = 1280
+    drawn_side: int = 3840
+    camera_width: int = 1280

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from live_gradcam.errors import LiveGradcamError
 from live_gradcam.faithfulness.removal import Removal
 from live_gradcam.faithfulness.verdicts import removal_numbers, removal_sentence
-from live_gradcam.show.words import answer_sentence
+from live_gradcam.show.votes import Spot, Vote
+from live_gradcam.show.words import POINTS, answer_sentence
 from live_gradcam.values import Explanation
+from live_gradcam.wording import number
 
 
 def describe_answer(explanation: Explanation) -> str:
-    """The network's answer and the shown class, as sentences in Markdown."""
-    answer = answer_sentence(explanation, written=lambda label: f"**{_plain(label)}**")
+    """The network's answer and the shown class, as sentences in Markdown.
+
+    How likely the classes are stands beside them on the page, not here.
+    """
+    answer = answer_sentence(
+        explanation, written=lambda label: f"**{_plain(label)}**", figures=False
+    )
     if not explanation.finite:
         return answer
     where = "It looks mostly at the coloured places."
@@ -22,12 +31,47 @@ def describe_answer(explanation: Explanation) -> str:
     return f"{answer} {where}"
 
 
-def describe_trust(removal: Removal | None) -> str:
-    """The removal test and what it says about the map, as sentences in Markdown."""
+def describe_trust(removal: Removal | None, *, numbers: bool = True) -> str:
+    """The removal test and what it says about the map, as sentences in Markdown.
+
+    Args:
+        removal: The result; ``None`` where there was no evidence to test.
+        numbers: Give the measured figures as well.
+    """
     sentence = removal_sentence(
         removal, area="the hottest area", emphasis="**{}**".format, written=_plain
     )
-    return sentence if removal is None else f"{removal_numbers(removal)} {sentence}"
+    if removal is None or not numbers:
+        return sentence
+    return f"{removal_numbers(removal)} {sentence}"
+
+
+def plain(sentence: str) -> str:
+    """A sentence in Markdown as plain text."""
+    return re.sub(r"\\(.)|\*\*", r"\1", sentence)
+
+
+def describe_spot(spot: Spot | None) -> str:
+    """What a spot of the picture says about the classes, as a plain sentence."""
+    if spot is None:
+        return "The network does not see this spot."
+    parts = [
+        f"{word} {_listed([f'{vote.label} ({_points(vote)})' for vote in votes])}"
+        for word, votes in (("for", spot.votes_for), ("against", spot.votes_against))
+        if votes
+    ]
+    if not parts:
+        return "This spot speaks neither for nor against any class."
+    unit = POINTS if spot.measure == "logits" else spot.measure
+    return f"This spot speaks {', '.join(parts)}, in {unit}."
+
+
+def _listed(parts: Sequence[str]) -> str:
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+
+
+def _points(vote: Vote) -> str:
+    return f"{'+' if vote.logits > 0 else ''}{number(float(f'{vote.logits:.2g}'))}"
 
 
 def public_message(error: LiveGradcamError) -> str:

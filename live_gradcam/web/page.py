@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -13,10 +11,9 @@ from gradio.events import api
 
 from live_gradcam.choices import COLORMAP_NAMES
 from live_gradcam.explain.methods import METHODS
-from live_gradcam.scenes import render_scene
 from live_gradcam.web.api import Api
-from live_gradcam.web.handlers import EMPTY, Handlers, legend
-from live_gradcam.web.images import TOP, encode_image
+from live_gradcam.web.figures import example_gallery, legend
+from live_gradcam.web.handlers import Handlers
 from live_gradcam.web.limits import MEGABYTE
 from live_gradcam.web.settings import VIEW_LABELS, ViewSettings, offered_methods
 from live_gradcam.web.state import AppState
@@ -27,59 +24,56 @@ _DEFAULT = ViewSettings()
 _QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 _CAMERA = """
 <div id="camera-stage" data-state="idle">
-  <canvas id="camera-picture" role="img" aria-label="The camera's picture with its explanation">
-  </canvas>
+  <canvas id="camera-picture" tabindex="0" role="img"
+    aria-label="The camera's picture with its explanation. Arrow keys ask a spot."></canvas>
+  <i class="cell" hidden></i>
   <output id="camera-rate" aria-label="Pictures a second and delay"></output>
   <p>Pictures go to this page's own server, are explained and forgotten.</p>
 </div>
 <p id="camera-message" role="status" aria-live="polite"></p>
-<ol id="camera-labels" aria-label="The most likely classes"></ol>
 """
-# Seed and number of objects: with several objects, each of the best classes has a map of its own.
-_EXAMPLES = ((7, 2), (2, 3), (10, 3), (9, 2), (3, 1), (8, 1))
-_TOGGLE_DARK = "() => { document.body.classList.toggle('dark'); }"
+_CAMERA_ANSWER = """
+<div id="camera-answer">
+  <p id="camera-sentence">Start the camera and hold something up to it.</p>
+  <p id="camera-verdict"></p>
+  <ol id="camera-labels" class="classes" aria-label="The most likely classes"></ol>
+  <p id="camera-spot" class="spot" role="status" aria-live="polite"></p>
+</div>
+"""
+_TOGGLE_DARK = "() => { livePage.toggleDark(); }"
+# What is clicked inside a piece of HTML goes to the server as an event of that piece.
+_SEND_CHOICE = """
+element.addEventListener("click", (event) => {
+  const button = event.target.closest("button");
+  if (!button) return;
+  if (button.dataset.example) trigger("click", { example: Number(button.dataset.example) });
+  if (button.dataset.class) trigger("click", { label: button.dataset.class });
+});
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class _Controls:
-    """The controls that every tab has."""
+    """The controls of a tab."""
 
     class_name: gr.Dropdown
     view: gr.Radio
     method: gr.Dropdown
     opacity: gr.Slider
     colormap: gr.Dropdown
+    layer: gr.Dropdown | None
 
-    def in_order(self, *layer: gr.Dropdown) -> list[Any]:
+    def in_order(self) -> list[Any]:
         """All of them in the order of `read_settings`, with the layer where a tab has it."""
+        layer = [self.layer] if self.layer is not None else []
         return [self.class_name, self.view, *layer, self.method, self.opacity, self.colormap]
 
 
-def make_examples(folder: Path) -> list[Path]:
-    """Draw a few generated scenes as examples: no network, no licence, known truth.
-
-    Args:
-        folder: Created if it is not there.
-
-    Returns:
-        The files, PNG.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = []
-    for number, (seed, objects) in enumerate(_EXAMPLES, 1):
-        path = folder / f"scene-{number}.png"
-        image = render_scene(seed, width=640, height=480, objects=objects).image
-        path.write_bytes(encode_image(image, ".png"))
-        paths.append(path)
-    return paths
-
-
-def build_page(state: AppState, examples: Sequence[Path]) -> gr.Blocks:
+def build_page(state: AppState) -> gr.Blocks:
     """The page, not yet served.
 
     Args:
         state: Services that do the work.
-        examples: Images to choose from.
     """
     handlers, functions = Handlers(state), Api(state)
     limits = state.limits
@@ -96,7 +90,7 @@ def build_page(state: AppState, examples: Sequence[Path]) -> gr.Blocks:
             dark.click(None, js=_TOGGLE_DARK, api_visibility="private")
         with gr.Tabs():
             with gr.Tab("Picture", id="picture"):
-                _fill_image_tab(state, handlers, examples)
+                _fill_image_tab(state, handlers)
             with gr.Tab("Camera", id="camera"):
                 _fill_camera_tab(state)
             with gr.Tab("Video", id="video"):
@@ -111,7 +105,7 @@ def build_page(state: AppState, examples: Sequence[Path]) -> gr.Blocks:
 
 def head() -> str:
     """Content of the page's head."""
-    return f"<script>{_asset('camera.js')}</script>"
+    return f"<script>{_asset('page.js')}</script><script>{_asset('camera.js')}</script>"
 
 
 def style() -> str:
@@ -148,35 +142,43 @@ def _asset(name: str) -> str:
     return files("live_gradcam.web").joinpath(name).read_text(encoding="utf-8")
 
 
-def _controls(state: AppState) -> _Controls:
+def _controls(state: AppState, *, layers: bool = False) -> _Controls:
     labels = state.classifier.labels
     choices = [("the most likely class", ""), *((label, label) for label in dict.fromkeys(labels))]
-    return _Controls(
-        class_name=gr.Dropdown(
-            choices, value="", label="Explain", info="Why this class?", filterable=True
-        ),
-        view=gr.Radio(
-            [(label, view) for view, label in VIEW_LABELS.items()],
-            value=_DEFAULT.view,
-            label="The network sees",
-        ),
-        method=gr.Dropdown(
+    class_name = gr.Dropdown(
+        choices, value="", label="Explain", info="Why this class?", filterable=True
+    )
+    view = gr.Radio(
+        [(label, view) for view, label in VIEW_LABELS.items()],
+        value=_DEFAULT.view,
+        label="The network sees",
+    )
+    with gr.Accordion("Method and colours", open=False):
+        method = gr.Dropdown(
             [(METHODS[name].title, name) for name in offered_methods(state.pool)],
             value=state.pool.method,
             label="Method",
             info="How the map is made.",
             filterable=False,
-        ),
-        opacity=gr.Slider(0.0, 1.0, value=_DEFAULT.opacity, step=0.05, label="Opacity", buttons=[]),
-        colormap=gr.Dropdown(
+        )
+        layer = _layer_control(state) if layers else None
+        opacity = gr.Slider(
+            0.0, 1.0, value=_DEFAULT.opacity, step=0.05, label="Opacity", buttons=[]
+        )
+        colormap = gr.Dropdown(
             list(COLORMAP_NAMES), value=_DEFAULT.colormap, label="Colours", filterable=False
-        ),
-    )
+        )
+    return _Controls(class_name, view, method, opacity, colormap, layer)
 
 
-def _legend(controls: _Controls, *, elem_id: str | None = None) -> None:
+def _html(content: str, **options: Any) -> gr.HTML:  # noqa: ANN401
+    """A piece of HTML that has the page's own style only."""
+    return gr.HTML(content, padding=False, apply_default_css=False, **options)
+
+
+def _legend(controls: _Controls, *, elem_id: str) -> None:
     """Show the chosen colour map."""
-    bar = gr.HTML(legend(_DEFAULT.colormap), elem_id=elem_id)
+    bar = _html(legend(_DEFAULT.colormap), elem_id=elem_id)
     controls.colormap.change(legend, controls.colormap, bar, queue=False, **_QUIET)
 
 
@@ -194,63 +196,75 @@ def _layer_control(state: AppState) -> gr.Dropdown:
     )
 
 
-def _fill_image_tab(state: AppState, handlers: Handlers, examples: Sequence[Path]) -> None:
+def _fill_image_tab(state: AppState, handlers: Handlers) -> None:
+    overlay, sentence, trust, cards, downloads = handlers.first_view()
     with gr.Row(equal_height=False, elem_id="picture-row"):
         with gr.Column(scale=4, min_width=280, elem_id="picture-left"):
-            upload = _upload_control(examples)
+            upload, examples = _upload_control(state)
             with gr.Column(elem_id="picture-controls"):
-                controls = _controls(state)
-                layer = _layer_control(state)
-        with gr.Column(scale=6, min_width=300):
-            overlay = gr.HTML(EMPTY, elem_id="picture-overlay")
+                controls = _controls(state, layers=True)
+        with gr.Column(scale=7, min_width=300, elem_id="picture-result"):
+            answer = gr.Markdown(sentence, elem_id="sentence")
+            shown = _html(overlay, elem_id="picture-overlay")
             _legend(controls, elem_id="picture-legend")
-            sentence = gr.Markdown(elem_id="sentence")
-            trust = gr.Markdown(elem_id="trust")
-            label = gr.Label(num_top_classes=TOP, label="Most likely", elem_id="picture-label")
-    maps = gr.HTML(elem_id="picture-maps")
-    downloads = gr.HTML(elem_id="picture-downloads")
-    settings = controls.in_order(layer)
-    outputs = [overlay, label, sentence, trust, maps, downloads]
+            verdict = gr.Markdown(trust, elem_id="trust")
+            classes = _html(cards, elem_id="picture-classes", js_on_load=_SEND_CHOICE)
+            links = _html(downloads, elem_id="picture-downloads")
+    settings = controls.in_order()
+    outputs = [shown, answer, verdict, classes, links]
     newest: dict[str, Any] = {"preprocess": False, "trigger_mode": "always_last"} | _QUIET
     limited = newest | {"concurrency_limit": state.limits.concurrency}
     opened = upload.change(handlers.open_image, [upload, *settings], outputs, **limited)
+    chosen = examples.click(handlers.choose_example, settings, outputs, **limited)
     changes = [control.change for control in settings]
     changed = gr.on(changes, handlers.change_settings, settings, outputs, **limited)
-    for explained in (opened, changed):
-        explained.success(handlers.measure_trust, settings, [sentence, trust], **newest)
+    classes.click(handlers.choose_class, None, controls.class_name, **newest)
+    for explained in (opened, chosen, changed):
+        explained.success(handlers.measure_trust, settings, [verdict, classes], **newest)
 
 
-def _upload_control(examples: Sequence[Path]) -> gr.Image:
+def _upload_control(state: AppState) -> tuple[gr.Image, gr.HTML]:
     upload = gr.Image(
         label="Your picture",
         type="filepath",
         image_mode=None,
         sources=["upload", "clipboard"],
+        placeholder="Drop a picture here, or click to choose one",
         buttons=[],
-        height=300,
+        height=170,
         elem_id="picture-input",
     )
-    gr.Examples(
-        [[str(path)] for path in examples],
-        inputs=[upload],
-        label="Or one of these",
-        cache_examples=False,
+    examples = state.images.examples
+    gallery = _html(
+        example_gallery([each.name for each in examples]) if examples else "",
         elem_id="picture-examples",
-        api_visibility="private",
+        js_on_load=_SEND_CHOICE,
+        visible=bool(examples),
     )
-    return upload
+    return upload, gallery
 
 
 def _fill_camera_tab(state: AppState) -> None:
     with gr.Row(equal_height=False):
-        with gr.Column(scale=6, min_width=300):
-            gr.HTML(_CAMERA, elem_id="camera", padding=False)
+        with gr.Column(scale=7, min_width=300):
+            _html(_CAMERA, elem_id="camera")
+            with gr.Row(elem_id="camera-buttons"):
+                start = gr.Button("Start the camera", variant="primary", elem_id="camera-button")
+                freeze = gr.Button("Freeze", elem_id="camera-freeze", interactive=False)
+                keep = gr.Button("Snapshot", elem_id="camera-snapshot", interactive=False)
+            bar = _html(legend(_DEFAULT.colormap), elem_id="camera-legend")
+            _html(
+                '<p class="hint">Click into the picture to ask what a spot says about the classes; '
+                "click a class to explain it.</p>"
+            )
         with gr.Column(scale=4, min_width=280):
-            button = gr.Button("Start the camera", variant="primary", elem_id="camera-button")
+            _html(_CAMERA_ANSWER, elem_id="camera-side")
             controls = _controls(state)
             mirror = gr.Checkbox(label="Mirror", value=False)
-            _legend(controls)
-    button.click(None, js="() => { liveCamera.toggle(); }", api_visibility="private")
+            controls.colormap.change(legend, controls.colormap, bar, queue=False, **_QUIET)
+    for button, action in ((start, "toggle"), (freeze, "freeze"), (keep, "snapshot")):
+        script = f"() => {{ liveCamera.{action}(); }}"
+        button.click(None, js=script, api_visibility="private")
     names = ("class", "view", "method", "opacity", "colormap", "mirror")
     for name, control in zip(names, (*controls.in_order(), mirror), strict=True):
         script = f"(value) => {{ liveCamera.set('{name}', value); }}"
@@ -259,26 +273,26 @@ def _fill_camera_tab(state: AppState) -> None:
 
 def _fill_video_tab(state: AppState, handlers: Handlers) -> None:
     limits = state.limits
-    with gr.Row(equal_height=False):
+    with gr.Row(equal_height=False, elem_id="video-row"):
         with gr.Column(scale=4, min_width=280):
             video = gr.Video(
                 label="Your video",
                 sources=["upload"],
                 include_audio=True,
                 buttons=[],
-                height=260,
+                height=220,
                 elem_id="video-input",
             )
-            gr.HTML(
+            with gr.Row(elem_id="video-buttons"):
+                begin = gr.Button("Explain the video", variant="primary", elem_id="video-button")
+                cancel = gr.Button("Cancel", elem_id="video-cancel")
+            _html(
                 f'<p class="hint">At most {limits.video_seconds:.0f} s, '
                 f"{limits.file_bytes // MEGABYTE} MB and "
                 f"{limits.video_long_side}x{limits.video_short_side} pixels.</p>"
             )
             controls = _controls(state)
-            with gr.Row():
-                begin = gr.Button("Explain", variant="primary", elem_id="video-button")
-                cancel = gr.Button("Cancel", elem_id="video-cancel")
-        with gr.Column(scale=6, min_width=300):
+        with gr.Column(scale=7, min_width=300):
             result = gr.Video(
                 label="Explained",
                 show_label=False,
@@ -287,11 +301,11 @@ def _fill_video_tab(state: AppState, handlers: Handlers) -> None:
                 elem_id="video-result",
             )
             message = gr.Markdown(elem_id="video-message")
-            _legend(controls)
+            seen = _html("", elem_id="video-timeline")
     begin.click(
         handlers.explain_video,
         [video, *controls.in_order()],
-        [result, message],
+        [result, message, seen],
         preprocess=False,
         trigger_mode="once",
         concurrency_limit=limits.concurrency,

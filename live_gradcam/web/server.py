@@ -13,7 +13,7 @@ from starlette.middleware import Middleware
 
 from live_gradcam.errors import UsageError
 from live_gradcam.web.camera import camera_routes
-from live_gradcam.web.images import download_routes
+from live_gradcam.web.picture_routes import picture_routes
 from live_gradcam.web.security import Guard, Hosts
 from live_gradcam.web.state import AppState
 
@@ -116,12 +116,9 @@ def serving(
     hosts = Hosts(host, [*names, *([".gradio.live"] if share else [])])
     with gradio_environment(state.cache.path):
         # Gradio reads a part of its environment when it is imported.
-        from live_gradcam.web.page import build_page, head, make_examples, style, theme
+        from live_gradcam.web.page import build_page, head, style, theme
 
-        page = build_page(state, make_examples(state.cache.path / "examples"))
-        # The examples and the copies that Gradio made of them belong to the page.
-        for path in state.cache.path.rglob("*"):
-            state.cache.keep(path)
+        page = build_page(state)
         try:
             _, local, shared = page.launch(
                 server_name=host,
@@ -136,7 +133,7 @@ def serving(
                 app_kwargs={
                     "routes": [
                         *camera_routes(state.cameras, state.limits),
-                        *download_routes(state.images),
+                        *picture_routes(state.images, state.limits),
                     ],
                     "middleware": [
                         Middleware(Guard, hosts=hosts, limits=state.limits, cache=state.cache)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from typing_extensions import Self
 
+from live_gradcam.choices import DEFAULT_METHOD
 from live_gradcam.closeable import Closeable
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.explainer import Explainer
@@ -14,6 +15,7 @@ from live_gradcam.protocol import BatchExplainer
 from live_gradcam.web.cache import CacheFolder
 from live_gradcam.web.camera import CameraService
 from live_gradcam.web.engine import SharedEngine
+from live_gradcam.web.examples import find_examples
 from live_gradcam.web.images import ImageService
 from live_gradcam.web.limits import Limits
 from live_gradcam.web.videos import VideoService
@@ -58,6 +60,9 @@ class AppState(Closeable):
         """
         limits = limits or Limits()
         pool = pool_beside(explainer)
+        # Before anybody else runs the network; the page's own method may be a slow one.
+        quick = pool.get(pool.key(method=DEFAULT_METHOD))
+        examples = find_examples(quick, classifier.labels)
         layers = pool.layer_names  # traces the network, which nobody runs yet
         cache = CacheFolder(
             files=limits.cache_files,
@@ -67,6 +72,9 @@ class AppState(Closeable):
         engine = SharedEngine(
             pool, batch=limits.batch, waiting_per_visitor=limits.waiting_per_visitor
         )
+        images = ImageService(engine, limits)
+        for example in examples:
+            images.add_example(example.image, example.name)
         return cls(
             classifier=classifier,
             limits=limits,
@@ -74,7 +82,7 @@ class AppState(Closeable):
             pool=pool,
             layers=layers,
             engine=engine,
-            images=ImageService(engine, limits),
+            images=images,
             cameras=CameraService(engine, limits),
             videos=VideoService(engine, limits, cache),
         )

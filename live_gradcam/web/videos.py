@@ -24,6 +24,7 @@ from live_gradcam.web.engine import Busy, SharedEngine, VisitorExplainer
 from live_gradcam.web.images import TOP
 from live_gradcam.web.limits import Limits
 from live_gradcam.web.settings import ViewSettings, explainer_key
+from live_gradcam.web.timeline import TimelineSink
 
 _FRAMES_IN_ONE_FORWARD = 4
 # A minute of film is a minute, whatever its last frame's rounding.
@@ -41,12 +42,14 @@ class VideoJob:
     Attributes:
         output: The file that is written.
         progress: Frames that are finished.
+        seen: What was seen when.
         future: Summary of the run, once it has ended.
         stop: Ends the run before its time.
     """
 
     output: Path
     progress: Progress
+    seen: TimelineSink = field(default_factory=TimelineSink)
     future: Future[Summary] = field(init=False)
     stop: StopToken = field(default_factory=StopToken)
 
@@ -166,7 +169,7 @@ def _explain(
         return run_offline(
             source,
             explainer,
-            [sink],
+            [sink, job.seen],
             painter=painter,
             options=options,
             stop=job.stop,

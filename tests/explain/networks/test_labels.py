@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given, strategies
+from torchvision.models import ResNet18_Weights
 
 from live_gradcam.class_names import find_class
 from live_gradcam.errors import LiveGradcamError, ModelError, UsageError
@@ -138,3 +139,32 @@ def test_any_json_gives_names_or_one_clear_error(content: object) -> None:
         assert all(isinstance(name, str) for name in names)
         return
     assert "labels.json" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("zebraa", "zebra"),
+        ("zbera", "zebra"),
+        ("golden retreiver", "golden retriever"),
+        ("grany smith", "Granny Smith"),
+        ("jackolantern", "jack-o'-lantern"),
+        ("labardor", "Labrador retriever"),
+        ("teapott", "teapot"),
+    ],
+)
+def test_of_a_thousand_classes_only_those_near_in_spelling_are_named(
+    typed: str, meant: str
+) -> None:
+    labels = ResNet18_Weights.DEFAULT.meta["categories"]
+    with pytest.raises(UsageError) as caught:
+        find_class(labels, typed)
+    assert caught.value.next_step == f"Closest: {meant} ({labels.index(meant)})"
+
+
+def test_synonyms_are_near_in_spelling_too() -> None:
+    labels = ["tench, Tinca tinca", "tabby, tabby cat", "tiger cat"]
+    with pytest.raises(UsageError, match=r"Closest: tabby, tabby cat \(1\)\.$"):
+        find_class(labels, "tably cat")
+    with pytest.raises(UsageError, match="Classes are tench, Tinca tinca, tabby, tabby cat, tiger"):
+        find_class(labels, "unicorn")
