@@ -59,11 +59,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "painter": {"show"} | FOUNDATION,
     "pool": WINGS | FOUNDATION,
     "pipeline": WINGS | FOUNDATION | {"timing", "workers", "lifecycle", "painter"},
+    "archive": WINGS | FOUNDATION | {"lifecycle", "painter", "pipeline"},
     "session": WINGS | FOUNDATION | RUNNING,
     "bench": WINGS | FOUNDATION | {"painter", "pipeline", "session", "lifecycle"},
     "evaluate": WINGS | FOUNDATION | {"painter", "pool"},
     "web": WINGS | FOUNDATION | RUNNING,
-    "cli": WINGS | FOUNDATION | RUNNING | {"session", "bench", "evaluate", "web"},
+    "cli": WINGS | FOUNDATION | RUNNING | {"archive", "session", "bench", "evaluate", "web"},
     "__main__": {"cli", "errors", "lifecycle"},
     "__init__": set(),
 }

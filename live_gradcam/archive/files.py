@@ -22,7 +22,24 @@ LIST_SUFFIXES = (".txt", ".csv")
 _PATH_COLUMNS = ("path", "file", "filename", "file_name", "filepath", "image", "source")
 # Endings of films; files of other endings are looked into where somebody named them.
 _FILM_SUFFIXES = frozenset(
-    ".mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .m2ts .mts .ts .wmv .flv .ogv .3gp .y4m".split()
+    [
+        ".mp4",
+        ".m4v",
+        ".mov",
+        ".mkv",
+        ".webm",
+        ".avi",
+        ".mpg",
+        ".mpeg",
+        ".m2ts",
+        ".mts",
+        ".ts",
+        ".wmv",
+        ".flv",
+        ".ogv",
+        ".3gp",
+        ".y4m",
+    ]
 )
 
 
@@ -42,6 +59,24 @@ class SourceFile:
 def is_list(spec: str) -> bool:
     """Return whether a source is a list of files: a table or a text that exists."""
     return Path(spec).suffix.lower() in LIST_SUFFIXES and Path(spec).expanduser().is_file()
+
+
+def expand_lists(specs: Sequence[str]) -> tuple[str, ...]:
+    """Put the files that lists name in place of the lists.
+
+    Raises:
+        SourceError: A list cannot be read, or names nothing.
+    """
+    expanded: list[str] = []
+    for spec in specs:
+        if not is_list(spec):
+            expanded.append(spec)
+            continue
+        named = [str(path) for path in _in_list(Path(spec).expanduser())]
+        if not named:
+            raise SourceError("cannot use list", spec, "it names no file")
+        expanded += named
+    return tuple(expanded)
 
 
 def find_files(specs: Sequence[str]) -> list[SourceFile]:

@@ -76,7 +76,8 @@ class Ledger(Closeable):
     def __init__(self, path: Path, options: Mapping[str, Any]) -> None:
         self.entries: dict[str, Entry] = {}
         self._path = path
-        self._head = {"kind": _KIND, "format": _FORMAT, "options": json.loads(json.dumps(options))}
+        self._options: Mapping[str, Any] = json.loads(json.dumps(options))
+        self._head = {"kind": _KIND, "format": _FORMAT, "options": self._options}
         flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
         try:
             self._descriptor: int | None = os.open(path, flags, 0o666)
@@ -189,7 +190,7 @@ class Ledger(Closeable):
         return whole
 
     def _compare(self, theirs: Mapping[str, Any]) -> None:
-        ours: Mapping[str, Any] = self._head["options"]  # type: ignore[assignment]
+        ours = self._options
         for key in {**ours, **theirs}:
             if theirs.get(key) != ours.get(key):
                 then, now = (_shortened(each.get(key)) for each in (theirs, ours))

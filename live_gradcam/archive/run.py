@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from itertools import groupby, islice
 from pathlib import Path, PurePosixPath
+
+from typing_extensions import override
 
 from live_gradcam.archive.files import SourceFile, kind_of
 from live_gradcam.archive.ledger import Entry, Ledger, stamp
@@ -17,7 +21,7 @@ from live_gradcam.errors import SourceError
 from live_gradcam.lifecycle import StopToken
 from live_gradcam.painter import Painter
 from live_gradcam.pipeline import RunOptions, run_offline
-from live_gradcam.protocol import BatchExplainer
+from live_gradcam.protocol import LiveExplainer
 from live_gradcam.show.animation import ANIMATIONS
 from live_gradcam.show.film_formats import FORMATS
 from live_gradcam.show.images import ENCODER_OPTIONS, replace_file
@@ -25,6 +29,7 @@ from live_gradcam.show.open import open_sink
 from live_gradcam.show.options import OverlayOptions
 from live_gradcam.show.records import json_line
 from live_gradcam.show.sink import Sink
+from live_gradcam.values import Frame, SourceInfo
 
 _PICTURES_AT_ONCE = 64
 """Pictures that are noted together: so many are explained once more after a kill at most."""
@@ -80,7 +85,7 @@ class FilesSummary:
 
 def run_files(
     files: Sequence[SourceFile],
-    explainer: BatchExplainer,
+    open_explainer: Callable[[], AbstractContextManager[LiveExplainer]],
     ledger: Ledger,
     run: FilesRun,
     stop: StopToken,
@@ -91,7 +96,7 @@ def run_files(
 
     Args:
         files: All files of the run.
-        explainer: Explains them.
+        open_explainer: Opens what explains them, where anything is left to do.
         ledger: Says what is done.
         run: What is done with each.
         stop: When set, the file at hand is given up; the next run begins with it.
@@ -104,19 +109,20 @@ def run_files(
     began = time.monotonic()
     done = {file.name for file in files if ledger.is_done(file.name, file.path)}
     records = _open_records(ledger, done, run.records)
-    worker = _Worker(explainer, ledger, run, stop, records, len(files), len(done))
-    try:
-        for kind, group in groupby((each for each in files if each.name not in done), _kind):
-            several = _PICTURES_AT_ONCE if kind == "picture" else 1
-            while not stop.requested and (some := list(islice(group, several))):
-                worker.explain(kind, some)
-    finally:
-        for file in records.values():
-            file.close()
+    left = [file for file in files if file.name not in done]
+    explained, frames = 0, 0
+    with contextlib.ExitStack() as stack:
+        for opened in records.values():
+            stack.enter_context(opened)
+        if left:
+            explainer = stack.enter_context(open_explainer())
+            worker = _Worker(explainer, ledger, run, stop, records, len(files), len(done))
+            worker.explain_all(left)
+            explained, frames = worker.done, worker.frames
     known = {file.name for file in files}
     errors = [each for each in ledger.entries.values() if each.error and each.name in known]
     seconds = time.monotonic() - began
-    return FilesSummary(len(files), len(done), worker.done, worker.frames, seconds, errors)
+    return FilesSummary(len(files), len(done), explained, frames, seconds, errors)
 
 
 def write_errors(path: Path, errors: Sequence[Entry]) -> None:
@@ -137,10 +143,6 @@ def _error_record(entry: Entry) -> dict[str, object]:
     return {key: record[key] for key in ("name", "error", "frames", "size", "mtime_ns")}
 
 
-def _kind(file: SourceFile) -> str:
-    return kind_of(file.path)
-
-
 def _open_records(
     ledger: Ledger, done: set[str], paths: Sequence[Path]
 ) -> dict[str, GrowingRecords]:
@@ -158,7 +160,7 @@ def _open_records(
     moved = [
         replace(
             entry,
-            rows={name: opened[name].moved[tuple(rows)] for name, rows in entry.rows.items()},
+            rows={name: opened[name].moved[rows] for name, rows in entry.rows.items()},
         )
         for entry in kept
     ]
@@ -169,7 +171,7 @@ def _open_records(
 
 @dataclass(slots=True)
 class _Worker:
-    explainer: BatchExplainer
+    explainer: LiveExplainer
     ledger: Ledger
     run: FilesRun
     stop: StopToken
@@ -179,6 +181,13 @@ class _Worker:
     done: int = 0
     frames: int = 0
     failed: int = 0
+
+    def explain_all(self, files: Sequence[SourceFile]) -> None:
+        """Explain films one by one, and pictures that follow each other together."""
+        for kind, group in groupby(files, lambda file: kind_of(file.path)):
+            several = _PICTURES_AT_ONCE if kind == "picture" else 1
+            while not self.stop.requested and (some := list(islice(group, several))):
+                self.explain(kind, some)
 
     def explain(self, kind: str, files: Sequence[SourceFile]) -> None:
         """Explain a film, or some pictures, and note them; nothing where the run is to end."""
@@ -238,7 +247,7 @@ class _Worker:
         self, file: SourceFile, name: str, rows: Sequence[Sink]
     ) -> dict[str, SourceError]:
         try:
-            with _named(self.run.open_film(file.path), file.name) as source:
+            with _Named(self.run.open_film(file.path), file.name) as source:
                 films: list[Sink] = []
                 for folder in self.run.folders:
                     make_folder((folder / name).parent)
@@ -262,7 +271,7 @@ class _Worker:
             self.explainer,
             sinks,
             painter=Painter(self.run.overlay, moving=moving),
-            options=self.run.options,
+            options=replace(self.run.options, batch_size=self.explainer.preferred_batch_size),
             stop=self.stop,
             on_progress=lambda progress: count(progress.frames),
         )
@@ -315,26 +324,32 @@ class _Named(Source):
     def __init__(self, inner: Source, name: str) -> None:
         self._inner = inner
         self._name = name
-        self.info = replace(inner.info, name=name)
+        self._info = replace(inner.info, name=name)
 
     @property
+    @override
+    def info(self) -> SourceInfo:
+        return self._info
+
+    @property
+    @override
     def notes(self) -> tuple[str, ...]:
         return self._inner.notes
 
     @property
+    @override
     def skipped(self) -> int:
         return self._inner.skipped
 
-    def __iter__(self) -> Iterator:
+    @override
+    def __iter__(self) -> Iterator[Frame]:
         for frame in self._inner:
             yield replace(frame, source=self._name)
 
+    @override
     def interrupt(self) -> None:
         self._inner.interrupt()
 
+    @override
     def close(self) -> None:
         self._inner.close()
-
-
-def _named(source: Source, name: str) -> Source:
-    return _Named(source, name)

@@ -52,14 +52,26 @@ class GrowingRecords(Closeable):
         """Number of its bytes."""
         return self._size
 
-    def write(self, frame: Frame, explanation: Explanation, extra: Extra) -> None:
-        """Write one row.
+    def write(self, frame: Frame, explanation: Explanation, extra: Extra) -> Rows:
+        """Write one row, and return where it stands.
 
         Raises:
             SinkError: It cannot be written; the rows before are complete.
         """
         content = record(frame, explanation, extra=extra)
-        text = json_line(content) if self._format == "jsonl" else self._csv_rows(flat(content))
+        if self._format == "jsonl":
+            text = json_line(content)
+        else:
+            row = flat(content)
+            if self._columns is None:
+                self._columns = tuple(row)
+                self._put(_csv_line(self._columns))
+            text = _csv_line([row.get(column) for column in self._columns])
+        begins = self._size
+        self._put(text)
+        return begins, self._size
+
+    def _put(self, text: str) -> None:
         data = text.encode("utf-8", "backslashreplace")
         try:
             rest = memoryview(data)
@@ -91,21 +103,12 @@ class GrowingRecords(Closeable):
         except OSError as exc:
             raise cannot_write("cannot write records", self.path, exc) from exc
         self._size = size
+        if size == 0:
+            self._columns = None
 
     def close(self) -> None:
         """Close the file. Idempotent."""
         self._file.close()
-
-    def _csv_rows(self, row: Mapping[str, object]) -> str:
-        rows: list[Sequence[object]] = []
-        if self._columns is None:
-            self._columns = tuple(row)
-            if self._size == 0:
-                rows.append(self._columns)
-        rows.append([row.get(column) for column in self._columns])
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows(rows)
-        return text.getvalue()
 
     def _tidy(self, kept: Sequence[Rows]) -> None:
         """Leave the heading and the kept rows, by a whole new file where that changes anything."""
@@ -145,6 +148,12 @@ class GrowingRecords(Closeable):
             "rows that the ledger knows are not there any more",
             "Bring the file back, or delete the ledger to begin again",
         )
+
+
+def _csv_line(cells: Sequence[object]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(cells)
+    return text.getvalue()
 
 
 def _copy(read: Callable[[int], bytes], write: Callable[[bytes], int], count: int) -> None:
@@ -187,10 +196,9 @@ class RowsSink(Sink):
         Raises:
             SinkError: It cannot be written.
         """
-        begins = self._records.size
-        self._records.write(frame, explanation, extra)
-        first, _ = self.rows.get(frame.source, (begins, begins))
-        self.rows[frame.source] = (first, self._records.size)
+        begins, ends = self._records.write(frame, explanation, extra)
+        first, _ = self.rows.get(frame.source, (begins, ends))
+        self.rows[frame.source] = (first, ends)
 
     def close(self) -> None:
         """Leave the shared file open."""
