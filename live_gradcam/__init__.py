@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from live_gradcam.explain.layers import list_layers
     from live_gradcam.explain.load import load_classifier
     from live_gradcam.explain.seen_layers import Layer
+    from live_gradcam.exports import export
     from live_gradcam.graph.explainer import GraphExplainer
     from live_gradcam.graph.open import open_graph
     from live_gradcam.images import read_image
@@ -77,6 +78,7 @@ _NAMES = {
     "explain.load": "load_classifier",
     "preprocessing.settings": "Preprocessing",
     "explain.seen_layers": "Layer",
+    "exports": "export",
     "images": "read_image",
     "painter": "Painter",
     "present": "draw",
@@ -123,6 +125,7 @@ __all__ = [
     "UsageError",
     "__version__",
     "draw",
+    "export",
     "list_layers",
     "load_classifier",
     "open_dataset",

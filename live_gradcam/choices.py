@@ -52,6 +52,9 @@ OUTPUT_CHOICES: tuple[OutputChoice, ...] = get_args(OutputChoice)
 PrecisionChoice: TypeAlias = Literal["auto", "fp32", "bf16", "fp16"]
 """Number format that the network's trunk runs in; ``auto`` is decided by the hardware."""
 
+ExportPrecision: TypeAlias = Literal["fp32", "fp16", "int8"]
+"""Number format of the trunk in an exported file."""
+
 CompileChoice: TypeAlias = Literal["auto", "on", "off"]
 """Time at which the network is compiled: beside the running session, before it, or never."""
 

@@ -7,6 +7,9 @@ from difflib import get_close_matches
 
 _MINUS = "\N{MINUS SIGN}"
 _SPACE = "\N{NO-BREAK SPACE}"
+MOMENT = "One moment, please \N{HORIZONTAL ELLIPSIS}"
+"""What people read who wait for something that they have no use for knowing."""
+
 # Sums of shares in float32 miss 0 and 1 by no more.
 _ROUNDING = 1e-6
 

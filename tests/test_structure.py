@@ -32,6 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "closeable": set(),
     "errors": set(),
     "lazy": set(),
+    "lite": set(),
     "native": set(),
     "protocol": {"choices", "values"},
     "preprocessing": GROUND,
@@ -63,8 +64,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "session": WINGS | FOUNDATION | RUNNING,
     "bench": WINGS | FOUNDATION | {"painter", "pipeline", "session", "lifecycle"},
     "evaluate": WINGS | FOUNDATION | {"painter", "pool"},
+    "exports": WINGS | FOUNDATION,
     "web": WINGS | FOUNDATION | RUNNING,
-    "cli": WINGS | FOUNDATION | RUNNING | {"archive", "session", "bench", "evaluate", "web"},
+    "cli": WINGS
+    | FOUNDATION
+    | RUNNING
+    | {"archive", "session", "bench", "evaluate", "exports", "web"},
     "__main__": {"cli", "errors", "lifecycle"},
     "__init__": set(),
 }
@@ -76,6 +81,7 @@ MAY_WAIT = {
     "budget": "OpenCV's threads are limited where OpenCV is loaded already",
     "cli": "help is there at once: torch and OpenCV wait until a command needs them",
     "explain.engine.compile_worker": "the process steps back before it loads torch",
+    "session.pools": "an exported file has one explainer, and torch stays away",
     "web.server": "Gradio reads a part of its environment when it is imported",
     "web.space": "what is wrong with a Space's settings is said before torch is loaded",
 }

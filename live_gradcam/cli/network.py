@@ -43,8 +43,8 @@ _input = partial(option, panel=INPUT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NetworkOptions:
-    """Options that say which network, where it is explained, and what it runs on."""
+class NetworkChoice:
+    """Options that say which network, and where it is explained."""
 
     model: Annotated[
         str,
@@ -163,6 +163,12 @@ class NetworkOptions:
         ),
     ] = DEFAULT_THRESHOLD
     fuse: Annotated[Fuse, _network("How maps of several layers become one.")] = DEFAULT_FUSE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkOptions(NetworkChoice):
+    """Options that say which network, where it is explained, and what it runs on."""
+
     device: Annotated[
         str, _network("auto, cpu, cuda, cuda:N or mps.", autocompletion=matching(device_names))
     ] = DEFAULT_DEVICE
@@ -228,7 +234,7 @@ def require_network(options: NetworkOptions) -> None:
 
 
 def open_classifier(
-    options: NetworkOptions, console: Console, *, output: OutputChoice = DEFAULT_OUTPUT
+    options: NetworkChoice, console: Console, *, output: OutputChoice = DEFAULT_OUTPUT
 ) -> Classifier:
     """Load the network that is meant; notices about it go to the console.
 
@@ -260,7 +266,7 @@ def open_classifier(
     )
 
 
-def _preprocessing(options: NetworkOptions) -> PreprocessingChanges | None:
+def _preprocessing(options: NetworkChoice) -> PreprocessingChanges | None:
     """Make one value of the options that say how pictures are prepared; ``None`` if none does.
 
     Raises:

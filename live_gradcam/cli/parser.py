@@ -17,6 +17,7 @@ from live_gradcam.cli.console import Console
 from live_gradcam.cli.demo import DemoArguments, demo_command
 from live_gradcam.cli.doctor import DoctorArguments, doctor_command
 from live_gradcam.cli.evaluate import EvaluateArguments, evaluate_command
+from live_gradcam.cli.export import ExportArguments, export_command
 from live_gradcam.cli.inspect import InspectArguments, inspect_command
 from live_gradcam.cli.listings import (
     CamerasArguments,
@@ -72,6 +73,7 @@ COMMANDS: tuple[Command[Any], ...] = (
     Command("web", WebArguments, web_command),
     Command("evaluate", EvaluateArguments, evaluate_command, can_be_quiet=True),
     Command("bench", BenchArguments, bench_command, can_be_quiet=True),
+    Command("export", ExportArguments, export_command, can_be_quiet=True),
     Command("inspect", InspectArguments, inspect_command, shares_settings=False),
     Command("models", ModelsArguments, models_command, shares_settings=False),
     Command("cameras", CamerasArguments, cameras_command, shares_settings=False),

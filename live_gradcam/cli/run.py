@@ -119,6 +119,15 @@ def _check_arguments(arguments: RunArguments) -> None:
         raise UsageError("nothing to do", "--no-window", "no output is given", "add -o OUTPUT")
     if arguments.kiosk and not arguments.in_window:
         raise UsageError("--kiosk needs the window", "", "", "Leave out -o and --no-window")
+    for value, name in (
+        (arguments.kiosk_title, "--kiosk-title"),
+        (arguments.kiosk_invitation, "--kiosk-invitation"),
+        (arguments.kiosk_demonstration, "--kiosk-demonstration"),
+    ):
+        if value is not None and not arguments.kiosk:
+            raise UsageError(f"{name} needs --kiosk", value, "", "Add --kiosk, or leave it out")
+    if arguments.kiosk_demonstration is not None:
+        refuse_missing(arguments.kiosk_demonstration)
     if arguments.slideshow is not None and not arguments.in_window:
         step = "Leave out -o and --no-window; in a film, --seconds-per-picture"
         raise UsageError("--slideshow needs the window", "", "", step)

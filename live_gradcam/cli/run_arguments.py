@@ -171,10 +171,37 @@ class RunArguments:
         bool,
         option(
             "Full screen without a quit key: only Ctrl-C or Alt-F4 end it. The source is "
-            "opened again for ever.",
+            "opened again for ever; whoever comes finds it as at the beginning.",
             panel=_PICTURE,
         ),
     ] = False
+    kiosk_title: Annotated[
+        str | None,
+        option(
+            "Headline of the kiosk; empty for none.",
+            panel=_PICTURE,
+            metavar="TEXT",
+            show_default="What does the network look at?",
+        ),
+    ] = None
+    kiosk_invitation: Annotated[
+        str | None,
+        option(
+            "What its visitors are asked to do while nothing happens; empty for nothing.",
+            panel=_PICTURE,
+            metavar="TEXT",
+            show_default="Hold something up to the camera",
+        ),
+    ] = None
+    kiosk_demonstration: Annotated[
+        str | None,
+        option(
+            "Pictures or a film that it explains while nothing happens before the camera.",
+            panel=_PICTURE,
+            metavar="PATH",
+            show_default="generated scenes, if the network knows them",
+        ),
+    ] = None
     window: Window = True
     verbose: Annotated[bool, option("Say how long each stage took, for films.")] = False
 

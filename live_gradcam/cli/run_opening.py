@@ -130,11 +130,12 @@ def load_all(run: Run, window: Window | None) -> Opened | None:
 def load_network(run: Run, window: Window) -> Explainer | GraphExplainer | None:
     """Open the network alone, for a source that may come and go; see `load_all`."""
     from live_gradcam.session.loading import load_in_window
+    from live_gradcam.wording import MOMENT
 
     return load_in_window(
         window,
         lambda: open_explainer(run),
-        text=f"loading the network {network_name(run.arguments)} ...",
+        text=MOMENT,  # for visitors, who have no use for its name
         may_quit=False,
         abandon=lambda explainer: explainer.close(),
     )

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from live_gradcam.capture.source import Source
     from live_gradcam.pipeline import RunOptions, Summary
     from live_gradcam.protocol import LiveExplainer
+    from live_gradcam.session.kiosk import Exhibit
     from live_gradcam.show.sink import Sink
     from live_gradcam.show.window import Window
     from live_gradcam.values import SourceInfo
@@ -90,6 +91,7 @@ def run_kiosk(run: Run) -> None:
     """Show the source full screen until somebody ends the program; open it again and again."""
     from live_gradcam.session import run_session
 
+    exhibit = make_exhibit(run)
     with contextlib.ExitStack() as stack:
         window = stack.enter_context(open_window(run.arguments))
         explainer = load_network(run, window)
@@ -103,10 +105,11 @@ def run_kiosk(run: Run) -> None:
             (),
             overlay=run.overlay,
             options=run_options(run.arguments, explainer),
-            window_title="live-gradcam",
+            window_title=exhibit.title or "live-gradcam",
             window=window,
             smooth=run.arguments.smooth,
             kiosk=True,
+            exhibit=exhibit,
             reopen=lambda: open_source_of(run.arguments, run.console),
             slideshow_seconds=run.arguments.slideshow,
             forwards=run.forwards,
@@ -114,6 +117,22 @@ def run_kiosk(run: Run) -> None:
             on_notice=run.console.note,
         )
         print_summary(run.console, summary, verbose=run.arguments.verbose)
+
+
+def make_exhibit(run: Run) -> Exhibit:
+    """Return what the visitors of a kiosk are told and shown."""
+    from live_gradcam.session.kiosk import DEFAULT_TITLE, Exhibit
+
+    arguments, path = run.arguments, run.arguments.kiosk_demonstration
+
+    def open_demonstration() -> Source:
+        return open_source_of(replace(arguments, sources=(path or "",)), run.console)
+
+    return Exhibit(
+        title=DEFAULT_TITLE if arguments.kiosk_title is None else arguments.kiosk_title,
+        invitation=arguments.kiosk_invitation,
+        demonstration=open_demonstration if path is not None else None,
+    )
 
 
 def run_options(

@@ -142,7 +142,7 @@ class _Class:
 
     @property
     def same(self) -> str:
-        return self._change("it is as much like {} as before", "the number of {} hardly changes")
+        return self._change("it is hardly less like {}", "the number of {} hardly changes")
 
     def _change(self, of_probability: str, of_number: str) -> str:
         words = of_probability if self._removal.of_probability else of_number

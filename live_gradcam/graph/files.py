@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import html
+import io
 import re
 from pathlib import Path
-from typing import BinaryIO
 
 from live_gradcam.errors import ModelError
 from live_gradcam.graph.metadata import KEY, GraphMetadata
+from live_gradcam.graph.protobuf import fields
 
 SUFFIXES = (".onnx", ".xml")
 """Of files that may hold an exported explanation: ONNX, and OpenVINO's IR."""
 
-# Of ONNX's ModelProto: a list of entries, each with a key and a value.
-_METADATA_PROPS = 14
+METADATA_PROPS = 14
+"""Of ONNX's ModelProto: number of the field of entries, each with a key and a value."""
+
 _ENTRY_KEY, _ENTRY_VALUE = 1, 2
-# Wire types of protocol buffers.
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _IR_ENTRY = re.compile(rf'<{KEY}\s+value="([^"]*)"')
 # What is longer is no entry of ours: the longest has the names of 20,000 classes.
 _LONGEST_ENTRY = 64 << 20
@@ -72,59 +72,19 @@ def _ir_entry(file: Path) -> str | None:
 def _onnx_entry(file: Path) -> str | None:
     """Walk over the fields of a ModelProto; the graph, which is most of it, is skipped unread."""
     with file.open("rb") as stream:
-        end = stream.seek(0, 2)
-        stream.seek(0)
-        while stream.tell() < end:
-            number, wire = divmod(_read_varint(stream), 8)
-            if wire == _VARINT:
-                _read_varint(stream)
+        for field in fields(stream):
+            if field.number != METADATA_PROPS or field.stop - field.start > _LONGEST_ENTRY:
                 continue
-            length = {_FIXED64: 8, _FIXED32: 4}.get(wire)
-            if wire == _BYTES:
-                length = _read_varint(stream)
-            if length is None or stream.tell() + length > end:
-                raise ValueError("no protocol buffer")
-            if wire != _BYTES or number != _METADATA_PROPS or length > _LONGEST_ENTRY:
-                stream.seek(length, 1)
-                continue
-            entry = _strings(stream.read(length))
+            stream.seek(field.start)
+            entry = _texts(stream.read(field.stop - field.start))
             if entry.get(_ENTRY_KEY) == KEY:
                 return entry.get(_ENTRY_VALUE, "")
     return None
 
 
-def _strings(data: bytes) -> dict[int, str]:
+def _texts(data: bytes) -> dict[int, str]:
     """Return the texts of a message that has nothing else, by their numbers."""
-    found: dict[int, str] = {}
-    place = 0
-    while place < len(data):
-        tag, place = _varint(data, place)
-        length, place = _varint(data, place)
-        if tag % 8 != _BYTES or place + length > len(data):
-            raise ValueError("no texts")
-        found[tag // 8] = data[place : place + length].decode("utf-8")
-        place += length
-    return found
-
-
-def _varint(data: bytes, place: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = data[place]
-        place += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, place
-        shift += 7
-
-
-def _read_varint(stream: BinaryIO) -> int:
-    value = shift = 0
-    while True:
-        (byte,) = stream.read(1) or (0,)
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value
-        shift += 7
-        if shift > 63:
-            raise ValueError("no protocol buffer")
+    return {
+        field.number: data[field.start : field.stop].decode("utf-8")
+        for field in fields(io.BytesIO(data))
+    }

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, TypeAlias
 
+from live_gradcam.choices import ExportPrecision
 from live_gradcam.errors import ModelError
 from live_gradcam.preprocessing.settings import Preprocessing
 from live_gradcam.values import SOFTMAX, OutputKind
@@ -31,7 +32,7 @@ ExplainedClasses: TypeAlias = "Literal['top', 'all', 'asked'] | tuple[int, ...]"
 """Classes that have a map: the best ones of each image, all, those that are asked for by the
 ``selection``, or always these."""
 
-GraphPrecision: TypeAlias = Literal["fp32", "fp16", "int8"]
+GraphPrecision: TypeAlias = ExportPrecision
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,8 @@ class GraphMetadata:
         any_size: Height and width of the pixels are free.
         weights_origin: Source of the weights, as a short sentence.
         weights_hash: SHA-256 of the weights, in hexadecimal digits.
+        content_hash: SHA-256 of the file without its metadata, in hexadecimal digits; empty in
+            graphs that are in no file. See `live_gradcam.graph.integrity`.
         versions: Version of each library that made the file.
         fidelity: Figures that were measured against the network after the file was made.
         notes: Sentences that users should read.
@@ -76,6 +79,7 @@ class GraphMetadata:
     any_size: bool = False
     weights_origin: str = ""
     weights_hash: str = ""
+    content_hash: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
     fidelity: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()

@@ -12,6 +12,7 @@ from live_gradcam.graph.engine import EngineName
 from live_gradcam.graph.engines.opening import open_engine
 from live_gradcam.graph.explainer import GraphExplainer
 from live_gradcam.graph.files import read_metadata
+from live_gradcam.graph.integrity import check_content
 
 EngineChoice: TypeAlias = "Literal['auto'] | EngineName"
 """Engine that runs a graph; ``auto`` takes the best one that is installed."""
@@ -48,6 +49,7 @@ def open_graph(
             raise ModelError("cannot read graph", str(path), "there is no such file")
         cause = "it was not made by live-gradcam export"
         raise ModelError("cannot run graph", str(path), cause, "Give the network itself to --model")
+    check_content(Path(path), metadata)
     opened = open_engine(Path(path), metadata, name=engine, device=device)
     try:
         explainer = GraphExplainer(opened, top_k=top_k, view=view)

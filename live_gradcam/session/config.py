@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from live_gradcam.capture.source import Source
@@ -11,6 +11,7 @@ from live_gradcam.lifecycle import StopToken
 from live_gradcam.pipeline import RunOptions
 from live_gradcam.protocol import ExplainerKey, LiveExplainer
 from live_gradcam.session.background import NextSource
+from live_gradcam.session.kiosk import Exhibit
 from live_gradcam.session.state import ExplainSettings, SessionState
 from live_gradcam.show.overlay import OverlayOptions
 from live_gradcam.show.sink import Sink
@@ -39,6 +40,7 @@ class SessionConfig:
     window: Window | None = None
     smooth: bool = True
     kiosk: bool = False
+    exhibit: Exhibit = field(default_factory=Exhibit)
     reopen: Callable[[], Source] | None = None
     next_source: NextSource | None = None
     folder: Path | None = None
@@ -75,7 +77,7 @@ class SessionConfig:
                 mirror=self.options.mirror,
                 held=_held_class(explainer, self.options),
             ),
-            overlay=self.overlay,
+            overlay=replace(self.overlay, hud_layout="stage") if self.kiosk else self.overlay,
             fullscreen=self.kiosk,
         )
 

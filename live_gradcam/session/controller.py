@@ -35,6 +35,7 @@ class Controller:
         state: The first state.
         explainers: Explainers for other layers, methods and weights.
         on_state: Called with every new state that a key has made.
+        describe: Says on the screen what has failed.
         clock: Monotonic seconds.
     """
 
@@ -44,11 +45,13 @@ class Controller:
         explainers: RequestedExplainers,
         *,
         on_state: Callable[[SessionState], None],
+        describe: Callable[[Exception], str] = describe_failure,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._state = state
         self._explainers = explainers
         self._on_state = on_state
+        self._describe = describe
         self._clock = clock
         self._pointer: tuple[int, int] | None = None
         self._pointer_until = 0.0
@@ -71,6 +74,12 @@ class Controller:
         if self._state.message:
             self._message_until = self._clock() + MESSAGE_SECONDS
         return before
+
+    def begin_anew(self, state: SessionState) -> None:
+        """Take another state, as for somebody who has just come."""
+        self._state = state
+        self._pointer = None
+        self.publish_state()
 
     def publish_state(self) -> None:
         """Hand the new state to the listener, once everything it asks for has begun."""
@@ -122,15 +131,22 @@ class Controller:
         try:
             trained = self._explainers.find(settings.key._replace(randomized=False))
             explainer = self._explainers.find(settings.key)
+            predictor = explainer
+            if settings.measured:
+                predictor = self._explainers.find_predictor(settings.key)
         except Exception as error:  # the session goes on with what it had
             _logger.warning("cannot make the explainer", exc_info=error)
             settings = replace(settings, key=current.settings.key)
             self._state = replace(self._state, settings=settings)
-            self.show_message(f"that cannot be explained: {describe_failure(error)}")
+            self.show_message(f"that cannot be explained: {self._describe(error)}")
             return current
-        if explainer is None or trained is None:
+        if explainer is None or trained is None or predictor is None:
             settings = replace(settings, key=current.settings.key)
             return replace(current, settings=settings, pointing=pointing)
         return ExplainRequest(
-            settings=settings, explainer=explainer, trained=trained, pointing=pointing
+            settings=settings,
+            explainer=explainer,
+            trained=trained,
+            predictor=predictor,
+            pointing=pointing,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 
+from live_gradcam.choices import DEFAULT_METHOD
 from live_gradcam.protocol import ExplainerKey, Explainers, LiveExplainer
 
 
@@ -42,6 +43,16 @@ class RequestedExplainers:
             if found is None and key not in self._wanted:
                 self._wanted.append(key)
             return found
+
+    def find_predictor(self, key: ExplainerKey) -> LiveExplainer | None:
+        """Return what predicts as the explainer of a key does, at the price of a quick method.
+
+        ``None`` until it is made; see `find`.
+        """
+        slow = {each.name for each in self._pool.methods if not each.quick}
+        if self._pool.fixed or key.method not in slow:
+            return self.find(key)
+        return self.find(key._replace(method=DEFAULT_METHOD))
 
     def make_wanted(self) -> None:
         """Make what was asked for; to be called by the thread that explains."""

@@ -35,7 +35,7 @@ _GROUP_TITLES: dict[KeyGroup, str] = {
     "network": "Test the network",
     "look": "What it looks like",
     "time": "Frames and pictures",
-    "session": "Keep and leave",
+    "session": "This session",
 }
 _MOUSE = HelpGroup("Mouse", (("point", "what this spot says about every label"),))
 
@@ -50,7 +50,9 @@ class KeyBinding:
         help: Description of its effect, in a few words.
         change: Its effect.
         group: The heading that the help lists it under.
-        ends: It ends the session; a session that nobody may end has no such key.
+        ends: It ends the session.
+        expert: It asks for what visitors of a kiosk have no use for. A session that nobody may end
+            has no such key, nor one that ends it.
     """
 
     keys: tuple[str, ...]
@@ -59,6 +61,11 @@ class KeyBinding:
     change: Change
     group: KeyGroup
     ends: bool = False
+    expert: bool = False
+
+    def is_for(self, *, visitors: bool) -> bool:
+        """True if those who are there may press it."""
+        return not visitors or not (self.ends or self.expert)
 
 
 _VIEW_WORDS: dict[View, str] = {
@@ -266,8 +273,10 @@ def _changed(state: SessionState, message: str, **settings: Any) -> SessionState
     return replace(state, settings=replace(state.settings, **settings), message=message)
 
 
-def _key(key: str, help: str, change: Change, group: KeyGroup) -> KeyBinding:
-    return KeyBinding((key,), key, help, change, group)
+def _key(
+    key: str, help: str, change: Change, group: KeyGroup, *, expert: bool = False
+) -> KeyBinding:
+    return KeyBinding((key,), key, help, change, group, expert=expert)
 
 
 _TILES, _CONTRAST = f"the top {MOSAIC_TILES} maps", "why the first, not the second"
@@ -280,25 +289,25 @@ KEYS: tuple[KeyBinding, ...] = (
     _key("e", "evidence for and against", _signed, "question"),
     _key("t", "truth meter", _truth, "network"),
     _key("x", "scramble the weights, restore", _randomize, "network"),
-    _key("j", "previous layer", _layer(-1), "network"),
-    _key("l", "next layer", _layer(+1), "network"),
-    _key("k", "next method", _method, "network"),
-    _key("v", "crop, stretch, full view", _view, "network"),
+    _key("j", "previous layer", _layer(-1), "network", expert=True),
+    _key("l", "next layer", _layer(+1), "network", expert=True),
+    _key("k", "next method", _method, "network", expert=True),
+    _key("v", "crop, stretch, full view", _view, "network", expert=True),
     _key("b", "heat, side by side, plain", _layout, "look"),
     _key("c", "colour map", _colormap, "look"),
     _key("[", "less heat", _opacity(-OPACITY_STEP), "look"),
     _key("]", "more heat", _opacity(+OPACITY_STEP), "look"),
     _key("m", "mirror", _mirror, "look"),
-    _key("i", "layout: normal, stage, expert", _hud_layout, "look"),
-    _key("f", "full screen", _flip("fullscreen"), "look"),
+    _key("i", "for me, for an audience, all figures", _hud_layout, "look", expert=True),
+    _key("f", "full screen", _flip("fullscreen"), "look", expert=True),
     KeyBinding(("space",), "space", "freeze or wait, go on", _freeze, "time"),
     _key(".", "one frame on", _step, "time"),
     KeyBinding(("n", "right"), "n, right", "next picture, next camera", _advance, "time"),
     KeyBinding(("p", "left"), "p, left", "previous picture", _return, "time"),
     KeyBinding(("home",), "Home", "first picture", _jump("first"), "time"),
     KeyBinding(("end",), "End", "last picture", _jump("last"), "time"),
-    _key("s", "snapshot: picture and record", _snapshot, "session"),
-    _key("r", "record on, off", _flip("recording"), "session"),
+    _key("s", "snapshot: picture and record", _snapshot, "session", expert=True),
+    _key("r", "record on, off", _flip("recording"), "session", expert=True),
     KeyBinding(("h", "?"), "h, ?", "this help", _flip("show_help"), "session"),
     KeyBinding(("q", "esc"), "q, Esc", "quit", _quit, "session", ends=True),
 )
@@ -319,14 +328,14 @@ def press(state: SessionState, key: str, situation: Situation) -> SessionState:
         situation: What is shown, and what there is to choose from.
     """
     binding = _BY_KEY.get(key)
-    if binding is None or (binding.ends and not situation.may_quit):
+    if binding is None or not binding.is_for(visitors=not situation.may_quit):
         return state
     return binding.change(replace(state, message=""), situation, key)
 
 
 def help_lines(*, may_quit: bool = True) -> tuple[str, ...]:
     """Make the table for the help overlay: ``keys: meaning``, one line each."""
-    shown = (binding for binding in KEYS if may_quit or not binding.ends)
+    shown = (binding for binding in KEYS if binding.is_for(visitors=not may_quit))
     return tuple(f"{binding.shown}: {binding.help}" for binding in shown)
 
 
@@ -338,7 +347,7 @@ def help_groups(*, may_quit: bool = True) -> tuple[HelpGroup, ...]:
             tuple(
                 (binding.shown, binding.help)
                 for binding in KEYS
-                if binding.group == group and (may_quit or not binding.ends)
+                if binding.group == group and binding.is_for(visitors=not may_quit)
             ),
         )
         for group, title in _GROUP_TITLES.items()

@@ -17,6 +17,12 @@ from live_gradcam.session.controller import FIRST_HINT, FIRST_HINT_SECONDS, Cont
 from live_gradcam.session.explainers import RequestedExplainers
 from live_gradcam.session.feed import Feed, FeedReport
 from live_gradcam.session.feeds import make_endless_feed, make_feed
+from live_gradcam.session.kiosk import (
+    KioskFeed,
+    begin_anew,
+    describe_for_visitors,
+    for_visitors,
+)
 from live_gradcam.session.metrics import SessionMetrics
 from live_gradcam.session.outputs import Writer, describe_failure
 from live_gradcam.session.pools import explainers_beside
@@ -61,7 +67,10 @@ class Session:
         on_forwards = config.forwards.update if config.forwards is not None else None
         self._pool = explainers_beside(config.explainer, keep=_KEPT, on_forwards=on_forwards)
         self._explainers = RequestedExplainers(self._pool)
-        self._controller = Controller(state, self._explainers, on_state=config.on_state)
+        self._describe = describe_for_visitors if config.kiosk else describe_failure
+        self._controller = Controller(
+            state, self._explainers, on_state=config.on_state, describe=self._describe
+        )
         self._renderer = Renderer(smooth=config.smoothed)
         self._background = BackgroundTasks(
             config.folder or Path.cwd(), config.next_source, config.on_notice
@@ -223,6 +232,8 @@ class Session:
     def _obey(self, events: Sequence[object], window: Window) -> bool:
         """Obey keys and mouse; ``True`` if the frame must be rendered again."""
         again = False
+        if events and isinstance(self._feed, KioskFeed):
+            self._feed.touch()
         for event in events:
             if isinstance(event, Closed):
                 self._closed = True
@@ -312,7 +323,7 @@ class Session:
         try:
             self._controller.show_message(self._background.begin_recording(info))
         except LiveGradcamError as error:
-            self._controller.show_message(describe_failure(error), recording=False)
+            self._controller.show_message(self._describe(error), recording=False)
 
     # What happens by itself
 
@@ -322,6 +333,7 @@ class Session:
         if self._background.recording_failed:
             self._background.end_recording()
             self._controller.show_message("", recording=False)
+        again = self._attend() or again
         message = self._background.report() or self._feed.take_message()
         if message:
             self._controller.show_message(message)
@@ -337,11 +349,21 @@ class Session:
             self._banner, self._forwards = banner, forwards
         return again
 
+    def _attend(self) -> bool:
+        """Let a kiosk begin anew for the next visitor; ``True`` if it does."""
+        feed = self._feed
+        if not isinstance(feed, KioskFeed) or not feed.begins_anew():
+            return False
+        state = begin_anew(self._config.first_state(), self._controller.state)
+        self._controller.begin_anew(state)
+        self._truth.forget()
+        return True
+
     def _switch_source(self) -> bool:
         try:
             source = self._background.opened_source()
         except LiveGradcamError as error:
-            self._controller.show_message(describe_failure(error))
+            self._controller.show_message(self._describe(error))
             self._config.on_notice(str(error))
             return True
         if source is None:
@@ -360,9 +382,8 @@ class Session:
     def _begin_again(self, error: Exception) -> None:
         """Go on, as a kiosk does whatever happened."""
         _logger.warning("the session begins again", exc_info=error)
-        message = describe_failure(error)
-        self._config.on_notice(f"{message}; beginning again")
-        self._controller.show_message(message)
+        self._config.on_notice(f"{describe_failure(error)}; beginning again")
+        self._controller.show_message(self._describe(error))
         request = self._worker.request
         self._worker.stop(_STOP_SECONDS)
         self._leave_feed()
@@ -374,11 +395,18 @@ class Session:
     def _first_feed(self) -> Feed:
         config = self._config
         if config.reopen is not None:
-            return make_endless_feed(
+            feed = make_endless_feed(
                 config.reopen, config.source, slideshow_seconds=config.slideshow_seconds
             )
-        assert config.source is not None, "checked at the beginning"
-        return make_feed(config.source, slideshow_seconds=config.slideshow_seconds)
+        else:
+            assert config.source is not None, "checked at the beginning"
+            feed = make_feed(config.source, slideshow_seconds=config.slideshow_seconds)
+        if not config.kiosk:
+            return feed
+        exhibit = config.exhibit
+        return KioskFeed(
+            feed, exhibit, exhibit.demonstration_for(config.explainer.classifier.labels)
+        )
 
     def _leave_feed(self) -> None:
         self._feed.close()
@@ -423,4 +451,14 @@ class Session:
             own_layer=request.settings.key.layer == self._config.explainer.classifier.layer,
             may_quit=not self._config.kiosk,
         )
-        return make_hud(self._controller.state, request, figures)
+        hud = make_hud(self._controller.state, request, figures)
+        if not isinstance(self._feed, KioskFeed):
+            return hud
+        return for_visitors(
+            hud,
+            self._feed,
+            self._config.exhibit.title,
+            explained.smoothed if explained is not None else None,
+            pending=figures.pending,
+            message=self._controller.state.message,
+        )

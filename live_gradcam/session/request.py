@@ -24,12 +24,15 @@ class ExplainRequest:
         settings: The settings to obey; their key is that of ``explainer``.
         explainer: Explains.
         trained: The explainer with the trained weights.
+        predictor: Predicts as ``explainer`` does, for the removal test, which needs no maps;
+            ``None`` leaves that to ``explainer``.
         pointing: The mouse asks what a spot says about all classes.
     """
 
     settings: ExplainSettings
     explainer: LiveExplainer
     trained: LiveExplainer
+    predictor: LiveExplainer | None = None
     pointing: bool = False
 
     @property

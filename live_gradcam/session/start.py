@@ -12,6 +12,7 @@ from live_gradcam.pipeline import RunOptions, Summary
 from live_gradcam.protocol import LiveExplainer
 from live_gradcam.session.background import NextSource
 from live_gradcam.session.config import SessionConfig, ignore
+from live_gradcam.session.kiosk import Exhibit
 from live_gradcam.session.loop import Session
 from live_gradcam.session.state import SessionState
 from live_gradcam.show.overlay import OverlayOptions
@@ -31,6 +32,7 @@ def run_session(
     window: Window | None = None,
     smooth: bool = True,
     kiosk: bool = False,
+    exhibit: Exhibit | None = None,
     reopen: Callable[[], Source] | None = None,
     next_source: NextSource | None = None,
     folder: Path | None = None,
@@ -55,8 +57,9 @@ def run_session(
         window_title: Title of the window; ``None`` for no window.
         window: One that is open already; closed at the end in every case.
         smooth: Keep labels, maps and the colour scale steady in time.
-        kiosk: Full screen, and no key ends the session. What fails is said on the screen and tried
-            again.
+        kiosk: Full screen, and no key ends the session. What fails is tried again; whoever comes
+            finds it as at the beginning.
+        exhibit: What the visitors of a kiosk are told and shown.
         reopen: Opens the source; where it is given, a source that ends or fails is opened again.
         next_source: Opens the next camera.
         folder: Where snapshots and recordings go; the current folder if ``None``.
@@ -86,6 +89,7 @@ def run_session(
         window=window,
         smooth=smooth,
         kiosk=kiosk,
+        exhibit=exhibit or Exhibit(),
         reopen=reopen,
         next_source=next_source,
         folder=folder,

@@ -77,7 +77,7 @@ class TruthTester:
             return None
         if running.plan is not None:
             start = len(running.answers)
-            running.answers += request.explainer.explain_batch(
+            running.answers += (request.predictor or request.explainer).explain_batch(
                 running.plan.images(start, start + _AT_ONCE),
                 classes=running.plan.class_index,
                 view=request.settings.view,

@@ -39,6 +39,7 @@ IMPORTANCE = (
     "recording",
     "help",
     "title",
+    "invitation",
     "sentence",
     "labels",
     "notice",
@@ -141,10 +142,15 @@ def _stage(written: Written) -> Iterator[_Piece]:
     options, hud, space = written.options, written.hud, written.space
     if hud.title:
         yield _title(written)
-    words = hud.invitation or hud.verdict
-    if not words and options.show_labels:
+    if hud.invitation:
+        yield _invitation(written)
+    words = hud.verdict
+    blank = options.layout != "plain" and _is_blank(written.explanation, signed=options.signed)
+    # Who is invited to show something has shown nothing: that it is not recognised is no news.
+    nothing = bool(hud.invitation) and (blank or is_unsure(written.explanation))
+    if not words and options.show_labels and not nothing:
         words = answer_sentence(written.explanation)
-        if options.layout != "plain" and _is_blank(written.explanation, signed=options.signed):
+        if blank:
             words = f"{words} There is no evidence for it."
     if words:
         share = largest_share(words, space, _STAGE_SHARES)
@@ -163,12 +169,10 @@ def _desk(written: Written) -> Iterator[_Piece]:
     options, hud, space = written.options, written.hud, written.space
     if hud.title:
         yield _title(written)
-    words = hud.invitation or hud.verdict
-    if words:
-        share = 1.4 if hud.invitation else 1.0
-        sentence = pill(
-            words, space, colour=WHITE, ground=DARK, share=share, max_width=_sentence(space)
-        )
+    if hud.invitation:
+        yield _invitation(written)
+    if hud.verdict:
+        sentence = pill(hud.verdict, space, colour=WHITE, ground=DARK, max_width=_sentence(space))
         yield Piece("sentence", [sentence], ("bottom", "top"), most=0.4)
     if options.show_labels and options.top_k and not written.captioned:
         yield Piece(
@@ -203,6 +207,14 @@ def _desk(written: Written) -> Iterator[_Piece]:
 
 def _sentence(space: Space) -> int:
     return round(_SENTENCE_WIDTH * space.size)
+
+
+def _invitation(written: Written) -> _Piece:
+    """Lay out what visitors are asked to do: large, and in the colour of what must be seen."""
+    words, space = written.hud.invitation, written.space
+    share = largest_share(words, space, _STAGE_SHARES)
+    invitation = pill(words, space, colour=DARK, ground=ACCENT, share=share)
+    return Piece("invitation", [invitation], ("bottom", "top"))
 
 
 def _title(written: Written) -> _Piece:

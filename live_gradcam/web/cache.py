@@ -35,7 +35,6 @@ class CacheFolder:
         self._bytes = size_bytes
         self._age = age_seconds
         self._clock = clock
-        self._kept: set[Path] = set()
         self._lock = threading.Lock()
 
     def holds(self, path: str) -> bool:
@@ -47,10 +46,6 @@ class CacheFolder:
         except (OSError, RuntimeError):  # a loop of links, a name that is too long
             return False
 
-    def keep(self, path: Path) -> None:
-        """Exempt a file of the page itself from sweeping."""
-        self._kept.add(path.resolve())
-
     def sweep(self) -> None:
         """Delete files that are too old, then the oldest until the rest fits."""
         with self._lock:
@@ -60,8 +55,7 @@ class CacheFolder:
                 for path in (Path(folder, name) for name in names):
                     with contextlib.suppress(OSError):
                         status = path.lstat()
-                        if path not in self._kept:
-                            found.append((status.st_mtime, status.st_size, path))
+                        found.append((status.st_mtime, status.st_size, path))
             found.sort(reverse=True)
             oldest = self._clock() - self._age
             total = 0

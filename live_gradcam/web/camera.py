@@ -27,11 +27,9 @@ from starlette.routing import Route
 from live_gradcam.errors import LiveGradcamError, SourceError, UsageError
 from live_gradcam.faithfulness.removal import Removal, removal_test
 from live_gradcam.images import read_image
-from live_gradcam.images.geometry import resize, scale_explanation
-from live_gradcam.painter import Painter
-from live_gradcam.pool import ExplainerKey
-from live_gradcam.protocol import ClassChoice
-from live_gradcam.show.overlay import OverlayOptions
+from live_gradcam.protocol import ClassChoice, ExplainerKey
+from live_gradcam.show.overlay import paint
+from live_gradcam.show.scale import HeatScale
 from live_gradcam.show.votes import spot_at
 from live_gradcam.values import Explanation, Image
 from live_gradcam.web.engine import Busy, SharedEngine, VisitorExplainer
@@ -46,10 +44,6 @@ _JPEG_QUALITY = 80
 # One is decoded, one explained, one rendered; one more makes up for jitter.
 _AT_WORK = 4
 _TESTED_AT_ONCE = 2
-
-
-def _new_painter() -> Painter:
-    return Painter(OverlayOptions(), moving=True)
 
 
 @dataclass(slots=True, eq=False)
@@ -75,7 +69,7 @@ class Camera:
     method: str = ""
     last: tuple[Image, Explanation, ViewSettings] | None = None
     measuring: asyncio.Lock = field(default_factory=asyncio.Lock)
-    painter: Painter = field(default_factory=_new_painter)
+    scale: HeatScale = field(default_factory=HeatScale)
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     drawing: threading.Lock = field(default_factory=threading.Lock)
 
@@ -209,7 +203,8 @@ class CameraService:
         explanation = await asyncio.wrap_future(asked)
         height, width = image.shape[:2]
         x, y = min(int(spot[0] * width), width - 1), min(int(spot[1] * height), height - 1)
-        return spot_answer(spot_at(explanation, x, y), width, height)
+        shown = camera.last[1].explained[0] if camera.last is not None else None
+        return spot_answer(spot_at(explanation, x, y, shown=shown), width, height)
 
     async def judge(self, camera: Camera) -> str:
         """Test whether the coloured places of the last frame matter; a sentence in Markdown.
@@ -231,7 +226,9 @@ class CameraService:
                     explainer, image, explanation, view=settings.view, at_once=_TESTED_AT_ONCE
                 )
 
-            return describe_trust(await anyio.to_thread.run_sync(measure), numbers=False)
+            return describe_trust(
+                await anyio.to_thread.run_sync(measure), numbers=False, area="the hottest area"
+            )
 
     async def snapshot(self, camera: Camera) -> bytes | None:
         """The last frame as a PNG file with labels and legend; ``None`` where there is none."""
@@ -254,14 +251,12 @@ def _draw(
     camera: Camera, image: Image, explanation: Explanation, settings: ViewSettings, width: int
 ) -> bytes:
     height = max(1, round(image.shape[0] * width / image.shape[1]))
-    factors = width / image.shape[1], height / image.shape[0]
-    image, explanation = resize(image, width, height), scale_explanation(explanation, *factors)
     with camera.drawing:
         if explanation.method != camera.method:  # another method, another scale
-            camera.painter, camera.method = _new_painter(), explanation.method
-        camera.painter.options = settings.overlay_options(show_labels=False, show_legend=False)
-        rendered = camera.painter.paint(image, explanation)
-    return encode_image(rendered, ".jpg", quality=_JPEG_QUALITY)
+            camera.scale, camera.method = HeatScale(), explanation.method
+        options = settings.overlay_options(scale=camera.scale.update(explanation, signed=False))
+        drawn = paint(image, explanation, options=options, size=(width, height)).image
+    return encode_image(drawn, ".jpg", quality=_JPEG_QUALITY)
 
 
 def camera_routes(service: CameraService, limits: Limits) -> list[Route]:

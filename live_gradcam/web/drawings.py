@@ -147,12 +147,12 @@ def digital_clock() -> Image:
 
 
 DRAWINGS: tuple[tuple[str, Callable[[], Image]], ...] = (
+    ("digital clock", digital_clock),
     ("strawberry", strawberry),
     ("soccer ball", soccer_ball),
     ("traffic light", traffic_light),
-    ("golf ball", golf_ball),
     ("street sign", street_sign),
-    ("digital clock", digital_clock),
+    ("golf ball", golf_ball),
 )
 """ImageNet's name of each drawing, and what renders it; the best ones first."""
 

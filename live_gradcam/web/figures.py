@@ -21,17 +21,21 @@ from live_gradcam.wording import strength
 _DEFAULT = ViewSettings().colormap
 
 
-def overlay_figure(cached: CachedImage, settings: ViewSettings, *, alt: str) -> str:
+def overlay_figure(
+    cached: CachedImage, settings: ViewSettings, *, alt: str, mark: bool = False
+) -> str:
     """The explained picture.
 
     Args:
         cached: The picture.
         settings: How it is shown.
         alt: What it shows, in words.
+        mark: Mark the area that the removal test hides.
     """
     height, width = cached.image.shape[:2]
+    address = _address(cached, "overlay.jpg", settings) + ("&mark=1" if mark else "")
     return (
-        f"<figure>{_live_image(_address(cached, 'overlay.jpg', settings), width, height, alt)}"
+        f"<figure>{_live_image(address, width, height, alt, focus=True)}"
         '<p class="spot" role="status" aria-live="polite"></p></figure>'
     )
 
@@ -142,8 +146,9 @@ def _address(cached: CachedImage, kind: str, settings: ViewSettings) -> str:
     return f"live/picture/{cached.token}/{kind}?{urlencode(settings_as_query(settings))}"
 
 
-def _live_image(address: str, width: int, height: int, alt: str) -> str:
+def _live_image(address: str, width: int, height: int, alt: str, *, focus: bool = False) -> str:
+    more = ' tabindex="0"' if focus else ""
     return (
         f'<img data-live="{html.escape(address, quote=True)}" width="{width}" height="{height}" '
-        f'alt="{html.escape(alt, quote=True)}">'
+        f'alt="{html.escape(alt, quote=True)}"{more}>'
     )

@@ -118,11 +118,12 @@ class Handlers:
         """Measure how far the shown map can be trusted."""
         cached = self._image(request)
         if cached is None:
-            return [gr.skip()] * 2
+            return [gr.skip()] * 3
         settings = read_settings(*controls)
-        trust = messages.describe_trust(self._state.images.removal(cached, settings))
-        # Only now, because the test finds out how likely an unlikely class is.
-        return [trust, self._cards(cached, settings)]
+        self._state.images.removal(cached, settings)
+        # The cards only now, because the test finds out how likely an unlikely class is.
+        overlay, _, trust, cards, _ = self._answer(cached, settings)
+        return [overlay, trust, cards]
 
     def _image(self, request: gr.Request) -> CachedImage | None:
         """The visitor's image: their own, or the first example."""
@@ -136,11 +137,11 @@ class Handlers:
         explanation = self._state.images.explain(cached, settings)
         sentence = messages.describe_answer(explanation)
         removal = (settings.cache_key, explanation.explained[0])
-        trust = MEASURING
-        if removal in cached.removals:
+        trust, tested = MEASURING, removal in cached.removals
+        if tested:
             trust = messages.describe_trust(cached.removals[removal])
         return [
-            overlay_figure(cached, settings, alt=messages.plain(sentence)),
+            overlay_figure(cached, settings, alt=messages.plain(sentence), mark=tested),
             *(sentence, trust, self._cards(cached, settings), downloads(cached, settings)),
         ]
 

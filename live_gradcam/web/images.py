@@ -10,11 +10,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from live_gradcam.errors import UsageError
-from live_gradcam.faithfulness.removal import Removal, removal_test
-from live_gradcam.images.geometry import resize, scale_explanation
+from live_gradcam.faithfulness.removal import Removal, hottest_area, removal_test
+from live_gradcam.faithfulness.verdicts import judge
+from live_gradcam.images.geometry import resize
 from live_gradcam.native import cv2
 from live_gradcam.protocol import ExplainerKey
-from live_gradcam.show.overlay import draw
+from live_gradcam.show.options import Hud, MarkedArea
+from live_gradcam.show.overlay import draw, paint
 from live_gradcam.show.records import record
 from live_gradcam.show.votes import Spot, spot_at
 from live_gradcam.values import Explanation, Frame, Image, Region
@@ -135,11 +137,24 @@ class ImageService:
         """Images of the page itself, which are never forgotten."""
         return self._examples
 
-    def add_example(self, image: Image, name: str) -> CachedImage:
-        """Remember an image for all visitors."""
-        cached = CachedImage(f"example {len(self._examples)}", image, name)
-        self._examples += (cached,)
-        return cached
+    def add_examples(self, examples: Sequence[tuple[Image, str]]) -> None:
+        """Remember images for all visitors; first comes one where the coloured places decide.
+
+        Args:
+            examples: Images and their names.
+        """
+        cached = [
+            CachedImage(f"example {number}", image, name)
+            for number, (image, name) in enumerate(examples)
+        ]
+        telling = next((each for each in cached if self._decides(each)), None)
+        if telling is not None:
+            cached = [telling, *(each for each in cached if each is not telling)]
+        self._examples = tuple(cached)
+
+    def _decides(self, cached: CachedImage) -> bool:
+        removal = self.removal(cached, ViewSettings())
+        return removal is not None and judge(removal) in ("decides", "counts")
 
     def take_example(self, place: int, visitor: str) -> CachedImage:
         """Give a visitor an example as if it were their own image, with all that is known of it.
@@ -227,7 +242,9 @@ class ImageService:
         """
         height, width = cached.image.shape[:2]
         known = self._maps(cached, settings, settings.class_index(self._classifier))
-        return spot_at(known, min(int(x * width), width - 1), min(int(y * height), height - 1))
+        shown = self.explain(cached, settings).explained[0]
+        column, row = min(int(x * width), width - 1), min(int(y * height), height - 1)
+        return spot_at(known, column, row, shown=shown)
 
     def record(self, cached: CachedImage, settings: ViewSettings) -> dict[str, Any]:
         """Everything that is known about the image, ready for JSON."""
@@ -308,6 +325,8 @@ def draw_at_width(
     settings: ViewSettings,
     width: int,
     most: int,
+    *,
+    mark: bool = False,
 ) -> Image:
     """Draw an image with its explanation for a screen; what is in words stands beside it there.
 
@@ -317,9 +336,16 @@ def draw_at_width(
         settings: How it is drawn.
         width: Of the result, in pixels.
         most: Longest side of the result, in pixels.
+        mark: Mark the hottest area, which the removal test hides.
     """
-    options = settings.overlay_options(show_labels=False, show_legend=False)
-    return draw(*_scaled(image, explanation, width, most), options=options)
+    height, own_width = image.shape[:2]
+    factor = min(width / own_width, most / max(height, own_width))
+    size = max(1, round(own_width * factor)), max(1, round(height * factor))
+    marked = None
+    if mark and explanation.explained and (explanation.evidence[0] > 0).any():
+        marked = MarkedArea(hottest_area(explanation.evidence[0]))
+    hud, options = Hud(marked=marked), settings.overlay_options()
+    return paint(image, explanation, options=options, hud=hud, size=size).image
 
 
 def draw_maps(
@@ -337,23 +363,13 @@ def draw_maps(
     left, top = max(0, region.x), max(0, region.y)
     seen = image[top : region.y + region.height, left : region.x + region.width]
     scale = max(float(each.evidence.max(initial=0.0)) for each in explanations)
-    options = settings.overlay_options(scale=scale, show_labels=False, show_legend=False)
-    drawn = []
-    for each in explanations:
-        moved = Region(region.x - left, region.y - top, region.width, region.height)
-        inside = replace(each, region=moved)
-        drawn.append(draw(*_scaled(seen, inside, width, 2 * width), options=options))
-    return drawn
-
-
-def _scaled(
-    image: Image, explanation: Explanation, width: int, most: int
-) -> tuple[Image, Explanation]:
-    own_height, own_width = image.shape[:2]
-    factor = min(width / own_width, most / max(own_height, own_width))
-    size = max(1, round(own_width * factor)), max(1, round(own_height * factor))
-    across, down = size[0] / own_width, size[1] / own_height
-    return resize(image, *size), scale_explanation(explanation, across, down)
+    options = settings.overlay_options(scale=scale)
+    moved = Region(region.x - left, region.y - top, region.width, region.height)
+    size = width, max(1, min(2 * width, round(seen.shape[0] * width / seen.shape[1])))
+    return [
+        paint(seen, replace(each, region=moved), options=options, size=size).image
+        for each in explanations
+    ]
 
 
 def encode_image(image: Image, suffix: str, *, quality: int = 95) -> bytes:

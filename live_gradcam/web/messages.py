@@ -10,7 +10,7 @@ from live_gradcam.errors import LiveGradcamError
 from live_gradcam.faithfulness.removal import Removal
 from live_gradcam.faithfulness.verdicts import removal_numbers, removal_sentence
 from live_gradcam.show.votes import Spot, Vote
-from live_gradcam.show.words import POINTS, answer_sentence
+from live_gradcam.show.words import answer_sentence
 from live_gradcam.values import Explanation
 from live_gradcam.wording import number
 
@@ -31,16 +31,17 @@ def describe_answer(explanation: Explanation) -> str:
     return f"{answer} {where}"
 
 
-def describe_trust(removal: Removal | None, *, numbers: bool = True) -> str:
+def describe_trust(
+    removal: Removal | None, *, numbers: bool = True, area: str = "the marked area"
+) -> str:
     """The removal test and what it says about the map, as sentences in Markdown.
 
     Args:
         removal: The result; ``None`` where there was no evidence to test.
         numbers: Give the measured figures as well.
+        area: Name of the hottest area where the sentence is read.
     """
-    sentence = removal_sentence(
-        removal, area="the hottest area", emphasis="**{}**".format, written=_plain
-    )
+    sentence = removal_sentence(removal, area=area, emphasis="**{}**".format, written=_plain)
     if removal is None or not numbers:
         return sentence
     return f"{removal_numbers(removal)} {sentence}"
@@ -55,15 +56,17 @@ def describe_spot(spot: Spot | None) -> str:
     """What a spot of the picture says about the classes, as a plain sentence."""
     if spot is None:
         return "The network does not see this spot."
-    parts = [
+    others = [
         f"{word} {_listed([f'{vote.label} ({_points(vote)})' for vote in votes])}"
         for word, votes in (("for", spot.votes_for), ("against", spot.votes_against))
         if votes
     ]
-    if not parts:
-        return "This spot speaks neither for nor against any class."
-    unit = POINTS if spot.measure == "logits" else spot.measure
-    return f"This spot speaks {', '.join(parts)}, in {unit}."
+    shown = spot.shown
+    says = {1: "speaks for", -1: "speaks against", 0: "says nothing about"}[shown.sign]
+    given = f" ({_points(shown)})" if shown.sign else ""
+    more = f"; {', '.join(others)}" if others else ""
+    unit = f", in {spot.unit}" if spot.unit and (given or more) else ""
+    return f"This spot {says} {shown.label}{given}{more}{unit}."
 
 
 def _listed(parts: Sequence[str]) -> str:

@@ -58,6 +58,9 @@
       resized.observe(image);
       refresh(image);
     }
+    for (const element of root.querySelectorAll('div[aria-label="Empty value"]:not([role])')) {
+      element.setAttribute("role", "img");
+    }
     for (const [selector, name] of NAMES) {
       for (const element of root.querySelectorAll(selector)) {
         if (!element.getAttribute("aria-label")) element.setAttribute("aria-label", name);

@@ -135,6 +135,10 @@ def theme() -> gr.themes.Base:
         button_primary_background_fill="*primary_700",
         button_primary_background_fill_hover="*primary_800",
         button_primary_background_fill_dark="*primary_700",
+        button_primary_background_fill_hover_dark="*primary_800",
+        checkbox_label_background_fill_selected="*primary_700",
+        checkbox_label_background_fill_selected_dark="*primary_700",
+        block_label_background_fill_dark="*neutral_700",
     )
 
 
@@ -220,7 +224,7 @@ def _fill_image_tab(state: AppState, handlers: Handlers) -> None:
     changed = gr.on(changes, handlers.change_settings, settings, outputs, **limited)
     classes.click(handlers.choose_class, None, controls.class_name, **newest)
     for explained in (opened, chosen, changed):
-        explained.success(handlers.measure_trust, settings, [verdict, classes], **newest)
+        explained.success(handlers.measure_trust, settings, [shown, verdict, classes], **newest)
 
 
 def _upload_control(state: AppState) -> tuple[gr.Image, gr.HTML]:
@@ -245,8 +249,8 @@ def _upload_control(state: AppState) -> tuple[gr.Image, gr.HTML]:
 
 
 def _fill_camera_tab(state: AppState) -> None:
-    with gr.Row(equal_height=False):
-        with gr.Column(scale=7, min_width=300):
+    with gr.Row(equal_height=False, elem_id="camera-row"):
+        with gr.Column(scale=7, min_width=300, elem_id="camera-left"):
             _html(_CAMERA, elem_id="camera")
             with gr.Row(elem_id="camera-buttons"):
                 start = gr.Button("Start the camera", variant="primary", elem_id="camera-button")
@@ -254,11 +258,11 @@ def _fill_camera_tab(state: AppState) -> None:
                 keep = gr.Button("Snapshot", elem_id="camera-snapshot", interactive=False)
             bar = _html(legend(_DEFAULT.colormap), elem_id="camera-legend")
             _html(
-                '<p class="hint">Click into the picture to ask what a spot says about the classes; '
-                "click a class to explain it.</p>"
+                '<p class="hint" id="camera-hint">Click into the picture to ask what a spot says '
+                "about the classes; click a class to explain it.</p>"
             )
         with gr.Column(scale=4, min_width=280):
-            _html(_CAMERA_ANSWER, elem_id="camera-side")
+            _html(_CAMERA_ANSWER)
             controls = _controls(state)
             mirror = gr.Checkbox(label="Mirror", value=False)
             controls.colormap.change(legend, controls.colormap, bar, queue=False, **_QUIET)
@@ -274,7 +278,7 @@ def _fill_camera_tab(state: AppState) -> None:
 def _fill_video_tab(state: AppState, handlers: Handlers) -> None:
     limits = state.limits
     with gr.Row(equal_height=False, elem_id="video-row"):
-        with gr.Column(scale=4, min_width=280):
+        with gr.Column(scale=4, min_width=280, elem_id="video-left"):
             video = gr.Video(
                 label="Your video",
                 sources=["upload"],
@@ -291,7 +295,8 @@ def _fill_video_tab(state: AppState, handlers: Handlers) -> None:
                 f"{limits.file_bytes // MEGABYTE} MB and "
                 f"{limits.video_long_side}x{limits.video_short_side} pixels.</p>"
             )
-            controls = _controls(state)
+            with gr.Column(elem_id="video-controls"):
+                controls = _controls(state)
         with gr.Column(scale=7, min_width=300):
             result = gr.Video(
                 label="Explained",

@@ -39,7 +39,8 @@ def picture_routes(service: ImageService, limits: Limits) -> list[Route]:
     """Addresses below ``live/picture/TOKEN/``, made when asked for, never stored.
 
     ==================  ========================================================================
-    ``overlay.jpg``     the explained picture, ``width`` pixels wide, without words in it
+    ``overlay.jpg``     the explained picture, ``width`` pixels wide, without words in it; with
+                        ``mark=1`` the area that the removal test hides is marked
     ``map-0.jpg``       what the network saw with the map of the best class, and so on
     ``spot.json``       what the spot ``x``, ``y`` (0..1) says about the classes
     ``overlay.png``     the explained picture in its own size, with words
@@ -56,7 +57,15 @@ def picture_routes(service: ImageService, limits: Limits) -> list[Route]:
     def shown(cached: CachedImage, settings: ViewSettings, query: Any) -> Response:  # noqa: ANN401
         explanation = service.explain(cached, settings)
         width = wanted_width(query)
-        return _jpeg(draw_at_width(cached.image, explanation, settings, width, limits.drawn_side))
+        drawn = draw_at_width(
+            cached.image,
+            explanation,
+            settings,
+            width,
+            limits.drawn_side,
+            mark=query.get("mark") == "1",
+        )
+        return _jpeg(drawn)
 
     def spot(cached: CachedImage, settings: ViewSettings, query: Any) -> Response:  # noqa: ANN401
         x, y = (float(query[name]) for name in ("x", "y"))

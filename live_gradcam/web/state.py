@@ -73,8 +73,7 @@ class AppState(Closeable):
             pool, batch=limits.batch, waiting_per_visitor=limits.waiting_per_visitor
         )
         images = ImageService(engine, limits)
-        for example in examples:
-            images.add_example(example.image, example.name)
+        images.add_examples([(each.image, each.name) for each in examples])
         return cls(
             classifier=classifier,
             limits=limits,

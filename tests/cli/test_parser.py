@@ -58,6 +58,9 @@ _WRONG_TEXTS: dict[str, tuple[str, int, str]] = {
     "resume": ("no/such/folder/state", 4, ""),
     "json": ("no/such/folder/x.json", 4, "folder"),
     "layers": ("resnet81", 5, "resnet18"),
+    "kiosk_title": ("Welcome", 2, "--kiosk"),
+    "kiosk_invitation": ("Come nearer", 2, "--kiosk"),
+    "kiosk_demonstration": ("nowhere", 2, "--kiosk"),
 }
 
 

@@ -66,6 +66,24 @@ def test_random_weights_give_other_scores(
     assert ours.predictions[0].logit != pytest.approx(theirs.predictions[0].logit, abs=1e-3)
 
 
+def test_a_slow_method_is_tested_with_a_quick_one_of_the_same_network(
+    requested: RequestedExplainers, explainer: Explainer, image: Image
+) -> None:
+    quick, slow = ExplainerKey("d", "layercam"), ExplainerKey("c", "scorecam")
+    made(requested, quick)
+    assert requested.find_predictor(quick) is requested.find(quick)
+    assert requested.find_predictor(slow) is None
+    requested.make_wanted()
+    predictor = requested.find_predictor(slow)
+    assert predictor is requested.find(slow._replace(method="gradcam"))
+    assert predictor is not None
+    (theirs,) = predictor.explain_batch([image])
+    ours = explainer.explain(image)
+    assert [each.logit for each in theirs.predictions] == pytest.approx(
+        [each.logit for each in ours.predictions], abs=1e-4
+    )
+
+
 def test_what_cannot_be_made_is_said_once_and_tried_again(requested: RequestedExplainers) -> None:
     absent = ExplainerKey("absent", "gradcam")
     for _ in range(2):

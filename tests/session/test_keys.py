@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from live_gradcam.choices import COLORMAP_NAMES
 from live_gradcam.explain.methods import METHOD_FACTS, METHODS, QUICK_METHODS
-from live_gradcam.session import KEYS, help_lines, keys_markdown
+from live_gradcam.session import KEYS, help_groups, help_lines, keys_markdown
 from live_gradcam.session.keys import press
 from live_gradcam.session.state import SessionState, Situation
 from live_gradcam.values import Prediction
@@ -148,6 +148,24 @@ def test_a_kiosk_has_no_key_that_ends_it() -> None:
     for key in EFFECTS:
         assert not after(key, situation=kiosk).quit
     assert "quit" not in " ".join(help_lines(may_quit=False))
+
+
+@pytest.mark.parametrize("key", sorted("jlkvifsr"))
+def test_visitors_of_a_kiosk_have_no_keys_for_developers(key: str) -> None:
+    kiosk = replace(HERE, may_quit=False)
+    assert after(key, situation=kiosk) == START
+    assert after(key) != START
+    shown = {keys for group in help_groups(may_quit=False) for keys, _ in group.rows}
+    assert key not in shown
+    assert {"1-9", "t", "x", "space"} <= shown
+
+
+def test_the_help_is_grouped_and_says_what_the_mouse_does() -> None:
+    groups = help_groups()
+    rows = [keys for group in groups for keys, _ in group.rows]
+    assert sorted(rows) == sorted([binding.shown for binding in KEYS] + ["point"])
+    assert groups[-1].title == "Mouse"
+    assert all(group.title and group.rows for group in (*groups, *help_groups(may_quit=False)))
 
 
 def test_contrast_and_mosaic_say_why_they_cannot_be_shown() -> None:

@@ -60,13 +60,6 @@ def test_old_files_go(folder: CacheFolder, put: Callable[..., Path]) -> None:
     assert names(folder) == {"new.png"}
 
 
-def test_the_pages_own_files_stay(folder: CacheFolder, put: Callable[..., Path]) -> None:
-    folder.keep(put("example.png", age=1000, size=5000))
-    put("new.png")
-    folder.sweep()
-    assert names(folder) == {"example.png", "new.png"}
-
-
 @pytest.mark.parametrize(
     ("path", "held"),
     [

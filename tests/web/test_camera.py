@@ -6,16 +6,21 @@ import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pytest
 
 from live_gradcam.errors import SourceError, UsageError
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.explainer import Explainer
+from live_gradcam.faithfulness.removal import removal_test
 from live_gradcam.pool import ExplainerPool
 from live_gradcam.protocol import BatchExplainer
-from live_gradcam.web.camera import CameraService
+from live_gradcam.values import Image
+from live_gradcam.web.camera import Camera, CameraService
 from live_gradcam.web.engine import Busy, SharedEngine
+from live_gradcam.web.images import draw_overlay
 from live_gradcam.web.limits import Limits
+from live_gradcam.web.messages import describe_trust
 from live_gradcam.web.settings import ViewSettings
 
 from .conftest import decoded, encoded, scene
@@ -80,10 +85,64 @@ def test_a_frame_is_explained_as_asked(service: CameraService) -> None:
     settings = ViewSettings(class_name="star", method="layercam", view="full")
     shown = asyncio.run(service.explain(camera, 0, frame, settings))
     assert shown is not None
-    rendered, explanation = shown
+    rendered, explanation, spot = shown
     assert decoded(rendered).shape == (240, 320, 3)
+    assert spot is None
     assert (explanation.labels, explanation.method) == (("star",), "layercam")
     assert asyncio.run(service.explain(camera, -1, frame, settings)) is None
+
+
+def test_a_frame_is_drawn_as_wide_as_it_is_shown_up_to_a_limit(service: CameraService) -> None:
+    camera = service.start()
+    frame = encoded(scene(1), ".jpg")
+    for number, (width, expected) in enumerate(((160, 160), (640, 640), (9000, 1280))):
+        shown = asyncio.run(service.explain(camera, number, frame, ViewSettings(), width=width))
+        assert shown is not None
+        assert decoded(shown[0]).shape == (expected * 3 // 4, expected, 3)
+
+
+def test_a_spot_of_a_frame_is_asked(service: CameraService) -> None:
+    camera = service.start()
+    frame = encoded(scene(1), ".jpg")
+    for spot, seen in (((0.5, 0.5), True), ((0.01, 0.5), False)):
+        number = camera.newest + 1
+        shown = asyncio.run(service.explain(camera, number, frame, ViewSettings(), spot=spot))
+        assert shown is not None
+        _, explanation, answer = shown
+        assert answer is not None
+        assert (answer["cell"] is not None) == seen
+        assert (explanation.labels[0] in answer["text"]) == seen
+    x, y, across, down = spot_cell(service, camera, frame)
+    assert x <= 0.5 <= x + across
+    assert y <= 0.5 <= y + down
+
+
+def spot_cell(service: CameraService, camera: Camera, frame: bytes) -> list[float]:
+    number = camera.newest + 1
+    shown = asyncio.run(service.explain(camera, number, frame, ViewSettings(), spot=(0.5, 0.5)))
+    assert shown is not None
+    assert shown[2] is not None
+    cell: list[float] = shown[2]["cell"]
+    return cell
+
+
+def test_the_last_frame_is_judged_and_can_be_kept(
+    service: CameraService, telling: Image, explainer: Explainer
+) -> None:
+    camera = service.start()
+    with pytest.raises(Busy):
+        asyncio.run(service.judge(camera))
+    assert asyncio.run(service.snapshot(camera)) is None
+    frame = encoded(telling)
+    asyncio.run(service.explain(camera, 0, frame, ViewSettings(), width=100))
+    explanation = explainer.explain(telling)
+    removal = removal_test(explainer, telling, explanation)
+    expected = describe_trust(removal, numbers=False, area="the hottest area")
+    assert asyncio.run(service.judge(camera)) == expected
+    kept = asyncio.run(service.snapshot(camera))
+    assert kept is not None
+    assert decoded(kept).shape == telling.shape, "in its own size, with words"
+    assert np.array_equal(decoded(kept), draw_overlay(telling, explanation, ViewSettings()))
 
 
 @pytest.mark.parametrize(

@@ -22,12 +22,14 @@ from live_gradcam.faithfulness.removal import CONTROLS
 from live_gradcam.images import read_image
 from live_gradcam.pool import ExplainerPool
 from live_gradcam.protocol import BatchExplainer, ClassChoice
+from live_gradcam.show.overlay import OverlayOptions, draw
 from live_gradcam.values import Explanation, Image
 from live_gradcam.web.engine import SharedEngine
 from live_gradcam.web.images import (
     CachedImage,
     ImageCache,
     ImageService,
+    draw_at_width,
     draw_maps,
     draw_overlay,
     likely,
@@ -122,12 +124,75 @@ def test_opacity_and_colours_change_the_rendered_image(
     assert (usual != other).any()
 
 
+def test_an_image_is_drawn_as_wide_as_it_is_shown_and_without_words(
+    service: ImageService, cached: CachedImage
+) -> None:
+    explanation = service.explain(cached, ViewSettings())
+    height, width = cached.image.shape[:2]
+    for wanted in (90, width, 4 * width):
+        drawn = draw_at_width(cached.image, explanation, ViewSettings(), wanted, 10_000)
+        assert drawn.shape == (round(height * wanted / width), wanted, 3)
+    assert max(draw_at_width(cached.image, explanation, ViewSettings(), 9000, 500).shape) == 500
+    # The heat itself is what a larger picture shows more of, not larger pixels.
+    options = OverlayOptions(show_labels=False, show_legend=False, opacity=1.0)
+    full = draw_at_width(cached.image, explanation, ViewSettings(opacity=1.0), width, 10_000)
+    plain = draw(cached.image, explanation, options=options)
+    assert np.abs(full.astype(int) - plain).mean() < 1.0
+
+
+def test_the_area_that_is_tested_can_be_marked(service: ImageService, cached: CachedImage) -> None:
+    explanation = service.explain(cached, ViewSettings())
+    bare, marked = (
+        draw_at_width(cached.image, explanation, ViewSettings(), 640, 10_000, mark=mark)
+        for mark in (False, True)
+    )
+    changed = (bare != marked).any(-1)
+    assert 0.001 < changed.mean() < 0.2, "an outline, nothing else"
+
+
+def test_a_spot_says_what_the_maps_have_there(service: ImageService, cached: CachedImage) -> None:
+    settings = ViewSettings()
+    explanation = service.explain(cached, settings)
+    region, (rows, columns) = explanation.region, explanation.evidence.shape[1:]
+    row, column = np.unravel_index(explanation.evidence[0].argmax(), (rows, columns))
+    x = (region.x + (column + 0.5) * region.width / columns) / cached.image.shape[1]
+    y = (region.y + (row + 0.5) * region.height / rows) / cached.image.shape[0]
+    spot = service.spot(cached, settings, float(x), float(y))
+    assert spot is not None
+    assert (spot.row, spot.column) == (row, column)
+    assert spot.shown.label == explanation.labels[0]
+    assert spot.shown.logits == pytest.approx(float(explanation.evidence[0].max()), rel=1e-5)
+    assert service.spot(cached, settings, 0.0, 0.5) is None, "the network sees the centre only"
+
+
+def test_examples_belong_to_the_page_and_a_visitor_gets_all_that_is_known_of_them(
+    service: ImageService, counting: Counting, telling: Image
+) -> None:
+    service.add_examples([(scene(5), "five"), (telling, "telling")])
+    assert {each.name for each in service.examples} == {"five", "telling"}
+    for number, example in enumerate(service.examples):
+        service.explain(example, ViewSettings())
+        before = counting.images
+        taken = service.take_example(number, "ann")
+        service.explain(taken, ViewSettings())
+        assert counting.images == before
+        assert service.find_token(example.token) is example
+        assert service.find_token(taken.token) is taken
+        assert taken.token != example.token
+    service.cache.remove("ann")
+    assert service.find_token(service.examples[0].token) is service.examples[0]
+    for wrong in (-1, 2):
+        with pytest.raises(UsageError, match="no such example"):
+            service.take_example(wrong, "ann")
+    assert service.thumbnail(0, 200).shape == (150, 200, 3)
+
+
 def test_each_of_the_best_classes_has_a_map(service: ImageService, cached: CachedImage) -> None:
     best = service.explain_top(cached, ViewSettings())
     assert [each.explained[0] for each in best] == [
         each.class_index for each in best[0].predictions[:3]
     ]
-    maps = draw_maps(cached.image, best, ViewSettings(), side=100)
+    maps = draw_maps(cached.image, best, ViewSettings(), width=100)
     assert [drawn.shape for drawn in maps] == [(100, 100, 3)] * 3
     assert any((maps[0] != other).any() for other in maps[1:])
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from live_gradcam.web.page import make_examples
 from live_gradcam.web.server import gradio_environment
 
 from .conftest import free_port
@@ -100,9 +99,3 @@ def test_a_page_leaves_the_process_as_it_was(tmp_path: Path) -> None:
         "RuntimeError: broken",
         f"UsageError: cannot open the page: 127.0.0.1:{port}: {cause}. Choose another --port.",
     ]
-
-
-def test_examples_are_images_of_our_own(tmp_path: Path) -> None:
-    paths = make_examples(tmp_path / "examples")
-    assert len(paths) >= 4
-    assert all(path.read_bytes().startswith(b"\x89PNG") for path in paths)

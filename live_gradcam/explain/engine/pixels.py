@@ -48,14 +48,16 @@ class InputPixels(nn.Module):
         Args:
             pixels: ``uint8 (N, H, W, 3)``, BGR.
         """
+        return (self.values(pixels) / self.divisor - self.mean) / self.std
+
+    def values(self, pixels: Tensor) -> Tensor:
+        """Return the channels as they are, float32 in 0..255."""
         bgr = pixels.permute(0, 3, 1, 2)
         if self.planes == ("red", "green", "blue"):
-            values = bgr.flip(1).float()
-        elif self.planes == ("blue", "green", "red"):
-            values = bgr.float()
-        else:
-            values = torch.cat([_plane(bgr, plane) for plane in self.planes], 1)
-        return (values / self.divisor - self.mean) / self.std
+            return bgr.flip(1).float()
+        if self.planes == ("blue", "green", "red"):
+            return bgr.float()
+        return torch.cat([_plane(bgr, plane) for plane in self.planes], 1)
 
 
 def _plane(bgr: Tensor, plane: Plane) -> Tensor:

@@ -174,8 +174,10 @@ def _max_pool2d_backward(
 
 def plain_decompositions() -> Mapping[Any, Callable[..., Any]]:
     """The decompositions of torch's own core set, and those of this module."""
+    core = core_aten_decompositions()
+    core.pop(aten.roll.default, None)  # engines have it, as two slices
     return {
-        **core_aten_decompositions(),
+        **core,
         aten.convolution_backward.default: _convolution_backward,
         aten._adaptive_avg_pool2d.default: _adaptive_avg_pool2d,
         aten._adaptive_avg_pool2d_backward.default: _adaptive_avg_pool2d_backward,

@@ -30,6 +30,10 @@ OPSET = 18
 """Old enough for every engine in use, new enough for sums over scattered indices."""
 
 
+ACTIVATIONS = "activations"
+"""Name of the value between trunk and head, inside the models that are made here."""
+
+
 def make_onnx(
     network: FusedNetwork,
     *,
@@ -64,9 +68,13 @@ def make_onnx(
 def onnx_of(
     program: ExportedProgram, *, classes: ExplainedClasses, any_size: bool
 ) -> onnx.ModelProto:
-    """Make an ONNX model of a program of `make_program`; see there and `make_onnx`."""
+    """Make an ONNX model of a program of `make_program`; see there and `make_onnx`.
+
+    Activations that the program puts out are no output of the model, but a value of this name.
+    """
     require_onnx()
     names = output_names(classes)
+    marked = len(program.graph_signature.user_outputs) > len(names)
     inputs = [PIXELS, SELECTION] if classes == "asked" else [PIXELS]
     with quiet():
         made = torch.onnx.export(
@@ -74,12 +82,14 @@ def onnx_of(
             dynamo=True,
             opset_version=OPSET,
             input_names=inputs,
-            output_names=names,
+            output_names=[*names, ACTIVATIONS] if marked else names,
             verbose=False,
             optimize=True,
         )
         assert made is not None, "asked for with dynamo"
         model = made.model_proto
+    if marked:
+        del model.graph.output[-1]
     _name_dims(model.graph.input[0], ("batch", *(("height", "width") if any_size else ())))
     for output in model.graph.output:
         _name_dims(output, ("batch",))

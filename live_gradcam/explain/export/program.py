@@ -14,6 +14,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, fx, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch._subclasses.functional_tensor import dispatch_functionalize
 from torch.export import Dim, ExportedProgram
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.fx.experimental.symbolic_shapes import (
@@ -25,7 +26,10 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from typing_extensions import override
 
 from live_gradcam.explain.engine.fused import FusedNetwork, Shape, fold_batch_norm
+from live_gradcam.explain.engine.pixels import InputPixels
+from live_gradcam.explain.export.constants import fold_constants
 from live_gradcam.explain.export.decompositions import plain_decompositions
+from live_gradcam.explain.export.plain_methods import plain_head
 from live_gradcam.explain.heads import Head, choose_classes
 from live_gradcam.graph.metadata import ExplainedClasses
 
@@ -43,14 +47,20 @@ class ExplainedNetwork(nn.Module):
         network: Its head makes the maps; not modified.
         classes: Those that have a map.
         maps: Their number K.
+        mark: Put out the activations, too, as the last output.
     """
 
-    def __init__(self, network: FusedNetwork, classes: ExplainedClasses, maps: int) -> None:
+    def __init__(
+        self, network: FusedNetwork, classes: ExplainedClasses, maps: int, *, mark: bool = False
+    ) -> None:
         super().__init__()
+        self.mark = mark
         self.network = copy.copy(network)
         self.network._modules = dict(network._modules)
         self.network.trunk = fold_batch_norm(network.trunk)
-        self.network.head = one_by_one(network.head)
+        self.network.head = one_by_one(plain_head(network.head))
+        self.pixels = _RgbPixels(copy.deepcopy(network.pixels))
+        del self.network.pixels
         self.classes = classes
         self.maps = maps
 
@@ -62,10 +72,14 @@ class ExplainedNetwork(nn.Module):
             pixels: ``uint8 (N, H, W, 3)``, RGB.
             selection: int64 ``(K,)``, see `choose_classes`; for ``asked`` classes only.
         """
-        inputs = self.network.normalised(pixels.flip(3))
+        activations = self.network.features(self.pixels(pixels))
+        outputs = self._explain(activations, selection)
+        return (*outputs, activations) if self.mark else outputs
+
+    def _explain(self, activations: Tensor, selection: Tensor | None) -> tuple[Tensor, ...]:
         head = self.network.head
         if self.classes == "all":
-            logits, basis = head.score(self.network.features(inputs))
+            logits, basis = head.score(activations)
             maps = head.all_evidence(basis)
             if maps is None:
                 every = torch.arange(logits.shape[1], device=logits.device)
@@ -81,9 +95,9 @@ class ExplainedNetwork(nn.Module):
             return fixed.expand(logits.shape[0], -1)
 
         if self.maps <= _MOST_PASSES or head.all_maps_are_cheap:
-            logits, classes, maps, _ = head.explain_input(inputs, self.network.features, choose)
+            logits, classes, maps, _ = head.explain(activations, choose)
         else:
-            logits, basis = head.score(self.network.features(inputs))
+            logits, basis = head.score(activations)
             classes = choose(logits)
             maps = self._evidence(basis, classes)
         if self.classes in ("top", "asked"):
@@ -98,6 +112,31 @@ class ExplainedNetwork(nn.Module):
         rows = basis[:, None].expand(-1, number, *basis.shape[1:]).flatten(0, 1)
         maps = head.evidence(rows, classes.reshape(-1, 1))
         return maps.reshape(count, number, *maps.shape[2:])
+
+
+class _RgbPixels(nn.Module):
+    """What `InputPixels` computes, from pixels in RGB order and in fewer steps.
+
+    Args:
+        pixels: What it stands for.
+    """
+
+    scale: Tensor
+    shift: Tensor
+
+    def __init__(self, pixels: InputPixels) -> None:
+        super().__init__()
+        self.pixels = pixels
+        self.register_buffer("scale", 1.0 / (pixels.divisor * pixels.std))
+        self.register_buffer("shift", -pixels.mean / pixels.std)
+
+    @override
+    def forward(self, pixels: Tensor) -> Tensor:
+        if self.pixels.planes == ("red", "green", "blue"):
+            values = pixels.permute(0, 3, 1, 2).float()
+        else:
+            values = self.pixels.values(pixels.flip(3))
+        return values * self.scale + self.shift
 
 
 def one_by_one(head: Head) -> Head:
@@ -122,6 +161,7 @@ def make_program(
     maps: int,
     shape: Shape,
     any_size: bool = False,
+    mark: bool = False,
 ) -> ExportedProgram:
     """Trace a network with its maps.
 
@@ -132,6 +172,7 @@ def make_program(
         maps: Their number K.
         shape: Of an example; the batch is free in any case.
         any_size: Height and width are free, too.
+        mark: Put out the trunk's activations, too, as the last output.
 
     Returns:
         A program from ``pixels uint8 (N, H, W, 3)`` RGB to ``scores (N, classes)``, for ``top`` and
@@ -140,7 +181,7 @@ def make_program(
     Raises:
         Exception: Whatever torch raises at an operation that cannot be traced.
     """
-    explained = ExplainedNetwork(network, classes, maps).eval()
+    explained = ExplainedNetwork(network, classes, maps, mark=mark).eval()
     _, height, width = shape
     pixels = torch.zeros(_BATCH, height, width, 3, dtype=torch.uint8)
     selection = (torch.arange(-1, -1 - maps, -1),) if classes == "asked" else ()
@@ -178,7 +219,9 @@ def _trace(
         return found
 
     table = dict(plain_decompositions())
-    traced = make_fx(run, decomposition_table=table, tracing_mode="symbolic")(fake_pixels, *fakes)
+    # Without operations in place, whose results could not be folded.
+    pure = dispatch_functionalize(run)
+    traced = make_fx(pure, decomposition_table=table, tracing_mode="symbolic")(fake_pixels, *fakes)
     places = [node for node in traced.graph.nodes if node.op == "placeholder"]
     for number, (node, name) in enumerate(zip(places[1 + len(selection) :], state, strict=True)):
         if node.users:
@@ -186,8 +229,7 @@ def _trace(
             with traced.graph.inserting_before(node):
                 node.replace_all_uses_with(traced.graph.get_attr(f"weight{number}"))
         traced.graph.erase_node(node)
-    traced.graph.eliminate_dead_code()
-    traced.recompile()
+    fold_constants(traced)
     return traced
 
 

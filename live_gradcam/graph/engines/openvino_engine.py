@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 from collections import OrderedDict
 from collections.abc import Mapping
-from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,6 +17,7 @@ from live_gradcam.graph.engine import ComputePrecision, EngineName
 from live_gradcam.graph.engines.devices import Device, library_name
 from live_gradcam.graph.engines.locked import LockedEngine, library_words
 from live_gradcam.graph.metadata import KEY, PIXELS, SELECTION, GraphMetadata
+from live_gradcam.graph.openvino_library import load_openvino
 
 _HINTS: Mapping[ComputePrecision, str] = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
 _NAMES: Mapping[str, ComputePrecision] = {"f32": "fp32", "bf16": "bf16", "f16": "fp16"}
@@ -28,7 +28,7 @@ _SHAPES = 4
 @functools.cache
 def _core() -> Any:  # noqa: ANN401 - the library is untyped
     """The library's one object that knows devices; making it takes longer than compiling."""
-    return import_module("openvino").Core()
+    return load_openvino().Core()
 
 
 class OpenVinoEngine(LockedEngine):
@@ -73,7 +73,7 @@ class OpenVinoEngine(LockedEngine):
         super().__init__(
             metadata or _metadata_of(self._model, name),
             device=_describe(self._device),
-            version=str(import_module("openvino").__version__).partition("-")[0],
+            version=str(load_openvino().__version__).partition("-")[0],
             precision=precision,
             threads=threads,
             shape=tuple(size.get_length() if size.is_static else None for size in shape),

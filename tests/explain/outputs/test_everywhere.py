@@ -20,9 +20,12 @@ from live_gradcam.session.smoothing import SteadyLabels
 from live_gradcam.show.options import is_unsure
 from live_gradcam.show.panels import shown_strength
 from live_gradcam.show.records import flat, record
+from live_gradcam.show.words import answer_sentence
 from live_gradcam.values import Frame, OutputKind, OutputName, Prediction
-from live_gradcam.web.images import likely_label
+from live_gradcam.web.figures import class_cards
+from live_gradcam.web.images import CachedImage
 from live_gradcam.web.messages import describe_answer, describe_trust
+from live_gradcam.web.settings import ViewSettings
 from tests.explain.outputs import networks
 from tests.explain.outputs.test_kinds import explainer_of
 
@@ -63,14 +66,16 @@ def test_what_people_read_has_percent_only_for_probabilities(explainer: lg.Expla
     assert removal.of_probability == is_share
     said = [
         shown_strength(found.predictions[0]),
-        describe_answer(found),
+        answer_sentence(found),
         truth_figures(TruthReading(0, found.explained, removal), randomized=False)[0],
     ]
     assert all(("%" in text) == is_share for text in said), said
     before = describe_trust(removal).split("hidden, ")[1].split(";")[0]
     assert ("%" in before) == is_share
-    labels = likely_label(found, explainer.classifier.labels)
-    assert isinstance(labels, dict) == is_share
+    cached = CachedImage("ann", IMAGE, "x.png")
+    card = class_cards(cached, ViewSettings(), [found], found.predictions[0])
+    assert (" %</span>" in card) == ('class="bar"' in card) == is_share
+    assert "%" not in describe_answer(found), "on the page, figures stand on the cards"
 
 
 def test_records_say_the_kind(explainer: lg.Explainer) -> None:
@@ -114,9 +119,10 @@ def test_labels_of_an_image_are_named_together() -> None:
     explainer = explainer_of(networks.make(networks.linear(2), torch.sigmoid))
     found = replace(explainer.explain(IMAGE), predictions=predictions, explained=(1,))
     found = replace(found, labels=("dog",))
-    sentence = describe_answer(found)
-    assert "sees **dog** and is 95\N{NO-BREAK SPACE}% sure" in sentence
-    assert "also sees **cat** (73\N{NO-BREAK SPACE}%)" in sentence
+    sentence = answer_sentence(found)
+    assert "sees dog and is 95\N{NO-BREAK SPACE}% sure" in sentence
+    assert "also sees cat (73\N{NO-BREAK SPACE}%)" in sentence
+    assert "sees **dog**. It also sees **cat**." in describe_answer(found)
 
 
 def test_the_order_of_labels_in_time_follows_the_threshold() -> None:
