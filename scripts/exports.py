@@ -1,6 +1,6 @@
 """Which networks and methods can be exported: a graph of each, against torch.
 
-    python scripts/exports.py                # measures what is not measured yet, in build/exports.json
+    python scripts/exports.py                # what is not measured yet, into build/exports.json
     python scripts/exports.py --only 'resn'  # names that match a pattern
     python scripts/exports.py --write        # the table in the README, from build/exports.json
 

@@ -258,12 +258,12 @@ def main() -> int:
     for size in arguments.sizes:
         drawn = []
         for name, screen in _screens(image, explanation, size, arguments.only, arguments.colormap):
-            path = arguments.folder / f"{size[0]}x{size[1]}-{name}.jpg"
-            cv2.imwrite(str(path), screen, [cv2.IMWRITE_JPEG_QUALITY, 97])
+            path = arguments.folder / f"{size[0]}x{size[1]}-{name}.png"
+            cv2.imwrite(str(path), screen, [cv2.IMWRITE_PNG_COMPRESSION, 1])
             drawn.append(screen)
         if not drawn:
             parser.error(f"there is no state with {arguments.only} in its name")
-        sheet = arguments.folder / f"sheet-{size[0]}x{size[1]}.jpg"
+        sheet = arguments.folder / f"sheet-{size[0]}x{size[1]}.png"
         cv2.imwrite(str(sheet), _sheet(drawn))
         sys.stdout.write(f"{sheet}: {len(drawn)} screens\n")
     return 0

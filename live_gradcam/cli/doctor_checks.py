@@ -15,6 +15,8 @@ from live_gradcam.cli.settings import IN_FORCE
 from live_gradcam.errors import DeviceError
 
 _PACKAGES = ("torch", "torchvision", "opencv-python", "av", "numpy", "pillow", "safetensors")
+# Measurements of engines that are listed, the newest ones.
+_DECISIONS = 5
 _CONFLICTING = ("opencv-python-headless", "opencv-contrib-python-headless")
 
 
@@ -176,6 +178,22 @@ def _threads() -> Finding:
     return Finding([f"{listed}; {os.cpu_count()} processors"], facts)
 
 
+def _engines() -> Finding:
+    from live_gradcam.explain.engine.decisions import list_decisions
+    from live_gradcam.graph.engines.devices import TITLES
+    from live_gradcam.graph.engines.opening import INSTALL, installed_engines
+
+    found = installed_engines()
+    listed = [f"{TITLES[name]} {version}" for name, version in found.items()]
+    lines = [", ".join(["torch", *listed]) if listed else f"torch alone. {INSTALL}"]
+    decisions = list_decisions()[:_DECISIONS]
+    for each in decisions:
+        times = ", ".join(f"{name} {ms:.1f} ms" for name, ms in each.milliseconds.items())
+        lines.append(f"{each.network}: {each.winner} ({times}; {each.processor})")
+    facts = {"installed": dict(found), "decisions": [asdict(each) for each in decisions]}
+    return Finding(lines, facts)
+
+
 def _device() -> Finding:
     from live_gradcam.explain.engine.runtime import choose_runtime
 
@@ -206,6 +224,7 @@ CHECKS: tuple[Check, ...] = (
     Check("settings", _settings),
     Check("compiler", _compiler),
     Check("threads", _threads),
+    Check("engines", _engines),
     Check("encoders", _encoders),
     Check("cameras", _cameras),
     Check("display", _display),

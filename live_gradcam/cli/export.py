@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -34,7 +34,7 @@ class ExportArguments:
             show_default=False,
         ),
     ]
-    network: NetworkChoice = NetworkChoice()
+    network: NetworkChoice = field(default_factory=NetworkChoice)
     method: MethodOption = DEFAULT_METHOD
     classes: Annotated[
         str,

@@ -60,12 +60,15 @@ def run_command(arguments: RunArguments, console: Console) -> None:
 
         probe_display()
     say_what_is_loaded(arguments, console)
+    labels = arguments.show_labels and not arguments.clean
+    legend = arguments.show_legend and not arguments.clean
     overlay = OverlayOptions(
         colormap=arguments.colormap,
         opacity=arguments.opacity,
-        show_labels=arguments.show_labels and not arguments.clean,
-        show_legend=arguments.show_legend and not arguments.clean,
-        show_hud=not arguments.clean,
+        hud_layout=arguments.hud,
+        show_labels=labels,
+        show_legend=legend,
+        show_hud=labels or legend or arguments.shows_rate,
     )
     run = Run(arguments, console, overlay, StepProgress(), meaning, exported)
     if arguments.resume:

@@ -10,6 +10,7 @@ import typer
 from live_gradcam.choices import (
     DEFAULT_COLORMAP,
     DEFAULT_COMPILE,
+    DEFAULT_ENGINE,
     DEFAULT_HUD_LAYOUT,
     DEFAULT_METHOD,
     DEFAULT_OPACITY,
@@ -20,7 +21,13 @@ from live_gradcam.choices import (
     Preset,
 )
 from live_gradcam.cli.known_names import source_names
-from live_gradcam.cli.network import CompileOption, MethodOption, NetworkOptions, ViewOption
+from live_gradcam.cli.network import (
+    CompileOption,
+    EngineOption,
+    MethodOption,
+    NetworkOptions,
+    ViewOption,
+)
 from live_gradcam.cli.options import MODEL, Outputs, Overwrite, Window, matching, option
 from live_gradcam.cli.presets import RUN_PRESET
 
@@ -48,6 +55,7 @@ class RunArguments:
     network: NetworkOptions = field(default_factory=NetworkOptions)
     method: MethodOption = DEFAULT_METHOD
     compile: CompileOption = DEFAULT_COMPILE
+    engine: EngineOption = DEFAULT_ENGINE
     class_name: Annotated[
         str | None,
         option(
@@ -199,7 +207,7 @@ class RunArguments:
             "Pictures or a film that it explains while nothing happens before the camera.",
             panel=_PICTURE,
             metavar="PATH",
-            show_default="generated scenes, if the network knows them",
+            show_default="scenes or drawings, if the network knows them",
         ),
     ] = None
     window: Window = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TypeAlias
 
 import numpy as np
@@ -167,7 +168,7 @@ def _batches(count: int) -> list[slice]:
     edges = [0, 1]
     while edges[-1] < count:
         edges.append(min(count, edges[-1] + 2 + len(edges) % 3))
-    return [slice(a, b) for a, b in zip(edges, edges[1:], strict=False) if a < b <= count]
+    return [slice(a, b) for a, b in pairwise(edges) if a < b <= count]
 
 
 def _worst(values: list[float]) -> float:

@@ -73,12 +73,20 @@ def _convolution_backward(
 
 def _averaging(size: int, pooled: int, device: torch.device) -> Tensor:
     """The matrix ``(pooled, size)`` of adaptive average pooling along one axis."""
-    rows = torch.zeros(pooled, size, device=device)
-    for place in range(pooled):
-        start = place * size // pooled
-        stop = -(-(place + 1) * size // pooled)
-        rows[place, start:stop] = 1.0 / (stop - start)
-    return rows
+    spans = [(place * size // pooled, -(-(place + 1) * size // pooled)) for place in range(pooled)]
+    return _means(size, [(start, stop, stop - start) for start, stop in spans], device)
+
+
+def _means(size: int, spans: Sequence[tuple[int, int, int]], device: torch.device) -> Tensor:
+    """The matrix whose rows divide the sum from a start to a stop by a number.
+
+    Made of numbers at once: what is written into piece by piece cannot be traced here.
+    """
+    rows = [
+        [1.0 / number if start <= place < stop else 0.0 for place in range(size)]
+        for start, stop, number in spans
+    ]
+    return torch.tensor(rows, device=device)
 
 
 def _adaptive_avg_pool2d(values: Tensor, size: Sequence[int]) -> Tensor:
@@ -117,14 +125,14 @@ def _windows(
         padding: Zeros before and behind the axis.
         whole: Zeros count as members of a window.
     """
-    rows = torch.zeros(pooled, size)
+    spans = []
     for place in range(pooled):
         start = place * stride - padding
         stop = min(start + kernel, size + padding)
         members = stop - start
         start, stop = max(start, 0), min(stop, size)
-        rows[place, start:stop] = 1.0 / (members if whole else stop - start)
-    return rows
+        spans.append((start, stop, members if whole else stop - start))
+    return _means(size, spans, torch.device("cpu"))
 
 
 def _avg_pool2d_backward(
@@ -174,7 +182,7 @@ def _max_pool2d_backward(
 
 def plain_decompositions() -> Mapping[Any, Callable[..., Any]]:
     """The decompositions of torch's own core set, and those of this module."""
-    core = core_aten_decompositions()
+    core: dict[Any, Callable[..., Any]] = dict(core_aten_decompositions())
     core.pop(aten.roll.default, None)  # engines have it, as two slices
     return {
         **core,

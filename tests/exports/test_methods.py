@@ -1,0 +1,125 @@
+"""Exported graphs against torch: every method over every kind of head."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from live_gradcam.errors import ModelError
+from live_gradcam.explain.engine.fused import FusedNetwork
+from live_gradcam.explain.export.onnx_graph import make_onnx
+from live_gradcam.explain.export.plain_methods import why_no_graph
+from live_gradcam.explain.heads import Head
+from live_gradcam.explain.methods import METHODS, require_method
+from live_gradcam.exports import export
+from live_gradcam.graph.metadata import ExplainedClasses
+from tests.exports.support import CLASSES, NETWORKS, SIDE, small_classifier
+
+# The rounding of float32 over the longest sums here, with room for another order of additions.
+_RELATIVE = 2e-5
+
+_REFUSED = {"scorecam": set(NETWORKS), "ablationcam": set(NETWORKS) - {"linear"}}
+
+
+def _pixels(count: int, height: int = SIDE, width: int = SIDE) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(count)
+    return torch.randint(0, 256, (count, height, width, 3), generator=generator, dtype=torch.uint8)
+
+
+def _network(kind: str, method: str) -> FusedNetwork:
+    classifier = small_classifier(kind)
+    head = require_method(method).make_head(classifier.head)
+    return FusedNetwork(replace(classifier, head=head), "fp32")
+
+
+def _session(
+    network: FusedNetwork, classes: ExplainedClasses, maps: int, *, any_size: bool = False
+) -> Any:
+    made = make_onnx(network, classes=classes, maps=maps, shape=(1, SIDE, SIDE), any_size=any_size)
+    runtime = importlib.import_module("onnxruntime")
+    return runtime.InferenceSession(made.SerializeToString(), providers=["CPUExecutionProvider"])
+
+
+def _assert_near(found: np.ndarray, wanted: torch.Tensor) -> None:
+    assert found.shape == tuple(wanted.shape)
+    assert found.dtype == np.float32
+    assert np.abs(found - wanted.numpy()).max() <= _RELATIVE * float(wanted.abs().max())
+
+
+@pytest.mark.parametrize(
+    ("kind", "method"),
+    [
+        (kind, method)
+        for kind in NETWORKS
+        for method in METHODS
+        if kind not in _REFUSED.get(method, ())
+    ],
+)
+def test_a_graph_computes_what_torch_does(kind: str, method: str) -> None:
+    network = _network(kind, method)
+    session = _session(network, "top", 2)
+    for count in (1, 3):
+        pixels = _pixels(count)
+        scores, classes, evidence = session.run(None, {"pixels": pixels.numpy()})
+        with torch.no_grad():
+            wanted = network(pixels.flip(3), torch.tensor([-1, -2]))
+        assert np.array_equal(classes, wanted[1].numpy())
+        _assert_near(scores, wanted[0])
+        _assert_near(evidence, wanted[2])
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_all_classes_named_classes_and_those_that_are_asked_for(kind: str) -> None:
+    network = _network(kind, "layercam" if kind == "pooled" else "gradcam")
+    pixels = _pixels(2)
+    with torch.no_grad():
+        _, _, wanted, _ = network(pixels.flip(3), torch.arange(len(CLASSES)))
+    _assert_near(
+        _session(network, "all", len(CLASSES)).run(["evidence"], {"pixels": pixels.numpy()})[0],
+        wanted,
+    )
+    if kind in ("linear", "pooled"):
+        named = _session(network, (3, 1), 2).run(["evidence"], {"pixels": pixels.numpy()})[0]
+        _assert_near(named, wanted[:, [3, 1]])
+        asked = _session(network, "asked", 2)
+        selection = np.array([4, -1], np.int64)
+        given = {"pixels": pixels.numpy(), "selection": selection}
+        scores, classes, evidence = asked.run(["scores", "classes", "evidence"], given)
+        assert classes[:, 0].tolist() == [4, 4]
+        assert classes[:, 1].tolist() == scores.argmax(1).tolist()
+        _assert_near(evidence[:, :1], wanted[:, 4:])
+
+
+@pytest.mark.parametrize("kind", ["linear", "pointwise"])
+def test_height_and_width_can_be_free(kind: str) -> None:
+    network = _network(kind, "gradcam")
+    session = _session(network, "top", 1, any_size=True)
+    pixels = _pixels(2, 64, 80)
+    found = session.run(["evidence"], {"pixels": pixels.numpy()})[0]
+    with torch.no_grad():
+        _assert_near(found, network(pixels.flip(3), torch.tensor([-1]))[2])
+
+
+@pytest.mark.parametrize(
+    ("method", "words"), [("scorecam", "once for every channel"), ("ablationcam", "one Linear")]
+)
+def test_what_has_no_graph_is_refused_by_name(method: str, words: str, tmp_path: Any) -> None:
+    with pytest.raises(ModelError, match=f"pooled with {method}: .*{words}.*gradcam"):
+        export(small_classifier("pooled"), tmp_path / "x.onnx", method=method)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_head_that_runs_the_whole_network_says_why() -> None:
+    class Odd(Head):
+        compilable = False
+
+        def differentiate(self, activations: Any) -> Any: ...
+        def score(self, activations: Any) -> Any: ...
+        def evidence(self, basis: Any, classes: Any) -> Any: ...
+
+    assert why_no_graph(Odd())
