@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from live_gradcam import lifecycle
 from live_gradcam.cli.run_arguments import RunArguments
-from live_gradcam.cli.run_opening import Run, open_explainer
+from live_gradcam.cli.run_opening import open_explainer
+from live_gradcam.cli.run_values import Run
 from live_gradcam.errors import UsageError
 from live_gradcam.os_errors import cannot_write
 
