@@ -19,7 +19,7 @@ def needs_extension(frame: tuple[int, int], block: tuple[int, int]) -> bool:
 
 
 def extend(
-    frame: tuple[int, int], block: tuple[int, int], margin: int
+    frame: tuple[int, int], block: tuple[int, int], margin: int, *, below_only: bool = False
 ) -> tuple[tuple[int, int], Region]:
     """Add room to a picture, to the right of it or below it, whichever makes the better shape.
 
@@ -27,6 +27,7 @@ def extend(
         frame: Width and height of the picture, in pixels.
         block: Width and height of what is to be written, in pixels.
         margin: Distance to every edge and to the picture, in pixels.
+        below_only: What is to be written stands in the middle.
 
     Returns:
         Width and height of the canvas, which are even, as films want them, and the picture's place
@@ -36,7 +37,7 @@ def extend(
     wide, high = block[0] + 2 * margin, block[1] + 2 * margin
     beside = (width + wide, max(height, high))
     below = (max(width, wide), height + high)
-    if _oblong(beside) <= _oblong(below):
+    if not below_only and _oblong(beside) <= _oblong(below):
         canvas = _even(beside)
         return canvas, Region(0, (canvas[1] - height) // 2, width, height)
     canvas = _even(below)
