@@ -13,7 +13,6 @@ from live_gradcam.cli.run_arguments import RunArguments
 from live_gradcam.cli.run_files import check_resumable, run_files_command
 from live_gradcam.cli.run_int8 import check_int8
 from live_gradcam.cli.run_opening import (
-    Run,
     load_all,
     open_window,
     refuse_missing,
@@ -28,6 +27,7 @@ from live_gradcam.cli.run_steps import (
     run_live,
     run_offline_steps,
 )
+from live_gradcam.cli.run_values import Run
 from live_gradcam.cli.summary import print_summary
 from live_gradcam.errors import SinkError, UsageError
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from live_gradcam import lifecycle
 from live_gradcam.cli.run_arguments import RunArguments
-from live_gradcam.cli.run_opening import Run, open_explainer
+from live_gradcam.cli.run_opening import open_explainer
+from live_gradcam.cli.run_values import Run
 from live_gradcam.errors import UsageError
-from live_gradcam.os_errors import cannot_write
 
 if TYPE_CHECKING:
     from live_gradcam.archive.run import FilesSummary
@@ -60,6 +60,7 @@ def run_files_command(run: Run) -> None:
     from live_gradcam.archive.files import find_files
     from live_gradcam.archive.ledger import Ledger
     from live_gradcam.archive.run import FilesRun, run_files, write_errors
+    from live_gradcam.os_errors import cannot_write
     from live_gradcam.pipeline import RunOptions
 
     arguments, console = run.arguments, run.console
