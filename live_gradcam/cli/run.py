@@ -42,9 +42,6 @@ def run_command(arguments: RunArguments, console: Console) -> None:
         LiveGradcamError: See the exit codes in `live_gradcam.errors`.
         Interrupted: A signal came; files are finalised.
     """
-    from live_gradcam.show.options import OverlayOptions
-    from live_gradcam.timing import StepProgress
-
     meaning, files = split_meaning(arguments.outputs)
     arguments = replace(arguments, outputs=files, sources=_listed(arguments))
     if arguments.resume:
@@ -53,6 +50,12 @@ def run_command(arguments: RunArguments, console: Console) -> None:
         _check_arguments(arguments)
     if len(arguments.sources) == 1 and not arguments.kiosk:  # which waits for its source
         refuse_missing(arguments.source)
+    say_what_is_loaded(arguments, console)  # before anything is loaded that takes a while
+    from live_gradcam.show.options import OverlayOptions
+    from live_gradcam.timing import StepProgress
+
+    if not arguments.resume:
+        _check_outputs(arguments)
     if arguments.in_window and (arguments.slideshow is not None or len(arguments.sources) > 1):
         require_pictures(arguments.sources)
     exported = exported_metadata(arguments.network)
@@ -60,7 +63,6 @@ def run_command(arguments: RunArguments, console: Console) -> None:
         from live_gradcam.show.display import probe_display
 
         probe_display()
-    say_what_is_loaded(arguments, console)
     labels = arguments.show_labels and not arguments.clean
     legend = arguments.show_legend and not arguments.clean
     overlay = OverlayOptions(
@@ -141,8 +143,12 @@ def _check_arguments(arguments: RunArguments) -> None:
     if arguments.truth and not _writes_records(arguments):
         step = "Add -o OUTPUT.jsonl; in the window a key does it: see its help"
         raise UsageError("--truth needs records", "", "its figures stand in them", step)
+
+
+def _check_outputs(arguments: RunArguments) -> None:
+    """Refuse outputs that would replace something."""
     if not arguments.outputs:
-        return  # nothing can be replaced, and nothing that opens outputs needs to be loaded
+        return  # nothing that opens outputs needs to be loaded
     from live_gradcam.capture.open import source_files
     from live_gradcam.show.open import validate_outputs
 

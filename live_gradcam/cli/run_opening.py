@@ -75,9 +75,11 @@ def open_window(arguments: RunArguments) -> Window:
     Raises:
         DeviceError: There is no display.
     """
+    from live_gradcam.show.loading import draw_loading
     from live_gradcam.show.window import Window
 
     width, height = _FIRST_SIZE
+    draw_loading(_FIRST_SIZE, "loading", 0.0)  # type is loaded before the window waits for it
     return Window("live-gradcam", width=width, height=height, fullscreen=arguments.kiosk)
 
 
