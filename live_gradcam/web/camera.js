@@ -61,6 +61,7 @@
     freeze() {
       this.frozen = this.frozen ? null : this.sent;
       this.judged = 0;
+      this.say("", this.explained);
       if (this.frozen) this.ask();
       showButtons();
     }
@@ -162,13 +163,25 @@
         });
         if (answer.status === 204) this.judged = 0;
         else if (answer.ok && this.alive && frozen === this.frozen) {
-          find("camera-verdict").textContent = (await answer.json()).verdict;
+          const { verdict, about } = await answer.json();
+          if (about === this.explained) this.say(verdict, about);
+          else this.judged = 0;
         }
       } catch {
         // the next frame says what is wrong
       } finally {
         this.judging = false;
+        if (this.alive && frozen !== this.frozen) {
+          this.judged = 0; // it was about a picture that is not shown any more
+          if (this.frozen) this.judge();
+        }
       }
+    }
+
+    // A verdict is shown only as long as its class is.
+    say(verdict, about) {
+      this.about = about;
+      setText("camera-verdict", verdict);
     }
 
     show(image, explanation, latency) {
@@ -187,6 +200,8 @@
         ? "frozen"
         : `${rate.toFixed(1)} FPS · ${Math.round(latency)} ms`;
       setText("camera-sentence", explanation.sentence);
+      this.explained = explanation.explained;
+      if (this.about !== this.explained) this.say("", this.explained);
       showLabels(explanation);
       showSpot(explanation.spot);
       showButtons();

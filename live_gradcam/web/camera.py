@@ -304,8 +304,10 @@ def camera_routes(service: CameraService, limits: Limits) -> list[Route]:
         camera = service.find(request.path_params["name"])
         if camera is None:
             return _sentence(410, over)
+        about = camera.last[1].labels[:1] if camera.last is not None else ()
         try:
-            return JSONResponse({"verdict": plain(await service.judge(camera))}, headers=_PRIVATE)
+            found = {"verdict": plain(await service.judge(camera)), "about": "".join(about)}
+            return JSONResponse(found, headers=_PRIVATE)
         except Busy:
             return Response(status_code=204)
         except LiveGradcamError as error:
