@@ -49,8 +49,10 @@ be proven, and ``softmax`` for several scores."""
 
 OUTPUT_CHOICES: tuple[OutputChoice, ...] = get_args(OutputChoice)
 
-PrecisionChoice: TypeAlias = Literal["auto", "fp32", "bf16", "fp16"]
-"""Number format that the network's trunk runs in; ``auto`` is decided by the hardware."""
+FloatPrecisionChoice: TypeAlias = Literal["auto", "fp32", "bf16", "fp16"]
+PrecisionChoice: TypeAlias = Literal["auto", "fp32", "bf16", "fp16", "int8"]
+"""Number format that the network's trunk runs in; ``auto`` is decided by the hardware, and never
+``int8``, which is that of an exported file."""
 
 EngineChoice: TypeAlias = Literal["auto", "torch", "openvino", "onnxruntime"]
 """What runs the network: ``torch``, or its exported graph in another engine; ``auto`` measures

@@ -179,9 +179,12 @@ def _threads() -> Finding:
 
 
 def _engines() -> Finding:
+    from live_gradcam.cli.run_int8 import describe_fidelity
     from live_gradcam.explain.engine.decisions import list_decisions
     from live_gradcam.graph.engines.devices import TITLES
     from live_gradcam.graph.engines.opening import INSTALL, installed_engines
+    from live_gradcam.graph.files import read_metadata
+    from live_gradcam.user_cache import cache_folder
 
     found = installed_engines()
     listed = [f"{TITLES[name]} {version}" for name, version in found.items()]
@@ -190,7 +193,18 @@ def _engines() -> Finding:
     for each in decisions:
         times = ", ".join(f"{name} {ms:.1f} ms" for name, ms in each.milliseconds.items())
         lines.append(f"{each.network}: {each.winner} ({times}; {each.processor})")
-    facts = {"installed": dict(found), "decisions": [asdict(each) for each in decisions]}
+    quantised = {}
+    for path in sorted(cache_folder().glob("*-int8.*")):
+        made = read_metadata(path) if path.suffix != ".bin" else None
+        if made is not None:
+            quantised[path.name] = dict(made.fidelity)
+            described = describe_fidelity(made.fidelity)
+            lines.append(f"{made.network} {made.layer} {made.method} in int8: {described}")
+    facts = {
+        "installed": dict(found),
+        "decisions": [asdict(each) for each in decisions],
+        "int8": quantised,
+    }
     return Finding(lines, facts)
 
 

@@ -10,6 +10,7 @@ from live_gradcam.cli.console import Console
 from live_gradcam.cli.graph_network import exported_metadata
 from live_gradcam.cli.network import split_meaning
 from live_gradcam.cli.run_arguments import RunArguments
+from live_gradcam.cli.run_int8 import check_int8
 from live_gradcam.cli.run_opening import (
     Run,
     load_all,
@@ -67,6 +68,7 @@ def run_command(arguments: RunArguments, console: Console) -> None:
         show_hud=labels or legend or arguments.shows_rate,
     )
     run = Run(arguments, console, overlay, StepProgress(), meaning, exported)
+    check_int8(run)
     if arguments.kiosk:
         run_kiosk(run)
     elif len(arguments.sources) > 1 and not arguments.in_window:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -56,6 +57,19 @@ class RunArguments:
     method: MethodOption = DEFAULT_METHOD
     compile: CompileOption = DEFAULT_COMPILE
     engine: EngineOption = DEFAULT_ENGINE
+    calibrate: Annotated[
+        Path | None,
+        option(
+            "Pictures of the kind that will be explained, for --precision int8; half of them are "
+            "what it is measured on.",
+            panel=MODEL,
+            metavar="FOLDER",
+            show_default="the first ones of the source",
+        ),
+    ] = None
+    force: Annotated[
+        bool, option("Keep --precision int8 though it differs more than it should.", panel=MODEL)
+    ] = False
     class_name: Annotated[
         str | None,
         option(

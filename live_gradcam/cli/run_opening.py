@@ -14,6 +14,7 @@ from live_gradcam.cli.console import Console
 from live_gradcam.cli.graph_network import open_exported
 from live_gradcam.cli.network import open_classifier, warn_of_forwards
 from live_gradcam.cli.run_arguments import RunArguments
+from live_gradcam.cli.run_int8 import open_int8
 from live_gradcam.errors import UsageError
 
 if TYPE_CHECKING:
@@ -259,6 +260,8 @@ def open_explainer(run: Run) -> Explainer | GraphExplainer:
     if arguments.class_name is not None:
         # Refuse an unknown name before a device is used.
         classifier.class_index(arguments.class_name)
+    if arguments.network.precision == "int8":
+        return open_int8(run, classifier)
     return Explainer(
         classifier,
         device=arguments.network.device,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import get_args
 
-from live_gradcam.choices import EngineChoice, PrecisionChoice
+from live_gradcam.choices import EngineChoice, FloatPrecisionChoice
 from live_gradcam.errors import DeviceError
 from live_gradcam.graph.engine import ComputePrecision, EngineName
 from live_gradcam.graph.engines.devices import (
@@ -50,7 +50,7 @@ def only_beside_torch(device: str) -> bool:
 
 
 def find_candidates(
-    choice: EngineChoice, device: str, precision: PrecisionChoice, *, native_bf16: bool
+    choice: EngineChoice, device: str, precision: FloatPrecisionChoice, *, native_bf16: bool
 ) -> tuple[Candidate, ...]:
     """Return the engines that may run a network's graph, the best guess first.
 
@@ -81,7 +81,7 @@ def find_candidates(
 
 
 def _of_auto(
-    place: Device, device: str, precision: PrecisionChoice, *, native_bf16: bool
+    place: Device, device: str, precision: FloatPrecisionChoice, *, native_bf16: bool
 ) -> tuple[Candidate, ...]:
     installed = installed_engines()
     if place.kind == "cpu":
@@ -101,7 +101,7 @@ def _of_auto(
 
 
 def _precision(
-    engine: EngineName, place: Device, precision: PrecisionChoice, *, native_bf16: bool
+    engine: EngineName, place: Device, precision: FloatPrecisionChoice, *, native_bf16: bool
 ) -> ComputePrecision:
     if place.kind == "cpu" and engine == "onnxruntime" and precision == "auto":
         return "fp32"

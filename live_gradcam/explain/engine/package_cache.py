@@ -113,7 +113,8 @@ def prune_cache(folder: Path, *, keep: Path) -> None:
 
     Args:
         folder: The cache.
-        keep: A file that stays, of the kind that is looked at: ``.pt2`` or ``.onnx``.
+        keep: A file that stays, of the kind that is looked at: ``.pt2``, ``.onnx``, or ``.xml`` with
+            a ``.bin`` beside it.
     """
     now = time.time()
     with suppress(OSError):
@@ -126,3 +127,4 @@ def prune_cache(folder: Path, *, keep: Path) -> None:
             total += package.stat().st_size
             if package != keep and (position >= _KEEP_PACKAGES or total > _KEEP_BYTES):
                 package.unlink(missing_ok=True)
+                package.with_suffix(".bin").unlink(missing_ok=True)

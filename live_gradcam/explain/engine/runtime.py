@@ -18,6 +18,7 @@ from live_gradcam.choices import (
     DEFAULT_PRECISION,
     CompileChoice,
     EngineChoice,
+    FloatPrecisionChoice,
     PrecisionChoice,
 )
 from live_gradcam.errors import DeviceError, UsageError
@@ -89,6 +90,9 @@ def choose_runtime(
         DeviceError: The device does not exist, or cannot compute in this precision.
     """
     _require_choice("precision", precision, get_args(PrecisionChoice))
+    if precision == "int8":
+        step = "Use live-gradcam run --precision int8, or export the network in it"
+        raise UsageError("cannot use precision", "int8", "it is that of an exported file", step)
     _require_choice("compile", compile, get_args(CompileChoice))
     _require_choice("engine", engine, get_args(EngineChoice))
     beside = only_beside_torch(device)
@@ -178,7 +182,7 @@ def _no_device(device: str, cause: str) -> DeviceError:
     return DeviceError("cannot use device", device, cause, "Use --device cpu or --device auto")
 
 
-def _choose_precision(device: str, precision: PrecisionChoice) -> tuple[Precision, str]:
+def _choose_precision(device: str, precision: FloatPrecisionChoice) -> tuple[Precision, str]:
     if device == "cpu":
         native = native_bf16()
         if precision == "auto":
