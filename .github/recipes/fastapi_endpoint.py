@@ -19,6 +19,7 @@ from fastapi.responses import JSONResponse
 
 import live_gradcam as lg
 
+
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
     """Load the network once, when the service starts.
