@@ -38,6 +38,12 @@ if TYPE_CHECKING:
     from live_gradcam.explain.load import load_classifier
     from live_gradcam.explain.seen_layers import Layer
     from live_gradcam.exports import export
+    from live_gradcam.faithfulness import (
+        Removal,
+        cascading_randomization,
+        rank_correlation,
+        removal_test,
+    )
     from live_gradcam.graph.explainer import GraphExplainer
     from live_gradcam.graph.open import open_graph
     from live_gradcam.images import read_image
@@ -45,6 +51,7 @@ if TYPE_CHECKING:
     from live_gradcam.pipeline import RunOptions, Summary, run_offline
     from live_gradcam.preprocessing.settings import Preprocessing
     from live_gradcam.present import draw
+    from live_gradcam.scenes import Scene, render_scene
     from live_gradcam.session import run_session
     from live_gradcam.show.memory import MemorySink
     from live_gradcam.show.open import open_sink
@@ -79,10 +86,12 @@ _NAMES = {
     "preprocessing.settings": "Preprocessing",
     "explain.seen_layers": "Layer",
     "exports": "export",
+    "faithfulness": "Removal cascading_randomization rank_correlation removal_test",
     "images": "read_image",
     "painter": "Painter",
     "present": "draw",
     "pipeline": "RunOptions Summary run_offline",
+    "scenes": "Scene render_scene",
     "session": "run_session",
     "show.memory": "MemorySink",
     "show.open": "open_sink",
@@ -114,7 +123,9 @@ __all__ = [
     "Prediction",
     "Preprocessing",
     "Region",
+    "Removal",
     "RunOptions",
+    "Scene",
     "SceneSource",
     "Sink",
     "SinkError",
@@ -124,6 +135,7 @@ __all__ = [
     "Summary",
     "UsageError",
     "__version__",
+    "cascading_randomization",
     "draw",
     "export",
     "list_layers",
@@ -132,7 +144,10 @@ __all__ = [
     "open_graph",
     "open_sink",
     "open_source",
+    "rank_correlation",
     "read_image",
+    "removal_test",
+    "render_scene",
     "run_evaluation",
     "run_offline",
     "run_session",

@@ -15,6 +15,8 @@ from pathlib import Path
 
 # Fewest cores that are shared out; with fewer the network gets all there are.
 _PLENTY = 4
+# Some 20 microseconds: longer than most waits between the threads of a network on a calm machine.
+_SPINS = "2000"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,7 @@ class ThreadBudget:
         decoding: For one video (FFmpeg).
         encoding: For one recording (x264).
         reason: A short sentence why the network gets its number.
+        fixed: The user has said that number; it is not chosen anew when the machine is busy.
     """
 
     network: int
@@ -34,6 +37,7 @@ class ThreadBudget:
     decoding: int
     encoding: int
     reason: str
+    fixed: bool = False
 
 
 @functools.cache
@@ -53,7 +57,20 @@ def thread_budget() -> ThreadBudget:
         decoding=1 if cores < _PLENTY else min(4, cores // 2),
         encoding=1 if cores < _PLENTY else min(4, cores // 2),
         reason=reason,
+        fixed=_asked_threads() is not None,
     )
+
+
+def wait_asleep() -> None:
+    """Have torch's threads wait asleep, but for a moment; to be called before torch is loaded.
+
+    GNU OpenMP, which torch computes with on Linux, lets threads that wait for each other spin for
+    milliseconds. On a busy machine that takes the time of the very thread that is waited for:
+    ResNet-18 takes 7 to 10 times as long beside two other processes on two cores.
+    ``OMP_WAIT_POLICY`` and ``GOMP_SPINCOUNT`` win.
+    """
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", _SPINS)
 
 
 def limit_drawing() -> None:
@@ -64,10 +81,15 @@ def limit_drawing() -> None:
         cv2.setNumThreads(thread_budget().drawing)
 
 
-def _network_threads() -> tuple[int, str]:
+def _asked_threads() -> int | None:
     asked = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
-    if asked.isdecimal() and int(asked) > 0:
-        return int(asked), f"{asked} threads, as OMP_NUM_THREADS asks for"
+    return int(asked) if asked.isdecimal() and int(asked) > 0 else None
+
+
+def _network_threads() -> tuple[int, str]:
+    asked = _asked_threads()
+    if asked is not None:
+        return asked, f"{asked} threads, as OMP_NUM_THREADS asks for"
     cores = _physical_cores()
     quota = _container_quota()
     if quota is not None and quota < cores:

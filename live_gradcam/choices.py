@@ -29,7 +29,7 @@ HUD_LAYOUTS: tuple[HudLayout, ...] = get_args(HudLayout)
 """The layouts of what is written, in the order in which a key walks through them."""
 
 ColormapName: TypeAlias = Literal[
-    "turbo", "viridis", "magma", "inferno", "plasma", "cividis", "jet", "hot"
+    "inferno", "turbo", "viridis", "magma", "plasma", "cividis", "jet", "hot"
 ]
 """Name of a colour map; `live_gradcam.show.heat` says which colours it has."""
 
@@ -49,8 +49,14 @@ be proven, and ``softmax`` for several scores."""
 
 OUTPUT_CHOICES: tuple[OutputChoice, ...] = get_args(OutputChoice)
 
-PrecisionChoice: TypeAlias = Literal["auto", "fp32", "bf16", "fp16"]
-"""Number format that the network's trunk runs in; ``auto`` is decided by the hardware."""
+FloatPrecisionChoice: TypeAlias = Literal["auto", "fp32", "bf16", "fp16"]
+PrecisionChoice: TypeAlias = Literal["auto", "fp32", "bf16", "fp16", "int8"]
+"""Number format that the network's trunk runs in; ``auto`` is decided by the hardware, and never
+``int8``, which is that of an exported file."""
+
+EngineChoice: TypeAlias = Literal["auto", "torch", "openvino", "onnxruntime"]
+"""What runs the network: ``torch``, or its exported graph in another engine; ``auto`` measures
+which of those that are installed is fastest here."""
 
 ExportPrecision: TypeAlias = Literal["fp32", "fp16", "int8"]
 """Number format of the trunk in an exported file."""
@@ -74,6 +80,7 @@ DEFAULT_MODEL = "resnet18"
 DEFAULT_METHOD = "gradcam"
 DEFAULT_DEVICE = "auto"
 DEFAULT_PRECISION: PrecisionChoice = "auto"
+DEFAULT_ENGINE: EngineChoice = "auto"
 DEFAULT_COMPILE: CompileChoice = "auto"
 DEFAULT_OUTPUT: OutputChoice = "auto"
 DEFAULT_THRESHOLD = 0.5
@@ -82,7 +89,8 @@ DEFAULT_RESAMPLE: Resample = "torch"
 DEFAULT_FUSE: Fuse = "mean"
 DEFAULT_TOP_K = 3
 DEFAULT_HUD_LAYOUT: HudLayout = "normal"
-DEFAULT_COLORMAP: ColormapName = "turbo"
+# Perceptual, and seen by everybody: see scripts/colormaps.py.
+DEFAULT_COLORMAP: ColormapName = "inferno"
 DEFAULT_OPACITY = 0.6
 DEFAULT_CURVE_STEPS = 20
 DEFAULT_SEED = 0

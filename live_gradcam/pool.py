@@ -161,7 +161,8 @@ def pool_beside(
 ) -> ExplainerPool[Explainer]:
     """Make the pool of explainers that differ from a given one in layer, method or weights.
 
-    They run eagerly: what is only looked at for a while is not worth compiling.
+    They run eagerly, or in the engine that runs the given one: a graph is there within seconds,
+    but what is only looked at for a while is not worth compiling.
 
     Args:
         explainer: The given one; stays its owner's.
@@ -175,6 +176,7 @@ def pool_beside(
             device=explainer.runtime.device,
             precision=explainer.runtime.precision,
             compile="off",
+            engine=explainer.runtime.engine,
             top_k=explainer.top_k,
             view=explainer.view,
             method=method,

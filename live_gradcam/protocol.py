@@ -66,6 +66,10 @@ class RuntimeFacts(Protocol):
     def precision(self) -> str:
         """Number format of its trunk."""
 
+    @property
+    def engine(self) -> str:
+        """What runs it: ``torch``, or the name of another engine."""
+
 
 class MethodFacts(NamedTuple):
     """What a front door needs to know of a method.

@@ -91,12 +91,12 @@ def test_the_page_explains_an_upload(house: Path) -> None:
     page.get("file_uploader")[0].set_value(("house.png", house.read_bytes(), "image/png")).run()
     assert not page.exception
     assert not page.info
-    assert len(page.get("imgs")) == 1
-    assert page.get("progress")[0].proto.text == "house"
+    assert len(page.get("image")) == 1
+    assert page.get("progress")[0].text == "house"
     page.selectbox[0].select("triangle").run()
     page.slider[0].set_value(0.2).run()
     assert not page.exception
-    assert len(page.get("imgs")) == 1
+    assert len(page.get("image")) == 1
 
 
 # The notebook with sliders

@@ -21,7 +21,7 @@ IMPORTS = house_map.imports()
 GROUND = {
     *("choices", "class_names", "closeable", "credentials", "errors", "image_like", "lazy"),
     *("native", "picture", "predictions", "presentable", "protocol", "spelling", "values"),
-    "wording",
+    *("user_cache", "wording"),
 }
 FOUNDATION = GROUND | {"budget", "graph", "images", "os_errors", "preprocessing"}
 WINGS = {"scenes", "capture", "explain", "show", "faithfulness"}
@@ -43,6 +43,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "predictions": {"values"},
     "presentable": {"choices", "image_like"},
     "spelling": set(),
+    "user_cache": set(),
     "values": {"picture", "presentable"},
     "wording": set(),
     "os_errors": {"errors", "native"},

@@ -16,9 +16,14 @@ from live_gradcam.explain.engine.compiled import BackgroundCompiler
 from live_gradcam.explain.engine.cuda import cuda_device
 from live_gradcam.explain.engine.cuda_graphs import GraphedNetwork
 from live_gradcam.explain.engine.fused import Engine, FusedNetwork, Shape
+from live_gradcam.explain.engine.graph_network import GraphNetwork
+from live_gradcam.explain.engine.runtime import Runtime
 from live_gradcam.explain.explainer import Explainer
+from live_gradcam.explain.export.onnx_graph import make_onnx
 from live_gradcam.explain.heads import Chooser, Explained
 from live_gradcam.explain.methods import Method
+from live_gradcam.graph.engines import open_engine
+from live_gradcam.graph.metadata import GraphMetadata
 from live_gradcam.painter import Painter
 from live_gradcam.preprocessing.settings import Preprocessing
 from live_gradcam.show.overlay import OverlayOptions
@@ -116,11 +121,15 @@ def _frame_case(explainer: Explainer) -> Case:
 
 def _bare_case(explainer: Explainer, classifier: Classifier) -> Case:
     runtime = explainer.runtime
-    network = FusedNetwork(classifier, runtime.precision)
+    beside = runtime.engine != "torch"
+    network = FusedNetwork(classifier, "fp32" if beside else runtime.precision)
     network.head = ScoresOnly(network.head)
     network = network.requires_grad_(False).eval().to(runtime.device)
     pixels = torch.from_numpy(random_image(SIZE, SIZE)[None])
     title = "our forward without evidence"
+    if beside:
+        graph = _bare_graph(network, classifier, runtime)
+        return Case("bare", title, lambda: graph.run(pixels, (-1,)))
     if runtime.state == "recorded":
         with torch.no_grad():
             accelerator = cuda_device(torch.device(runtime.device))
@@ -134,6 +143,31 @@ def _bare_case(explainer: Explainer, classifier: Classifier) -> Case:
             engine(pixels.to(runtime.device), selection)[0].cpu()
 
     return Case("bare", title, run)
+
+
+def _bare_graph(network: FusedNetwork, classifier: Classifier, runtime: Runtime) -> GraphNetwork:
+    """Open the network's graph in the engine that the explainer uses."""
+    metadata = GraphMetadata(
+        network=classifier.name,
+        layer=classifier.layer,
+        labels=tuple(classifier.labels),
+        preprocessing=classifier.preprocessing,
+        method="",
+        unit="",
+        classes="asked",
+        maps=1,
+    )
+    model = make_onnx(network, classes="asked", maps=1, shape=(1, SIZE, SIZE))
+    (candidate,) = (each for each in runtime.candidates if each.engine == runtime.engine)
+    engine = open_engine(
+        model.SerializeToString(),
+        metadata,
+        name=candidate.engine,
+        device=candidate.device,
+        precision=candidate.precision,
+        threads=runtime.threads,
+    )
+    return GraphNetwork(engine, 1)
 
 
 def _compiled(network: FusedNetwork, threads: int) -> Engine:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from live_gradcam.errors import SinkError
 
 if TYPE_CHECKING:
+    from live_gradcam.bench.busy import BusyRow
     from live_gradcam.bench.live import Promise
 
 # Description, and the cases that are divided: the sum of the first ones by the last one.
@@ -116,6 +117,19 @@ def write_promises(path: Path, promises: Sequence[Promise]) -> None:
         for each in promises
     ]
     _write(path, {"machine": machine(), "promises": rows})
+
+
+def write_busy(path: Path, rows: Sequence[BusyRow], processes: int) -> None:
+    """Write what every engine takes on the quiet and on the busy machine.
+
+    Raises:
+        SinkError: The file cannot be written.
+    """
+    engines = {
+        row.name: {"quiet_ms": round(row.quiet_ms, 4), "busy_ms": round(row.busy_ms, 4)}
+        for row in rows
+    }
+    _write(path, {"machine": machine(), "competing_processes": processes, "engines": engines})
 
 
 def _write(path: Path, content: Mapping[str, object]) -> None:

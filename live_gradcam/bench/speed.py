@@ -18,6 +18,12 @@ from live_gradcam.bench.network import (
 )
 from live_gradcam.bench.offline import make_clip, naive_case, offline_cases
 from live_gradcam.bench.peers import peer_cases
+from live_gradcam.choices import (
+    DEFAULT_ENGINE,
+    DEFAULT_PRECISION,
+    EngineChoice,
+    PrecisionChoice,
+)
 from live_gradcam.explain.explainer import Explainer
 from live_gradcam.explain.omp import in_short_lived_thread
 
@@ -40,13 +46,22 @@ class Speed:
 
 
 def measure_speed(
-    effort: Effort, *, compile: bool, peers: bool, on_round: Callable[[int, int], None]
+    effort: Effort,
+    *,
+    compile: bool,
+    engine: EngineChoice = DEFAULT_ENGINE,
+    precision: PrecisionChoice = DEFAULT_PRECISION,
+    peers: bool,
+    on_round: Callable[[int, int], None],
 ) -> Speed:
     """Measure the network, the offline pipeline and, where asked, the peers, in turns.
 
     Args:
         effort: Numbers of repetitions.
         compile: Measure the compiled network.
+        engine: Runs ours; ``auto`` is the fastest one there is, torch's compiled network among
+            them.
+        precision: Of ours.
         peers: Measure the other libraries that are installed, too.
         on_round: Called with the number of rounds done and in all.
     """
@@ -54,7 +69,9 @@ def measure_speed(
     classifier = classifier_of(plain)
     missing: list[str] = []
     with (
-        Explainer(classifier, compile="on" if compile else "off") as explainer,
+        Explainer(
+            classifier, precision=precision, compile="on" if compile else "off", engine=engine
+        ) as explainer,
         tempfile.TemporaryDirectory(prefix="live-gradcam-bench-") as name,
     ):
         folder, device = Path(name), explainer.runtime.device
@@ -73,7 +90,8 @@ def measure_speed(
         )
         longer = measure(films, rounds=effort.offline_rounds, on_round=on_round)
         used = explainer.runtime
-    described = f"{used.device}, {used.precision}, {used.state}, {used.threads} threads"
+    how = used.state if used.engine == "torch" else used.engine
+    described = f"{used.device}, {used.precision}, {how}, {used.threads} threads"
     titles = {case.name: case.title for case in (*frames, *films)}
     return Speed({**medians, **longer}, titles, described, tuple(missing))
 

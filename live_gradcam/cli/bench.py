@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+from live_gradcam.choices import DEFAULT_ENGINE, DEFAULT_PRECISION, PrecisionChoice
 from live_gradcam.cli.console import Console
+from live_gradcam.cli.network import EngineOption
 from live_gradcam.cli.options import option
+from live_gradcam.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +21,19 @@ class BenchArguments:
     peers: Annotated[bool, option("Compare with other libraries where installed.")] = False
     quick: Annotated[bool, option("Few repetitions.")] = False
     compile: Annotated[bool, option("Measure the compiled network.")] = True
+    engine: EngineOption = DEFAULT_ENGINE
+    precision: Annotated[PrecisionChoice, option("What our network computes in.")] = (
+        DEFAULT_PRECISION
+    )
+    busy: Annotated[
+        int | None,
+        option(
+            "Measure every engine beside so many other busy processes, and without them.",
+            min=1,
+            max=1024,
+            metavar="N",
+        ),
+    ] = None
     live: Annotated[
         bool, option("Measure flicker, latency and the sanity check of live sessions instead.")
     ] = False
@@ -28,10 +44,16 @@ def bench_command(arguments: BenchArguments, console: Console) -> None:
 
     Raises:
         SinkError: The JSON file cannot be written; said before anything is measured.
+        UsageError: Two measurements are asked for.
+        DeviceError: An engine was named that cannot be used.
     """
     if arguments.json is not None:
         _refuse_unwritable(arguments.json)
+    if arguments.live and arguments.busy is not None:
+        raise UsageError("--live and --busy are two measurements", "", "", "Leave one of them out")
     measure = _measure_live if arguments.live else _measure_speed
+    if arguments.busy is not None:
+        measure = _measure_busy
     measure(arguments, console)
 
 
@@ -57,6 +79,8 @@ def _measure_speed(arguments: BenchArguments, console: Console) -> None:
         speed = measure_speed(
             QUICK if arguments.quick else Effort(),
             compile=arguments.compile,
+            engine=arguments.engine,
+            precision=arguments.precision,
             peers=arguments.peers,
             on_round=lambda done, total: line.update(done, total, None),
         )
@@ -73,6 +97,32 @@ def _measure_speed(arguments: BenchArguments, console: Console) -> None:
         write_json(
             arguments.json, medians_ms=speed.medians_ms, ratios=ratios, runtime=speed.runtime
         )
+        console.note(f"wrote {arguments.json}")
+
+
+def _measure_busy(arguments: BenchArguments, console: Console) -> None:
+    """Measure every engine beside other processes, and print how much slower each one gets."""
+    from live_gradcam.bench.busy import busy_table, measure_busy
+    from live_gradcam.bench.measure import QUICK, Effort
+    from live_gradcam.bench.report import machine, write_busy
+
+    processes = arguments.busy
+    assert processes is not None, "asked for"
+    if arguments.compile:
+        console.note("Compiling; without a warm cache this takes a minute or two ...")
+    with console.progress("measuring") as line:
+        rows = measure_busy(
+            QUICK if arguments.quick else Effort(),
+            processes=processes,
+            precision=arguments.precision,
+            compile=arguments.compile,
+            on_round=lambda done, total: line.update(done, total, None),
+        )
+    console.out(f"{machine()}; {processes} competing processes\n")
+    head = ("explain the top 3 of a 1280x720 frame", "ms quiet", "ms busy", "busy / quiet")
+    console.table((*head, "torch busy / this busy"), busy_table(rows))
+    if arguments.json is not None:
+        write_busy(arguments.json, rows, processes)
         console.note(f"wrote {arguments.json}")
 
 

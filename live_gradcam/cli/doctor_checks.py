@@ -15,6 +15,8 @@ from live_gradcam.cli.settings import IN_FORCE
 from live_gradcam.errors import DeviceError
 
 _PACKAGES = ("torch", "torchvision", "opencv-python", "av", "numpy", "pillow", "safetensors")
+# Measurements of engines that are listed, the newest ones.
+_DECISIONS = 5
 _CONFLICTING = ("opencv-python-headless", "opencv-contrib-python-headless")
 
 
@@ -176,6 +178,36 @@ def _threads() -> Finding:
     return Finding([f"{listed}; {os.cpu_count()} processors"], facts)
 
 
+def _engines() -> Finding:
+    from live_gradcam.cli.run_int8 import describe_fidelity
+    from live_gradcam.explain.engine.decisions import list_decisions
+    from live_gradcam.graph.engines.devices import TITLES
+    from live_gradcam.graph.engines.opening import INSTALL, installed_engines
+    from live_gradcam.graph.files import read_metadata
+    from live_gradcam.user_cache import cache_folder
+
+    found = installed_engines()
+    listed = [f"{TITLES[name]} {version}" for name, version in found.items()]
+    lines = [", ".join(["torch", *listed]) if listed else f"torch alone. {INSTALL}"]
+    decisions = list_decisions()[:_DECISIONS]
+    for each in decisions:
+        times = ", ".join(f"{name} {ms:.1f} ms" for name, ms in each.milliseconds.items())
+        lines.append(f"{each.network}: {each.winner} ({times}; {each.processor})")
+    quantised = {}
+    for path in sorted(cache_folder().glob("*-int8.*")):
+        made = read_metadata(path) if path.suffix != ".bin" else None
+        if made is not None:
+            quantised[path.name] = dict(made.fidelity)
+            described = describe_fidelity(made.fidelity)
+            lines.append(f"{made.network} {made.layer} {made.method} in int8: {described}")
+    facts = {
+        "installed": dict(found),
+        "decisions": [asdict(each) for each in decisions],
+        "int8": quantised,
+    }
+    return Finding(lines, facts)
+
+
 def _device() -> Finding:
     from live_gradcam.explain.engine.runtime import choose_runtime
 
@@ -206,6 +238,7 @@ CHECKS: tuple[Check, ...] = (
     Check("settings", _settings),
     Check("compiler", _compiler),
     Check("threads", _threads),
+    Check("engines", _engines),
     Check("encoders", _encoders),
     Check("cameras", _cameras),
     Check("display", _display),

@@ -15,6 +15,7 @@ import typer
 from live_gradcam import lifecycle
 from live_gradcam.choices import (
     DEFAULT_CURVE_STEPS,
+    DEFAULT_ENGINE,
     DEFAULT_METHOD,
     DEFAULT_SCENES,
     DEFAULT_SEED,
@@ -24,6 +25,7 @@ from live_gradcam.choices import (
 from live_gradcam.cli.console import Console, ProgressLine
 from live_gradcam.cli.known_names import measure_names, method_names
 from live_gradcam.cli.network import (
+    EngineOption,
     NetworkOptions,
     ViewOption,
     open_classifier,
@@ -98,6 +100,7 @@ class EvaluateArguments:
             autocompletion=matching(measure_names),
         ),
     ] = ()
+    engine: EngineOption = DEFAULT_ENGINE
     view: ViewOption = DEFAULT_VIEW
     boxes: Annotated[
         Path | None,
@@ -176,6 +179,7 @@ def evaluate_command(arguments: EvaluateArguments, console: Console) -> None:
         sanity=arguments.sanity,
         device=network.device,
         precision=network.precision,
+        engine=arguments.engine,
     )
     for name in options.methods:
         require_method(name)
@@ -257,6 +261,7 @@ def _measure(
 
 def _show(result: EvaluationResult, console: Console) -> None:
     """Print the tables on stdout; the notes and what looks suspicious on stderr."""
+    from live_gradcam.evaluate.answer import answer, judgement
     from live_gradcam.evaluate.tables import classes_table, totals_table
 
     for note in result.notes:
@@ -272,6 +277,7 @@ def _show(result: EvaluationResult, console: Console) -> None:
         left = len(summary.classes) - len(classes[1])
         console.out(f"... and {left} more classes\n" if left > 0 else "")
     console.table(*totals_table(result))
+    console.out(f"\n{judgement(summary)} {answer(summary)}".rstrip())
     for sentence in (*summary.limits, *summary.totals.findings):
         console.note(sentence)
     suspicious = [each for each in summary.classes if each.findings]

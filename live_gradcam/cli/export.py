@@ -83,8 +83,8 @@ def export_command(arguments: ExportArguments, console: Console) -> None:
     from live_gradcam.exports.export import check_output
 
     check_output(arguments.file, arguments.precision, overwrite=arguments.overwrite)
-    check = _read_pictures(arguments.check, console)
-    calibrate = _read_pictures(arguments.calibrate, console)
+    check = read_pictures(arguments.check, console)
+    calibrate = read_pictures(arguments.calibrate, console)
     classifier = open_classifier(arguments.network, console)
     words = [each.strip() for each in arguments.classes.split(",") if each.strip()]
     done = export(
@@ -114,7 +114,7 @@ def export_command(arguments: ExportArguments, console: Console) -> None:
     )
 
 
-def _read_pictures(folder: Path | None, console: Console) -> Sequence[Image]:
+def read_pictures(folder: Path | None, console: Console) -> Sequence[Image]:
     """Read the pictures of a folder, or one picture; broken ones are noted and left out.
 
     Raises:

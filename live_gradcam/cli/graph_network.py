@@ -6,7 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from live_gradcam.choices import DEFAULT_METHOD, DEFAULT_OUTPUT, OutputChoice, View
+from live_gradcam.choices import (
+    DEFAULT_ENGINE,
+    DEFAULT_METHOD,
+    DEFAULT_OUTPUT,
+    EngineChoice,
+    OutputChoice,
+    View,
+)
 from live_gradcam.cli.console import Console
 from live_gradcam.cli.network import NetworkOptions
 from live_gradcam.errors import UsageError
@@ -57,6 +64,7 @@ def open_exported(
     method: str = DEFAULT_METHOD,
     output: OutputChoice = DEFAULT_OUTPUT,
     class_name: str | None = None,
+    engine: EngineChoice = DEFAULT_ENGINE,
     top_k: int,
     view: View,
 ) -> GraphExplainer:
@@ -69,6 +77,7 @@ def open_exported(
         method: What was asked for.
         output: Meaning of the output that was asked for.
         class_name: The class that is to be explained, if one was named.
+        engine: What runs the file.
         top_k: Number of classes that are predicted.
         view: Part of the pictures that the network is shown.
 
@@ -78,10 +87,18 @@ def open_exported(
         DeviceError: The engine is not installed, or has no such device here.
     """
     _refuse_others(options, metadata, method, output)
+    if engine == "torch":
+        cause = f"{Path(options.model).name} is an exported file, which runs without torch"
+        raise UsageError("cannot use", "--engine torch", cause, "Use openvino or onnxruntime")
     from live_gradcam.graph.open import open_graph
 
     explainer = open_graph(
-        options.model, device=options.device, top_k=top_k, view=view, on_notice=console.note
+        options.model,
+        engine=engine,
+        device=options.device,
+        top_k=top_k,
+        view=view,
+        on_notice=console.note,
     )
     try:
         if class_name is not None:

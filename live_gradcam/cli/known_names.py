@@ -35,7 +35,7 @@ def method_names() -> list[str]:
 
 def device_names() -> list[str]:
     """Return what ``--device`` takes."""
-    return ["auto", "cpu", "cuda", "mps"]
+    return ["auto", "cpu", "cuda", "mps", "intel-gpu", "npu", "tensorrt", "coreml", "directml"]
 
 
 def source_names() -> list[str]:

@@ -6,10 +6,11 @@ import logging
 from collections.abc import Callable, Sequence
 
 from live_gradcam import lifecycle
+from live_gradcam.budget import wait_asleep
 from live_gradcam.cli.completion import INSTALL, SHOW, completion_command, is_asked
 from live_gradcam.cli.console import Console
 from live_gradcam.cli.parser import COMMANDS, make_parser
-from live_gradcam.cli.settings import IN_FORCE, Settings
+from live_gradcam.cli.settings import IN_FORCE, NONE
 from live_gradcam.errors import ExitCode, LiveGradcamError, describe_bug, missing_torch, sentence
 
 
@@ -26,7 +27,8 @@ def run_command_line(arguments: Sequence[str]) -> int:
     hide = _secret_hider(arguments)
     _set_up_logging(hide, debug=debug)
     console = Console()
-    IN_FORCE.set(Settings())
+    IN_FORCE.set(NONE)
+    wait_asleep()
     try:
         if arguments[:1] in ([INSTALL], [SHOW]):
             completion_command(arguments, console)

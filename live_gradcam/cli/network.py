@@ -19,6 +19,7 @@ from live_gradcam.choices import (
     DEFAULT_THRESHOLD,
     OUTPUT_CHOICES,
     CompileChoice,
+    EngineChoice,
     Fuse,
     OutputChoice,
     PrecisionChoice,
@@ -170,7 +171,12 @@ class NetworkOptions(NetworkChoice):
     """Options that say which network, where it is explained, and what it runs on."""
 
     device: Annotated[
-        str, _network("auto, cpu, cuda, cuda:N or mps.", autocompletion=matching(device_names))
+        str,
+        _network(
+            "auto, cpu, cuda, cuda:N or mps; intel-gpu or npu with OpenVINO; tensorrt, coreml or "
+            "directml with ONNX Runtime.",
+            autocompletion=matching(device_names),
+        ),
     ] = DEFAULT_DEVICE
     precision: Annotated[PrecisionChoice, _network("What the network computes in.")] = (
         DEFAULT_PRECISION
@@ -188,6 +194,13 @@ MethodOption = Annotated[
 CompileOption = Annotated[
     CompileChoice,
     _network("auto compiles beside the running network, on waits for it, off never does."),
+]
+EngineOption = Annotated[
+    EngineChoice,
+    _network(
+        "What runs the network: torch, or its exported graph in openvino or onnxruntime; auto "
+        "measures which of those that are installed is fastest here."
+    ),
 ]
 ViewOption = Annotated[
     View,
@@ -222,7 +235,7 @@ def split_meaning(outputs: Sequence[PathT]) -> tuple[OutputChoice, tuple[PathT, 
     return (meanings[0] if meanings else DEFAULT_OUTPUT), files
 
 
-def require_network(options: NetworkOptions) -> None:
+def require_network(options: NetworkChoice) -> None:
     """Refuse an exported file where the network itself is needed, before torch is loaded.
 
     Raises:

@@ -36,7 +36,7 @@ from live_gradcam.cli.options import (
 )
 from live_gradcam.cli.run import run_command
 from live_gradcam.cli.run_arguments import RunArguments
-from live_gradcam.cli.settings import IN_FORCE, load_settings
+from live_gradcam.cli.settings import IN_FORCE, NONE, load_settings
 from live_gradcam.cli.web import WebArguments, web_command
 
 
@@ -153,6 +153,7 @@ def _top_level(commands: Sequence[Command[Any]]) -> Callable[..., None]:
         ] = False,
     ) -> None:
         del version, install, show  # they end before a command begins
+        IN_FORCE.set(NONE)
         if settings or context.resilient_parsing:
             return
         found = load_settings(

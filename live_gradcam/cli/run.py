@@ -10,6 +10,7 @@ from live_gradcam.cli.console import Console
 from live_gradcam.cli.graph_network import exported_metadata
 from live_gradcam.cli.network import split_meaning
 from live_gradcam.cli.run_arguments import RunArguments
+from live_gradcam.cli.run_int8 import check_int8
 from live_gradcam.cli.run_opening import (
     Run,
     load_all,
@@ -56,14 +57,18 @@ def run_command(arguments: RunArguments, console: Console) -> None:
 
         probe_display()
     say_what_is_loaded(arguments, console)
+    labels = arguments.show_labels and not arguments.clean
+    legend = arguments.show_legend and not arguments.clean
     overlay = OverlayOptions(
         colormap=arguments.colormap,
         opacity=arguments.opacity,
-        show_labels=arguments.show_labels and not arguments.clean,
-        show_legend=arguments.show_legend and not arguments.clean,
-        show_hud=not arguments.clean,
+        hud_layout=arguments.hud,
+        show_labels=labels,
+        show_legend=legend,
+        show_hud=labels or legend or arguments.shows_rate,
     )
     run = Run(arguments, console, overlay, StepProgress(), meaning, exported)
+    check_int8(run)
     if arguments.kiosk:
         run_kiosk(run)
     elif len(arguments.sources) > 1 and not arguments.in_window:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,6 +11,7 @@ import typer
 from live_gradcam.choices import (
     DEFAULT_COLORMAP,
     DEFAULT_COMPILE,
+    DEFAULT_ENGINE,
     DEFAULT_HUD_LAYOUT,
     DEFAULT_METHOD,
     DEFAULT_OPACITY,
@@ -20,7 +22,13 @@ from live_gradcam.choices import (
     Preset,
 )
 from live_gradcam.cli.known_names import source_names
-from live_gradcam.cli.network import CompileOption, MethodOption, NetworkOptions, ViewOption
+from live_gradcam.cli.network import (
+    CompileOption,
+    EngineOption,
+    MethodOption,
+    NetworkOptions,
+    ViewOption,
+)
 from live_gradcam.cli.options import MODEL, Outputs, Overwrite, Window, matching, option
 from live_gradcam.cli.presets import RUN_PRESET
 
@@ -48,6 +56,20 @@ class RunArguments:
     network: NetworkOptions = field(default_factory=NetworkOptions)
     method: MethodOption = DEFAULT_METHOD
     compile: CompileOption = DEFAULT_COMPILE
+    engine: EngineOption = DEFAULT_ENGINE
+    calibrate: Annotated[
+        Path | None,
+        option(
+            "Pictures of the kind that will be explained, for --precision int8; half of them are "
+            "what it is measured on.",
+            panel=MODEL,
+            metavar="FOLDER",
+            show_default="the first ones of the source",
+        ),
+    ] = None
+    force: Annotated[
+        bool, option("Keep --precision int8 though it differs more than it should.", panel=MODEL)
+    ] = False
     class_name: Annotated[
         str | None,
         option(
@@ -191,7 +213,7 @@ class RunArguments:
             "Pictures or a film that it explains while nothing happens before the camera.",
             panel=_PICTURE,
             metavar="PATH",
-            show_default="generated scenes, if the network knows them",
+            show_default="scenes or drawings, if the network knows them",
         ),
     ] = None
     window: Window = True

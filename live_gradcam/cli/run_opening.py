@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from live_gradcam.cli.console import Console
 from live_gradcam.cli.graph_network import open_exported
 from live_gradcam.cli.network import open_classifier, warn_of_forwards
 from live_gradcam.cli.run_arguments import RunArguments
+from live_gradcam.cli.run_int8 import open_int8
 from live_gradcam.errors import UsageError
 
 if TYPE_CHECKING:
@@ -141,23 +143,34 @@ def load_network(run: Run, window: Window) -> Explainer | GraphExplainer | None:
     )
 
 
-def _open_both(run: Run) -> Opened:
-    """Open the network in a thread of its own, beside the source, which mostly waits."""
-    from live_gradcam.workers import release_when_done, run_in_thread, wait_for
+@contextlib.contextmanager
+def opening_network(run: Run) -> Iterator[Future[Explainer | GraphExplainer]]:
+    """Open the network in a thread of its own, beside what is done inside.
+
+    Where that fails, nobody waits for the network, and it is closed as soon as it is open.
+    """
+    from live_gradcam.workers import release_when_done, run_in_thread
 
     network: Future[Explainer | GraphExplainer] = run_in_thread(
         "open-network", lambda: open_explainer(run)
     )
-    source = None
     try:
-        source = open_source_of(run.arguments, run.console)
-        refuse_endless(source.info, run.arguments)
-        return Opened(source, wait_for(network))
+        yield network
     except BaseException:
         release_when_done(network, lambda explainer: explainer.close())
-        if source is not None:
-            source.close()
         raise
+
+
+def _open_both(run: Run) -> Opened:
+    """Open the source, which mostly waits, and the network beside it."""
+    from live_gradcam.workers import wait_for
+
+    with opening_network(run) as network, contextlib.ExitStack() as stack:
+        source = stack.enter_context(open_source_of(run.arguments, run.console))
+        refuse_endless(source.info, run.arguments)
+        explainer = wait_for(network)
+        stack.pop_all()  # both are the caller's from now on
+        return Opened(source, explainer)
 
 
 def open_source_of(arguments: RunArguments, console: Console) -> Source:
@@ -228,6 +241,7 @@ def open_explainer(run: Run) -> Explainer | GraphExplainer:
             method=arguments.method,
             output=run.meaning,
             class_name=arguments.class_name,
+            engine=arguments.engine,
             top_k=arguments.top_k,
             view=arguments.view,
         )
@@ -246,11 +260,14 @@ def open_explainer(run: Run) -> Explainer | GraphExplainer:
     if arguments.class_name is not None:
         # Refuse an unknown name before a device is used.
         classifier.class_index(arguments.class_name)
+    if arguments.network.precision == "int8":
+        return open_int8(run, classifier)
     return Explainer(
         classifier,
         device=arguments.network.device,
         precision=arguments.network.precision,
         compile=arguments.compile,
+        engine=arguments.engine,
         top_k=arguments.top_k,
         view=arguments.view,
         method=arguments.method,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from live_gradcam import lifecycle
-from live_gradcam.cli.run_opening import Run, open_explainer, open_source_of
+from live_gradcam.cli.run_opening import Run, open_source_of, opening_network
 from live_gradcam.cli.run_steps import run_offline_steps
 from live_gradcam.cli.summary import print_summary
 from live_gradcam.errors import SinkError, SourceError
@@ -64,18 +64,22 @@ def run_several(run: Run) -> None:
     """
     from live_gradcam.capture.several import split_sources
     from live_gradcam.show.joined import JoinedClock
+    from live_gradcam.workers import wait_for
 
     arguments, console = run.arguments, run.console
     missing: list[SourceError] = []
-    parts = split_sources(arguments.sources, strict=arguments.strict, on_missing=missing.append)
-    targets = _plan_targets(run, parts)
-    for error in missing:
-        console.error(f"left out: {error}")
-    still = all(part.kind != "film" for part in parts)
-    several = _Several(run, JoinedClock(), still, targets, failed=missing)
     with contextlib.ExitStack() as stack:
-        explainer = open_explainer(run)
+        with opening_network(run) as network:
+            parts = split_sources(
+                arguments.sources, strict=arguments.strict, on_missing=missing.append
+            )
+            targets = _plan_targets(run, parts)
+            for error in missing:
+                console.error(f"left out: {error}")
+            explainer = wait_for(network)
         stack.push(explainer)
+        still = all(part.kind != "film" for part in parts)
+        several = _Several(run, JoinedClock(), still, targets, failed=missing)
         with lifecycle.cooperative() as stop, contextlib.ExitStack() as outputs:
             try:
                 for number, part in enumerate(parts):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -80,7 +80,7 @@ def run_offline_steps(
             source,
             explainer,
             sinks,
-            painter=Painter(run.overlay, moving=moving),
+            painter=Painter(run.overlay, moving=moving, for_files=True),
             options=run_options(run.arguments, explainer, source.info),
             stop=stop,
             on_progress=lambda done: line.update(done.frames, done.total, done.per_second),
@@ -91,13 +91,13 @@ def run_kiosk(run: Run) -> None:
     """Show the source full screen until somebody ends the program; open it again and again."""
     from live_gradcam.session import run_session
 
-    exhibit = make_exhibit(run)
     with contextlib.ExitStack() as stack:
         window = stack.enter_context(open_window(run.arguments))
         explainer = load_network(run, window)
         if explainer is None:
             return
         stack.enter_context(explainer)
+        exhibit = make_exhibit(run, explainer)
         stop = stack.enter_context(lifecycle.cooperative())
         summary = run_session(
             None,
@@ -119,20 +119,36 @@ def run_kiosk(run: Run) -> None:
         print_summary(run.console, summary, verbose=run.arguments.verbose)
 
 
-def make_exhibit(run: Run) -> Exhibit:
+def make_exhibit(run: Run, explainer: LiveExplainer) -> Exhibit:
     """Return what the visitors of a kiosk are told and shown."""
     from live_gradcam.session.kiosk import DEFAULT_TITLE, Exhibit
 
-    arguments, path = run.arguments, run.arguments.kiosk_demonstration
-
-    def open_demonstration() -> Source:
-        return open_source_of(replace(arguments, sources=(path or "",)), run.console)
-
+    arguments = run.arguments
     return Exhibit(
         title=DEFAULT_TITLE if arguments.kiosk_title is None else arguments.kiosk_title,
         invitation=arguments.kiosk_invitation,
-        demonstration=open_demonstration if path is not None else None,
+        demonstration=_demonstration(run, explainer),
+        camera=arguments.source.strip().isdecimal(),
     )
+
+
+def _demonstration(run: Run, explainer: LiveExplainer) -> Callable[[], Source] | None:
+    """Return what opens the demonstration: what was typed, or drawings that the network knows.
+
+    The scenes of the bundled network need no choosing.
+    """
+    from live_gradcam.capture.stills import StillsSource
+    from live_gradcam.scenes import SCENE_CLASSES
+    from live_gradcam.web.examples import find_examples
+
+    path, labels = run.arguments.kiosk_demonstration, explainer.classifier.labels
+    if path is not None:
+        typed = replace(run.arguments, sources=(path,))
+        return lambda: open_source_of(typed, run.console)
+    if tuple(labels) == tuple(SCENE_CLASSES):
+        return None
+    images = [example.image for example in find_examples(explainer, labels)]
+    return (lambda: StillsSource(images)) if images else None
 
 
 def run_options(

@@ -175,8 +175,8 @@ def _line_of(text: str, command: str | None, key: str) -> int | None:
             table = heading[1]
             if command is None and table == key:
                 return number
-        elif (table == command and re.match(rf"\s*{name}\s*=", line)) or (
-            table is None and command and re.match(rf"\s*{command}\s*\.\s*{name}\s*=", line)
-        ):
-            return number
+        else:
+            prefix = rf"{command}\s*\.\s*" if table is None and command else ""
+            if (table == command or prefix) and re.match(rf"\s*{prefix}{name}\s*=", line):
+                return number
     return None

@@ -53,7 +53,7 @@ class Setting:
         if isinstance(self.value, bool):
             return text.lower()
         if "@" in text or "://" in text:
-            from live_gradcam.capture.credentials import hide_secrets
+            from live_gradcam.credentials import hide_secrets
 
             return hide_secrets(text, text.split(", "))
         return text
@@ -86,7 +86,10 @@ class Settings:
         return [str(each) for values in several for each in values]
 
 
-IN_FORCE: ContextVar[Settings] = ContextVar("settings", default=Settings())
+NONE = Settings()
+"""No settings at all."""
+
+IN_FORCE: ContextVar[Settings] = ContextVar("settings", default=NONE)
 """The settings of the command line that is being run."""
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 from live_gradcam import lifecycle
 from live_gradcam.choices import (
     DEFAULT_COMPILE,
+    DEFAULT_ENGINE,
     DEFAULT_METHOD,
     DEFAULT_OUTPUT,
     MeasuringPreset,
@@ -20,6 +21,7 @@ from live_gradcam.choices import (
 from live_gradcam.cli.console import Console
 from live_gradcam.cli.network import (
     CompileOption,
+    EngineOption,
     MethodOption,
     NetworkOptions,
     open_classifier,
@@ -64,6 +66,7 @@ class WebArguments:
     ] = DEFAULT_OUTPUT
     method: MethodOption = DEFAULT_METHOD
     compile: CompileOption = DEFAULT_COMPILE
+    engine: EngineOption = DEFAULT_ENGINE
     open_browser: Annotated[bool, option("Open the page in the browser.", "--open/--no-open")] = (
         True
     )
@@ -132,6 +135,7 @@ def _explainer(arguments: WebArguments, classifier: Classifier, console: Console
         device=arguments.network.device,
         precision=arguments.network.precision,
         compile=arguments.compile,
+        engine=arguments.engine,
         method=arguments.method,
         on_notice=console.note,
     )

@@ -145,9 +145,10 @@ def run_evaluation(
         explainers = {method: pool.get(pool.key(method=method)) for method in options.methods}
         predictor = pool.get(pool.key(method="gradcam"))
         runtime = predictor.runtime
-        provenance = describe_provenance(
-            classifier, f"{runtime.device} {runtime.precision}", dataset.items, options
-        )
+        described = f"{runtime.device} {runtime.precision}"
+        if options.engine not in ("auto", "torch"):
+            described += f" {options.engine}"
+        provenance = describe_provenance(classifier, described, dataset.items, options)
         with PartialResults(resume, provenance) as partial:
             if partial and on_notice is not None:
                 on_notice(f"going on after {len(partial)} results in {resume}")

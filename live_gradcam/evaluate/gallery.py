@@ -30,6 +30,7 @@ MOST_BYTES = 6 << 20
 # Images are shown at their own size between these, scaled to them otherwise.
 _LONGEST_SIDE, _SHORTEST_LONG_SIDE = 320, 224
 _QUALITY = 80
+_SURE = 0.5
 _HEAT = OverlayOptions(opacity=0.55, show_labels=False, show_legend=False, show_hud=False)
 
 
@@ -51,16 +52,37 @@ class GalleryImage:
 
 
 @dataclass(frozen=True, slots=True)
+class StrikingImage:
+    """One of the images at the head of a report, beside itself with its heat.
+
+    Attributes:
+        title: What is striking about it, in a few words.
+        name: Name of the image.
+        caption: As of `GalleryImage`.
+        original: JPEG as a data URI.
+        heatmap: The same with its heat.
+    """
+
+    title: str
+    name: str
+    caption: str
+    original: str
+    heatmap: str
+
+
+@dataclass(frozen=True, slots=True)
 class Gallery:
     """The images of a report.
 
     Attributes:
         by_class: Images by class index; those of unknown content under ``None``.
         left_out: Number of classes without images here, as the report would become too large.
+        striking: At most three images for its head.
     """
 
     by_class: Mapping[int | None, Sequence[GalleryImage]]
     left_out: int = 0
+    striking: Sequence[StrikingImage] = ()
 
 
 def select_extremes(
@@ -82,17 +104,55 @@ def select_extremes(
         if (index in image.labels if index is not None else not image.labels)
         and index in (None, image.methods[method].class_index)
     ]
-    ranked = sorted(own, key=lambda image: (_worst_first(image.methods[method]), image.name))
+    # Blank maps, and those of which nothing was to be learned, are neither good nor bad.
+    telling = [image for image in own if image.methods[method].telling] or own
+    ranked = sorted(telling, key=lambda image: (_worst_first(image.methods[method]), image.name))
     worst = ranked[: min(PER_SIDE, (len(ranked) + 1) // 2)]
     best = ranked[max(len(worst), len(ranked) - PER_SIDE) :]
     return [(each, False) for each in worst] + [(each, True) for each in best]
 
 
 def _worst_first(measured: MethodResult) -> tuple[float, ...]:
-    """Return a key to sort by credibility; a blank map has none."""
+    """Return a key to sort by credibility; what the tests say nothing about lies in the middle."""
+    return (*_credible(measured), measured.probability)
+
+
+def _credible(measured: MethodResult) -> tuple[float, float, float]:
     own = measured.explained_object
-    credible = credibility(own.inside if own else None, measured)
-    return (-float(measured.blank), *credible, measured.probability)
+    return credibility(own.inside if own else None, measured)
+
+
+def select_striking(images: Sequence[ImageResult], method: str) -> list[tuple[str, ImageResult]]:
+    """Return at most three images that show most, each with what is striking about it.
+
+    The clearest one that is named right, one that is named wrong although the network is sure, or a
+    typical one where none is, and the one whose explanation is least credible.
+
+    Args:
+        images: Results of all images.
+        method: The method whose figures decide.
+    """
+    telling = [image for image in images if image.methods[method].telling] or list(images)
+    ranked = sorted(telling, key=lambda image: (_credible(image.methods[method]), image.name))
+    wrong = [image for image in images if image.top1 is False]
+    right = [image for image in ranked if image.top1 is not False]
+    chosen: list[tuple[str, ImageResult]] = []
+    if right:
+        chosen.append(("the clearest", right[-1]))
+    if wrong:
+        surest = max(wrong, key=lambda image: (image.predictions[0].probability, image.name))
+        chosen.append(("wrong, though sure of it" if _is_sure(surest) else "wrong", surest))
+    elif len(right) > 2:
+        chosen.append(("a typical one", right[len(right) // 2]))
+    taken = [image for _, image in chosen]
+    weakest = next((image for image in ranked if image not in taken), None)
+    if weakest is not None:
+        chosen.append(("the weakest", weakest))
+    return chosen
+
+
+def _is_sure(image: ImageResult) -> bool:
+    return image.predictions[0].probability >= _SURE
 
 
 def make_gallery(
@@ -117,7 +177,19 @@ def make_gallery(
         groups.append(None)
     by_class: dict[int | None, list[GalleryImage]] = {}
     used = 0
+    shares = classifier.output.has_probabilities
     with open_pool(classifier, options) as pool:
+        explainer = pool.get(pool.key(method=options.methods[0]))
+        striking = []
+        for title, image in select_striking(result.images, options.methods[0]):
+            try:
+                sample = dataset.load(dataset.items[image.index])
+            except SourceError:
+                continue  # it was there when it was measured
+            explanation = explain_sample(explainer, sample, options.view)
+            pair = [render_plain(sample), render_heatmap(sample, explanation)]
+            caption = _caption(image, options.methods[0], shares=shares)
+            striking.append(StrikingImage(title, image.name, caption, *map(_data_uri, pair)))
         for group in groups:
             if used >= most_bytes:
                 break
@@ -133,11 +205,19 @@ def make_gallery(
                     explanation = explain_sample(explainer, sample, options.view)
                     heatmaps[method] = _data_uri(render_heatmap(sample, explanation))
                     used += len(heatmaps[method])
-                caption = _caption(
-                    image, options.methods[0], shares=classifier.output.has_probabilities
-                )
+                caption = _caption(image, options.methods[0], shares=shares)
                 by_class[group].append(GalleryImage(image.name, caption, good, heatmaps))
-    return Gallery(by_class, len(groups) - len(by_class))
+    return Gallery(by_class, len(groups) - len(by_class), striking)
+
+
+def render_plain(sample: Sample) -> Image:
+    """Return a small image without its heat, of the size of `render_heatmap`'s."""
+    height, width = sample.image.shape[:2]
+    longest = max(height, width)
+    scale = min(max(longest, _SHORTEST_LONG_SIDE), _LONGEST_SIDE) / longest
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(sample.image, size, interpolation=way), np.uint8)
 
 
 def render_heatmap(sample: Sample, explanation: Explanation) -> Image:
@@ -150,12 +230,9 @@ def render_heatmap(sample: Sample, explanation: Explanation) -> Image:
     Returns:
         ``uint8 (h, w, 3)`` BGR, with the longest side in 224..320 pixels.
     """
-    height, width = sample.image.shape[:2]
-    longest = max(height, width)
-    scale = min(max(longest, _SHORTEST_LONG_SIDE), _LONGEST_SIDE) / longest
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    small = np.asarray(cv2.resize(sample.image, size, interpolation=way), np.uint8)
+    small = render_plain(sample)
+    size = small.shape[1], small.shape[0]
+    scale = max(size) / max(sample.image.shape[:2])
     explanation = scale_explanation(explanation, scale, scale)
     rendered = draw(small, explanation, options=_HEAT)
     mask = sample.class_masks().get(explanation.explained[0])
@@ -186,8 +263,20 @@ def _caption(image: ImageResult, method: str, *, shares: bool) -> str:
         # A sum of parts can exceed the whole by its last digit.
         parts.append(f"{percent(min(own.inside, 1.0))} on the object")
     if measured.removal_drop is not None and measured.control_drop is not None:
-        changes = (-measured.removal_drop, -measured.control_drop)
-        hot, control = (signed_points(e) if shares else f"{e:+.3g}" for e in changes)
-        unit = " points" if shares else ""
-        parts.append(f"{hot}{unit} without the hottest fifth, {control} without a random one")
+        parts.append(_removal(measured, shares=shares))
     return "; ".join(parts)
+
+
+def _removal(measured: MethodResult, *, shares: bool) -> str:
+    """Say the removal test's figures: the fall, and the mean and range of those elsewhere."""
+
+    def change(drop: float | None) -> str:
+        return signed_points(-(drop or 0.0)) if shares else f"{-(drop or 0.0):+.3g}"
+
+    unit = " points" if shares else ""
+    said = f"{change(measured.removal_drop)}{unit} without the hottest fifth"
+    ends = [
+        change(each) for each in (measured.control_most, measured.control_least) if each is not None
+    ]
+    between = f" ({ends[0]} to {ends[1]})" if len(set(ends)) == 2 else ""
+    return f"{said}, {change(measured.control_drop)} without one elsewhere{between}"

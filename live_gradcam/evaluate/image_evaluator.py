@@ -19,6 +19,7 @@ from live_gradcam.explain.explainer import Explainer
 from live_gradcam.faithfulness import measures
 from live_gradcam.faithfulness.removal import removal_test
 from live_gradcam.faithfulness.scoring import Scorer
+from live_gradcam.faithfulness.verdicts import judge
 from live_gradcam.pool import ExplainerPool
 from live_gradcam.protocol import BatchExplainer
 from live_gradcam.values import Explanation
@@ -34,7 +35,8 @@ def open_pool(
 ) -> ExplainerPool[Explainer]:
     """Return the explainers of a classifier.
 
-    They run uncompiled: a network swapped in half-way would make results depend on time.
+    They run uncompiled, or in the engine that was named from the first image on: a network swapped
+    in half-way would make results depend on time.
 
     Args:
         classifier: The classifier.
@@ -45,11 +47,17 @@ def open_pool(
         Explainer,
         device=options.device,
         precision=options.precision,
-        compile="off",
         top_k=TOP,
         on_notice=on_notice,
     )
-    return ExplainerPool(classifier, lambda each, method: make(each, method=method))
+    named = options.engine not in ("auto", "torch")
+
+    def explainer(each: Classifier, method: str) -> Explainer:
+        if named and each is classifier:
+            return make(each, method=method, engine=options.engine, compile="on")
+        return make(each, method=method, engine="torch", compile="off")
+
+    return ExplainerPool(classifier, explainer)
 
 
 def explain_sample(
@@ -147,6 +155,9 @@ class ImageEvaluator:
             blank=blank,
             removal_drop=removal.drop if removal else None,
             control_drop=removal.control_drop if removal else None,
+            control_least=removal.control_range[0] if removal else None,
+            control_most=removal.control_range[1] if removal else None,
+            verdict=judge(removal) if removal else None,
             average_drop=(drop[0] if drop and explanation.output.has_probabilities else None),
             increase=drop[1] if drop else None,
             deletion=curves.deletion_area if curves else None,

@@ -9,14 +9,17 @@ from typing import Any, Literal, TypeAlias, get_args
 from live_gradcam.choices import (
     DEFAULT_CURVE_STEPS,
     DEFAULT_DEVICE,
+    DEFAULT_ENGINE,
     DEFAULT_METHOD,
     DEFAULT_PRECISION,
     DEFAULT_SEED,
     DEFAULT_VIEW,
+    EngineChoice,
     PrecisionChoice,
     View,
 )
 from live_gradcam.errors import UsageError
+from live_gradcam.faithfulness.removal import CONTROLS
 from live_gradcam.wording import did_you_mean
 
 Measure: TypeAlias = Literal["accuracy", "removal", "curves", "drop", "pointing", "completeness"]
@@ -39,6 +42,8 @@ class EvaluationOptions:
         sanity_images: Number of images in the sanity check.
         device: As of `live_gradcam.Explainer`.
         precision: As of `live_gradcam.Explainer`.
+        engine: Explains every image from the first one on; ``auto`` is torch here. What is
+            perturbed, and networks with random weights, torch computes always.
 
     Raises:
         UsageError: No method is named, one is named twice, or there is no such measure.
@@ -53,6 +58,7 @@ class EvaluationOptions:
     sanity_images: int = 8
     device: str = DEFAULT_DEVICE
     precision: PrecisionChoice = DEFAULT_PRECISION
+    engine: EngineChoice = DEFAULT_ENGINE
 
     def __post_init__(self) -> None:
         if not self.methods:
@@ -68,6 +74,7 @@ class EvaluationOptions:
         return {
             "methods": list(self.methods),
             "measures": list(self.measures),
+            "controls": CONTROLS,
             **{name: getattr(self, name) for name in same},
             "sanity_pictures": self.sanity_images if self.sanity else 0,
         }

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from live_gradcam.evaluate.answer import answer, judgement
 from live_gradcam.evaluate.gallery import Gallery
 from live_gradcam.evaluate.summary import FEWEST, GROUP_METRICS, METHOD_METRICS, Metric
 from live_gradcam.evaluate.tables import format_figure, metric_rows, shortened
@@ -55,10 +56,12 @@ def render_report(result: EvaluationResult, gallery: Gallery) -> str:
         settings=result.provenance.to_dict(),
         methods=methods,
         colours=_COLOURS,
+        answer=answer(summary),
+        judgement=judgement(summary),
         verdict=_verdict(summary),
         suspicious=[each for each in summary.classes if each.findings],
         metrics=metric_rows(summary.totals),
-        columns=_class_columns(summary, methods),
+        table=_class_table(summary, methods),
         curves=_sanity_curves(result.sanity, methods) if result.sanity else None,
         gallery=gallery,
         gallery_groups=_gallery_groups(summary, gallery),
@@ -73,44 +76,50 @@ def _verdict(summary: Summary) -> str:
     if suspicious:
         return f"{suspicious} of {_count(len(classes), 'class', 'classes')} look suspicious."
     if all(each.images < FEWEST for each in classes):
-        return "There are too few pictures of each class to judge the classes."
+        return "There are too few pictures of each class to judge the classes one by one."
     return f"Nothing looks suspicious in {_count(len(classes), 'class', 'classes')}."
 
 
 @dataclass(frozen=True, slots=True)
-class _Column:
-    """One column of the table of classes.
+class _ClassTable:
+    """The table of classes: a row for each class and method, so that it never grows too wide.
 
     Attributes:
-        title: Heading.
-        cells: Text and value of each class; an empty value is not known.
+        titles: Headings behind the one of the classes.
+        rows: Class, whether it is suspicious, and text and value of each cell; an empty value is
+            not known.
     """
 
-    title: str
-    cells: tuple[tuple[str, str], ...]
+    titles: tuple[str, ...]
+    rows: tuple[tuple[str, bool, tuple[tuple[str, str], ...]], ...]
 
 
-def _class_columns(summary: Summary, methods: Sequence[str]) -> list[_Column]:
-    classes = summary.classes
-    columns = [_Column("pictures", tuple((str(e.images), f"{e.images:.6g}") for e in classes))]
+def _class_table(summary: Summary, methods: Sequence[str]) -> _ClassTable:
     shares = summary.totals.has_probabilities
-    columns += [_column(metric, metric.title, classes, shares) for metric in GROUP_METRICS]
-    for metric in METHOD_METRICS:
+    several = len(methods) > 1
+    of_class = [metric for metric in GROUP_METRICS if _is_known(metric, summary.classes)]
+    figures = [each.methods[method] for each in summary.classes for method in methods]
+    of_method = [metric for metric in METHOD_METRICS if _is_known(metric, figures)]
+    titles = ["pictures", *(metric.title for metric in of_class), *(["method"] * several)]
+    rows = []
+    for each in summary.classes:
+        own = [_cell(metric, each, shares) for metric in of_class]
         for method in methods:
-            figures = [each.methods[method] for each in classes]
-            if any(metric.value(each) is not None for each in figures):
-                title = f"{metric.title} {method}" if len(methods) > 1 else metric.title
-                columns.append(_column(metric, title, figures, shares))
-    return columns
+            named = [(method, method)] * several
+            cells = [_cell(metric, each.methods[method], shares) for metric in of_method]
+            count = (str(each.images), f"{each.images:.6g}")
+            rows.append((each.label, bool(each.findings), (count, *own, *named, *cells)))
+    return _ClassTable((*titles, *(metric.title for metric in of_method)), tuple(rows))
 
 
-def _column(
-    metric: Metric, title: str, figures: Sequence[GroupSummary | MethodSummary], shares: bool
-) -> _Column:
-    values = [metric.value(each) for each in figures]
-    texts = [format_figure(metric, value, of_probabilities=shares) for value in values]
-    exact = ["" if value is None else f"{value:.6g}" for value in values]
-    return _Column(title, tuple(zip(texts, exact, strict=True)))
+def _is_known(metric: Metric, figures: Sequence[GroupSummary | MethodSummary]) -> bool:
+    return any(metric.value(each) is not None for each in figures)
+
+
+def _cell(metric: Metric, figures: GroupSummary | MethodSummary, shares: bool) -> tuple[str, str]:
+    value = metric.value(figures)
+    text = format_figure(metric, value, of_probabilities=shares)
+    return text, "" if value is None else f"{value:.6g}"
 
 
 @dataclass(frozen=True, slots=True)

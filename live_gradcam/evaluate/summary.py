@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 
 from live_gradcam.evaluate.values import (
+    NO_DIFFERENCE,
     ClassSummary,
     GroupSummary,
     ImageResult,
@@ -24,9 +25,8 @@ _MOSTLY = 0.5
 _PLAIN = (
     "The network's output is plain numbers: what is said of a probability is said of the number."
 )
-# Differences of probabilities below this are none.
-_NO_DIFFERENCE = 0.02
 _SANE = 0.5
+_DECIDING = ("decides", "counts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +82,9 @@ IMAGE_METRICS: tuple[Metric, ...] = (
     ),
     Metric(
         "control_drop",
-        "(random)",
-        "how far it falls when a fifth of the same shape somewhere else is blurred",
+        "elsewhere",
+        "how far it falls when a fifth of the same shape elsewhere is blurred, the mean of several "
+        "places",
         0,
     ),
     Metric(
@@ -142,7 +143,8 @@ def summarise(
         _class_summary(images, index, labels[index], methods, has_probabilities)
         for index in present
     ]
-    classes.sort(key=lambda each: _worst_first(each, methods[0]))
+    some_located = any(each.methods[methods[0]].inside is not None for each in classes)
+    classes.sort(key=lambda each: _worst_first(each, methods[0], some_located=some_located))
     figures = {method: _method_summary(images, None, method) for method in methods}
     for method in methods:
         # The pointing game is averaged over the classes, so that frequent ones do not decide.
@@ -150,6 +152,7 @@ def summarise(
         figures[method] = replace(figures[method], pointing=pointing)
     totals = GroupSummary(
         images=len(images),
+        known=sum(each.top1 is not None for each in images),
         top1=_mean(each.top1 for each in images),
         top3=_mean(each.top3 for each in images),
         methods=figures,
@@ -164,6 +167,11 @@ def _limits(figures: MethodSummary, classes: Sequence[ClassSummary]) -> tuple[st
     """Return what could not be judged, and why, as sentences."""
     few, blank = sum(each.images < FEWEST for each in classes), figures.objects_without_evidence
     limits = []
+    if figures.saturated:
+        sure = f"On {figures.saturated} of {figures.tested} pictures the network is so sure that"
+        limits.append(
+            f"{sure} hiding a fifth changes nothing anywhere: removal says nothing there."
+        )
     if few:
         judged = f"{few} of {len(classes)} classes have fewer than {FEWEST} pictures"
         limits.append(f"{judged}: too few to be judged.")
@@ -188,6 +196,7 @@ def _class_summary(
         class_index=index,
         label=label,
         images=len(own),
+        known=sum(each.top1 is not None for each in own),
         top1=_mean(image.top1 for image in own),
         top3=_mean(image.top3 for image in own),
         methods={method: _method_summary(own, index, method) for method in methods},
@@ -207,6 +216,7 @@ def _method_summary(images: Sequence[ImageResult], index: int | None, method: st
     ]
     # The map of another class says nothing about this one.
     own = [result for result in results if index in (None, result.class_index)]
+    verdicts = [result.verdict for result in own if result.verdict is not None]
     means = {metric.key: _mean(map(metric.value, own)) for metric in IMAGE_METRICS}
     return MethodSummary(
         inside=_mean(each.inside for each in objects),
@@ -218,6 +228,9 @@ def _method_summary(images: Sequence[ImageResult], index: int | None, method: st
         objects=len(objects),
         objects_without_evidence=sum(each.inside is None for each in objects),
         tested=sum(result.removal_drop is not None for result in own),
+        saturated=sum(result.saturated for result in own),
+        telling=sum(result.telling for result in own),
+        decided=sum(verdict in _DECIDING for verdict in verdicts) if verdicts else None,
     )
 
 
@@ -245,9 +258,13 @@ def credibility(
     )
 
 
-def _worst_first(summary: ClassSummary, method: str) -> tuple[float, ...]:
+def _worst_first(summary: ClassSummary, method: str, *, some_located: bool) -> tuple[float, ...]:
+    """Return a key to sort by: what is suspicious, then what was judged, then what could not be."""
     figures = summary.methods[method]
-    return (-len(summary.findings), *credibility(figures.inside, figures), summary.top1 or 0.0)
+    unknown = some_located and figures.inside is None
+    not_judged = 0 if summary.findings else 2 * (not figures.telling) + unknown
+    credible = credibility(figures.inside, figures)
+    return (not_judged, -len(summary.findings), *credible, summary.top1 or 0.0)
 
 
 _OUTSIDE = "evidence mostly outside of the object"
@@ -304,9 +321,9 @@ def _misplaced_evidence(summary: GroupSummary, figures: MethodSummary) -> str:
 def _ineffective_removal(summary: GroupSummary, figures: MethodSummary) -> str:
     """Return a sentence if removal does no more than its control."""
     drop, control = figures.removal_drop, figures.control_drop
-    if figures.tested < FEWEST or drop is None or control is None:
+    if figures.tested - figures.saturated < FEWEST or drop is None or control is None:
         return ""
-    if drop - control >= (_NO_DIFFERENCE if summary.has_probabilities else 0.0):
+    if drop - control >= (NO_DIFFERENCE if summary.has_probabilities else 0.0):
         return ""
     falls = (
         f"probability falls by {points(drop)} against {points(control)}"
@@ -314,7 +331,7 @@ def _ineffective_removal(summary: GroupSummary, figures: MethodSummary) -> str:
         else f"number falls by {number(drop)} against {number(control)}"
     )
     return (
-        f"Removing the hottest fifth does not matter more than removing a fifth at random: the "
+        f"Removing the hottest fifth does not matter more than removing a fifth elsewhere: the "
         f"{falls}"
     )
 

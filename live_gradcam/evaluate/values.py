@@ -16,8 +16,12 @@ from live_gradcam.values import SOFTMAX, OutputKind
 
 KIND = "live-gradcam evaluation"
 
-FORMAT = 1
+FORMAT = 2
 """Counts up when results of the same options would have another form or other values."""
+
+
+NO_DIFFERENCE = 0.02
+"""Differences of probabilities below this are none."""
 
 
 class SkippedEntry(NamedTuple):
@@ -76,7 +80,10 @@ class MethodResult:
             numbers.
         blank: ``True`` if the map has no positive evidence.
         removal_drop: Fall of the probability without the hottest fifth of the image.
-        control_drop: Fall of the probability without a fifth elsewhere.
+        control_drop: Fall of the probability without a fifth elsewhere, the mean of several places.
+        control_least: The least of these falls.
+        control_most: The greatest of them.
+        verdict: Meaning of the removal test, see `live_gradcam.faithfulness.verdicts`.
         average_drop: Share of the probability that is lost when only hot pixels are left; ``None``
             of plain numbers, which have no shares.
         increase: ``True`` if the probability rises when only hot pixels are left.
@@ -91,12 +98,28 @@ class MethodResult:
     blank: bool
     removal_drop: float | None = None
     control_drop: float | None = None
+    control_least: float | None = None
+    control_most: float | None = None
+    verdict: str | None = None
     average_drop: float | None = None
     increase: bool | None = None
     deletion: float | None = None
     insertion: float | None = None
     objects: tuple[ObjectResult, ...] | None = None
     completeness_residual: float | None = None
+
+    @property
+    def saturated(self) -> bool:
+        """``True`` if the network is so sure that it does not matter what is hidden."""
+        falls = (self.removal_drop, self.control_drop, self.control_least, self.control_most)
+        known = [abs(each) for each in falls if each is not None]
+        sure = self.probability >= 1.0 - NO_DIFFERENCE
+        return sure and bool(known) and max(known) < NO_DIFFERENCE
+
+    @property
+    def telling(self) -> bool:
+        """``True`` if the tests say something: there is evidence, and something to lose."""
+        return not (self.blank or self.saturated or self.verdict == "untestable")
 
     @property
     def explained_object(self) -> ObjectResult | None:
@@ -215,6 +238,10 @@ class MethodSummary:
         objects: Number of objects.
         objects_without_evidence: Number of objects whose class has no positive evidence.
         tested: Number of images with a removal test.
+        saturated: Number of these whose network is so sure that nothing changes it.
+        telling: Number of images whose tests say something.
+        decided: Number of images whose hottest fifth decides, or counts most; ``None`` where that
+            is not known.
     """
 
     inside: float | None
@@ -232,6 +259,9 @@ class MethodSummary:
     objects: int
     objects_without_evidence: int
     tested: int
+    saturated: int = 0
+    telling: int = 0
+    decided: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,6 +270,7 @@ class GroupSummary:
 
     Attributes:
         images: Number of images.
+        known: Number of images whose truth is known.
         top1: Share whose true class is the first prediction; ``None`` where no truth is known.
         top3: Share whose true class is among the first three; ``None`` where no truth is known.
         methods: Figures by method.
@@ -248,6 +279,7 @@ class GroupSummary:
     """
 
     images: int
+    known: int
     top1: float | None
     top3: float | None
     methods: Mapping[str, MethodSummary]
@@ -258,6 +290,7 @@ class GroupSummary:
         """Return the figures ready for JSON."""
         return {
             "pictures": self.images,
+            "labelled": self.known,
             "top1": self.top1,
             "top3": self.top3,
             "methods": {method: asdict(each) for method, each in self.methods.items()},

@@ -15,11 +15,13 @@ import numpy as np
 from live_gradcam.choices import (
     DEFAULT_COMPILE,
     DEFAULT_DEVICE,
+    DEFAULT_ENGINE,
     DEFAULT_METHOD,
     DEFAULT_PRECISION,
     DEFAULT_TOP_K,
     DEFAULT_VIEW,
     CompileChoice,
+    EngineChoice,
     PrecisionChoice,
     View,
 )
@@ -28,9 +30,11 @@ from live_gradcam.errors import SourceError, UsageError
 from live_gradcam.explain.class_choice import ClassChooser
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.engine.cuda_graphs import Accelerator
+from live_gradcam.explain.engine.failures import OutOfMemory
 from live_gradcam.explain.engine.fused import Selection
-from live_gradcam.explain.engine.runner import OutOfMemory, Runner
+from live_gradcam.explain.engine.runner import Runner
 from live_gradcam.explain.engine.runtime import Runtime, choose_runtime
+from live_gradcam.explain.export.worker import GraphExporter
 from live_gradcam.explain.frame_plan import plan_frame, prepare_batch
 from live_gradcam.explain.methods import OnForwards, require_method
 from live_gradcam.explain.omp import in_short_lived_thread
@@ -55,11 +59,15 @@ class Explainer(Closeable):
 
     Args:
         classifier: Explained; stays as it is.
-        device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``; with OpenVINO ``intel-gpu`` or
+            ``npu``, with ONNX Runtime ``tensorrt``, ``coreml`` or ``directml``.
         precision: Of the network's trunk; ``auto`` takes half precision where the hardware has it.
             Evidence is float32 always.
         compile: ``auto`` compiles beside the running session after some frames, ``on`` waits for
-            it at the first one, ``off`` never compiles.
+            it at the first one, ``off`` never compiles, and ``engine="auto"`` is torch then.
+        engine: ``torch``, or ``openvino`` or ``onnxruntime`` for the network's exported graph,
+            which takes over as soon as it is ready; ``auto`` measures on the first frames which of
+            those that are installed is fastest, and keeps the answer in the user's cache.
         top_k: Number of classes that are predicted.
         view: Part of an image that the network is shown: ``crop``, what it was trained with,
             mostly the central square; ``stretch``, the whole image squeezed into its input;
@@ -86,6 +94,7 @@ class Explainer(Closeable):
         device: str = DEFAULT_DEVICE,
         precision: PrecisionChoice = DEFAULT_PRECISION,
         compile: CompileChoice = DEFAULT_COMPILE,
+        engine: EngineChoice = DEFAULT_ENGINE,
         top_k: int = DEFAULT_TOP_K,
         view: View = DEFAULT_VIEW,
         method: str = DEFAULT_METHOD,
@@ -99,7 +108,7 @@ class Explainer(Closeable):
         self._method = require_method(method, classifier.head)
         self._classifier = classifier
         self._top_k = min(top_k, classifier.class_count)
-        runtime = choose_runtime(device, precision, compile)
+        runtime = choose_runtime(device, precision, compile, engine)
         on_notice = on_notice or _logger.info
         self._on_notice = on_notice
         for notice in runtime.notices:
@@ -113,6 +122,7 @@ class Explainer(Closeable):
                 on_notice=on_notice,
                 on_forwards=on_forwards,
                 accelerator=accelerator,
+                exporter=GraphExporter(),
             )
         )
         self._chooser = ClassChooser(classifier, self._top_k)
@@ -321,7 +331,7 @@ class Explainer(Closeable):
         return found + finish()
 
     def close(self) -> None:
-        """End the compiler, if it runs. Idempotent; explaining goes on to work."""
+        """End the compiler and other engines, if they run. Idempotent; torch goes on to work."""
         self._runner.close()
 
     def _parts(self, plans: Sequence[FramePlan]) -> Iterator[slice]:

@@ -68,3 +68,11 @@ def single_threaded() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def use_threads(number: int) -> None:
+    """Have torch use this number of threads for what this thread computes."""
+    # Torch keeps the number for each thread by itself, and asking for it is not free.
+    if getattr(_this_thread, "number", None) != number:
+        torch.set_num_threads(number)
+        _this_thread.number = number

@@ -31,6 +31,9 @@ INVITE_SECONDS = 4.0
 IDLE_SECONDS = 12.0
 """Time without a change after which the demonstration plays."""
 
+OPENING_SECONDS = 3.0
+"""Time that a camera may take to open before it is called away."""
+
 UNTOUCHED_SECONDS = 60.0
 """Time without a key after which a film or a folder is shown as at the beginning."""
 
@@ -54,11 +57,13 @@ class Exhibit:
             words, where there is a camera.
         demonstration: Opens what is explained while nothing happens in front of the camera;
             ``None`` plays generated scenes to a network that knows them, and nothing to any other.
+        camera: The source is a camera, which is known before it is there.
     """
 
     title: str = DEFAULT_TITLE
     invitation: str | None = None
     demonstration: Callable[[], Source] | None = None
+    camera: bool = False
 
     def demonstration_for(self, labels: tuple[str, ...]) -> Callable[[], Source] | None:
         """Return what opens the demonstration for a network with these labels, if there is one."""
@@ -93,7 +98,8 @@ class KioskFeed(Feed):
         self._open = demonstration
         self._clock = clock or Clock()
         self._watch = ChangeWatch(self._clock.now)
-        self._live = False
+        self._live = exhibit.camera
+        self._began = self._clock.now()
         self._demonstration: Feed | None = None
         self._playing = False
         self._begun_anew = True
@@ -153,7 +159,8 @@ class KioskFeed(Feed):
     def banner(self) -> str:
         if not self._inner.banner:
             return ""
-        return AWAY if self._live else MOMENT
+        opening = self._inner.info is None and self._clock.now() - self._began < OPENING_SECONDS
+        return AWAY if self._live and not opening else MOMENT
 
     @property
     @override
@@ -184,7 +191,8 @@ class KioskFeed(Feed):
     @override
     def next(self, timeout_seconds: float) -> Frame | None:
         info = self._inner.info
-        self._live = info.live if info is not None else self._live
+        if info is not None:
+            self._live = info.live
         idle = self.idle and self._open is not None and (self._live or info is None)
         frame = self._inner.next(0.0 if idle else timeout_seconds)
         if frame is not None and self._live and self._watch.look(frame.image):

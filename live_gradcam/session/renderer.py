@@ -14,6 +14,7 @@ from live_gradcam.faithfulness.verdicts import (
     removal_sentence,
     scramble_sentence,
 )
+from live_gradcam.graph.engines.devices import TITLES
 from live_gradcam.protocol import ExplainerKey
 from live_gradcam.session.keys import help_groups
 from live_gradcam.session.request import ExplainedFrame, ExplainRequest, TruthReading
@@ -234,6 +235,8 @@ def make_hud(state: SessionState, request: ExplainRequest, figures: Figures) -> 
     words = [request.explainer.classifier.name]
     words += [] if figures.own_layer else [used.key.layer]
     words += [] if used.key.method == "gradcam" else [used.key.method]
+    runtime = request.explainer.runtime
+    beside = {str(name): title for name, title in TITLES.items()}.get(runtime.engine, "")
     return replace(
         hud,
         fps=None if wanted.frozen else figures.fps,
@@ -242,8 +245,8 @@ def make_hud(state: SessionState, request: ExplainRequest, figures: Figures) -> 
         status=tuple(word for word, holds in status.items() if holds),
         capture=figures.capture,
         model=" ".join(words),
-        precision=request.explainer.runtime.precision,
-        compiled=request.explainer.compiled,
+        precision=f"{runtime.precision} {beside}".rstrip(),
+        compiled=None if beside else request.explainer.compiled,
     )
 
 

@@ -9,7 +9,8 @@
 `layout`         where everything stands: sizes and places, and nothing drawn
 `pieces`         what is written: which pieces there are in each layout, and what they say
 `panel`          a piece of text, laid out and measured
-`panels`         the pieces: labels, legend, recording, captions
+`labels`         the best classes, as a panel
+`panels`         legend, recording, captions
 `help`           the keys in columns
 `text`           strips of type, rendered once
 `fonts`          a face for every script

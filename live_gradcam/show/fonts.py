@@ -113,10 +113,12 @@ def split_runs(text: str) -> tuple[Run, ...]:
     """Split ``text`` into pieces, each with a face that has its glyphs."""
     if not text or all(_bundled_has(char) for char in text):
         return ((text, "pillow"),) if text else ()
-    # One face for the whole text looks better than a patchwork.
-    whole = _face_for(frozenset(char for char in text if not char.isspace()))
-    if whole is not None:
-        return ((text, whole),)
+    # One face for the whole text looks better than a patchwork, unless only signs are missing.
+    missing = [char for char in text if not _bundled_has(char)]
+    if not all(unicodedata.category(char)[0] in "SP" for char in missing):
+        whole = _face_for(frozenset(char for char in text if not char.isspace()))
+        if whole is not None:
+            return ((text, whole),)
     runs: list[Run] = []
     for char in text:
         joins = unicodedata.category(char) in ("Mn", "Me", "Mc", "Cf")

@@ -24,6 +24,8 @@ _MOST_COLUMNS = 4
 _GAP = 0.8  # between key and meaning, in em
 _COLUMN_GAP = 1.8
 _BETWEEN_GROUPS = 0.5  # lines
+_PROBE = 32
+_ROUGHLY = 1.02
 _LINE_HEIGHT = 1.2  # in em: closer than elsewhere, for larger type
 _OPACITY = 0.9
 _EDGES = 1.2  # above and below, together, in em
@@ -46,12 +48,16 @@ def help_panel(groups: tuple[HelpGroup, ...], width: int, height: int) -> Panel 
     if not any(group.rows for group in groups):
         return None
     largest = max(SMALLEST_TYPE, round(_LARGEST_SHARE * height))
+    ways = [_columns(groups, count) for count in range(1, _MOST_COLUMNS + 1)]
+    # Measured in one size, which is quick, and then in the size that it leads to, which is exact.
+    rough = [_width([_widths(column, _PROBE) for column in way], _PROBE) / _PROBE for way in ways]
     for size in range(largest, SMALLEST_TYPE - 1, -1):
-        for count in range(1, _MOST_COLUMNS + 1):
-            columns = _columns(groups, count)
-            widths = [_widths(column, size) for column in columns]
-            if _width(widths, size) <= width and _height(columns, size) <= height:
-                return _draw(columns, widths, size)
+        for way, em in zip(ways, rough, strict=True):
+            if em * size > width * _ROUGHLY or _height(way, size) > height:
+                continue
+            widths = [_widths(column, size) for column in way]
+            if _width(widths, size) <= width:
+                return _draw(way, widths, size)
     return _cut(groups, width, height)
 
 

@@ -69,13 +69,16 @@ def bar_strip(width: int, height: int, colour: Colour, opacity: float) -> Strip:
 
 def render_rounded(width: int, height: int, radius: int, colour: Colour, opacity: float) -> Strip:
     """As `rounded`, not cached."""
-    radius = max(0, min(radius, (min(width, height) - 1) // 2))
-    # Coverage from the distance to the inner rectangle, one pixel of transition.
-    dx = np.maximum(np.abs(np.arange(width) - (width - 1) / 2) - ((width - 1) / 2 - radius), 0)
-    dy = np.maximum(np.abs(np.arange(height) - (height - 1) / 2) - ((height - 1) / 2 - radius), 0)
-    distance = np.hypot(dx[None, :], dy[:, None])
-    coverage = np.clip(radius + 0.5 - distance, 0.0, 1.0)
-    return make_strip(np.rint(coverage * 255).astype(np.uint8), colour, opacity)
+    radius = max(0, min(radius, min(width, height) // 2))
+    coverage = np.full((height, width), 255, np.uint8)
+    # One corner from the distance to its centre, with one pixel of transition; the others mirrored.
+    away = np.arange(radius - 0.5, 0.0, -1.0)
+    distance = np.hypot(away[None, :], away[:, None])
+    corner = np.rint(np.clip(radius + 0.5 - distance, 0.0, 1.0) * 255).astype(np.uint8)
+    for rows in (slice(None, radius), slice(None, -radius - 1, -1)):
+        for columns in (slice(None, radius), slice(None, -radius - 1, -1)):
+            coverage[rows, columns] = np.minimum(coverage[rows, columns], corner)
+    return make_strip(coverage, colour, opacity)
 
 
 def _sizes(size: int, least: int) -> list[int]:

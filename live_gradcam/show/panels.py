@@ -1,4 +1,4 @@
-"""The pieces of text on an image: labels, legend, recording, captions. Sizes follow the space."""
+"""The pieces of text on an image: legend, recording, captions. Sizes follow the space."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ from functools import lru_cache
 
 import numpy as np
 
-from live_gradcam.native import cv2
 from live_gradcam.show.heat import HeatTable
 from live_gradcam.show.layout.space import Space
 from live_gradcam.show.panel import (
-    ACCENT,
     GREY,
     RED,
     WHITE,
@@ -25,37 +23,15 @@ from live_gradcam.show.panel import (
 )
 from live_gradcam.show.text import (
     BASELINE,
-    Colour,
     Strip,
     fit_text,
-    make_strip,
     text_strip,
     text_width,
 )
 from live_gradcam.values import Explanation, Prediction
 from live_gradcam.wording import strength
 
-LABELS_EM = 12.0
-"""Usual width of labels and legend, in multiples of the type size."""
-
-NARROW_EM = 5.5
-"""Width from which on labels can be read, in multiples of the type size."""
-
 _MINUS = "\N{MINUS SIGN}"
-_BAR_GROUND_OPACITY = 0.22
-# Narrower labels have their numbers on a line of their own.
-_ONE_LINE_EM = 9.0
-_ONE_LINE_EM_RAW = 12.5
-
-
-@lru_cache(maxsize=32)
-def _pointer(size: int, colour: Colour) -> Strip:
-    """Render a triangle that points to the right."""
-    big = np.zeros((size * 4, size * 4), np.uint8)
-    corners = np.array([[0, 0], [size * 4 - 1, size * 2], [0, size * 4 - 1]], np.int32)
-    cv2.fillPoly(big, [corners], 255)
-    small = cv2.resize(big, (size, size), interpolation=cv2.INTER_AREA)
-    return make_strip(small.astype(np.uint8, copy=False), colour)
 
 
 def logits(value: float) -> str:
@@ -87,101 +63,6 @@ def find_prediction(explanation: Explanation, position: int = 0) -> Prediction |
     """Return the prediction of the explained class at ``position``, where it is among the best."""
     index = explanation.explained[position]
     return next((p for p in explanation.predictions if p.class_index == index), None)
-
-
-def labels_panel(
-    explanation: Explanation,
-    space: Space,
-    width: int,
-    *,
-    top_k: int,
-    bars: bool,
-    raw: bool = False,
-) -> Panel | None:
-    """Lay out the best classes with their probabilities; the explained one is marked.
-
-    An explained class that is not among the best ``top_k`` gets a row of its own below them. Plain
-    numbers stand without bars. On a narrow panel each number stands beside its bar.
-
-    Args:
-        explanation: Whose predictions they are.
-        space: Where it is to stand.
-        width: In pixels.
-        top_k: Number of classes.
-        bars: With bars.
-        raw: With the logit beside each probability.
-    """
-    explained = explanation.explained[0] if explanation.explained else None
-    rows: list[tuple[str, Prediction | None, bool]] = [
-        (p.label, p, p.class_index == explained) for p in explanation.predictions[:top_k]
-    ]
-    if explained is not None and not any(marked for _, _, marked in rows):
-        rows.append((shown_label(explanation), find_prediction(explanation), True))
-    if not rows:
-        return None
-    size = space.size
-    bars = bars and explanation.output.has_probabilities
-    pad, mark = round(size * 0.55), max(4, round(size * 0.5))
-    text_x = pad + mark + round(size * 0.35)
-    inner = width - text_x - pad
-    narrow = width < (_ONE_LINE_EM_RAW if raw else _ONE_LINE_EM) * size
-    numbers = [_number(shown, raw=raw) for _, shown, _ in rows]
-    usual = ["88 %"] if explanation.output.has_probabilities and not raw else []
-    number_width = max(text_width(each, size) for each in (*numbers, *usual))
-    gap = round(size * 0.5)
-    beside = 0 if narrow else number_width + gap
-    names = fitting_size((label for label, _, _ in rows), size, inner - beside, space.least)
-    line, bar = line_height(size), max(2, round(size * 0.22)) if bars else 0
-    parts: list[Part] = []
-    y = round(size * 0.32)
-    for (label, shown, marked), number in zip(rows, numbers, strict=True):
-        colour = WHITE if marked else GREY
-        figure = text_strip(number, size, colour) if number else None
-        taken = figure.width + gap if figure is not None and not narrow else 0
-        name = fit_text(label, names, max(0, inner - taken))
-        if name:
-            strip = text_strip(name, names, colour)
-            parts.append((strip, text_x, y + round(BASELINE * (size - names))))
-        if marked:
-            parts.append((_pointer(mark, ACCENT), pad, y + round((line - mark) * 0.52)))
-        length = inner
-        if narrow:
-            y += line
-            length = inner - number_width - gap
-        if figure is not None:
-            parts.append((figure, width - pad - figure.width, y))
-        if narrow:
-            top = y + round((line - bar) * 0.5)
-            y += line if bars or figure is not None else 0
-            y += round(size * 0.22)
-        else:
-            y += line
-            top = y + round(size * 0.03)
-            y += bar + round(size * 0.4) if bars else 0
-        if bars and length > 2 * bar:
-            likely = shown.strength if shown is not None else 0.0
-            parts += _bar(text_x, top, length, bar, likely, ACCENT if marked else GREY)
-    last = round(size * (0.08 if bars or narrow else 0.32))
-    return framed(width, y + last, size, parts)
-
-
-def _number(prediction: Prediction | None, *, raw: bool) -> str:
-    if prediction is None:
-        return ""
-    text = shown_strength(prediction)
-    if raw and prediction.probability is not None:
-        return f"{logits(prediction.logit)}   {text}".replace("-", _MINUS)
-    return text
-
-
-def _bar(
-    x: int, y: int, length: int, height: int, likely: float, colour: Colour
-) -> list[tuple[Strip, int, int]]:
-    parts: list[Part] = [(bar_strip(length, height, WHITE, _BAR_GROUND_OPACITY), x, y)]
-    filled = round(length * min(max(likely, 0.0), 1.0))
-    if filled:
-        parts.append((bar_strip(max(filled, height), height, colour, 1.0), x, y))
-    return parts
 
 
 @lru_cache(maxsize=32)

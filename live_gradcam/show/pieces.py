@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from live_gradcam.show.heat import heat_table
 from live_gradcam.show.help import help_panel
+from live_gradcam.show.labels import LABELS_EM, NARROW_EM, labels_panel
 from live_gradcam.show.layout import Anchor, Picture, Piece, Space
 from live_gradcam.show.options import Hud, OverlayOptions, is_unsure
 from live_gradcam.show.panel import (
@@ -22,9 +23,6 @@ from live_gradcam.show.panel import (
     text_panel,
 )
 from live_gradcam.show.panels import (
-    LABELS_EM,
-    NARROW_EM,
-    labels_panel,
     legend_panel,
     recording_panel,
     shown_label,
@@ -183,7 +181,8 @@ def _desk(written: Written) -> Iterator[_Piece]:
             most=0.34,
         )
     notices = _notices(written)
-    if notices:
+    bare = not (options.show_labels or options.show_legend or options.show_hud)
+    if notices and not bare:
         notice = pill(" · ".join(notices), space, colour=WHITE, ground=DARK, share=0.9)
         yield Piece("notice", [notice], ("bottom", "top"), most=0.2)
     if written.pointing is not None:
@@ -224,26 +223,25 @@ def _title(written: Written) -> _Piece:
 
 
 def _widths(written: Written) -> list[int]:
-    """Return widths for labels and legend: that of the room beside what the network saw, the usual.
+    """Return widths for labels and legend: that of the room beside the picture, and the usual one.
 
-    The room is taken only where it is wide enough for something to be read in it.
+    The room is a bar that the picture leaves, or where that is narrow, the bar together with what
+    the network did not see; nothing where not even that is wide enough.
     """
     space = written.space
     wide = _RAW_LABELS_EM if written.options.hud_layout == "expert" else LABELS_EM
     usual = max(1, min(round(wide * space.size), space.room))
-    rooms = [
-        left - 2 * space.margin
-        for left in (
-            min(picture.place.x for picture in written.pictures),
-            min(picture.seen.x for picture in written.pictures),
+    bar, unseen = (
+        (min(edges) - 2 * space.margin) / space.size
+        for edges in (
+            [picture.place.x for picture in written.pictures],
+            [picture.seen.x for picture in written.pictures],
         )
-    ]
-    fitting = [
-        min(room, round(_WIDEST_EM * space.size))
-        for room in rooms
-        if room >= NARROW_EM * space.size
-    ]
-    return list(dict.fromkeys([*fitting, usual]))
+    )
+    for room, least in ((bar, 0.75 * wide), (unseen, 0.8 * wide), (bar, NARROW_EM)):
+        if room >= least:
+            return list(dict.fromkeys([int(min(room, _WIDEST_EM) * space.size), usual]))
+    return [usual]
 
 
 def _labels(written: Written) -> Iterator[Panel | None]:

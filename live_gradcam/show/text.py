@@ -56,9 +56,12 @@ class Strip:
 
 def make_strip(coverage: NDArray[np.uint8], colour: Colour, opacity: float = 1.0) -> Strip:
     """Make a strip of one colour from a ``uint8 (h, w)`` coverage mask."""
-    weight = coverage.astype(np.float32)[..., None] * (opacity / 255.0)
-    ink = np.rint(weight * np.array(colour, np.float32)).astype(np.uint8)
-    keep = np.repeat(np.rint(255.0 * (1.0 - weight)).astype(np.uint8), 3, axis=2)
+    weight = np.arange(256)[:, None] * (opacity / 255.0)
+    inks = np.rint(weight * np.array(colour)).astype(np.uint8)[:, None]
+    keeps = np.rint(255.0 * (1.0 - weight)).astype(np.uint8)
+    wide = cv2.merge([coverage, coverage, coverage])
+    ink = np.asarray(cv2.LUT(wide, inks), np.uint8)
+    keep = np.asarray(cv2.LUT(wide, keeps), np.uint8)
     ink.flags.writeable = keep.flags.writeable = False
     return Strip(ink, keep)
 

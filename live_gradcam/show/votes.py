@@ -9,6 +9,7 @@ import numpy as np
 from live_gradcam.show.layout.space import Space
 from live_gradcam.show.panel import GREY, Line, Panel, text_panel
 from live_gradcam.show.panels import logits, shown_label
+from live_gradcam.show.text import wrap_text
 from live_gradcam.show.words import POINTS, evidence_unit
 from live_gradcam.values import Explanation, Region
 
@@ -141,7 +142,10 @@ class Pointing:
 
 def votes_panel(spot: Spot, space: Space) -> Panel | None:
     """Lay out the votes of a spot."""
-    lines = [Line(words, 0.9 if sign else 0.8, _COLOURS[sign]) for words, sign in spot.lines]
-    return text_panel(
-        lines, space, max_width=max(12 * space.size, round(_WIDTH_SHARE * space.width))
-    )
+    most = min(space.room, max(13 * space.size, round(_WIDTH_SHARE * space.width)))
+    lines = []
+    for words, sign in spot.lines:
+        share = 0.9 if sign else 0.8
+        wrapped = (words,) if sign else wrap_text(words, space.type(share), most - space.size)
+        lines += [Line(line, share, _COLOURS[sign]) for line in wrapped]
+    return text_panel(lines, space, max_width=most)

@@ -219,7 +219,10 @@
       // a browser that keeps nothing
     }
   }
+  let restored = false;
   function restoreDark() {
+    if (restored || !find("#headline")) return; // the toolkit would choose afterwards
+    restored = true;
     try {
       const kept = localStorage.getItem(DARK);
       if (kept !== null) document.body.classList.toggle("dark", kept === "true");
@@ -231,6 +234,7 @@
   new MutationObserver(() => {
     adopt(document);
     announceTimeline();
+    restoreDark();
   }).observe(document.documentElement, {
     childList: true,
     subtree: true,
@@ -239,7 +243,7 @@
   });
   addEventListener("load", () => {
     document.documentElement.lang ||= "en";
-    setTimeout(restoreDark);
+    restoreDark();
     adopt(document);
   });
   window.livePage = { toggleDark, under, place, walk };

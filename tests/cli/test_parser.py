@@ -61,6 +61,7 @@ _WRONG_TEXTS: dict[str, tuple[str, int, str]] = {
     "measures": ("beauty", 2, "pointing"),
     "boxes": ("nowhere.json", 2, ""),
     "resume": ("no/such/folder/state", 4, ""),
+    "calibrate": ("nowhere", 2, "--precision int8"),
     "json": ("no/such/folder/x.json", 4, "folder"),
     "layers": ("resnet81", 5, "resnet18"),
     "kiosk_title": ("Welcome", 2, "--kiosk"),

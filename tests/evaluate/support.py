@@ -36,7 +36,7 @@ from live_gradcam.values import Image
 from tests.explain.support import TinyNet
 
 DATA = Path(__file__).parent / "data"
-"""Results of format 1, as they were written when the format was new."""
+"""Results of format 2, as they were written when the format was new."""
 
 Clue = Literal["object", "ground"]
 
@@ -152,7 +152,7 @@ def arithmetic_classifier() -> Classifier:
     )
 
 
-FORMAT_1 = EvaluationOptions(
+FORMAT_2 = EvaluationOptions(
     methods=("gradcam", "eigencam"),
     steps=2,
     seed=3,
@@ -230,6 +230,7 @@ def make_result(
     *,
     model: str = "made up",
     sanity: Sequence[SanityStage] = (),
+    methods: Sequence[str] = ("gradcam",),
     **more: Any,
 ) -> EvaluationResult:
     """A whole result of made-up images; ``more`` are attributes of `EvaluationResult`."""
@@ -242,7 +243,7 @@ def make_result(
     }
     return EvaluationResult(
         provenance=make_provenance(model),
-        summary=summarise(images, labels, ["gradcam"]),
+        summary=summarise(images, labels, list(methods)),
         sanity=tuple(sanity),
         images=tuple(images),
         **chosen,

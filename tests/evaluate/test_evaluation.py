@@ -25,7 +25,7 @@ from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.layers import choose_layers
 from tests.evaluate.support import (
     DATA,
-    FORMAT_1,
+    FORMAT_2,
     LABELS,
     Clue,
     arithmetic_classifier,
@@ -225,16 +225,16 @@ def test_partial_results_of_layers_fused_in_another_way_are_refused(tmp_path: Pa
 
 def test_an_old_file_of_partial_results_gives_the_old_results_to_the_byte(tmp_path: Path) -> None:
     partial = tmp_path / "partial"
-    shutil.copy(DATA / "format1.partial", partial)
+    shutil.copy(DATA / "format2.partial", partial)
     network = arithmetic_classifier()
     dataset = open_dataset("scenes:3", network.labels, scenes=5)
     said: list[str] = []
-    evaluation = run_evaluation(network, dataset, FORMAT_1, resume=partial, on_notice=said.append)
+    evaluation = run_evaluation(network, dataset, FORMAT_2, resume=partial, on_notice=said.append)
     assert any("going on after 8 results" in sentence for sentence in said)
-    assert partial.read_bytes() == (DATA / "format1.partial").read_bytes()
-    json_text = (DATA / "format1.json").read_text(encoding="utf-8")
+    assert partial.read_bytes() == (DATA / "format2.partial").read_bytes()
+    json_text = (DATA / "format2.json").read_text(encoding="utf-8")
     assert format_json(evaluation.result) == json_text
-    assert format_csv(evaluation.result) == (DATA / "format1.csv").read_text(encoding="utf-8")
+    assert format_csv(evaluation.result) == (DATA / "format2.csv").read_text(encoding="utf-8")
 
 
 def assert_alike(ours: Any, theirs: Any, place: str = "result") -> None:
@@ -259,8 +259,8 @@ def assert_alike(ours: Any, theirs: Any, place: str = "result") -> None:
 def test_what_is_measured_today_is_what_was_measured_then() -> None:
     network = arithmetic_classifier()
     dataset = open_dataset("scenes:3", network.labels, scenes=5)
-    ours = run_evaluation(network, dataset, FORMAT_1).to_dict()
-    theirs = json.loads((DATA / "format1.json").read_text(encoding="utf-8"))
+    ours = run_evaluation(network, dataset, FORMAT_2).to_dict()
+    theirs = json.loads((DATA / "format2.json").read_text(encoding="utf-8"))
     assert_alike(json.loads(json.dumps(ours)), theirs)
 
 

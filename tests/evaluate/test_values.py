@@ -13,7 +13,7 @@ from tests.evaluate.support import DATA, make_image_result, make_provenance, mak
 
 
 def test_a_result_comes_back_from_json_with_every_key_in_its_place() -> None:
-    content = json.loads((DATA / "format1.json").read_text(encoding="utf-8"))
+    content = json.loads((DATA / "format2.json").read_text(encoding="utf-8"))
     measures = content["settings"]["measures"]
     for record in content["pictures"]:
         again = ImageResult.from_dict(record).to_dict(measures)

@@ -12,6 +12,7 @@ from live_gradcam.explain.engine.fused import FusedNetwork
 from live_gradcam.explain.export.onnx_graph import make_onnx
 from live_gradcam.explain.heads import LinearHead
 from live_gradcam.explain.methods import METHODS
+from live_gradcam.graph.integrity import content_hash
 from live_gradcam.graph.metadata import KEY, ExplainedClasses, GraphMetadata
 
 
@@ -61,6 +62,8 @@ def export_to(
         output=classifier.output,
         any_size=any_size,
     )
+    path.write_bytes(model.SerializeToString())
+    metadata = replace(metadata, content_hash=content_hash(path))
     onnx.helper.set_model_props(model, {KEY: metadata.to_json()})
     path.write_bytes(model.SerializeToString())
     return metadata

@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from live_gradcam.choices import COLORMAP_NAMES
 from live_gradcam.images import read_image
 from live_gradcam.native import av
 from live_gradcam.session import KEYS
@@ -227,7 +228,7 @@ def test_every_key_in_a_real_window(begin: Callable[..., WindowedSession], tmp_p
 
     # c: other colours, all of them different, and the first one again.
     seen = [show.look()]
-    for name in ("viridis", "magma", "inferno", "plasma", "cividis", "jet", "hot"):
+    for name in COLORMAP_NAMES[1:]:
         show.press_until("c", lambda p: differ(p, seen[-1]) > 0.5 and colormap(show) == name)  # noqa: B023
         seen.append(show.look())
     show.press_until("c", lambda p: differ(p, without) < 2)

@@ -18,6 +18,7 @@ from live_gradcam.session.kiosk import (
     DEFAULT_TITLE,
     IDLE_SECONDS,
     INVITE_SECONDS,
+    OPENING_SECONDS,
     UNTOUCHED_SECONDS,
     Exhibit,
     KioskFeed,
@@ -214,7 +215,12 @@ def test_before_a_source_is_there_people_are_asked_to_wait(time: Hands) -> None:
     absent.image, absent.said = None, "/dev/video0: no such device, trying again"
     kiosk = KioskFeed(absent, Exhibit(), None, clock=time.clock)
     assert kiosk.next(0.0) is None
-    assert kiosk.banner == MOMENT
+    time.seconds += OPENING_SECONDS
+    assert kiosk.banner == MOMENT  # whatever it is
+    camera = KioskFeed(absent, Exhibit(camera=True), None, clock=time.clock)
+    assert camera.banner == MOMENT
+    time.seconds += OPENING_SECONDS
+    assert camera.banner == AWAY
 
 
 def test_a_film_moves_by_itself_and_only_keys_count(time: Hands) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from live_gradcam.choices import COLORMAP_NAMES
+from live_gradcam.choices import COLORMAP_NAMES, DEFAULT_COLORMAP
 from live_gradcam.values import Explanation
 from live_gradcam.web.figures import (
     class_cards,
@@ -28,7 +28,7 @@ EVIL = '"><script>*b*'
 def test_every_colour_map_has_a_legend() -> None:
     bars = {legend(name) for name in COLORMAP_NAMES}
     assert len(bars) == len(COLORMAP_NAMES)
-    assert legend("no such colours") == legend("turbo")
+    assert legend("no such colours") == legend(DEFAULT_COLORMAP)
 
 
 def test_labels_and_names_cannot_bring_markup(

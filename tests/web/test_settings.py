@@ -66,7 +66,7 @@ def test_settings_survive_the_way_through_an_address() -> None:
     ids=str,
 )
 def test_what_no_control_offers_is_refused(values: dict[str, object], cause: str) -> None:
-    usual: dict[str, object] = {"view": "crop", "opacity": 0.6, "colormap": "turbo"}
+    usual: dict[str, object] = {"view": "crop", "opacity": 0.6, "colormap": "inferno"}
     with pytest.raises(UsageError, match=cause):
         read_settings("", layer="", method="", **{**usual, **values})
 

@@ -1,8 +1,13 @@
 // Sorts a table of classes by the column whose heading is pressed.
 for (const table of document.querySelectorAll("table.classes")) {
   const body = table.tBodies[0];
+  document.getElementById("sorting").hidden = false;
   table.querySelectorAll("thead th").forEach((heading, column) => {
-    heading.querySelector("button").addEventListener("click", () => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.append(...heading.childNodes);
+    heading.append(button);
+    button.addEventListener("click", () => {
       const falling = heading.getAttribute("aria-sort") === "ascending";
       table.querySelectorAll("thead th").forEach((other) => other.removeAttribute("aria-sort"));
       heading.setAttribute("aria-sort", falling ? "descending" : "ascending");

@@ -1,8 +1,8 @@
-"""The child process that compiles a network; started by `live_gradcam.explain.engine.compiled`.
+"""The child process that compiles or exports a network; `child_process` starts it.
 
-Reads one request from standard input and writes one package to the path in it. Standard input stays
-open for as long as the parent lives: its end is the parent's end, and then this process and the
-compiler that it started end too, at once.
+Reads one request from standard input, a pickled `Request`, and does what it says. Standard input
+stays open for as long as the parent lives: its end is the parent's end, and then this process and
+the compiler that it started end too, at once.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from live_gradcam.explain.engine.fused import FusedNetwork
@@ -32,6 +32,17 @@ REWRITTEN = "winograd"
 
 _YIELDING = "yielding"
 _NICENESS = 10
+
+
+class Request(Protocol):
+    """Work for the child process; can be pickled."""
+
+    def serve(self) -> None:
+        """Do the work.
+
+        Raises:
+            Exception: Whatever goes wrong; the parent reads it from standard error.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +67,10 @@ class CompileRequest:
     threads: int
     output: Path
 
+    def serve(self) -> None:
+        """Write the package; see `compile_network`."""
+        compile_network(self)
+
 
 def worker_command(*, yielding: bool) -> list[str]:
     """Return the command that starts a worker.
@@ -76,7 +91,8 @@ def main() -> None:
     (length,) = LENGTH.unpack(channel.read(LENGTH.size))
     payload = channel.read(length)
     threading.Thread(target=_end_with_parent, name="parent-watch", daemon=True).start()
-    compile_network(pickle.loads(payload))
+    request: Request = pickle.loads(payload)
+    request.serve()
 
 
 def _give_way() -> None:

@@ -15,9 +15,6 @@ import logging
 import os
 import pickle
 import queue
-import shutil
-import subprocess
-import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -28,7 +25,8 @@ from pathlib import Path
 
 import torch
 
-from live_gradcam.explain.engine.compile_worker import LENGTH, CompileRequest, worker_command
+from live_gradcam.explain.engine.child_process import TIMEOUT_SECONDS, make_in_child
+from live_gradcam.explain.engine.compile_worker import CompileRequest
 from live_gradcam.explain.engine.fused import Engine, FusedNetwork, Shape
 from live_gradcam.explain.engine.package_cache import open_cache, package_key, prune_cache
 from live_gradcam.explain.engine.verify import check_equal
@@ -36,7 +34,6 @@ from live_gradcam.explain.omp import in_short_lived_thread
 
 _logger = logging.getLogger(__name__)
 
-TIMEOUT_SECONDS = 600.0
 # A compiled network from the cache is looked for after this many forwards of one shape, and made
 # after this many forwards or seconds; what only explains a few images never pays for it.
 _LOOK_AFTER = 3
@@ -44,12 +41,6 @@ _COMPILE_AFTER = 30
 _COMPILE_AFTER_SECONDS = 2.0
 # The largest block that the GNU allocator learns from, less its own header.
 _LARGEST_BLOCK = (32 << 20) - (64 << 10)
-
-_ROOT = str(Path(__file__).resolve().parents[3])
-
-
-class CompileError(Exception):
-    """Compiling failed; the message is what the user is told."""
 
 
 class CompiledNetworks:
@@ -191,7 +182,6 @@ class BackgroundCompiler:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closing = threading.Event()
-        self._child: subprocess.Popen[bytes] | None = None
         self._busy = False
 
     @property
@@ -273,59 +263,25 @@ class BackgroundCompiler:
                 return ready
         if not job.may_compile:
             return None
-        self._compile(folder, package, job.shape)
+        self._compile(package, job.shape)
         if self._closing.is_set():
             return None
         ready = in_short_lived_thread(partial(self._load, package, job.shape))
         prune_cache(folder, keep=package)
         return ready
 
-    def _compile(self, folder: Path, package: Path, shape: Shape) -> None:
-        work = Path(tempfile.mkdtemp(prefix="work-", dir=folder))
-        try:
-            output = work / "network.pt2"
-            request = CompileRequest(self._network, *shape, self._depth, self._threads, output)
-            self._run_child(pickle.dumps(request), work)
-            if not self._closing.is_set():
-                output.replace(package)
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
+    def _compile(self, package: Path, shape: Shape) -> None:
+        def payload(output: Path) -> bytes:
+            threads = self._threads
+            return pickle.dumps(CompileRequest(self._network, *shape, self._depth, threads, output))
 
-    def _run_child(self, payload: bytes, work: Path) -> None:
-        environment = {
-            **os.environ,
-            "TORCHINDUCTOR_CACHE_DIR": str(work),
-            "TORCHINDUCTOR_COMPILE_THREADS": "1",
-            # Where this package is, which need not be installed.
-            "PYTHONPATH": os.pathsep.join(filter(None, (_ROOT, os.environ.get("PYTHONPATH")))),
-        }
-        log = work / "log.txt"
-        with log.open("wb") as log_file:
-            child = subprocess.Popen(
-                worker_command(yielding=self._yielding),
-                stdin=subprocess.PIPE,
-                stdout=log_file,
-                stderr=subprocess.STDOUT,
-                env=environment,
-                start_new_session=True,
-                # Windows takes the priority from here; elsewhere a process steps back itself.
-                creationflags=getattr(subprocess, "IDLE_PRIORITY_CLASS", 0)
-                if self._yielding
-                else 0,
-            )
-        try:
-            assert child.stdin is not None, "asked for above"
-            with suppress(BrokenPipeError):  # it died; its log says why
-                child.stdin.write(LENGTH.pack(len(payload)) + payload)
-                child.stdin.flush()
-            deadline = time.monotonic() + self._timeout_seconds
-            while child.poll() is None and not self._closing.wait(0.05):
-                if time.monotonic() > deadline:
-                    raise CompileError(f"it took longer than {self._timeout_seconds:.0f} s")
-            if child.poll() not in (0, None):
-                raise CompileError(_last_line(log))
-        finally:
-            _end(child)
+        make_in_child(
+            package,
+            payload,
+            closing=self._closing,
+            yielding=self._yielding,
+            timeout_seconds=self._timeout_seconds,
+        )
 
     def _load(self, package: Path, shape: Shape) -> Engine:
         # Importing the loader warns about CUDA toolkits, which nobody asked about.
@@ -349,22 +305,3 @@ def _keep_freed_memory() -> None:
 def _sentence(exc: Exception) -> str:
     reason = " ".join(str(exc).split()) or type(exc).__name__
     return f"the network could not be compiled ({reason[:200]}); it runs on uncompiled"
-
-
-def _last_line(log: Path) -> str:
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    errors = [line for line in lines if "Error" in line or "Exception" in line]
-    return next(reversed(errors or [line for line in lines if line.strip()]), "no reason given")
-
-
-def _end(child: subprocess.Popen[bytes]) -> None:
-    """End a child and everything that it started."""
-    if child.poll() is None:
-        if hasattr(os, "killpg"):
-            with suppress(ProcessLookupError):
-                os.killpg(child.pid, 9)
-        child.kill()
-    child.wait()
-    if child.stdin is not None:
-        with suppress(OSError):
-            child.stdin.close()

@@ -33,6 +33,10 @@ DTYPES: Mapping[Precision, torch.dtype] = {
 }
 
 
+# Maps that need a backward pass each are made in groups of this many.
+_GROUP = 16
+
+
 class Output(NamedTuple):
     """Output of the network for a batch, all float32 but the classes.
 
@@ -86,7 +90,7 @@ class FusedNetwork(nn.Module):
         if classifier.why_float32:
             precision = "fp32"
         self.dtype = DTYPES[precision]
-        self.layout = torch.contiguous_format if precision == "fp32" else torch.channels_last
+        self._channels_last = precision != "fp32"
         self.trunk = classifier.trunk
         if precision != "fp32":
             self.trunk = fold_batch_norm(classifier.trunk).to(self.dtype)
@@ -104,6 +108,11 @@ class FusedNetwork(nn.Module):
             self.features,
             lambda logits: choose_classes(logits, selection),
         )
+
+    @property
+    def layout(self) -> torch.memory_format:
+        """Of the trunk's input. Not an attribute: torch's formats cannot always be pickled."""
+        return torch.channels_last if self._channels_last else torch.contiguous_format
 
     @property
     def compilable(self) -> bool:
@@ -159,3 +168,18 @@ def _runs_once(graph: fx.Graph, *nodes: fx.Node) -> bool:
     """Return whether the modules of these nodes are called nowhere else (shared weights stay)."""
     targets = [node.target for node in graph.nodes if node.op == "call_module"]
     return all(targets.count(node.target) == 1 for node in nodes)
+
+
+def all_maps(network: FusedNetwork, output: Output, selection: Tensor) -> Output:
+    """Make maps of more classes (never ranks) than one forward makes, from what it left."""
+    head = network.head
+    count, class_count = output.logits.shape
+    classes = selection.expand(count, -1)
+    if torch.equal(selection, torch.arange(class_count, device=selection.device)):
+        maps_of_all = head.all_evidence(output.basis)
+        if maps_of_all is not None:
+            return output._replace(classes=classes, evidence=maps_of_all)
+    if head.all_maps_are_cheap:
+        return output._replace(classes=classes, evidence=head.evidence(output.basis, classes))
+    maps = [head.evidence(output.basis, part) for part in torch.split(classes, _GROUP, dim=1)]
+    return output._replace(classes=classes, evidence=torch.cat(maps, dim=1))

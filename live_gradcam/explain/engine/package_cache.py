@@ -1,7 +1,7 @@
-"""The user's cache of compiled networks: its folder, the names in it, and what is kept.
+"""The user's cache of compiled networks and graphs: its folder, the names in it, what is kept.
 
 Loading a package runs the code in it. Packages therefore live in a folder that belongs to the user
-alone, under names that hash everything they were made from.
+alone, under names that hash everything they were made from; so do graphs.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import os
 import platform
 import shutil
 import stat
-import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from live_gradcam.explain.engine import compile_worker
 from live_gradcam.explain.engine.fused import FusedNetwork, Shape
 from live_gradcam.explain.engine.runtime import cpu_flags
 from live_gradcam.explain.engine.source_versions import source_versions
+from live_gradcam.user_cache import cache_folder
 
 _KEEP_PACKAGES = 12
 _KEEP_BYTES = 3 << 30
@@ -42,22 +43,44 @@ def package_key(network: FusedNetwork, shape: Shape, *, depth: int, threads: int
         depth: Length of the selection that the compiled network takes.
         threads: Threads that it uses.
     """
-    digest = hashlib.sha256()
-    facts = (
-        torch.__version__,
-        platform.python_version(),
+    return _name_of(
+        network,
+        [compile_worker.__name__],
         platform.system(),
         platform.machine(),
         torch.backends.cpu.get_cpu_capability(),
         sorted(cpu_flags()),
-        source_versions(network, also=[compile_worker.__name__]),
-        network,
-        *(part.code for part in network.modules() if isinstance(part, fx.GraphModule)),
         shape,
         depth,
         threads,
     )
-    digest.update("\n".join(map(str, facts)).encode())
+
+
+def graph_key(
+    network: FusedNetwork, *facts: object, modules: Sequence[str], versions: Sequence[str]
+) -> str:
+    """Return the name of a network's graph: a hash of the network and the code that made it.
+
+    Args:
+        network: The eager network, on the CPU.
+        facts: What else makes the graph what it is: sizes, classes.
+        modules: Names of the modules that export it.
+        versions: Versions of the libraries that take part.
+    """
+    return _name_of(network, modules, *versions, *facts)
+
+
+def _name_of(network: FusedNetwork, modules: Sequence[str], *facts: object) -> str:
+    digest = hashlib.sha256()
+    every = (
+        torch.__version__,
+        platform.python_version(),
+        source_versions(network, also=modules),
+        network,
+        *(part.code for part in network.modules() if isinstance(part, fx.GraphModule)),
+        *facts,
+    )
+    digest.update("\n".join(map(str, every)).encode())
     for name, tensor in network.state_dict().items():
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         flat = tensor.detach().contiguous().reshape(-1)
@@ -85,29 +108,23 @@ def open_cache() -> Path:
     return folder
 
 
-def cache_folder() -> Path:
-    """Return the place of compiled packages on this system."""
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA")
-        root = Path(base) if base else Path.home() / "AppData" / "Local"
-    elif sys.platform == "darwin":
-        root = Path.home() / "Library" / "Caches"
-    else:
-        base = os.environ.get("XDG_CACHE_HOME")
-        root = Path(base) if base else Path.home() / ".cache"
-    return root / "live-gradcam" / "compiled"
-
-
 def prune_cache(folder: Path, *, keep: Path) -> None:
-    """Delete the packages that were not used for longest, and what killed processes left."""
+    """Delete the files of one kind that were not used for longest, and what killed processes left.
+
+    Args:
+        folder: The cache.
+        keep: A file that stays, of the kind that is looked at: ``.pt2``, ``.onnx``, or ``.xml`` with
+            a ``.bin`` beside it.
+    """
     now = time.time()
     with suppress(OSError):
         for left in folder.glob("work-*"):
             if now - left.stat().st_mtime > _STALE_SECONDS:
                 shutil.rmtree(left, ignore_errors=True)
-        packages = sorted(folder.glob("*.pt2"), key=lambda path: -path.stat().st_mtime)
+        packages = sorted(folder.glob(f"*{keep.suffix}"), key=lambda path: -path.stat().st_mtime)
         total = 0
         for position, package in enumerate(packages):
             total += package.stat().st_size
             if package != keep and (position >= _KEEP_PACKAGES or total > _KEEP_BYTES):
                 package.unlink(missing_ok=True)
+                package.with_suffix(".bin").unlink(missing_ok=True)

@@ -10,20 +10,22 @@ import copy
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import lru_cache
 
 import torch
 from torch import Tensor
 
-from live_gradcam.errors import DeviceError, UsageError
+from live_gradcam.budget import thread_budget
+from live_gradcam.errors import LiveGradcamError
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.engine.batching import BatchSizer, free_memory
 from live_gradcam.explain.engine.compiled import CompiledNetworks
 from live_gradcam.explain.engine.cuda import cuda_device, exact_float32
 from live_gradcam.explain.engine.cuda_graphs import Accelerator, GraphedNetworks, Pending
+from live_gradcam.explain.engine.failures import memory_errors, size_errors
 from live_gradcam.explain.engine.fused import (
     BatchResult,
     Engine,
@@ -31,26 +33,22 @@ from live_gradcam.explain.engine.fused import (
     Output,
     Selection,
     Shape,
+    all_maps,
 )
+from live_gradcam.explain.engine.graph_choice import open_graphs
+from live_gradcam.explain.engine.graph_files import Exporter
+from live_gradcam.explain.engine.graph_network import GraphNetwork
 from live_gradcam.explain.engine.runtime import CompileState, Precision, Runtime
+from live_gradcam.explain.engine.threads import ThreadChooser
+from live_gradcam.explain.engine.trial import TORCH
 from live_gradcam.explain.methods import Method, OnForwards
+from live_gradcam.explain.omp import use_threads
 
 COMPILE_UP_TO = 100_000_000
 """Number of parameters beyond which compiling takes gigabytes and gains little."""
 
-# Maps that need a backward pass each are made in groups of this many.
-_GROUP = 16
 # Where the first forward waits for the compiler, sizes cannot be tried: each costs a compilation.
 _COMPILED_BATCH = 4
-
-# What the libraries below torch say where it has no exception of its own.
-_MEMORY_WORDS = ("allocate memory", "not enough memory", "out of memory", "ALLOC_FAILED")
-
-_threads_of = threading.local()
-
-
-class OutOfMemory(DeviceError):
-    """The device has too little memory for this batch."""
 
 
 class Runner:
@@ -64,11 +62,13 @@ class Runner:
         on_notice: Called with a sentence if nothing will be compiled.
         on_forwards: Called with the progress of a method that needs many forwards of the network.
         accelerator: Captures the network as a graph; the device's own if not given.
+        exporter: Makes the network's graph for other engines; ``None`` leaves it to torch.
 
     Attributes:
         network: The eager network, on the device.
         sizer: Chooses the sizes of batches.
         compiled: The compiled networks; ``None`` where there will be none.
+        graphs: The network's graphs in other engines; ``None`` where there will be none.
     """
 
     def __init__(
@@ -81,6 +81,7 @@ class Runner:
         on_notice: Callable[[str], None],
         on_forwards: OnForwards | None = None,
         accelerator: Accelerator | None = None,
+        exporter: Exporter | None = None,
     ) -> None:
         self._classifier = classifier
         self._depth = depth
@@ -90,9 +91,11 @@ class Runner:
         self._device = torch.device(runtime.device)
         if classifier.why_float32 and runtime.precision != "fp32":
             reason = f"fp32 all the same, because {classifier.why_float32}"
-            runtime = replace(runtime, precision="fp32", reasons=(*runtime.reasons, reason))
+            exact = tuple(replace(each, precision="fp32") for each in runtime.candidates)
+            reasons = (*runtime.reasons, reason)
+            runtime = replace(runtime, precision="fp32", reasons=reasons, candidates=exact)
         if runtime.device == "cpu":
-            _use_threads(runtime.threads)
+            use_threads(runtime.threads)
         with self._memory_errors():
             network = self._fuse(runtime.precision)
             if self._device.type != "cpu":  # what is shared with the classifier stays here
@@ -101,19 +104,36 @@ class Runner:
         self._lock = threading.Lock()
         self._reference: FusedNetwork | None = None
         self._tensor = lru_cache(maxsize=64)(self._to_tensor)
+        waits = runtime.compile == "on"
+        self.graphs = open_graphs(
+            classifier,
+            method,
+            self.network,
+            runtime,
+            exporter,
+            make_exact=self._exact_network,
+            depth=depth,
+            wait=waits,
+            on_notice=on_notice,
+        )
         self._runtime = self._with_compiler(runtime)
         self.sizer = BatchSizer(
             self._device.type,
-            fixed=_COMPILED_BATCH if self._runtime.compile == "on" else None,
+            fixed=_COMPILED_BATCH if waits else None,
             free_memory=lambda: free_memory(self._device),
         )
+        self._threads = ThreadChooser(runtime.threads, fixed=thread_budget().fixed)
         self._graphed = self._graphed_networks(accelerator)
         self.compiled = self._compiled_networks() if self._graphed is None else None
 
     @property
     def runtime(self) -> Runtime:
         """How the network runs at the moment, and why."""
-        return replace(self._runtime, state=self._state())
+        used = self.graphs.used if self.graphs is not None else None
+        if used is None:
+            return replace(self._runtime, state=self._state())
+        engine, precision = used.engine, used.precision
+        return replace(self._runtime, state="off", engine=engine, precision=precision)
 
     @property
     def all_maps_are_cheap(self) -> bool:
@@ -136,6 +156,8 @@ class Runner:
         batch = self.sizer.next_size(waiting, height, width)
         shape = (batch, height, width)
         chosen = self.sizer.chosen(height, width)
+        if self.graphs is not None and self.graphs.pick(shape)[1] is not None:
+            return batch
         if self.compiled is None or chosen is None or not self.compiled.one_by_one(shape):
             return batch
         if batch == chosen:
@@ -172,16 +194,60 @@ class Runner:
 
     def _run_now(self, shape: Shape, pixels: Tensor, selection: Selection) -> BatchResult:
         self._consider_compiling(shape)
-        self._leave_threads()
+        self._consider_graphs(shape, pixels, selection)
+        threads = self._leave_threads()
         with torch.no_grad(), self._memory_errors(shape), self._size_errors(shape):
-            engine = None if self.compiled is None else self.compiled.get(shape)
-            began = time.perf_counter()
-            with self._exactness():
-                output = self._forward(engine, pixels.to(self._device), selection)
-            result = BatchResult(output.logits.cpu(), output.classes.cpu(), output.evidence.cpu())
-            if engine is None:  # sizes are compared with each other, not with the compiler's work
-                self.sizer.note(*shape, time.perf_counter() - began)
+            result = self._run_graph(shape, pixels, selection)
+            if result is None:
+                result = self._run_torch(shape, pixels, selection, threads)
             return self._finite(pixels, selection, result)
+
+    def _run_torch(
+        self, shape: Shape, pixels: Tensor, selection: Selection, threads: int
+    ) -> BatchResult:
+        engine = None if self.compiled is None else self.compiled.get(shape)
+        began = time.perf_counter()
+        with self._exactness():
+            output = self._forward(engine, pixels.to(self._device), selection)
+        result = BatchResult(output.logits.cpu(), output.classes.cpu(), output.evidence.cpu())
+        seconds = time.perf_counter() - began
+        if engine is None:  # sizes are compared with each other, not with the compiler's work
+            self.sizer.note(*shape, seconds)
+            self._note_threads(TORCH, shape, selection, seconds, threads)
+        if self.graphs is not None and len(selection) <= self._depth:
+            self.graphs.note(shape, TORCH, seconds)
+        return result
+
+    def _run_graph(self, shape: Shape, pixels: Tensor, selection: Selection) -> BatchResult | None:
+        """Run the graph where there is one; ``None`` leaves the batch to torch."""
+        if self.graphs is None:
+            return None
+        name, network = self.graphs.pick(shape)
+        if network is None:
+            return None
+        if len(selection) > self._depth and self.all_maps_are_cheap:
+            self.graphs.want_every(shape)
+        began = time.perf_counter()
+        try:
+            result = network.run(pixels, selection)
+        except LiveGradcamError as exc:
+            self.graphs.drop(shape, name, exc)
+            return None
+        if len(selection) <= self._depth:
+            seconds = time.perf_counter() - began
+            self.graphs.note(shape, name, seconds)
+            self._note_threads(name, shape, selection, seconds, network.engine.threads)
+            self.graphs.set_threads(self._threads.number)
+        return result
+
+    def _note_threads(
+        self, name: str, shape: Shape, selection: Selection, seconds: float, threads: int
+    ) -> None:
+        """Add a time to what the number of threads is chosen from, if it is one like the others."""
+        if self._device.type != "cpu" or len(selection) > self._depth or self._busy_beside:
+            return
+        if self.graphs is None or self.graphs.is_settled(shape):
+            self._threads.note((name, shape), seconds / shape[0], threads)
 
     def _fetch(
         self, shape: Shape, pending: Pending, pixels: Tensor, selection: Selection
@@ -199,18 +265,32 @@ class Runner:
         return self._again(pixels, selection, result)
 
     def close(self) -> None:
-        """End the compiler, if it runs. Idempotent; running goes on to work."""
+        """End the compiler and other engines, if they run. Idempotent; torch goes on to work."""
         if self.compiled is not None:
             self.compiled.close()
+        if self.graphs is not None:
+            self.graphs.close()
 
     def _exactness(self) -> AbstractContextManager[None]:
         return exact_float32() if self._device.type == "cuda" else nullcontext()
 
-    def _leave_threads(self) -> None:
-        """Use the threads of the budget, one less while the compiler needs a core beside us."""
-        if self._device.type == "cpu":
-            beside = self.compiled is not None and self.compiled.compiling_beside
-            _use_threads(max(1, self._runtime.threads - beside))
+    @property
+    def _busy_beside(self) -> bool:
+        """True while a child process compiles or exports beside us."""
+        compiling = self.compiled is not None and self.compiled.compiling_beside
+        return compiling or (self.graphs is not None and self.graphs.busy)
+
+    def _leave_threads(self) -> int:
+        """Use the threads of the budget, one less while a child process needs a core beside us.
+
+        Returns:
+            Their number.
+        """
+        if self._device.type != "cpu":
+            return 1
+        number = max(1, self._threads.number - self._busy_beside)
+        use_threads(number)
+        return number
 
     def _forward(self, engine: Engine | None, pixels: Tensor, selection: Selection) -> Output:
         count = len(selection)
@@ -222,7 +302,7 @@ class Runner:
         else:  # a compiled network always makes the same number of maps
             output = Output(*engine(pixels, self._tensor(self._padded(selection))))
         if count > self._depth:
-            return _all_maps(self.network, output, self._tensor(selection))
+            return all_maps(self.network, output, self._tensor(selection))
         return output._replace(
             classes=output.classes[:, :count], evidence=output.evidence[:, :count]
         )
@@ -242,7 +322,7 @@ class Runner:
         at_once = len(selection) if many else self._depth
         fresh = Output(*self._reference(pixels[rows], chosen[:at_once]))
         if len(selection) > at_once:
-            fresh = _all_maps(self._reference, fresh, chosen)
+            fresh = all_maps(self._reference, fresh, chosen)
         pairs = zip(result, fresh[:3], strict=True)
         return BatchResult(*(old.index_copy(0, rows, new) for old, new in pairs))
 
@@ -265,6 +345,9 @@ class Runner:
         """Return the runtime with the decision about compiling, and its reason."""
         choice, reason = runtime.compile, "it is compiled beside the running session"
         parameters = sum(p.numel() for p in self.network.state_dict().values())
+        if self.graphs is not None and runtime.engine_choice != "auto":
+            choice, reason = "off", f"{runtime.candidates[0].label} runs it as soon as it is ready"
+            return replace(runtime, compile=choice, reasons=(*runtime.reasons, reason), state="off")
         if choice == "off":
             reason = "compiling is switched off"
         elif not self.network.compilable:
@@ -311,13 +394,47 @@ class Runner:
             on_failure=self._on_notice,
         )
 
+    def _exact_network(self) -> FusedNetwork:
+        exact = self.network.dtype == torch.float32 and self._device.type == "cpu"
+        return self.network if exact else self._fuse("fp32")
+
+    def _consider_graphs(self, shape: Shape, pixels: Tensor, selection: Selection) -> None:
+        if self.graphs is None:
+            return
+        self.graphs.consider(shape)
+
+        def run(_: str, network: GraphNetwork | None) -> None:
+            short = selection[: self._depth]
+            with torch.no_grad():
+                if network is None:
+                    engine = None if self.compiled is None else self.compiled.get(shape)
+                    self._forward(engine, pixels, short)
+                else:
+                    network.run(pixels, short)
+
+        self.graphs.measure_now(shape, run)
+
     def _consider_compiling(self, shape: Shape) -> None:
-        if self.compiled is not None and self._keeps_coming(shape):
+        if self.compiled is None or not self._keeps_coming(shape):
+            return
+        # Compiling takes a minute; it is not begun before other engines have been tried.
+        waits = self._runtime.compile == "on"
+        if waits or self.graphs is None or self.graphs.torch_is_left(shape):
             self.compiled.consider(shape)
 
     def _keeps_coming(self, shape: Shape) -> bool:
         """True if batches have this size because it was chosen, not on trial or as a rest."""
         return shape[0] in (1, self.sizer.chosen(*shape[1:]))
+
+    def _memory_errors(self, shape: Shape | None = None) -> AbstractContextManager[None]:
+        def note() -> None:
+            if shape is not None:
+                self.sizer.note_too_large(*shape)
+
+        return memory_errors(self._device, note)
+
+    def _size_errors(self, shape: Shape) -> AbstractContextManager[None]:
+        return size_errors(shape, self._classifier.preprocessing.input_size)
 
     def _state(self) -> CompileState:
         if self._graphed is not None and self._graphed.any:
@@ -328,69 +445,3 @@ class Runner:
             return "failed"
         busy = self.compiled is not None and self.compiled.compiler.busy
         return "compiling" if busy else self._runtime.state
-
-    # Errors
-
-    @contextmanager
-    def _memory_errors(self, shape: Shape | None = None) -> Iterator[None]:
-        try:
-            yield
-        except (MemoryError, torch.OutOfMemoryError) as exc:
-            raise self._out_of_memory(shape) from exc
-        except RuntimeError as exc:
-            if any(words in str(exc) for words in _MEMORY_WORDS):
-                raise self._out_of_memory(shape) from exc
-            if isinstance(exc, torch.AcceleratorError):
-                cause = str(exc).strip().splitlines()[0]
-                raise DeviceError(
-                    "the GPU failed", str(self._device), cause, "Start again, or use --device cpu"
-                ) from exc
-            raise
-
-    def _out_of_memory(self, shape: Shape | None) -> OutOfMemory:
-        if shape is not None:
-            self.sizer.note_too_large(*shape)
-        return OutOfMemory(
-            "out of memory",
-            str(self._device),
-            "the network does not fit",
-            "Use a smaller network or another --device",
-        )
-
-    @contextmanager
-    def _size_errors(self, shape: Shape) -> Iterator[None]:
-        try:
-            yield
-        except RuntimeError as exc:
-            own = self._classifier.preprocessing.input_size
-            if isinstance(exc, torch.OutOfMemoryError) or shape[1:] == own:
-                raise
-            raise UsageError(
-                "the network does not take pictures of this size",
-                f"{shape[2]}x{shape[1]}",
-                str(exc).partition("\n")[0],
-                "Use --view crop or --view stretch",
-            ) from exc
-
-
-def _use_threads(number: int) -> None:
-    """Have torch use this number of threads for what this thread computes."""
-    # Torch keeps the number for each thread by itself, and asking for it is not free.
-    if getattr(_threads_of, "number", None) != number:
-        torch.set_num_threads(number)
-        _threads_of.number = number
-
-
-def _all_maps(network: FusedNetwork, output: Output, selection: Tensor) -> Output:
-    """Make maps of more classes (never ranks) than one forward makes, from what it left."""
-    head = network.head
-    count, class_count = output.logits.shape
-    classes = selection.expand(count, -1)
-    if torch.equal(selection, torch.arange(class_count, device=selection.device)):
-        maps_of_all = head.all_evidence(output.basis)
-        if maps_of_all is not None:
-            return output._replace(classes=classes, evidence=maps_of_all)
-    if head.all_maps_are_cheap:
-        return output._replace(classes=classes, evidence=head.evidence(output.basis, classes))
-    maps = [head.evidence(output.basis, part) for part in torch.split(classes, _GROUP, dim=1)]
-    return output._replace(classes=classes, evidence=torch.cat(maps, dim=1))

@@ -17,11 +17,17 @@ from live_gradcam.choices import (
     DEFAULT_DEVICE,
     DEFAULT_PRECISION,
     CompileChoice,
+    EngineChoice,
+    FloatPrecisionChoice,
     PrecisionChoice,
 )
 from live_gradcam.errors import DeviceError, UsageError
+from live_gradcam.explain.engine.candidates import Candidate, find_candidates, only_beside_torch
+from live_gradcam.graph.engine import EngineName
+from live_gradcam.wording import did_you_mean
 
 Precision: TypeAlias = Literal["fp32", "bf16", "fp16"]
+RunningEngine: TypeAlias = Literal["torch"] | EngineName
 CompileState: TypeAlias = Literal["off", "eager", "compiling", "compiled", "recorded", "failed"]
 
 # Instruction sets that make bf16 fast on a CPU; without one of these it is emulated, many times
@@ -41,6 +47,9 @@ class Runtime:
         reasons: One sentence for each decision.
         state: State of the compiler; ``recorded`` is a CUDA graph.
         notices: Sentences for the user about what differs from what would be expected.
+        engine: What runs the network at the moment.
+        engine_choice: What was asked for.
+        candidates: Engines beside torch that may run the network's graph.
     """
 
     device: str
@@ -50,6 +59,9 @@ class Runtime:
     reasons: tuple[str, ...] = ()
     state: CompileState = "off"
     notices: tuple[str, ...] = ()
+    engine: RunningEngine = "torch"
+    engine_choice: EngineChoice = "torch"
+    candidates: tuple[Candidate, ...] = ()
 
     @property
     def compiled(self) -> bool:
@@ -61,32 +73,56 @@ def choose_runtime(
     device: str = DEFAULT_DEVICE,
     precision: PrecisionChoice = DEFAULT_PRECISION,
     compile: CompileChoice = DEFAULT_COMPILE,
+    engine: EngineChoice = "torch",
 ) -> Runtime:
     """Decide on the device, the precision and the threads.
 
     Args:
         device: ``auto`` takes the first CUDA GPU that computes, then Apple's GPU, then the CPU; or
-            ``cpu``, ``cuda``, ``cuda:N``, ``mps``.
+            ``cpu``, ``cuda``, ``cuda:N``, ``mps``; or one that only other engines have, such as
+            ``npu``, see `live_gradcam.graph.engines.open_engine`.
         precision: ``auto`` takes half precision where the hardware has it.
         compile: ``auto`` compiles beside the running session, ``on`` waits for it, ``off`` never.
+        engine: ``auto`` is torch where nothing may be compiled.
 
     Raises:
         UsageError: A value is none of those above.
         DeviceError: The device does not exist, or cannot compute in this precision.
     """
     _require_choice("precision", precision, get_args(PrecisionChoice))
+    if precision == "int8":
+        step = "Use live-gradcam run --precision int8, or export the network in it"
+        raise UsageError("cannot use precision", "int8", "it is that of an exported file", step)
     _require_choice("compile", compile, get_args(CompileChoice))
-    name, why_device, notices = _choose_device(device)
-    chosen, why_precision = _choose_precision(name, precision)
+    _require_choice("engine", engine, get_args(EngineChoice))
+    beside = only_beside_torch(device)
+    name, why_device, notices = _choose_device("cpu" if beside else device)
+    if engine == "auto" and compile == "off" and not beside:
+        engine = "torch"
+    found = find_candidates(
+        engine, device if beside else name, precision, native_bf16=bool(native_bf16())
+    )
+    chosen, why_precision = _choose_precision(name, "auto" if beside else precision)
     budget = thread_budget()
     reasons = (why_device, why_precision, budget.reason)
     state: CompileState = "off" if compile == "off" else "eager"
-    return Runtime(name, chosen, compile, budget.network, reasons, state, notices)
+    return Runtime(
+        name,
+        chosen,
+        compile,
+        budget.network,
+        reasons,
+        state,
+        notices,
+        engine_choice=engine,
+        candidates=found,
+    )
 
 
 def _require_choice(option: str, value: str, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
-        raise UsageError(f"unknown {option}", str(value), "", f"Choose from {', '.join(allowed)}")
+        step = f"{did_you_mean(str(value), allowed)}Choose from {', '.join(allowed)}"
+        raise UsageError(f"unknown {option}", str(value), "", step)
 
 
 def _choose_device(device: str) -> tuple[str, str, tuple[str, ...]]:
@@ -112,7 +148,8 @@ def _choose_device(device: str) -> tuple[str, str, tuple[str, ...]]:
         if cause:
             raise _no_device(device, f"{name} does not compute ({cause})")
         return f"cuda:{index}", f"{name} was asked for", ()
-    raise UsageError("unknown device", device, "", "Choose from auto, cpu, cuda, cuda:N, mps")
+    known = "auto, cpu, cuda, cuda:N, mps, intel-gpu, npu, tensorrt, coreml, directml"
+    raise UsageError("unknown device", device, "", f"Choose from {known}")
 
 
 def _best_device() -> tuple[str, str, tuple[str, ...]]:
@@ -145,7 +182,7 @@ def _no_device(device: str, cause: str) -> DeviceError:
     return DeviceError("cannot use device", device, cause, "Use --device cpu or --device auto")
 
 
-def _choose_precision(device: str, precision: PrecisionChoice) -> tuple[Precision, str]:
+def _choose_precision(device: str, precision: FloatPrecisionChoice) -> tuple[Precision, str]:
     if device == "cpu":
         native = native_bf16()
         if precision == "auto":

@@ -8,6 +8,8 @@ from torch import Tensor
 from live_gradcam.explain.engine.fused import Engine, Output, Shape
 
 _COSINE = 0.999
+# Of float32 sums in another order, as a share of the largest score.
+_ROUNDING = 1e-3
 # Two classes whose scores differ by less than this share of the scores' range are a tie in half
 # precision.
 _TIE = 0.02
@@ -17,7 +19,9 @@ class NotEqual(Exception):
     """An engine is not the network; the message says in which output."""
 
 
-def check_equal(network: Engine, candidate: Engine, shape: Shape, depth: int) -> None:
+def check_equal(
+    network: Engine, candidate: Engine, shape: Shape, depth: int, *, exact: bool = False
+) -> None:
     """Compare an engine with the eager network on synthetic frames.
 
     Args:
@@ -25,9 +29,11 @@ def check_equal(network: Engine, candidate: Engine, shape: Shape, depth: int) ->
         candidate: The engine that would be used in its place.
         shape: Of the frames.
         depth: Length of the selection.
+        exact: Both compute in float32, so that scores are equal but for rounding.
 
     Raises:
-        NotEqual: The best class differs, or the cosine of two maps is below 0.999.
+        NotEqual: The best class differs, or the cosine of two maps is below 0.999; or, where
+            both are exact, a score.
     """
     generator = torch.Generator().manual_seed(0)
     batch, height, width = shape
@@ -49,6 +55,9 @@ def check_equal(network: Engine, candidate: Engine, shape: Shape, depth: int) ->
         chosen = expected.logits.gather(1, found.logits.argmax(1, keepdim=True)).squeeze(1)
         if bool((best - chosen > _TIE * spread).any()):
             raise NotEqual("it names another class")
+        difference = float((found.logits - expected.logits).abs().max())
+        if exact and difference > _ROUNDING * float(expected.logits.abs().max()):
+            raise NotEqual("it has other scores")
         if _least_cosine(found.evidence, expected.evidence) < _COSINE:
             raise NotEqual("it has other maps")
 

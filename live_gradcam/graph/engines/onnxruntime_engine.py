@@ -67,6 +67,17 @@ class OnnxRuntimeEngine(LockedEngine):
             shape=_declared(session),
         )
 
+    @staticmethod
+    def check(device: Device, precision: ComputePrecision) -> None:
+        """Check that a device is there, as far as the package says, and computes in a precision.
+
+        Raises:
+            DeviceError: It is not, or does not.
+        """
+        kind = "cpu" if device.kind == "auto" else device.kind
+        _require_provider(import_module("onnxruntime"), kind)
+        _provider_settings(Device(kind, device.index), precision, None)
+
     @override
     def _infer(self, inputs: Mapping[str, NDArray[np.generic]]) -> Mapping[str, np.ndarray]:
         names = [output.name for output in self._session.get_outputs()]
@@ -136,11 +147,26 @@ class OnnxRuntimeEngine(LockedEngine):
         return options
 
 
+def _require_provider(library: Any, kind: str) -> str:  # noqa: ANN401 - the library is untyped
+    """Return the library's name of a device that the installed package serves.
+
+    Raises:
+        DeviceError: It serves others.
+    """
+    provider = library_name("onnxruntime", Device(kind))
+    offered = library.get_available_providers()
+    if provider not in offered:
+        serves = [name for name, each in DEVICES["onnxruntime"].items() if each in offered]
+        cause = f"the installed ONNX Runtime serves only {', '.join(serves)}"
+        raise DeviceError("cannot use device", kind, cause, _PACKAGES[kind])
+    return provider
+
+
 _PACKAGES: Mapping[str, str] = {
     "cuda": "Install the package onnxruntime-gpu in its place",
     "tensorrt": "Install the package onnxruntime-gpu in its place",
     "directml": "Install the package onnxruntime-directml in its place",
-    "coreml": "Apple's computers have it",
+    "coreml": "Only Apple's computers have it",
 }
 
 

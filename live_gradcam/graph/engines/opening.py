@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib import metadata as packages
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,13 +11,13 @@ from typing import Literal, TypeAlias, get_args
 from live_gradcam.budget import thread_budget
 from live_gradcam.errors import DeviceError, ModelError, UsageError
 from live_gradcam.graph.engine import ComputePrecision, EngineName, GraphEngine
-from live_gradcam.graph.engines.devices import TITLES, engines_of, parse_device
+from live_gradcam.graph.engines.devices import TITLES, Device, engines_of, parse_device
 from live_gradcam.graph.engines.onnxruntime_engine import OnnxRuntimeEngine
 from live_gradcam.graph.engines.openvino_engine import OpenVinoEngine
 from live_gradcam.graph.metadata import GraphMetadata
 from live_gradcam.wording import did_you_mean
 
-_OPENERS: Mapping[EngineName, Callable[..., GraphEngine]] = {
+_OPENERS: Mapping[EngineName, type[OnnxRuntimeEngine | OpenVinoEngine]] = {
     "openvino": OpenVinoEngine,
     "onnxruntime": OnnxRuntimeEngine,
 }
@@ -83,6 +83,15 @@ def open_engine(
         threads=threads or thread_budget().network,
         cache=cache,
     )
+
+
+def check_engine(name: EngineName, device: Device, precision: ComputePrecision) -> None:
+    """Check that an engine, which is installed, can use a device in a precision; loads the engine.
+
+    Raises:
+        DeviceError: It cannot.
+    """
+    _OPENERS[name].check(device, precision)
 
 
 def require_engine(name: str) -> EngineName:

@@ -61,6 +61,7 @@ class OpenVinoEngine(LockedEngine):
     ) -> None:
         core = _core()
         self._device = _find_device(device)
+        _check_precision(self._device, precision)
         self._cache = cache
         name = "the graph" if isinstance(model, bytes) else model.name
         try:
@@ -78,7 +79,15 @@ class OpenVinoEngine(LockedEngine):
             threads=threads,
             shape=tuple(size.get_length() if size.is_static else None for size in shape),
         )
-        self._check_precision()
+
+    @staticmethod
+    def check(device: Device, precision: ComputePrecision) -> None:
+        """Check that a device is there and computes in a precision.
+
+        Raises:
+            DeviceError: It is not, or does not.
+        """
+        _check_precision(_find_device(device), precision)
 
     @override
     def _infer(self, inputs: Mapping[str, NDArray[np.generic]]) -> Mapping[str, np.ndarray]:
@@ -140,19 +149,20 @@ class OpenVinoEngine(LockedEngine):
             settings["CACHE_DIR"] = str(self._cache)
         return settings
 
-    def _check_precision(self) -> None:
-        """Refuse a precision that the device would silently replace.
 
-        Raises:
-            DeviceError: It does not compute in it.
-        """
-        able = set(_core().get_property(self._device, "OPTIMIZATION_CAPABILITIES"))
-        wanted = {"fp32": "FP32", "bf16": "BF16", "fp16": "FP16"}[self.precision]
-        if wanted not in able:
-            others = [name for name, each in (("fp32", "FP32"), ("fp16", "FP16")) if each in able]
-            cause = f"OpenVINO does not compute in it on {self.device}"
-            step = f"Use --precision {' or '.join(others)}" if others else "Use --engine torch"
-            raise DeviceError("cannot use precision", self.precision, cause, step)
+def _check_precision(device: str, precision: ComputePrecision) -> None:
+    """Refuse a precision that the device would silently replace.
+
+    Raises:
+        DeviceError: It does not compute in it.
+    """
+    able = set(_core().get_property(device, "OPTIMIZATION_CAPABILITIES"))
+    if precision.upper() in able:
+        return
+    others = [name for name in ("fp32", "fp16") if name.upper() in able]
+    cause = f"OpenVINO does not compute in it on {_describe(device)}"
+    step = f"Use --precision {' or '.join(others)}" if others else "Use --engine torch"
+    raise DeviceError("cannot use precision", precision, cause, step)
 
 
 def _find_device(device: Device) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from live_gradcam.choices import DEFAULT_HUD_LAYOUT, HudLayout
 
@@ -47,6 +47,10 @@ class Space:
         side = max(min(height, _ASPECT * width), _STRIP * math.sqrt(height * width))
         size = max(SMALLEST_TYPE, round(_NEAR_PIXELS + _NEAR_SHARE * side))
         return cls(width, height, size, max(2, round(0.6 * size)))
+
+    def on(self, width: int, height: int) -> Space:
+        """Return the same measures for a canvas of another size."""
+        return replace(self, width=width, height=height)
 
     @property
     def room(self) -> int:

@@ -186,7 +186,7 @@ def test_what_cannot_be_cut_runs_uncompiled_in_float32_and_says_so() -> None:
     classifier = from_module(own.made(own.ByValue()), "bn2")
     notices: list[str] = []
     with lg.Explainer(
-        classifier, precision="bf16", compile="on", on_notice=notices.append
+        classifier, precision="bf16", engine="torch", compile="on", on_notice=notices.append
     ) as explainer:
         explainer.explain(own.images(1)[0])
         runtime = explainer.runtime

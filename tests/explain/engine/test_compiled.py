@@ -20,8 +20,7 @@ from torch import Tensor
 
 from live_gradcam.budget import thread_budget
 from live_gradcam.explain.classifier import Classifier
-from live_gradcam.explain.engine import compiled as compiled_module
-from live_gradcam.explain.engine import package_cache
+from live_gradcam.explain.engine import child_process, package_cache
 from live_gradcam.explain.engine import runner as runner_module
 from live_gradcam.explain.engine.batching import BatchSizer
 from live_gradcam.explain.engine.compile_worker import LENGTH, worker_command
@@ -46,9 +45,7 @@ SHAPE: Shape = (1, 64, 64)
 @pytest.fixture
 def eager_child(monkeypatch: pytest.MonkeyPatch) -> None:
     """Has the compiler's child not give way: on a busy machine it would starve."""
-    monkeypatch.setattr(
-        compiled_module, "worker_command", lambda **_: worker_command(yielding=False)
-    )
+    monkeypatch.setattr(child_process, "worker_command", lambda **_: worker_command(yielding=False))
 
 
 @pytest.fixture(autouse=True)
@@ -103,7 +100,9 @@ def make_package(content: bytes) -> Path:
 def test_another_method_is_compiled_with_the_network() -> None:
     classifier = support.tiny_classifier()
     eager = Explainer(classifier, precision="fp32", compile="off", method="eigencam")
-    with Explainer(classifier, precision="fp32", compile="on", method="eigencam") as explainer:
+    with Explainer(
+        classifier, precision="fp32", engine="torch", compile="on", method="eigencam"
+    ) as explainer:
         found = explainer.explain(support.smooth_image(), classes=[0, 3])
         assert explainer.compiled, "decompositions are compiled too"
     expected = eager.explain(support.smooth_image(), classes=[0, 3])
@@ -119,7 +118,7 @@ def test_a_compiled_network_equals_eager_and_is_found_again(
     told: list[str] = []
     images = [support.smooth_image(seed=seed) for seed in range(3)]
     eager = Explainer(classifier, compile="off").explain_batch(images, classes="all")
-    with Explainer(classifier, compile="on", on_notice=told.append) as explainer:
+    with Explainer(classifier, engine="torch", compile="on", on_notice=told.append) as explainer:
         assert state_of(explainer) == "eager"
         found = [explainer.explain(image, classes="all") for image in images]
         assert explainer.compiled
@@ -138,7 +137,7 @@ def test_a_compiled_network_equals_eager_and_is_found_again(
     (package,) = cache.iterdir()
     assert package.suffix == ".pt2"
     # The next session finds it after some frames, and no child process is needed.
-    with Explainer(classifier, compile="auto") as again:
+    with Explainer(classifier, engine="torch", compile="auto") as again:
         for _ in range(5):
             again.explain(images[0])
         assert wait_until(lambda: again.compiled)
@@ -150,7 +149,7 @@ def test_a_compiled_network_equals_eager_and_is_found_again(
 @needs_compiler
 @pytest.mark.usefixtures("eager_child")
 def test_frames_never_wait_and_the_compiled_network_comes_in_between(cache: Path) -> None:
-    with Explainer(support.tiny_classifier(), compile="auto") as explainer:
+    with Explainer(support.tiny_classifier(), engine="torch", compile="auto") as explainer:
         image = support.smooth_image()
         expected = explainer.explain(image)
         rounding = support.ROUNDING[explainer.runtime.precision]
@@ -171,7 +170,9 @@ def test_frames_never_wait_and_the_compiled_network_comes_in_between(cache: Path
 def test_no_compiler_is_one_sentence_and_eager_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CXX", "/nonexistent")
     told: list[str] = []
-    with Explainer(support.tiny_classifier(), compile="on", on_notice=told.append) as explainer:
+    with Explainer(
+        support.tiny_classifier(), engine="torch", compile="on", on_notice=told.append
+    ) as explainer:
         for seed in range(3):
             assert explainer.explain(support.smooth_image(seed=seed)).predictions
         assert not explainer.compiled
@@ -244,7 +245,9 @@ def test_the_child_gives_way_to_everybody_unless_it_is_waited_for(yielding: bool
 @needs_compiler
 @pytest.mark.usefixtures("eager_child")
 def test_a_core_is_left_to_the_compiler_while_it_works() -> None:
-    with Explainer(support.tiny_classifier(), device="cpu", compile="auto") as explainer:
+    with Explainer(
+        support.tiny_classifier(), device="cpu", engine="torch", compile="auto"
+    ) as explainer:
         explainer.explain(support.smooth_image())
         all_of_them = torch.get_num_threads()
         assert all_of_them == thread_budget().network
@@ -297,7 +300,7 @@ def left() -> None:  # registered first, so called last
     print(sorted(each.name for each in threading.enumerate() if each.name == "network-compiler"))
 
 atexit.register(left)
-explainer = lg.Explainer(lg.load_classifier("scenes"))
+explainer = lg.Explainer(lg.load_classifier("scenes"), engine="torch")
 for _ in range(32):  # what runs as often is compiled
     explainer.explain(np.zeros((48, 64, 3), np.uint8))
 print([each.name for each in threading.enumerate() if each.name == "network-compiler"])
@@ -427,7 +430,9 @@ def forwards(runner: Runner, images: int, width: int = 64) -> list[int]:
 
 def test_large_networks_are_not_compiled_unasked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner_module, "COMPILE_UP_TO", 100)
-    explainer = Explainer(support.tiny_classifier(), compile="auto")
+    explainer = Explainer(support.tiny_classifier(), engine="torch", compile="auto")
     assert explainer.runtime.state == "off"
     assert "parameters" in explainer.runtime.reasons[-1]
-    assert Explainer(support.tiny_classifier(), compile="on").runtime.state == "eager"
+    assert (
+        Explainer(support.tiny_classifier(), engine="torch", compile="on").runtime.state == "eager"
+    )

@@ -122,7 +122,8 @@ def test_gpus_that_are_too_old_leave_it_to_the_cpu_and_are_named(two_gpus: set[s
         {"device": "gpu"},
         {"device": "cuda:x"},
         {"device": "cpu:1"},
-        {"precision": "int8"},
+        {"precision": "int9"},
+        {"engine": "tensorflow"},
         {"compile": "maybe"},
     ],
 )

@@ -326,7 +326,9 @@ def test_a_compiled_explainer_computes_in_tiles_and_equals_eager(
     classifier, image = wide_classifier(), support.smooth_image()
     eager = Explainer(classifier, device="cpu", precision="fp32", compile="off")
     expected = eager.explain(image, classes="all")
-    with Explainer(classifier, device="cpu", precision="fp32", compile="on") as explainer:
+    with Explainer(
+        classifier, device="cpu", precision="fp32", engine="torch", compile="on"
+    ) as explainer:
         found = explainer.explain(image, classes=list(expected.explained))
         assert explainer.compiled
     (package,) = (tmp_path / "compiled").glob("*.pt2")

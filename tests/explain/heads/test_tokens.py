@@ -284,7 +284,7 @@ def test_a_transformer_is_compiled(
         expected = explainer.explain(images[0])
     notices: list[str] = []
     with Explainer(
-        classifier, compile="on", precision="fp32", on_notice=notices.append
+        classifier, engine="torch", compile="on", precision="fp32", on_notice=notices.append
     ) as explainer:
         found = explainer.explain(images[0])
         assert explainer.compiled, notices

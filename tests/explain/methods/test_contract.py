@@ -133,7 +133,11 @@ def test_a_batch_and_all_classes_are_what_each_image_and_class_gives_alone(
 def test_many_forwards_are_not_compiled_and_say_so(name: str) -> None:
     notices: list[str] = []
     with Explainer(
-        support.gradient_classifier(), compile="on", method=name, on_notice=notices.append
+        support.gradient_classifier(),
+        engine="torch",
+        compile="on",
+        method=name,
+        on_notice=notices.append,
     ) as explainer:
         explainer.explain(support.smooth_image())
         assert not explainer.compiled
