@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -54,10 +55,8 @@ def test_they_end_with_whoever_started_them_however_it_ends() -> None:
         "    os.kill(os.getpid(), 9)\n"
     )
     killed = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=False)
-    try:
+    with suppress(psutil.NoSuchProcess):
         psutil.Process(int(killed.stdout)).wait(timeout=60)
-    except psutil.NoSuchProcess:
-        pass
 
 
 ROWS = [
@@ -73,9 +72,7 @@ def test_everything_is_compared_with_what_torch_compiles() -> None:
         ("torch compiled fp32", "20.0", "160.0", "8.0", "1.00"),
         ("openvino fp32", "16.0", "40.0", "2.5", "4.00"),
     ]
-    assert busy_table(ROWS[::2])[1][-1] == "10.00", (
-        "with the uncompiled one where there is no other"
-    )
+    assert busy_table(ROWS[::2])[1][-1] == "10.00", "or with the uncompiled one"
 
 
 def test_the_times_are_written(tmp_path: Path) -> None:
