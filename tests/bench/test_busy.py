@@ -1,4 +1,4 @@
-"""Beside other processes: they are real, they end, and the table says what follows from the times."""
+"""Beside other processes: they are real, they end, and the table follows from the times."""
 
 from __future__ import annotations
 
