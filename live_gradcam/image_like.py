@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-    from PIL.Image import Image as PilImage
 
 ColorOrder: TypeAlias = Literal["bgr", "rgb"]
 """Order of the colours in an array or a tensor."""
@@ -35,9 +34,31 @@ class FrameLike(Protocol):
         """``uint8 (H, W, 3)``, BGR."""
 
 
+class PillowImage(Protocol):
+    """An image of Pillow, which is not loaded for its type's sake."""
+
+    @property
+    def mode(self) -> str:
+        """Name of its pixels' format."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+
+    def getbands(self) -> tuple[str, ...]:
+        """Return the names of its channels."""
+
+
 ImageLike: TypeAlias = (
-    "str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryReader | PilImage | ArrayLike "
-    "| FrameLike"
+    str
+    | os.PathLike[str]
+    | bytes
+    | bytearray
+    | memoryview
+    | BinaryReader
+    | PillowImage
+    | ArrayLike
+    | FrameLike
 )
 """A path, an address of a web server, the bytes of an image file, an open file, an image of Pillow,
 an array, a tensor or a frame; `live_gradcam.Explainer.explain` says what each has to be like."""

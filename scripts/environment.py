@@ -24,7 +24,7 @@ ENVIRONMENT = ROOT / ".venv"
 MINIMUM = (3, 10)
 
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
-INDEX_VARIABLE = "LIVE_GRADCAM_TORCH_INDEX"
+INDEX_VARIABLE = "PYTORCH_CPU_INDEX"  # a mirror's address, where there is one
 _ANSWER_SECONDS = 10
 _INSTALL_SECONDS = 900
 _TORCH = ("torch", "torchvision")
@@ -87,7 +87,15 @@ def installer(python: Path, uv: str | None) -> list[str]:
     """Return the command that installs into an environment: uv's where it is installed."""
     if uv is not None:
         return [uv, "pip", "install", "--python", str(python)]
-    return [str(python), "-m", "pip", "install"]
+    # As uv does: what is imported is compiled then, and the rest takes no room.
+    return [str(python), "-m", "pip", "install", "--no-compile"]
+
+
+def uninstaller(python: Path, uv: str | None) -> list[str]:
+    """Return the command that takes packages out of an environment."""
+    if uv is not None:
+        return [uv, "pip", "uninstall", "--python", str(python)]
+    return [str(python), "-m", "pip", "uninstall", "--yes"]
 
 
 def environment_python() -> Path:
@@ -128,8 +136,7 @@ def make_environment(extras: str = "", kind: Kind = "auto") -> Path:
         return python
     install = installer(python, uv)
     if kind in ("cpu", "gpu") and kind_before not in ("", "lite", kind):
-        uninstall = [word if word != "install" else "uninstall" for word in install]
-        run_or_exit([*uninstall, *(() if uv else ("--yes",)), *_TORCH])
+        run_or_exit([*uninstaller(python, uv), *_TORCH])
     if kind == "lite":
         _install_lite(install, python)
     else:

@@ -1,6 +1,7 @@
 """Draw every state of the window in every layout, at several sizes, to look at.
 
     python scripts/screens.py [FOLDER] [--picture mug.jpg] [--sizes 640x480 1920x1080] [--only help]
+    python scripts/screens.py --readme .github/demo.png    # the picture on top of the README
 
 Each is drawn by the same functions as the window itself. Beside the single screens there is a sheet
 for each size. The tests measure the same states: `tests/show/test_screens.py`.
@@ -44,6 +45,8 @@ from live_gradcam.values import Explanation, Image, OutputKind, Prediction
 SIZES = ((640, 480), (1280, 800), (1920, 1080), (3840, 2160))
 _SHEET_COLUMNS = 5
 _SHEET_WIDTH = 480
+_SCENE = 7
+_README_SIZE = (1024, 576)
 
 _USUAL = OverlayOptions()
 
@@ -245,15 +248,21 @@ def main() -> int:
     parser.add_argument("--model", default="scenes", help="explains the picture")
     parser.add_argument("--weights", help="of the model, where it needs some")
     parser.add_argument("--sizes", nargs="+", type=_size, default=SIZES, metavar="WxH")
+    parser.add_argument("--readme", type=Path, metavar="PNG", help="draw this picture only")
     parser.add_argument("--only", default="", help="a part of the names, e.g. help or -stage")
     parser.add_argument("--colormap", choices=COLORMAP_NAMES, default=DEFAULT_COLORMAP)
     arguments = parser.parse_args()
-    image = render_scene(3, width=1280, height=720).image
+    image = render_scene(_SCENE, width=1280, height=720).image
     if arguments.picture is not None:
         image = read_image(arguments.picture)
     classifier = load_classifier(arguments.model, weights=arguments.weights)
     with Explainer(classifier, device="cpu", compile="off") as explainer:
         explanation = explainer.explain(image, classes="top")
+    if arguments.readme is not None:
+        usual = State(hud=Hud(fps=24.6))
+        shown = draw_state(image, explanation, usual, "normal", _README_SIZE)
+        cv2.imwrite(str(arguments.readme), shown.image)
+        return 0
     arguments.folder.mkdir(parents=True, exist_ok=True)
     for size in arguments.sizes:
         drawn = []

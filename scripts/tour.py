@@ -3,7 +3,7 @@
     python scripts/tour.py                         # weights are downloaded, or taken from the cache
     python scripts/tour.py --weights squeezenet.pth
 
-The same machine writes the same file: pictures are written anew with few colours, without times and
+The same machine writes the same file: pictures are written anew and small, without times and
 without traces of whoever ran it. Needs ``pip install ".[tour]"``.
 """
 
@@ -25,8 +25,6 @@ ROOT = Path(__file__).resolve().parent.parent
 TOUR = ROOT / "scripts" / "tour.ipynb"
 WEIGHTS_LINE = "WEIGHTS = None"
 """Line of the notebook that is set to a file for the run, and set back after it."""
-
-_COLOURS = 96
 
 
 def with_weights(notebook: Any, weights: Path | None) -> Any:  # noqa: ANN401 - nbformat's
@@ -74,7 +72,7 @@ def tidied(notebook: Any) -> Any:  # noqa: ANN401 - nbformat's
 
 
 def small_picture(png: str) -> tuple[str, str]:
-    """Return a picture as a PNG of few colours, or as JPEG where that is far smaller.
+    """Return a picture as PNG, or as JPEG where that is far smaller, as photographs are.
 
     Args:
         png: Base64, as the kernel sends it.
@@ -83,9 +81,8 @@ def small_picture(png: str) -> tuple[str, str]:
         Its type, and its bytes in base64.
     """
     image = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB")
-    few = image.quantize(_COLOURS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     lines, photograph = io.BytesIO(), io.BytesIO()
-    few.save(lines, "PNG", optimize=True)
+    image.save(lines, "PNG", optimize=True)
     image.save(photograph, "JPEG", quality=85, subsampling=0, optimize=True)
     kind, file = ("image/png", lines)
     if 2 * len(photograph.getvalue()) < len(lines.getvalue()):

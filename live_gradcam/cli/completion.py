@@ -42,7 +42,7 @@ def completion_command(arguments: Sequence[str], console: Console) -> None:
     if shell not in SHELLS:
         step = f"{did_you_mean(shell, SHELLS)}Choose from {', '.join(SHELLS)}"
         raise UsageError("unknown shell", shell, "", step)
-    from typer.completion import get_completion_script, install
+    from typer._completion_shared import get_completion_script, install
 
     if what == SHOW:
         script = get_completion_script(prog_name=PROGRAM, complete_var=VARIABLE, shell=shell)

@@ -235,7 +235,7 @@ def split_meaning(outputs: Sequence[PathT]) -> tuple[OutputChoice, tuple[PathT, 
     return (meanings[0] if meanings else DEFAULT_OUTPUT), files
 
 
-def require_network(options: NetworkOptions) -> None:
+def require_network(options: NetworkChoice) -> None:
     """Refuse an exported file where the network itself is needed, before torch is loaded.
 
     Raises:

@@ -10,9 +10,9 @@ from live_gradcam.cli.console import Console
 from live_gradcam.cli.graph_network import exported_metadata
 from live_gradcam.cli.network import split_meaning
 from live_gradcam.cli.run_arguments import RunArguments
+from live_gradcam.cli.run_files import check_resumable, run_files_command
 from live_gradcam.cli.run_int8 import check_int8
 from live_gradcam.cli.run_opening import (
-    Run,
     load_all,
     open_window,
     refuse_missing,
@@ -27,6 +27,7 @@ from live_gradcam.cli.run_steps import (
     run_live,
     run_offline_steps,
 )
+from live_gradcam.cli.run_values import Run
 from live_gradcam.cli.summary import print_summary
 from live_gradcam.errors import SinkError, UsageError
 
@@ -45,8 +46,11 @@ def run_command(arguments: RunArguments, console: Console) -> None:
     from live_gradcam.timing import StepProgress
 
     meaning, files = split_meaning(arguments.outputs)
-    arguments = replace(arguments, outputs=files)
-    _check_arguments(arguments)
+    arguments = replace(arguments, outputs=files, sources=_listed(arguments))
+    if arguments.resume:
+        check_resumable(arguments)
+    else:
+        _check_arguments(arguments)
     if len(arguments.sources) == 1 and not arguments.kiosk:  # which waits for its source
         refuse_missing(arguments.source)
     if arguments.in_window and (arguments.slideshow is not None or len(arguments.sources) > 1):
@@ -69,7 +73,9 @@ def run_command(arguments: RunArguments, console: Console) -> None:
     )
     run = Run(arguments, console, overlay, StepProgress(), meaning, exported)
     check_int8(run)
-    if arguments.kiosk:
+    if arguments.resume:
+        run_files_command(run)
+    elif arguments.kiosk:
         run_kiosk(run)
     elif len(arguments.sources) > 1 and not arguments.in_window:
         run_several(run)
@@ -99,6 +105,17 @@ def _run_one(run: Run) -> None:
                     return  # whoever read our records has enough of them
                 raise
             print_summary(console, summary, verbose=arguments.verbose)
+
+
+def _listed(arguments: RunArguments) -> tuple[str, ...]:
+    """Return the sources, with the files that lists among them name in place of the lists."""
+    if arguments.resume or not any(
+        each.lower().endswith((".txt", ".csv")) for each in arguments.sources
+    ):
+        return arguments.sources
+    from live_gradcam.archive.files import expand_lists
+
+    return expand_lists(arguments.sources)
 
 
 def _check_arguments(arguments: RunArguments) -> None:

@@ -101,13 +101,17 @@ class SettingKey:
         return int(given) if whole else float(given)
 
     def _wanted(self) -> str:
-        return {int: "a whole number", float: "a number"}.get(self.kind, "text")
+        if self.kind is int:
+            return "a whole number"
+        return "a number" if self.kind is float else "text"
 
 
 def _shown(given: object) -> str:
     if isinstance(given, bool):
         return str(given).lower()
-    return {list: "a list", dict: "a table"}.get(type(given), repr(given))
+    if isinstance(given, list):
+        return "a list"
+    return "a table" if isinstance(given, dict) else repr(given)
 
 
 def setting_keys(kind: type[Any]) -> Mapping[str, SettingKey]:

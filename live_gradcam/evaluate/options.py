@@ -19,6 +19,7 @@ from live_gradcam.choices import (
     View,
 )
 from live_gradcam.errors import UsageError
+from live_gradcam.faithfulness.removal import CONTROLS
 from live_gradcam.wording import did_you_mean
 
 Measure: TypeAlias = Literal["accuracy", "removal", "curves", "drop", "pointing", "completeness"]
@@ -73,6 +74,7 @@ class EvaluationOptions:
         return {
             "methods": list(self.methods),
             "measures": list(self.measures),
+            "controls": CONTROLS,
             **{name: getattr(self, name) for name in same},
             "sanity_pictures": self.sanity_images if self.sanity else 0,
         }

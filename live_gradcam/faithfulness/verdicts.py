@@ -34,6 +34,8 @@ SCRAMBLED = (
 # A fall is clear from this share on: of all, or of the probability where there is little of it.
 _CLEAR = 0.1
 _CLEAR_SHARE = 0.5
+# Without this share of it, little is left of what has no name to lose.
+_MOST = 0.5
 # Beyond the controls is what falls by this factor more than they usually do.
 _TIMES = 1.5
 # Of a class with less than this probability that is not the answer, there is nothing to lose.
@@ -54,9 +56,9 @@ def judge(removal: Removal) -> Verdict:
     beyond = removal.drop > greatest and removal.drop >= _TIMES * max(usual, 0.0)
     if not beyond or (lost and not kept):
         return "undecided"
-    if removal.of_probability and removal.named and not lost:
-        return "counts"
-    return "decides"
+    if not (removal.of_probability and removal.named):  # what cannot be lost can be halved
+        lost = removal.drop >= _MOST * abs(removal.before)
+    return "decides" if lost else "counts"
 
 
 def removal_sentence(

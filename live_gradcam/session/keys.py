@@ -287,7 +287,7 @@ KEYS: tuple[KeyBinding, ...] = (
     _key("a", f"{_TILES} side by side", _mode("mosaic", _TILES), "question"),
     _key("d", _CONTRAST, _mode("contrast", _CONTRAST), "question"),
     _key("e", "evidence for and against", _signed, "question"),
-    _key("t", "truth meter", _truth, "network"),
+    _key("t", "truth meter: which area decides", _truth, "network"),
     _key("x", "scramble the weights, restore", _randomize, "network"),
     _key("j", "previous layer", _layer(-1), "network", expert=True),
     _key("l", "next layer", _layer(+1), "network", expert=True),

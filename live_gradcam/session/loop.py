@@ -370,7 +370,7 @@ class Session:
             return False
         self._leave_feed()
         previous, self._own_source = self._own_source, source
-        self._feed = self._worker.feed = make_feed(source)
+        self._feed = self._worker.feed = self._attended(make_feed(source))
         if previous is not None:
             previous.close()
         self._controller.show_message(source.info.name)
@@ -401,12 +401,15 @@ class Session:
         else:
             assert config.source is not None, "checked at the beginning"
             feed = make_feed(config.source, slideshow_seconds=config.slideshow_seconds)
+        return self._attended(feed)
+
+    def _attended(self, feed: Feed) -> Feed:
+        """The feed itself; that of a kiosk watches for visitors."""
+        config, exhibit = self._config, self._config.exhibit
         if not config.kiosk:
             return feed
-        exhibit = config.exhibit
-        return KioskFeed(
-            feed, exhibit, exhibit.demonstration_for(config.explainer.classifier.labels)
-        )
+        demonstration = exhibit.demonstration_for(config.explainer.classifier.labels)
+        return KioskFeed(feed, exhibit, demonstration)
 
     def _leave_feed(self) -> None:
         self._feed.close()

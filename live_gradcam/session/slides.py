@@ -8,7 +8,7 @@ from collections import OrderedDict
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from typing_extensions import override
 
@@ -152,7 +152,9 @@ class SlideFeed(Feed):
     @override
     def close(self) -> None:
         self._closed = True
-        left = [each for each in (self._turning, self._ahead) if each is not None]
+        left: list[Future[Any]] = [
+            each for each in (self._turning, self._ahead) if each is not None
+        ]
         wait(left, _CLOSE_SECONDS)
         self._kept.clear()
 

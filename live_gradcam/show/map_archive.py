@@ -14,7 +14,7 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -163,7 +163,7 @@ class MapArchiveSink(Sink):
         target = self._path.resolve()
         if self._device:
             with target.open("wb", buffering=0) as device:
-                self._write_arrays(_Forward(device), evidence, lines)
+                self._write_arrays(cast("IO[bytes]", _Forward(device)), evidence, lines)
             return
         beside = target.with_name(f".{target.name}.{os.getpid()}.part")
         try:

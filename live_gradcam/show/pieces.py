@@ -238,7 +238,7 @@ def _widths(written: Written) -> list[int]:
             [picture.seen.x for picture in written.pictures],
         )
     )
-    for room, least in ((bar, 0.75 * wide), (unseen, 0.9 * wide), (bar, NARROW_EM)):
+    for room, least in ((bar, 0.75 * wide), (unseen, 0.8 * wide), (bar, NARROW_EM)):
         if room >= least:
             return list(dict.fromkeys([int(min(room, _WIDEST_EM) * space.size), usual]))
     return [usual]

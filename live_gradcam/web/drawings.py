@@ -198,4 +198,4 @@ def _photographed(image: Image, *, blur: float = 1.0) -> Image:
 
 
 def _bytes(values: NDArray[np.floating]) -> Image:
-    return np.clip(values, 0.0, 255.0).astype(np.uint8)
+    return np.asarray(np.clip(values, 0.0, 255.0), np.uint8)

@@ -55,8 +55,12 @@ class CachedImage:
     @property
     def size_bytes(self) -> int:
         """Memory that it takes."""
-        maps = sum(explanation.evidence.nbytes for explanation in self.explanations.values())
-        return int(self.image.nbytes) + maps
+        return int(self.image.nbytes) + self.map_bytes
+
+    @property
+    def map_bytes(self) -> int:
+        """Memory that its maps take."""
+        return sum(each.evidence.nbytes for each in list(self.explanations.values()))
 
 
 class ImageCache:
@@ -79,9 +83,12 @@ class ImageCache:
             self._make_room()
 
     def grow(self, cached: CachedImage, key: CacheKey, explanation: Explanation) -> None:
-        """Remember an explanation of an image; the longest unused images go."""
+        """Remember an explanation of an image; its oldest go, and the longest unused images."""
         with self._lock:
-            cached.explanations[key] = explanation
+            known = cached.explanations
+            known[key] = explanation
+            while len(known) > 1 and cached.map_bytes > self._limits.map_bytes:
+                del known[next(each for each in known if each != key)]
             if self._images.get(cached.visitor) is cached:
                 self._make_room()
 
@@ -157,7 +164,7 @@ class ImageService:
         return removal is not None and judge(removal) in ("decides", "counts")
 
     def take_example(self, place: int, visitor: str) -> CachedImage:
-        """Give a visitor an example as if it were their own image, with all that is known of it.
+        """Give a visitor an example as their image; what is found out about it is for everybody.
 
         Raises:
             UsageError: There is no such example.
@@ -169,8 +176,9 @@ class ImageService:
             visitor,
             example.image,
             example.name,
-            explanations=dict(example.explanations),
-            removals=dict(example.removals),
+            example.token,
+            example.explanations,
+            example.removals,
         )
         self.cache.put(cached)
         return cached
@@ -309,8 +317,9 @@ class ImageService:
             return explanation
         explainer = self._explainer(cached, settings)
         predictions = explainer.explain_batch([cached.image], classes=shown)[0].predictions
-        known = cached.explanations[settings.cache_key]
-        cached.explanations[settings.cache_key] = replace(known, predictions=predictions)
+        known = cached.explanations.get(settings.cache_key)
+        if known is not None:
+            cached.explanations[settings.cache_key] = replace(known, predictions=predictions)
         return replace(explanation, predictions=predictions)
 
 

@@ -30,6 +30,7 @@ class Limits:
         frame_side: Longest side of a camera frame in pixels.
         images: Images that are remembered, so that controls need no second forward.
         image_bytes: Memory that remembered images may take.
+        map_bytes: Memory that the maps of one image may take.
         cache_files: Uploaded and made files that are kept.
         cache_bytes: Disk space that kept files may take.
         cache_seconds: Time for which a file is kept.
@@ -55,6 +56,7 @@ class Limits:
     frame_side: int = 1920
     images: int = 32
     image_bytes: int = 512 * MEGABYTE
+    map_bytes: int = 64 * MEGABYTE
     cache_files: int = 64
     cache_bytes: int = 512 * MEGABYTE
     cache_seconds: float = 1800.0

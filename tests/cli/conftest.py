@@ -21,7 +21,7 @@ def photo(tmp_path: Path) -> Path:
 
 def assert_one_line_error(done: subprocess.CompletedProcess[str], code: int, *parts: str) -> None:
     # What is being loaded is said before anything can go wrong with it.
-    lines = [line for line in done.stderr.splitlines() if not line.startswith("loading ")]
+    lines = [line for line in done.stderr.splitlines() if line and line[:8] != "loading "]
     assert done.returncode == code, done.stderr
     assert len(lines) == 1, done.stderr
     assert lines[0].startswith("error: ")

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
+
+from live_gradcam.cli.doctor_checks import CHECKS
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -27,3 +32,43 @@ def test_doctor_says_what_looks_wrong_about_a_network(command: Command) -> None:
     done = command("doctor", "--model", "resnet19")
     assert done.returncode == 5
     assert done.stderr.startswith("error: unknown model: resnet19")
+
+
+def test_the_report_as_json_with_the_settings_in_force(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "live-gradcam.toml").write_text('colormap = "magma"\n')
+    secret = {"LIVE_GRADCAM_AUTH": "ann:topsecret", "LIVE_GRADCAM_COLORMAP": "hot"}
+    done = command("doctor", "--json", **secret)
+    assert done.returncode == 0, done.stderr
+    content = json.loads(done.stdout)
+    assert set(content) == {check.title for check in CHECKS}
+    assert content["versions"]["packages"]["torch"]
+    assert content["encoders"]["usable"]["libx264"] is True
+    found = {(e["command"], e["name"]): e for e in content["settings"]["in_force"]}
+    assert found["run", "colormap"]["value"] == "hot"
+    assert found["run", "colormap"]["origin"] == "LIVE_GRADCAM_COLORMAP"
+    assert found["web", "auth"]["value"] == "***"
+    assert "topsecret" not in done.stdout + done.stderr
+
+
+def test_broken_settings_are_a_line_of_the_report(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "live-gradcam.toml").write_text('colormap = "nonsense"\n')
+    done = command("doctor", "--json")
+    assert done.returncode == 0, done.stderr
+    assert "line 1: colormap" in json.loads(done.stdout)["settings"]["error"]
+
+
+def test_the_quick_answers_come_before_anything_slow_is_loaded() -> None:
+    """One after another, as soon as each is known."""
+    slow = [bool(check.waits_for) for check in CHECKS]
+    assert slow == sorted(slow)
+    code = (
+        "import sys\n"
+        "from live_gradcam.cli.doctor_checks import CHECKS\n"
+        "for check in CHECKS:\n"
+        "    if not check.waits_for: check.look()\n"
+        "print([n for n in ('torch', 'torchvision') if n in sys.modules])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.splitlines()[-1] == "[]"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Callable
+
+import pytest
 
 from live_gradcam.explain.methods import METHODS
 
@@ -41,3 +44,31 @@ def test_cameras_lists_them_or_says_that_there_are_none(command: Command) -> Non
     done = command("cameras")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("number") or "live-gradcam demo" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name", "keys"),
+    [
+        (["models"], "models", {"name", "layer", "input_size", "cached"}),
+        (
+            ["models", "--methods"],
+            "methods",
+            {"name", "title", "paper", "unit", "definition", "note"},
+        ),
+        (
+            ["models", "--layers", "scenes"],
+            "layers",
+            {"index", "name", "channels", "grid", "default"},
+        ),
+        (["cameras"], "cameras", {"index", "name", "path"}),
+    ],
+)
+def test_lists_are_there_as_json(
+    command: Command, arguments: list[str], name: str, keys: set[str]
+) -> None:
+    done = command(*arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    content = json.loads(done.stdout)
+    assert name in content
+    assert all(set(each) == keys for each in content[name])
+    assert content[name] or name == "cameras"

@@ -154,7 +154,7 @@ _SHARED = {
         "threshold",
         "transform_input",
     },
-    "OverlayOptions": {"colormap", "opacity", "top_k"},
+    "OverlayOptions": {"colormap", "opacity", "show_labels", "show_legend", "top_k"},
     "open_source": {
         "loop",
         "width",
@@ -165,7 +165,7 @@ _SHARED = {
         "stream",
         "keep_timestamps",
     },
-    "RunOptions": {"class_name", "max_frames", "mirror", "show_rate"},
+    "RunOptions": {"class_name", "max_frames", "mirror", "show_rate", "truth"},
     "run_session": {"smooth", "kiosk"},
     "serving": {"host", "port", "share"},
     "open_dataset": {"boxes", "scenes", "seed"},
@@ -183,7 +183,7 @@ _SHARED = {
 
 # In Python, these are not what is typed but what it stands for.
 _OTHER_FORMS = {
-    "run_session": {"source"},
+    "run_session": {"source", "window"},
     "open_dataset": {"source", "labels"},
     "serving": {"auth", "state"},
     "EvaluationOptions": {"measures"},

@@ -230,6 +230,7 @@ def make_result(
     *,
     model: str = "made up",
     sanity: Sequence[SanityStage] = (),
+    methods: Sequence[str] = ("gradcam",),
     **more: Any,
 ) -> EvaluationResult:
     """A whole result of made-up images; ``more`` are attributes of `EvaluationResult`."""
@@ -242,7 +243,7 @@ def make_result(
     }
     return EvaluationResult(
         provenance=make_provenance(model),
-        summary=summarise(images, labels, ["gradcam"]),
+        summary=summarise(images, labels, list(methods)),
         sanity=tuple(sanity),
         images=tuple(images),
         **chosen,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from live_gradcam.evaluate.dataset import open_dataset
-from live_gradcam.evaluate.gallery import Gallery, make_gallery, select_extremes
+from live_gradcam.evaluate.gallery import Gallery, make_gallery, select_extremes, select_striking
 from live_gradcam.evaluate.options import EvaluationOptions
 from tests.evaluate.support import LABELS, make_image_result, make_result, write_folder
 from tests.explain.support import tiny_classifier
@@ -41,3 +42,29 @@ def test_a_report_stops_growing(tmp_path: Path) -> None:
         assert item.path is not None
         item.path.unlink()
     assert [len(shown) for shown in gallery(1 << 20).by_class.values()] == [0, 0, 0]
+
+
+def test_blank_and_saturated_pictures_are_neither_the_worst_nor_striking() -> None:
+    images = [make_image_result(i, 0, inside=0.5 + i / 100) for i in range(5)]
+    sure = make_image_result(5, 0, inside=0.0, drop=0.0, control=0.001)
+    sure = replace(sure, methods={"gradcam": replace(sure.methods["gradcam"], probability=1.0)})
+    blank = make_image_result(6, 0, inside=None)
+    blank = replace(blank, methods={"gradcam": replace(blank.methods["gradcam"], blank=True)})
+    everything = [sure, blank, *images]
+    assert [each.index for each, _ in select_extremes(everything, 0, "gradcam")] == [0, 1, 3, 4]
+    striking = select_striking(everything, "gradcam")
+    assert [(title, each.index) for title, each in striking] == [
+        ("the clearest", 4),
+        ("a typical one", 2),
+        ("the weakest", 0),
+    ]
+    alone = [each.index for each, _ in select_extremes([sure, blank], 0, "gradcam")]
+    assert sorted(alone) == [5, 6]
+
+
+def test_a_wrong_answer_is_striking() -> None:
+    images = [make_image_result(i, 0, inside=0.5 + i / 100) for i in range(5)]
+    images.append(make_image_result(9, 0, said=1, inside=0.9))
+    titles = {title: each.index for title, each in select_striking(images, "gradcam")}
+    assert titles == {"the clearest": 4, "wrong, though sure of it": 9, "the weakest": 0}
+    assert select_striking(images[:1], "gradcam") == [("the clearest", images[0])]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from live_gradcam.evaluate.summary import sanity_findings, summarise
-from live_gradcam.evaluate.values import SanityStage
+from live_gradcam.evaluate.values import ImageResult, SanityStage
 from tests.evaluate.support import make_image_result, make_method_result
 
 
@@ -41,7 +41,7 @@ from tests.evaluate.support import make_image_result, make_method_result
         (
             {"drop": 0.04, "control": 0.05},
             [
-                "Removing the hottest fifth does not matter more than removing a fifth at random: "
+                "Removing the hottest fifth does not matter more than removing a fifth elsewhere: "
                 "the probability falls by 4 points against 5 points."
             ],
         ),
@@ -109,3 +109,38 @@ def test_the_worst_class_is_the_first_and_the_pointing_game_is_a_mean_of_classes
     figures = summary.totals.methods["gradcam"]
     assert figures.pointing == pytest.approx(2 / 3)
     assert figures.inside == pytest.approx(8.4 / 12)
+
+
+def saturated(index: int, **more: Any) -> ImageResult:
+    """A picture that the network is sure of, whatever is hidden."""
+    image = make_image_result(index, 0, drop=0.001, control=0.002, inside=None)
+    sure = replace(image.methods["gradcam"], probability=0.999, objects=None)
+    return replace(image, methods={"gradcam": sure}, **more)
+
+
+def test_what_nothing_changes_is_no_finding_but_a_limit_and_not_the_worst() -> None:
+    images = [saturated(i) for i in range(4)]
+    images += [make_image_result(4 + i, 1, drop=0.1, control=0.05, inside=None) for i in range(3)]
+    images += [make_image_result(7 + i, 2, drop=0.9, control=0.05, inside=None) for i in range(3)]
+    summary = summarise(images, ["sure", "weak", "strong"], ["gradcam"])
+    assert [each.label for each in summary.classes] == ["weak", "strong", "sure"]
+    assert summary.classes[2].findings == ()
+    assert "On 4 of 10 pictures the network is so sure" in summary.limits[0]
+
+
+def test_a_class_without_figures_is_not_the_worst() -> None:
+    unknown = replace(make_method_result(9), objects=None)
+    images = [make_image_result(0, 0, methods={"gradcam": unknown})]
+    images += [make_image_result(1, 1, inside=0.7), make_image_result(2, 2, inside=0.9)]
+    labels = ["empty", "bad", "good"]
+    summary = summarise(images, labels, ["gradcam"])
+    assert [each.label for each in summary.classes] == ["bad", "good", "empty"]
+
+
+def test_evidence_beside_the_object_is_the_worst_even_where_nothing_changes() -> None:
+    beside = make_image_result(0, 0, inside=0.1, drop=0.0, control=0.0)
+    sure = replace(beside.methods["gradcam"], probability=1.0)
+    images = [replace(beside, index=i, methods={"gradcam": sure}) for i in range(3)]
+    images += [make_image_result(3 + i, 1, inside=0.6) for i in range(3)]
+    summary = summarise(images, ["cheat", "fair"], ["gradcam"])
+    assert [each.label for each in summary.classes] == ["cheat", "fair"]

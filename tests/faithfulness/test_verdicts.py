@@ -136,6 +136,14 @@ def test_plain_numbers_are_no_probabilities() -> None:
     assert judge(removed(12.5, 12.4, 12.4, 12.6, of_probability=False)) == "does not decide"
 
 
+def test_of_what_has_no_name_to_lose_most_has_to_go() -> None:
+    asked = removed(0.4, 0.1, 0.39, 0.41, named=False, kept=False, kept_elsewhere=0)
+    assert judge(asked) == "decides"
+    assert "clearly less like “circle”" in removal_sentence(asked)
+    assert judge(removed(0.4, 0.25, 0.39, 0.41, named=False, kept=False)) == "counts"
+    assert judge(removed(12.5, 10.0, 12.4, 12.6, of_probability=False)) == "counts"
+
+
 def test_no_sentence_claims_trust_or_truth() -> None:
     results = [
         removed(before, hot, *controls, named=named)

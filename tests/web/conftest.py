@@ -25,6 +25,8 @@ from live_gradcam.native import cv2
 from live_gradcam.scenes import render_scene
 from live_gradcam.values import Image
 
+from .visits import CHROMIUM, FLAGS
+
 pytest.importorskip("gradio", reason="the page needs gradio: pip install '.[web]'")
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -104,6 +106,18 @@ def http(page: Page) -> Iterator[httpx.Client]:
     """A plain client of the page: no browser, no origin."""
     with httpx.Client(base_url=page.address, timeout=60, trust_env=False) as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """A real browser with a camera that is none."""
+    tools = pytest.importorskip("playwright.sync_api", reason="needs playwright")
+    if CHROMIUM is None:
+        pytest.skip("needs Debian's chromium")
+    with tools.sync_playwright() as running:
+        browser = running.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import shutil
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,110 +16,14 @@ from live_gradcam.explain.explainer import Explainer
 from live_gradcam.values import Image
 from scripts.faults.media import quadrants, write_film
 
-from .conftest import Page, decoded, encoded
-
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium")
-
-# Generous, because a busy machine is slow; waiting ends as soon as it is there.
-PATIENCE_MS = 60_000
-FLAGS = [
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--use-fake-ui-for-media-stream",
-    "--use-fake-device-for-media-stream",
-]
-
-
-@dataclass
-class Visit:
-    """An open page and what it did.
-
-    Attributes:
-        page: Playwright's page.
-        requests: Every address that the browser asked for.
-        problems: Errors of scripts, and answers that refuse.
-    """
-
-    page: Any
-    requests: list[str] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
-
-    def check(self, answer: Any) -> None:
-        """Note an answer that refuses."""
-        if answer.status >= 400:
-            self.problems.append(f"{answer.status} {answer.url}")
-
-    def tab(self, name: str) -> None:
-        self.page.get_by_role("tab", name=name).click()
-
-    def text(self, selector: str) -> str:
-        return str(self.page.inner_text(selector)).replace("\N{NO-BREAK SPACE}", " ")
-
-    def wait(self, selector: str) -> None:
-        self.page.wait_for_selector(selector, timeout=PATIENCE_MS)
-
-    def wait_until(self, script: str, argument: object = None) -> None:
-        self.page.wait_for_function(script, arg=argument, timeout=PATIENCE_MS)
-
-    def wait_for_text(self, selector: str, text: str) -> None:
-        """Wait until an element shows a text: parts of one answer need not appear together."""
-        script = "([selector, text]) => document.querySelector(selector)?.innerText"
-        script += ".replaceAll('\u00a0', ' ').includes(text)"
-        self.wait_until(script, [selector, text])
-
-    def choose_image(self, path: Path) -> None:
-        self.page.set_input_files("#picture-input input[type=file]", str(path))
-        self.wait("#picture-overlay img")
-
-    def overlay(self) -> str:
-        return str(self.page.get_attribute("#picture-overlay img", "src"))
-
-    def wait_for_another(self, overlay: str) -> None:
-        self.wait_until(
-            "(old) => { const image = document.querySelector('#picture-overlay img');"
-            " return image && image.src !== old; }",
-            overlay,
-        )
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    with playwright.sync_playwright() as tools:
-        browser = tools.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
-
-
-def open_page(chromium: Any, page: Page, **options: Any) -> Visit:
-    context = chromium.new_context(**options)
-    visit = Visit(context.new_page())
-    visit.page.set_default_timeout(PATIENCE_MS)
-    visit.page.on("request", lambda request: visit.requests.append(request.url))
-    visit.page.on("pageerror", lambda error: visit.problems.append(str(error)))
-    visit.page.on("response", visit.check)
-    visit.page.goto(page.address)
-    visit.wait("#picture-examples button")
-    return visit
+from .conftest import Page, decoded, encoded, scene
+from .visits import Visit, visiting
 
 
 @pytest.fixture
 def visit(chromium: Any, page: Page) -> Iterator[Visit]:
-    visit = open_page(chromium, page, viewport={"width": 1280, "height": 900})
-    yield visit
-    visit.page.context.close()
-    assert visit.problems == []
-    outside = [
-        address
-        for address in visit.requests
-        if not address.startswith((page.address, "data:", "blob:"))
-    ]
-    assert outside == []
+    with visiting(chromium, page.address, viewport={"width": 1280, "height": 900}) as visit:
+        yield visit
 
 
 @pytest.fixture
@@ -130,18 +33,63 @@ def image_file(telling: Image, tmp_path: Path) -> Path:
     return path
 
 
+def test_the_first_view_is_an_explained_example(visit: Visit) -> None:
+    first = visit.text("#picture-classes button[aria-pressed=true] .name")
+    assert first in visit.text("#sentence")
+    assert "this area" in visit.text("#trust")
+    assert first in str(visit.page.get_attribute("#picture-overlay img", "alt"))
+    assert visit.page.locator("#picture-classes li").count() == 3
+    before = visit.overlay()
+    # Controls work on it as on a picture of one's own.
+    visit.page.locator("#picture-controls").get_by_text("Whole").click()
+    visit.wait_for_another(before)
+    before = visit.overlay()
+    visit.page.locator("#picture-examples button").nth(1).click()
+    visit.wait_for_another(before)
+
+
+@pytest.mark.parametrize("scale", [1, 3])
+def test_pictures_are_drawn_as_wide_as_they_are_shown(
+    chromium: Any, page: Page, scale: int
+) -> None:
+    size = {"width": 1280, "height": 900}
+    with visiting(chromium, page.address, viewport=size, device_scale_factor=scale) as visit:
+        drawn = "[...document.querySelectorAll('img[data-live]')].filter((i) => i.width > 0)"
+        visit.wait_until(f"() => {drawn}.every((image) => image.naturalWidth > 0)")
+        for shown, exact in visit.page.evaluate(
+            f"""() => {drawn}.map((image) => {{
+              const ratio = image.getAttribute("width") / image.getAttribute("height");
+              const width = Math.min(image.clientWidth, image.clientHeight * ratio);
+              return [width * devicePixelRatio, image.naturalWidth];
+            }})"""
+        ):
+            assert exact >= min(shown, 640) - 1
+            assert exact <= shown + 64
+        visit.page.set_viewport_size({"width": 900, "height": 900})
+        narrower = "document.querySelector('#picture-overlay img').clientWidth"
+        visit.wait_until(
+            f"""() => {{
+              const image = document.querySelector("#picture-overlay img");
+              return Math.abs(image.naturalWidth - {narrower} * devicePixelRatio) <= 64;
+            }}"""
+        )
+
+
 def test_an_uploaded_image_is_explained(
     visit: Visit, image_file: Path, telling: Image, explainer: Explainer
 ) -> None:
     visit.choose_image(image_file)
-    best = explainer.explain(telling).predictions[0].label
+    predictions = explainer.explain(telling).predictions
+    best = predictions[0].label
     visit.wait_for_text("#sentence", best)
-    visit.wait_for_text("#picture-label", best)
-    visit.wait_for_text("#trust", "blurred")
     assert visit.text("#trust").count("%") >= 4
-    visit.wait("#picture-maps figure:nth-of-type(3) img")
-    assert visit.page.locator("#picture-maps img").count() == 3
+    names = visit.page.locator("#picture-classes .name").all_inner_texts()
+    assert names == [each.label for each in predictions[:3]]
     assert best in str(visit.page.get_attribute("#picture-overlay img", "alt"))
+    # What the network says of the best class stands once.
+    result = re.sub(r"\s+", " ", visit.text("#picture-result"))
+    figure = visit.text("#picture-classes li:first-child .figure")
+    assert result.count(figure) <= 1 + visit.text("#trust").count(figure.lstrip("<>"))
 
 
 def test_controls_change_the_image(
@@ -149,6 +97,7 @@ def test_controls_change_the_image(
 ) -> None:
     visit.choose_image(image_file)
     before = visit.overlay()
+    visit.page.locator("#picture-controls").get_by_text("Method and colours").click()
     slider = visit.page.locator("#picture-controls input[type=range]")
     slider.focus()
     visit.page.keyboard.press("ArrowRight")
@@ -163,6 +112,33 @@ def test_controls_change_the_image(
     box.fill(other)
     visit.page.get_by_role("option", name=other, exact=True).click()
     visit.wait_for_text("#sentence", f"asked about {other}")
+
+
+def test_a_class_beside_the_image_can_be_explained(visit: Visit, image_file: Path) -> None:
+    visit.choose_image(image_file)
+    second = visit.page.locator("#picture-classes button").nth(1)
+    label = second.locator(".name").inner_text()
+    second.click()
+    visit.wait_for_text("#sentence", f"asked about {label}")
+    visit.wait(f"#picture-classes button[aria-pressed=true][data-class='{label}']")
+
+
+def test_a_spot_of_the_image_answers(
+    visit: Visit, image_file: Path, telling: Image, explainer: Explainer
+) -> None:
+    visit.choose_image(image_file)
+    best = explainer.explain(telling).predictions[0].label
+    picture = visit.page.locator("#picture-overlay img")
+    picture.click()
+    visit.wait_for_text("#picture-overlay .spot", "This spot")
+    assert best in visit.text("#picture-overlay .spot")
+    cell = visit.page.locator("#picture-overlay .cell").bounding_box()
+    box = picture.bounding_box()
+    middle = box["x"] + box["width"] / 2
+    assert cell["x"] <= middle <= cell["x"] + cell["width"] + 1
+    for _ in range(14):
+        visit.page.keyboard.press("ArrowLeft")
+    visit.wait_for_text("#picture-overlay .spot", "does not see this spot")
 
 
 def test_downloads_are_what_is_shown(
@@ -189,27 +165,21 @@ def test_downloads_are_what_is_shown(
 
 
 def test_an_image_can_be_pasted(chromium: Any, page: Page) -> None:
-    visit = open_page(chromium, page, permissions=["clipboard-read", "clipboard-write"])
-    visit.page.bring_to_front()  # the clipboard is for the page in front only
-    visit.page.evaluate(
-        """async () => {
-          const canvas = document.createElement("canvas");
-          canvas.width = 320; canvas.height = 240;
-          canvas.getContext("2d").fillRect(80, 60, 120, 120);
-          const blob = await new Promise((done) => canvas.toBlob(done, "image/png"));
-          await navigator.clipboard.write([new ClipboardItem({ "image/png": blob })]);
-        }"""
-    )
-    visit.page.get_by_label("Paste from clipboard").click()
-    visit.wait("#picture-overlay img")
-    visit.page.context.close()
-
-
-def test_examples_work_with_the_keyboard_alone(visit: Visit) -> None:
-    visit.page.locator("#picture-examples button").nth(1).focus()
-    visit.page.keyboard.press("Enter")
-    visit.wait("#picture-overlay img")
-    visit.wait_for_text("#sentence", "The network")
+    allowed = ["clipboard-read", "clipboard-write"]
+    with visiting(chromium, page.address, permissions=allowed) as visit:
+        before = visit.overlay()
+        visit.page.bring_to_front()  # the clipboard is for the page in front only
+        visit.page.evaluate(
+            """async () => {
+              const canvas = document.createElement("canvas");
+              canvas.width = 320; canvas.height = 240;
+              canvas.getContext("2d").fillRect(80, 60, 120, 120);
+              const blob = await new Promise((done) => canvas.toBlob(done, "image/png"));
+              await navigator.clipboard.write([new ClipboardItem({ "image/png": blob })]);
+            }"""
+        )
+        visit.page.get_by_label("Paste from clipboard").click()
+        visit.wait_for_another(before)
 
 
 def test_a_bad_file_is_one_sentence(visit: Visit, tmp_path: Path) -> None:
@@ -230,10 +200,13 @@ def test_the_camera_is_explained_live(visit: Visit) -> None:
     visit.wait_until(frames, 20)
     visit.wait_until("() => /FPS/.test(document.querySelector('#camera-rate').innerText)")
     assert visit.page.locator("#camera-labels li").count() == 3
-    assert visit.page.locator("#camera-picture").evaluate("(c) => [c.width, c.height]") == [
-        640,
-        480,
-    ]
+    shown, width, height = visit.page.locator("#camera-picture").evaluate(
+        "(canvas) => [canvas.clientWidth, canvas.width, canvas.height]"
+    )
+    assert shown <= width < shown + 160, "drawn as wide as it is shown"
+    assert height == width * 3 // 4
+    assert "sees" in visit.text("#camera-sentence") or "guess" in visit.text("#camera-sentence")
+    visit.wait_until("() => document.querySelector('#camera-verdict').innerText.length > 10")
     assert visit.text("#camera-button") == "Stop the camera"
     visit.page.click("#camera-button")
     visit.wait("#camera-stage[data-state=idle]")
@@ -268,14 +241,77 @@ def test_a_camera_that_is_stopped_waits_for_no_frame(visit: Visit) -> None:
     assert not visit.text("#camera-message").strip()
 
 
-def test_a_video_is_explained_and_plays(visit: Visit, tmp_path: Path) -> None:
-    film = write_film(tmp_path / "film.mp4", frames=20, width=160, height=120, audio_tracks=1)
+def test_the_camera_can_be_frozen_asked_and_kept(visit: Visit, classifier: Classifier) -> None:
+    visit.tab("Camera")
+    visit.page.click("#camera-button")
+    visit.wait("#camera-freeze:not([disabled])")
+    visit.page.click("#camera-freeze")
+    visit.wait_for_text("#camera-rate", "frozen")
+    visit.wait_until("() => document.querySelector('#camera-verdict').innerText.length > 10")
+    # What lies beside the network's view has no heat, and moves with the camera's picture.
+    pixels = """() => {
+      const canvas = document.querySelector("#camera-picture");
+      return canvas.getContext("2d").getImageData(0, 0, 40, canvas.height).data.join();
+    }"""
+    still = visit.page.evaluate(pixels)
+    # A frozen picture is explained in other ways, too.
+    label = visit.page.locator("#camera-labels .name").nth(1).inner_text()
+    visit.page.locator("#camera-labels button").nth(1).click()
+    visit.wait_for_text("#camera-sentence", f"asked about {label}")
+    visit.wait("#camera-labels button[aria-pressed=true]")
+    visit.page.locator("#camera-labels button[aria-pressed=true]").click()
+    visit.wait_until(
+        "() => !document.querySelector('#camera-sentence').innerText.includes('asked about')"
+    )
+    visit.wait_until(f"(still) => ({pixels})() === still", still)
+    visit.page.locator("#camera-picture").click()
+    visit.wait_for_text("#camera-spot", "This spot")
+    assert visit.page.locator("#camera-stage .cell").is_visible()
+    visit.page.locator("#camera-picture").press("Escape")
+    visit.wait_until("() => document.querySelector('#camera-spot').innerText === ''")
+    with visit.page.expect_download() as waiting:
+        visit.page.click("#camera-snapshot")
+    assert re.fullmatch(r"live-gradcam-\d{8}-\d{6}\.png", waiting.value.suggested_filename)
+    assert decoded(Path(waiting.value.path()).read_bytes()).shape == (480, 640, 3)
+    visit.page.click("#camera-freeze")
+    visit.wait_for_text("#camera-rate", "FPS")
+    visit.page.click("#camera-button")
+    visit.wait("#camera-stage[data-state=idle]")
+    assert visit.page.locator("#camera-freeze").is_disabled()
+
+
+def test_a_video_is_explained_plays_and_says_what_was_seen_when(
+    visit: Visit, tmp_path: Path, explainer: Explainer
+) -> None:
+    images = [scene(seed, 160, 120) for seed in (2, 9)]
+    film = write_film(
+        tmp_path / "film.mp4",
+        frames=60,
+        width=160,
+        height=120,
+        image=lambda number, _width, _height: images[number // 30],
+    )
     visit.tab("Video")
     visit.page.set_input_files("#video-input input[type=file]", str(film))
     visit.wait("#video-input video")
-    visit.page.click("#video-button")
+    button = visit.page.locator("#video-button")
+    assert button.bounding_box()["y"] + button.bounding_box()["height"] < 900, "in sight"
+    button.click()
     visit.wait("#video-result video")
-    visit.wait_for_text("#video-message", "20 frames in")
+    visit.wait_for_text("#video-message", "60 frames in")
+    stretches = visit.page.locator("#video-timeline button")
+    seen = [each.label for each in (explainer.explain(one).predictions[0] for one in images)]
+    names = visit.page.locator("#video-timeline .name").all_inner_texts()
+    assert len(names) == 2
+    for name, label in zip(names, seen, strict=True):
+        assert name in (label, "nothing for sure")
+    second = float(stretches.nth(1).get_attribute("data-seconds"))
+    stretches.nth(1).click()
+    visit.wait_until(
+        "(s) => Math.abs(document.querySelector('#video-result video').currentTime - s) < 0.05",
+        second,
+    )
+    visit.wait("#video-timeline li:nth-child(2) button[aria-current]")
     played = visit.page.evaluate(
         """async () => {
           const video = document.querySelector("#video-result video");
@@ -304,23 +340,3 @@ def test_a_video_can_be_cancelled(visit: Visit, tmp_path: Path) -> None:
     visit.wait_for_text("#video-message", "Cancelled.")
     assert visit.text("#video-message") == "Cancelled."
     assert visit.page.locator("#video-result video").count() == 0
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_it_fits_a_phone(chromium: Any, page: Page, scheme: str) -> None:
-    size = {"width": 390, "height": 844}
-    visit = open_page(
-        chromium, page, viewport=size, is_mobile=True, has_touch=True, color_scheme=scheme
-    )
-    visit.page.locator("#picture-examples button").first.tap()
-    visit.wait("#picture-overlay img")
-    for tab in ("Picture", "Camera", "Video"):
-        visit.tab(tab)
-        width = visit.page.evaluate("document.documentElement.scrollWidth")
-        assert width <= size["width"], tab
-    is_dark = visit.page.evaluate("document.body.classList.contains('dark')")
-    assert is_dark is (scheme == "dark")
-    visit.page.get_by_role("button", name="Dark / light").tap()
-    visit.wait_until("(was) => document.body.classList.contains('dark') !== was", is_dark)
-    assert visit.problems == []
-    visit.page.context.close()

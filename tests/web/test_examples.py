@@ -69,7 +69,7 @@ def test_without_a_picture_that_it_knows_there_is_no_example(says: Any, labels: 
 
 def test_labels_are_found_in_any_case() -> None:
     says = Says("Soccer Ball", 0.9)
-    (found,) = find_examples(says, ["x", "Soccer Ball"])  # type: ignore[arg-type]
+    (found,) = find_examples(says, ["x", "Soccer Ball"])
     assert found.name == "Soccer Ball"
     assert says.asked == 1
 

@@ -182,7 +182,7 @@ def _max_pool2d_backward(
 
 def plain_decompositions() -> Mapping[Any, Callable[..., Any]]:
     """The decompositions of torch's own core set, and those of this module."""
-    core = core_aten_decompositions()
+    core: dict[Any, Callable[..., Any]] = dict(core_aten_decompositions())
     core.pop(aten.roll.default, None)  # engines have it, as two slices
     return {
         **core,

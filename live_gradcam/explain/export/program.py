@@ -147,10 +147,11 @@ def one_by_one(head: Head) -> Head:
     memo = {id(tensor): tensor for tensor in (*head.parameters(), *head.buffers())}
     copied = copy.deepcopy(head, memo)
     for part in copied.modules():
-        if hasattr(part, "_one_by_one"):
-            part._one_by_one = True
-        if hasattr(part, "_one_by_one_in_part"):
-            part._one_by_one_in_part = [True] * len(part._one_by_one_in_part)
+        own = vars(part)
+        if "_one_by_one" in own:
+            own["_one_by_one"] = True
+        if "_one_by_one_in_part" in own:
+            own["_one_by_one_in_part"] = [True] * len(own["_one_by_one_in_part"])
     return copied
 
 
@@ -193,7 +194,8 @@ def make_program(
         program = torch.export.export(
             traced, (pixels, *selection), dynamic_shapes=shapes, strict=False
         )
-        return program.run_decompositions({})
+        plain: ExportedProgram = program.run_decompositions({})
+        return plain
 
 
 def _trace(
