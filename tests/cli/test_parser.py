@@ -22,6 +22,7 @@ _BESIDE = {
     "web": ["--model", "scenes", "--no-open"],
     "evaluate": ["scenes", "--scenes", "1", "--model", "scenes", "-o", "x.json", "--quiet"],
     "bench": ["--quick", "--quiet"],
+    "export": ["x.onnx", "--model", "scenes", "--quiet"],
     "inspect": ["scenes"],
     "doctor": ["--model", "scenes"],
     "models": [],
@@ -37,6 +38,10 @@ _WRONG_TEXTS: dict[str, tuple[str, int, str]] = {
     "weights": ("nowhere.pth", 5, ""),
     "labels": ("nowhere.txt", 5, ""),
     "state": ("nonsense", 5, ""),
+    "file": ("x.onxx", 2, ".onnx"),
+    "classes": ("sqare", 2, "square"),
+    "check": ("nowhere", 3, "no such folder"),
+    "calibrate": ("nowhere", 3, "no such folder"),
     "target": ("nowhere.pth", 5, ""),
     "preprocessing": ("nowhere.json", 5, ""),
     "input_size": ("wide", 2, ""),
@@ -93,7 +98,7 @@ def _wrong_values(name: str, kind: object, option: ParameterInfo) -> Iterator[tu
         yield "inf", 2, ""
         yield str(option.max + 1), 2, ""
     if option.parser is not None:
-        assert get_origin(kind) is str or kind is str
+        assert kind in (str, str | None)
         yield "nonsense", 2, "is not one of"
     elif option.min is None:
         yield _WRONG_TEXTS[name]
