@@ -45,7 +45,7 @@ class Painter:
         if self._scale is not None:
             options = replace(options, scale=self._scale.update(explanation, signed=options.signed))
         if self._figures is not None:
-            made = self._figures.draw(image, explanation, options, hud, self._seats)
+            made = self._figures.compose(image, explanation, options, hud, self._seats)
         else:
             scene = paint(image, explanation, options=options, hud=hud)
             made = compose(scene, explanation, options=options, hud=hud, seats=self._seats)

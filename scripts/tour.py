@@ -3,8 +3,8 @@
     python scripts/tour.py                         # weights are downloaded, or taken from the cache
     python scripts/tour.py --weights squeezenet.pth
 
-The same machine writes the same file: pictures are written anew and small, without times and without
-traces of whoever ran it. Needs ``pip install ".[tour]"``.
+The same machine writes the same file: pictures are written anew and small, without times and
+without traces of whoever ran it. Needs ``pip install ".[tour]"``.
 """
 
 from __future__ import annotations

@@ -61,12 +61,16 @@ MAY_IMPORT: dict[str, set[str]] = {
     "painter": {"show"} | FOUNDATION,
     "pool": WINGS | FOUNDATION,
     "pipeline": WINGS | FOUNDATION | {"timing", "workers", "lifecycle", "painter"},
+    "archive": WINGS | FOUNDATION | {"lifecycle", "painter", "pipeline"},
     "session": WINGS | FOUNDATION | RUNNING,
     "bench": WINGS | FOUNDATION | {"painter", "pipeline", "session", "lifecycle"},
     "evaluate": WINGS | FOUNDATION | {"painter", "pool"},
     "exports": WINGS | FOUNDATION,
     "web": WINGS | FOUNDATION | RUNNING,
-    "cli": WINGS | FOUNDATION | RUNNING | {"session", "bench", "evaluate", "exports", "web"},
+    "cli": WINGS
+    | FOUNDATION
+    | RUNNING
+    | {"archive", "session", "bench", "evaluate", "exports", "web"},
     "__main__": {"cli", "errors", "lifecycle"},
     "__init__": set(),
 }

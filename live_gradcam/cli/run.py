@@ -10,9 +10,9 @@ from live_gradcam.cli.console import Console
 from live_gradcam.cli.graph_network import exported_metadata
 from live_gradcam.cli.network import split_meaning
 from live_gradcam.cli.run_arguments import RunArguments
+from live_gradcam.cli.run_files import check_resumable, run_files_command
 from live_gradcam.cli.run_int8 import check_int8
 from live_gradcam.cli.run_opening import (
-    Run,
     load_all,
     open_window,
     refuse_missing,
@@ -27,6 +27,7 @@ from live_gradcam.cli.run_steps import (
     run_live,
     run_offline_steps,
 )
+from live_gradcam.cli.run_values import Run
 from live_gradcam.cli.summary import print_summary
 from live_gradcam.errors import SinkError, UsageError
 
@@ -41,14 +42,20 @@ def run_command(arguments: RunArguments, console: Console) -> None:
         LiveGradcamError: See the exit codes in `live_gradcam.errors`.
         Interrupted: A signal came; files are finalised.
     """
+    meaning, files = split_meaning(arguments.outputs)
+    arguments = replace(arguments, outputs=files, sources=_listed(arguments))
+    if arguments.resume:
+        check_resumable(arguments)
+    else:
+        _check_arguments(arguments)
+    if len(arguments.sources) == 1 and not arguments.kiosk:  # which waits for its source
+        refuse_missing(arguments.source)
+    say_what_is_loaded(arguments, console)  # before anything is loaded that takes a while
     from live_gradcam.show.options import OverlayOptions
     from live_gradcam.timing import StepProgress
 
-    meaning, files = split_meaning(arguments.outputs)
-    arguments = replace(arguments, outputs=files)
-    _check_arguments(arguments)
-    if len(arguments.sources) == 1 and not arguments.kiosk:  # which waits for its source
-        refuse_missing(arguments.source)
+    if not arguments.resume:
+        _check_outputs(arguments)
     if arguments.in_window and (arguments.slideshow is not None or len(arguments.sources) > 1):
         require_pictures(arguments.sources)
     exported = exported_metadata(arguments.network)
@@ -56,7 +63,6 @@ def run_command(arguments: RunArguments, console: Console) -> None:
         from live_gradcam.show.display import probe_display
 
         probe_display()
-    say_what_is_loaded(arguments, console)
     labels = arguments.show_labels and not arguments.clean
     legend = arguments.show_legend and not arguments.clean
     overlay = OverlayOptions(
@@ -69,7 +75,9 @@ def run_command(arguments: RunArguments, console: Console) -> None:
     )
     run = Run(arguments, console, overlay, StepProgress(), meaning, exported)
     check_int8(run)
-    if arguments.kiosk:
+    if arguments.resume:
+        run_files_command(run)
+    elif arguments.kiosk:
         run_kiosk(run)
     elif len(arguments.sources) > 1 and not arguments.in_window:
         run_several(run)
@@ -101,6 +109,17 @@ def _run_one(run: Run) -> None:
             print_summary(console, summary, verbose=arguments.verbose)
 
 
+def _listed(arguments: RunArguments) -> tuple[str, ...]:
+    """Return the sources, with the files that lists among them name in place of the lists."""
+    if arguments.resume or not any(
+        each.lower().endswith((".txt", ".csv")) for each in arguments.sources
+    ):
+        return arguments.sources
+    from live_gradcam.archive.files import expand_lists
+
+    return expand_lists(arguments.sources)
+
+
 def _check_arguments(arguments: RunArguments) -> None:
     """Refuse what contradicts itself or names something unknown."""
     if not arguments.outputs and not arguments.window:
@@ -124,8 +143,12 @@ def _check_arguments(arguments: RunArguments) -> None:
     if arguments.truth and not _writes_records(arguments):
         step = "Add -o OUTPUT.jsonl; in the window a key does it: see its help"
         raise UsageError("--truth needs records", "", "its figures stand in them", step)
+
+
+def _check_outputs(arguments: RunArguments) -> None:
+    """Refuse outputs that would replace something."""
     if not arguments.outputs:
-        return  # nothing can be replaced, and nothing that opens outputs needs to be loaded
+        return  # nothing that opens outputs needs to be loaded
     from live_gradcam.capture.open import source_files
     from live_gradcam.show.open import validate_outputs
 

@@ -180,6 +180,14 @@ class RunArguments:
             panel=MODEL,
         ),
     ] = False
+    resume: Annotated[
+        bool,
+        option(
+            "Go on where a run over many files ended, however it ended; takes folders with all "
+            "below them, patterns such as '**/*.jpg', and lists of files (.txt, .csv).",
+            panel=_CAPTURE,
+        ),
+    ] = False
     overwrite: Overwrite = False
     kiosk: Annotated[
         bool,

@@ -14,7 +14,7 @@ from live_gradcam.errors import UsageError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from live_gradcam.cli.run_opening import Run
+    from live_gradcam.cli.run_values import Run
     from live_gradcam.explain.classifier import Classifier
     from live_gradcam.graph.explainer import GraphExplainer
     from live_gradcam.values import Image
@@ -124,6 +124,7 @@ def _place(run: Run, classifier: Classifier, images: Sequence[Image], classes: s
     from live_gradcam.explain.engine.package_cache import graph_key, open_cache
     from live_gradcam.explain.export.worker import GraphExporter
     from live_gradcam.explain.methods import require_method
+    from live_gradcam.exports import quantise
     from live_gradcam.graph.engines import installed_engines
 
     arguments, exporter = run.arguments, GraphExporter()
@@ -136,7 +137,7 @@ def _place(run: Run, classifier: Classifier, images: Sequence[Image], classes: s
         *("int8", classes, arguments.top_k, arguments.force, digest.hexdigest()),
         classifier.labels,
         classifier.preprocessing,
-        modules=(*exporter.modules, "live_gradcam.exports.quantise"),
+        modules=(*exporter.modules, quantise.__name__),
         versions=exporter.versions,
     )
     native = "openvino" in installed_engines() and arguments.engine != "onnxruntime"

@@ -9,48 +9,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from live_gradcam.choices import DEFAULT_METHOD, OutputChoice
+from live_gradcam.choices import DEFAULT_METHOD
 from live_gradcam.cli.console import Console
 from live_gradcam.cli.graph_network import open_exported
 from live_gradcam.cli.network import open_classifier, warn_of_forwards
 from live_gradcam.cli.run_arguments import RunArguments
 from live_gradcam.cli.run_int8 import open_int8
+from live_gradcam.cli.run_values import Run
 from live_gradcam.errors import UsageError
 
 if TYPE_CHECKING:
     from live_gradcam.capture.source import Source
     from live_gradcam.explain.explainer import Explainer
     from live_gradcam.graph.explainer import GraphExplainer
-    from live_gradcam.graph.metadata import GraphMetadata
-    from live_gradcam.show.overlay import OverlayOptions
     from live_gradcam.show.window import Window
-    from live_gradcam.timing import StepProgress
     from live_gradcam.values import SourceInfo
 
 T = TypeVar("T")
 
 _FIRST_SIZE = (1280, 720)  # of the window, before the source's is known
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """Values that every part of a run needs.
-
-    Attributes:
-        arguments: What was typed.
-        console: Takes notices.
-        overlay: How frames are drawn.
-        forwards: Progress of a slow method.
-        meaning: Of the network's output, as it was typed.
-        exported: What the network's file says about itself, where it is an exported one.
-    """
-
-    arguments: RunArguments
-    console: Console
-    overlay: OverlayOptions
-    forwards: StepProgress
-    meaning: OutputChoice
-    exported: GraphMetadata | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +75,11 @@ def open_window(arguments: RunArguments) -> Window:
     Raises:
         DeviceError: There is no display.
     """
+    from live_gradcam.show.loading import draw_loading
     from live_gradcam.show.window import Window
 
     width, height = _FIRST_SIZE
+    draw_loading(_FIRST_SIZE, "loading", 0.0)  # type is loaded before the window waits for it
     return Window("live-gradcam", width=width, height=height, fullscreen=arguments.kiosk)
 
 

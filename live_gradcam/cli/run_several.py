@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from live_gradcam import lifecycle
-from live_gradcam.cli.run_opening import Run, open_source_of, opening_network
+from live_gradcam.cli.run_opening import open_source_of, opening_network
 from live_gradcam.cli.run_steps import run_offline_steps
+from live_gradcam.cli.run_values import Run
 from live_gradcam.cli.summary import print_summary
 from live_gradcam.errors import SinkError, SourceError
 

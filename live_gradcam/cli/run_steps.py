@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from live_gradcam import lifecycle
 from live_gradcam.cli.run_arguments import RunArguments
-from live_gradcam.cli.run_opening import Run, load_network, open_source_of, open_window
+from live_gradcam.cli.run_opening import load_network, open_source_of, open_window
+from live_gradcam.cli.run_values import Run
 from live_gradcam.cli.summary import print_summary
 
 if TYPE_CHECKING:

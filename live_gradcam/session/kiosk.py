@@ -196,7 +196,7 @@ class KioskFeed(Feed):
         idle = self.idle and self._open is not None and (self._live or info is None)
         frame = self._inner.next(0.0 if idle else timeout_seconds)
         if frame is not None and self._live and self._watch.look(frame.image):
-            self._begun_anew = False
+            self._begun_anew = self._playing = False
             return frame
         if not idle:
             self._playing = False

@@ -40,7 +40,12 @@ def load_in_window(
         Exception: What ``load`` raises.
     """
     began = time.monotonic()
-    window.show(draw_loading(window.size, text, 0.0))
+    first = draw_loading(window.size, text, 0.0)
+    window.show(first)
+    # The toolkit paints a new window empty once; what loads would keep it so for longer.
+    if any(_leaves(event, may_quit=may_quit) for event in window.poll()):
+        return None
+    window.show(first)
     future = run_in_thread("load", load)
     try:
         while not future.done():

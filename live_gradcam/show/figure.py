@@ -15,6 +15,8 @@ from live_gradcam.values import Explanation, Image, Region
 _LASTING = ("labels", "legend", "sentence", "rates")
 # In em: one more label, where a later image lists the explained class below the others.
 _SPARE_EM = 2.2
+# In em: enough for every panel to be as wide as it likes.
+_WIDTH_EM = 14.0
 _ROOMY = 8
 # Side in pixels below which whatever is written hides what it is about.
 _SMALL = 200
@@ -30,13 +32,8 @@ class FigureDrawer:
         self._rooms: dict[tuple[int, int], tuple[tuple[int, int], Region] | None] = {}
 
     def draw(
-        self,
-        image: Image,
-        explanation: Explanation,
-        options: OverlayOptions,
-        hud: Hud | None,
-        seats: Mapping[str, Seat] | None = None,
-    ) -> Composition:
+        self, image: Image, explanation: Explanation, options: OverlayOptions, hud: Hud | None
+    ) -> Image:
         """Draw an explanation on a copy of an image, and what is written beside it if it is small.
 
         Args:
@@ -44,11 +41,28 @@ class FigureDrawer:
             explanation: The first of its maps is drawn.
             options: Options of the overlay.
             hud: Rates and messages to draw on top.
-            seats: The seats of the frame before, where frames follow each other in time.
 
         Returns:
-            The image and how it came about: ``uint8`` BGR of the image's size, or of a larger one
-            that has it unscaled.
+            ``uint8`` BGR of the image's size, or of a larger one that has it unscaled.
+        """
+        return self.compose(image, explanation, options, hud).image
+
+    def compose(
+        self,
+        image: Image,
+        explanation: Explanation,
+        options: OverlayOptions,
+        hud: Hud | None,
+        seats: Mapping[str, Seat] | None = None,
+    ) -> Composition:
+        """As `draw`, with how it came about.
+
+        Args:
+            image: ``uint8 (H, W, 3)`` BGR; not modified.
+            explanation: The first of its maps is drawn.
+            options: Options of the overlay.
+            hud: Rates and messages to draw on top.
+            seats: The seats of the frame before, where frames follow each other in time.
         """
         frame = (image.shape[1], image.shape[0])
         if frame not in self._rooms:
@@ -66,8 +80,10 @@ def _find_room(
     """Return size of the canvas and place of the picture; ``None`` where the picture has room."""
     frame = (image.shape[1], image.shape[0])
     scene = paint(image, explanation, options=options)
-    # As high as anything could want, so that every piece is measured.
-    space = Space.of(*frame, options.hud_layout).on(frame[0], _ROOMY * max(frame))
+    # As wide and high as anything could want, so that every piece is measured.
+    space = Space.of(*frame, options.hud_layout)
+    wanted = round(_WIDTH_EM * space.size) + 2 * space.margin
+    space = space.on(max(frame[0], wanted), _ROOMY * max(frame))
     written = Written(explanation, options, hud, 1.0, space, scene.pictures)
     found = (
         next((panel for panel in piece.versions if panel is not None), None)
@@ -81,4 +97,6 @@ def _find_room(
     height = sum(panel.height + space.margin for panel in panels) - space.margin
     if min(frame) >= _SMALL and not needs_extension(frame, (width, height)):
         return None
-    return extend(frame, (width, height + round(_SPARE_EM * space.size)), space.margin)
+    block = (width, height + round(_SPARE_EM * space.size))
+    # A sentence stands in the middle of the canvas.
+    return extend(frame, block, space.margin, below_only=options.hud_layout == "stage")

@@ -83,7 +83,7 @@ class ImageCache:
             self._make_room()
 
     def grow(self, cached: CachedImage, key: CacheKey, explanation: Explanation) -> None:
-        """Remember an explanation of an image; its oldest ones go, and the longest unused images."""
+        """Remember an explanation; the image's oldest ones go, and the longest unused images."""
         with self._lock:
             known = cached.explanations
             known[key] = explanation

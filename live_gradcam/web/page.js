@@ -5,14 +5,28 @@
 
   const STEP = 64; // widths are asked for in steps, so that a dragged window asks seldom
   const MOST = 3840;
-  const calm = matchMedia("(prefers-reduced-motion: reduce)");
   const small = matchMedia("(max-width: 700px)");
   const find = (selector) => document.querySelector(selector);
-  let wanted = null; // the result that the visitor waits for
+  let waiting = null; // what the explained picture showed when the visitor gave another one
 
-  function scrollTo(element) {
-    element?.scrollIntoView({ behavior: calm.matches ? "auto" : "smooth", block: "start" });
+  // At once, because a gentle scroll ends half-way where the page grows meanwhile; and again while
+  // what lies above settles, unless the visitor moves.
+  const AGAIN_MS = [100, 300, 700, 1500];
+  let moved = 0;
+  for (const kind of ["wheel", "touchmove", "keydown", "pointerdown"]) {
+    addEventListener(kind, () => (moved += 1), { capture: true, passive: true });
   }
+  function bringUp(element) {
+    const before = moved;
+    const go = () => {
+      if (moved === before) element?.scrollIntoView({ behavior: "instant", block: "start" });
+    };
+    go();
+    for (const wait of AGAIN_MS) setTimeout(go, wait);
+  }
+
+  const shown = () => find("#picture-overlay img[data-live]")?.dataset.live.replace("&mark=1", "");
+  const expectResult = () => (waiting = { before: shown() });
 
   // Pictures
 
@@ -42,11 +56,11 @@
   }
 
   function arrived(image) {
-    if (!wanted || !image.closest(wanted)) return;
-    const result = find(wanted);
-    wanted = null;
+    if (!waiting || !image.closest("#picture-overlay") || shown() === waiting.before) return;
+    waiting = null;
+    const result = find("#picture-result");
     const { top } = result.getBoundingClientRect();
-    if (small.matches || top < 0 || top > innerHeight * 0.6) scrollTo(result);
+    if (small.matches || top < 0 || top > innerHeight * 0.6) bringUp(result);
   }
 
   const resized = new ResizeObserver((entries) => entries.forEach(({ target }) => refresh(target)));
@@ -157,7 +171,7 @@
         ask(image, ...found);
       }
     }
-    if (event.target.closest("[data-example]")) wanted = "#picture-result";
+    if (event.target.closest("[data-example]")) expectResult();
     const stretch = event.target.closest("[data-seconds]");
     if (stretch) seek(stretch);
   });
@@ -168,13 +182,17 @@
     if (found) ask(image, ...found);
   });
 
+  // On the way down: on the way up, the toolkit may have taken the control away already.
   document.addEventListener("change", (event) => {
-    if (event.target.closest("#picture-input")) wanted = "#picture-result";
-  });
-  document.addEventListener("drop", (event) => {
-    if (event.target.closest("#picture-input")) wanted = "#picture-result";
+    if (event.target.closest("#picture-input")) expectResult();
   }, true);
-  document.addEventListener("paste", () => (wanted = "#picture-result"), true);
+  document.addEventListener("drop", (event) => {
+    if (event.target.closest("#picture-input")) expectResult();
+  }, true);
+  document.addEventListener("paste", expectResult, true);
+  document.addEventListener("click", (event) => {
+    if (event.target.closest('#picture-input [aria-label="Paste from clipboard"]')) expectResult();
+  }, true);
 
   // The timeline
 
@@ -183,7 +201,7 @@
     if (!video) return;
     video.currentTime = Number(button.dataset.seconds) + 0.001;
     const { top, bottom } = video.getBoundingClientRect();
-    if (top < 0 || bottom > innerHeight) scrollTo(find("#video-result"));
+    if (top < 0 || bottom > innerHeight) bringUp(find("#video-result"));
   }
 
   function follow(event) {
@@ -205,7 +223,7 @@
     const fresh = heading && !heading.dataset.seen;
     if (!fresh) return;
     heading.dataset.seen = String(++timelines);
-    if (small.matches) scrollTo(find("#video-result"));
+    if (small.matches) bringUp(find("#video-result"));
   }
 
   // Light and dark

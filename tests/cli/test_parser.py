@@ -97,7 +97,7 @@ def _wrong_values(name: str, kind: object, option: ParameterInfo) -> Iterator[tu
         yield "inf", 2, ""
         yield str(option.max + 1), 2, ""
     if option.parser is not None:
-        assert get_origin(kind) is str or kind is str
+        assert kind in (str, str | None)
         yield "nonsense", 2, "is not one of"
     elif option.min is None:
         yield _WRONG_TEXTS[name]

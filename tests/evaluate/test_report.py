@@ -115,7 +115,7 @@ def striking_page(methods: int = 1, classes: int = 30) -> str:
         make_result(images, labels, methods=names),
         provenance=make_provenance(methods=("gradcam",)),
     )
-    shown = {
+    shown: dict[int | None, list[GalleryImage]] = {
         i: [GalleryImage(f"{i}.jpg", "a caption", True, dict.fromkeys(names, GREY))]
         for i in range(9)
     }

@@ -20,7 +20,8 @@ from tests.show.conftest import numbered, read_film
 
 FILMS = ["out.mp4", "out.mkv", "out.mov", "out.webm"]
 ANIMATIONS = ["out.gif", "out.apng"]
-OUTPUTS = [*FILMS, *ANIMATIONS, "out.png", "out.jpg", "folder/", "out.jsonl", "out.csv"]
+PICTURES = ["out.png", "out.jpg", "folder/"]
+OUTPUTS = [*FILMS, *ANIMATIONS, *PICTURES, "out.jsonl", "out.csv", "out.npz", "maps/"]
 
 
 @pytest.fixture
@@ -127,7 +128,8 @@ def test_a_place_without_permission_is_refused_at_once(tmp_path: Path, name: str
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
 @pytest.mark.parametrize(
-    "name", ["out.mp4", "out.mkv", *ANIMATIONS, "out.png", "out.jpg", "out.jsonl", "out.csv"]
+    "name",
+    ["out.mp4", "out.mkv", *ANIMATIONS, "out.png", "out.jpg", "out.jsonl", "out.csv", "out.npz"],
 )
 def test_no_space_left(
     tmp_path: Path, one_info: SourceInfo, explained: Explanation, name: str

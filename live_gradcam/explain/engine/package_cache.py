@@ -113,8 +113,8 @@ def prune_cache(folder: Path, *, keep: Path) -> None:
 
     Args:
         folder: The cache.
-        keep: A file that stays, of the kind that is looked at: ``.pt2``, ``.onnx``, or ``.xml`` with
-            a ``.bin`` beside it.
+        keep: A file that stays, of the kind that is looked at: ``.pt2``, ``.onnx``, or ``.xml``
+            with a ``.bin`` beside it.
     """
     now = time.time()
     with suppress(OSError):

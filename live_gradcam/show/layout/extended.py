@@ -19,14 +19,15 @@ def needs_extension(frame: tuple[int, int], block: tuple[int, int]) -> bool:
 
 
 def extend(
-    frame: tuple[int, int], block: tuple[int, int], margin: int
+    frame: tuple[int, int], block: tuple[int, int], margin: int, *, below_only: bool = False
 ) -> tuple[tuple[int, int], Region]:
-    """Add room to a picture, to the right of it or below it, wherever less is added.
+    """Add room to a picture, to the right of it or below it, whichever makes the better shape.
 
     Args:
         frame: Width and height of the picture, in pixels.
         block: Width and height of what is to be written, in pixels.
         margin: Distance to every edge and to the picture, in pixels.
+        below_only: What is to be written stands in the middle.
 
     Returns:
         Width and height of the canvas, which are even, as films want them, and the picture's place
@@ -36,11 +37,15 @@ def extend(
     wide, high = block[0] + 2 * margin, block[1] + 2 * margin
     beside = (width + wide, max(height, high))
     below = (max(width, wide), height + high)
-    if beside[0] * beside[1] <= below[0] * below[1]:
+    if not below_only and _oblong(beside) <= _oblong(below):
         canvas = _even(beside)
         return canvas, Region(0, (canvas[1] - height) // 2, width, height)
     canvas = _even(below)
     return canvas, Region((canvas[0] - width) // 2, 0, width, height)
+
+
+def _oblong(size: tuple[int, int]) -> float:
+    return max(size) / min(size)
 
 
 def _even(size: tuple[int, int]) -> tuple[int, int]:

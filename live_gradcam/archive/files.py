@@ -1,0 +1,184 @@
+"""The files of a run over many: folders with all that is in them, patterns, and lists."""
+
+from __future__ import annotations
+
+import csv
+import glob
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from live_gradcam.capture.images import is_image_file, natural_key
+from live_gradcam.capture.open import source_files
+from live_gradcam.errors import SourceError, UsageError
+from live_gradcam.images.animated import is_animated
+from live_gradcam.images.sniff import sniff
+
+FileKind: TypeAlias = Literal["picture", "film"]
+
+LIST_SUFFIXES = (".txt", ".csv")
+_PATH_COLUMNS = ("path", "file", "filename", "file_name", "filepath", "image", "source")
+# Endings of films; files of other endings are looked into where somebody named them.
+_FILM_SUFFIXES = frozenset(
+    [
+        ".mp4",
+        ".m4v",
+        ".mov",
+        ".mkv",
+        ".webm",
+        ".avi",
+        ".mpg",
+        ".mpeg",
+        ".m2ts",
+        ".mts",
+        ".ts",
+        ".wmv",
+        ".flv",
+        ".ogv",
+        ".3gp",
+        ".y4m",
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A file to explain.
+
+    Attributes:
+        path: Where it is.
+        name: Its name among all of them: relative to the folder that they share.
+    """
+
+    path: Path
+    name: str
+
+
+def is_list(spec: str) -> bool:
+    """Return whether a source is a list of files: a table or a text that exists."""
+    return Path(spec).suffix.lower() in LIST_SUFFIXES and Path(spec).expanduser().is_file()
+
+
+def expand_lists(specs: Sequence[str]) -> tuple[str, ...]:
+    """Put the files that lists name in place of the lists.
+
+    Raises:
+        SourceError: A list cannot be read, or names nothing.
+    """
+    expanded: list[str] = []
+    for spec in specs:
+        if not is_list(spec):
+            expanded.append(spec)
+            continue
+        named = [str(path) for path in _in_list(Path(spec).expanduser())]
+        if not named:
+            raise SourceError("cannot use list", spec, "it names no file")
+        expanded += named
+    return tuple(expanded)
+
+
+def find_files(specs: Sequence[str]) -> list[SourceFile]:
+    """Find every film and picture that some sources mean, each once.
+
+    A folder means all in it and below, in natural order, without what is hidden; a pattern its
+    matches, ``**`` any number of folders; a list (``.txt``: a path in each line; ``.csv``: the
+    column ``path``, ``file`` or ``filename``, else the first) the files that it names, relative to
+    itself. Files that are named, in a list or by themselves, need not exist: they are errors of
+    the run, not of the search.
+
+    Raises:
+        SourceError: A source is not there, or nothing was found at all.
+        UsageError: A source is no file: a camera, a stream, standard input or generated scenes.
+    """
+    found: dict[Path, None] = {}
+    for spec in specs:
+        for path in _files_of(spec):
+            found.setdefault(path)
+    if not found:
+        cause = "there is no film and no picture"
+        raise SourceError("nothing to explain", ", ".join(specs), cause, "Check folder or pattern")
+    root = _shared_folder(found)
+    return [SourceFile(path, Path(os.path.relpath(path, root)).as_posix()) for path in found]
+
+
+def _files_of(spec: str) -> Iterator[Path]:
+    path = Path(spec).expanduser()
+    if path.is_dir():
+        yield from _in_folder(path)
+    elif is_list(spec):
+        yield from _in_list(path)
+    elif path.exists():
+        yield path.absolute()
+    elif glob.has_magic(spec):
+        matches = glob.glob(str(path), recursive=True)  # noqa: PTH207 - absolute patterns as well
+        files = [Path(match) for match in matches if Path(match).is_file()]
+        yield from _sorted(each for each in files if _is_wanted(each))
+    elif numbered := source_files(spec):
+        yield from (each.absolute() for each in numbered)
+    elif spec.strip().isdecimal() or "://" in spec or spec.strip() in ("-", "scene"):
+        cause = "it is no file"
+        raise UsageError("cannot go on later", spec, cause, "--resume takes files and folders")
+    else:
+        raise SourceError("cannot open source", spec, "there is no such file")
+
+
+def _in_folder(folder: Path) -> list[Path]:
+    found: list[Path] = []
+    for parent, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [each for name in names if _is_wanted(each := Path(parent) / name)]
+    return _sorted(found)
+
+
+def _in_list(path: Path) -> Iterator[Path]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as exc:
+        cause = "it is no UTF-8 text" if isinstance(exc, UnicodeDecodeError) else str(exc.strerror)
+        raise SourceError("cannot read list", str(path), cause) from exc
+    for name in _names_in_table(text) if path.suffix.lower() == ".csv" else text.splitlines():
+        if (name := name.strip()) and not name.startswith("#"):
+            yield (path.parent / Path(name).expanduser()).absolute()
+
+
+def _names_in_table(text: str) -> Iterator[str]:
+    rows = [row for row in csv.reader(text.splitlines()) if row]
+    if not rows:
+        return
+    heads = [cell.strip().lower() for cell in rows[0]]
+    column = next((heads.index(name) for name in _PATH_COLUMNS if name in heads), None)
+    for row in rows if column is None else rows[1:]:
+        yield row[column or 0] if len(row) > (column or 0) else ""
+
+
+def _is_wanted(path: Path) -> bool:
+    if path.name.startswith(".") or not path.is_file():
+        return False
+    return path.suffix.lower() in _FILM_SUFFIXES or is_image_file(path)
+
+
+def _sorted(paths: Iterable[Path]) -> list[Path]:
+    return [path.absolute() for path in sorted(paths, key=natural_key)]
+
+
+def _shared_folder(paths: Iterable[Path]) -> str:
+    try:
+        return os.path.commonpath([path.parent for path in paths])
+    except ValueError:  # several drives
+        return os.sep
+
+
+def kind_of(path: Path) -> FileKind:
+    """Tell pictures, explained once, from films, explained frame by frame.
+
+    What cannot be read is what its name says.
+    """
+    try:
+        verdict = sniff(path)
+    except SourceError:
+        return "film" if path.suffix.lower() in _FILM_SUFFIXES else "picture"
+    if verdict.content == "video":
+        return "film"
+    return "film" if is_animated(path, verdict.format) else "picture"
