@@ -42,7 +42,6 @@ _WRONG_TEXTS: dict[str, tuple[str, int, str]] = {
     "file": ("x.onxx", 2, ".onnx"),
     "classes": ("sqare", 2, "square"),
     "check": ("nowhere", 3, "no such folder"),
-    "calibrate": ("nowhere", 3, "no such folder"),
     "target": ("nowhere.pth", 5, ""),
     "preprocessing": ("nowhere.json", 5, ""),
     "input_size": ("wide", 2, ""),
