@@ -75,7 +75,7 @@ class Result:
         return tuple(name for name, worst in (self.worst or {}).items() if worst <= _BAR)
 
 
-class _Several(Method):
+class SeveralMethods(Method):
     """The maps of several methods, one behind the other.
 
     Args:
@@ -118,7 +118,7 @@ def compare(classifier: Classifier, methods: Sequence[str]) -> tuple[float, dict
     import onnxruntime
 
     network = FusedNetwork(
-        replace(classifier, head=_Several(classifier.head, methods)), precision="fp32"
+        replace(classifier, head=SeveralMethods(classifier.head, methods)), precision="fp32"
     )
     height, width = classifier.preprocessing.input_size
     made = make_onnx(network, classes="top", maps=1, shape=(1, height, width))

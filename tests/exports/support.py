@@ -106,7 +106,7 @@ NETWORKS: Mapping[str, Callable[[], nn.Module]] = {
 }
 
 
-def small_classifier(kind: str) -> Classifier:
+def small_classifier(kind: str, *, side: int = SIDE) -> Classifier:
     """Make a classifier with random weights, explained at its layer ``features``."""
     torch.manual_seed(0)
     network = NETWORKS[kind]().eval()
@@ -119,5 +119,5 @@ def small_classifier(kind: str) -> Classifier:
         layer="features",
         labels=CLASSES,
         name=kind,
-        preprocessing=Preprocessing(resize_size=SIDE, crop_size=SIDE),
+        preprocessing=Preprocessing(resize_size=side, crop_size=side),
     )

@@ -253,6 +253,8 @@ class GraphNetworks:
             self._busy = False
 
     def _obtain(self, use: _Use, *, may_export: bool) -> None:
+        if use.trial is not None or use.chosen is not None:  # the look into the cache found it
+            return
         folder = open_cache()
         path = self._files.path(folder, self._metadata, use.shape)
         use.key = decision_key(
