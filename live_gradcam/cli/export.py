@@ -13,7 +13,7 @@ from live_gradcam.choices import DEFAULT_METHOD, DEFAULT_TOP_K, ExportPrecision
 from live_gradcam.cli.console import Console
 from live_gradcam.cli.network import MethodOption, NetworkChoice, open_classifier
 from live_gradcam.cli.options import Overwrite, option
-from live_gradcam.errors import SourceError
+from live_gradcam.errors import SourceError, UsageError
 
 if TYPE_CHECKING:
     from live_gradcam.values import Image
@@ -82,6 +82,10 @@ def export_command(arguments: ExportArguments, console: Console) -> None:
     from live_gradcam.exports import export
     from live_gradcam.exports.export import check_output
 
+    if arguments.precision != "int8":
+        for given, name in ((arguments.calibrate, "--calibrate"), (arguments.force, "--force")):
+            if given:
+                raise UsageError(f"{name} is for --precision int8", "", "", "Leave it out")
     check_output(arguments.file, arguments.precision, overwrite=arguments.overwrite)
     check = read_pictures(arguments.check, console)
     calibrate = read_pictures(arguments.calibrate, console)

@@ -299,6 +299,8 @@ class _Export:
         text = " ".join(str(exc).split())
         operation = _OPERATION.search(text)
         cause = text[:160] or type(exc).__name__
+        if "Constraints violated" in text:
+            cause = "its operations take a fixed number or size of pictures"
         if operation:
             cause = f"its operation {operation[1]} has no form in such a file"
         step = "Use another layer or method, or --engine torch"

@@ -180,12 +180,29 @@ def _max_pool2d_backward(
     return flat.scatter_add(2, indices.flatten(2), gradient.flatten(2)).reshape(values.shape)
 
 
+def _as_strided_scatter(
+    values: Tensor,
+    written: Tensor,
+    size: Sequence[int],
+    stride: Sequence[int],
+    offset: int | None = None,
+) -> Tensor:
+    """All of a tensor written anew, which is how a derivative is laid out in memory."""
+    steps = [1]
+    for length in reversed(size[1:]):
+        steps.append(steps[-1] * length)
+    if values.numel() != written.numel() or list(stride) != steps[::-1] or offset:
+        raise NoPlainForm("its derivative is written in pieces")
+    return written.reshape(values.shape)
+
+
 def plain_decompositions() -> Mapping[Any, Callable[..., Any]]:
     """The decompositions of torch's own core set, and those of this module."""
     core: dict[Any, Callable[..., Any]] = dict(core_aten_decompositions())
     core.pop(aten.roll.default, None)  # engines have it, as two slices
     return {
         **core,
+        aten.as_strided_scatter.default: _as_strided_scatter,
         aten.convolution_backward.default: _convolution_backward,
         aten._adaptive_avg_pool2d.default: _adaptive_avg_pool2d,
         aten._adaptive_avg_pool2d_backward.default: _adaptive_avg_pool2d_backward,
