@@ -171,12 +171,13 @@ def pool_beside(
     """
 
     def make(classifier: Classifier, method: str) -> Explainer:
+        runtime = explainer.runtime
         return Explainer(
             classifier,
-            device=explainer.runtime.device,
-            precision=explainer.runtime.precision,
+            device=runtime.engine_device,
+            precision=runtime.precision,
             compile="off",
-            engine=explainer.runtime.engine,
+            engine=runtime.engine,
             top_k=explainer.top_k,
             view=explainer.view,
             method=method,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from typing_extensions import Self, Unpack
 
-from live_gradcam.choices import ColormapName, Layout
+from live_gradcam.choices import ColormapName, HudLayout, Layout
 from live_gradcam.image_like import ImageLike
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ class DrawOptions(TypedDict, total=False):
         show_legend: Draw the colour bar.
         show_hud: Draw rates, of moving images.
         top_k: How many classes are listed.
+        hud_layout: What is written, see `live_gradcam.choices.HudLayout`.
     """
 
     colormap: ColormapName
@@ -51,6 +52,7 @@ class DrawOptions(TypedDict, total=False):
     show_legend: bool
     show_hud: bool
     top_k: int
+    hud_layout: HudLayout
 
 
 class Presentable:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from dataclasses import replace
 from types import MappingProxyType
 
 import numpy as np
@@ -16,7 +16,8 @@ from live_gradcam.errors import UsageError
 from live_gradcam.graph.engine import GraphEngine, GraphResult
 from live_gradcam.graph.metadata import GraphMetadata
 from live_gradcam.graph.network import GraphNetwork, GraphRuntime
-from live_gradcam.images.read import load_image
+from live_gradcam.image_like import ColorOrder, ImageLike
+from live_gradcam.images.inputs import take_image
 from live_gradcam.predictions import predict
 from live_gradcam.preprocessing.plan import FramePlan, plan_frame, prepare_pixels
 from live_gradcam.protocol import ClassChoice
@@ -145,14 +146,20 @@ class GraphExplainer(Closeable):
             raise UsageError("cannot explain class", what, cause, step)
 
     def explain(
-        self, image: str | Path | Image, *, classes: ClassChoice = None, view: View | None = None
+        self,
+        image: ImageLike,
+        *,
+        classes: ClassChoice = None,
+        view: View | None = None,
+        color: ColorOrder | None = None,
     ) -> Explanation:
         """Explain one image.
 
         Args:
-            image: A file, or ``uint8 (H, W, 3)`` BGR.
+            image: Whatever `live_gradcam.Explainer.explain` takes.
             classes: As for `explain_batch`.
             view: As for `explain_batch`.
+            color: As for `live_gradcam.Explainer.explain`.
 
         Raises:
             UsageError: There is no such class or view, or the file has no maps of the class.
@@ -160,8 +167,9 @@ class GraphExplainer(Closeable):
             DeviceError: The device failed, or has too little memory.
         """
         self.require_maps(classes)
-        pixels = image if isinstance(image, np.ndarray) else load_image(image).image
-        return self.explain_batch([pixels], classes=classes, view=view)[0]
+        taken = take_image(image, color=color)
+        (explanation,) = self.explain_batch([taken.image], classes=classes, view=view)
+        return replace(explanation, picture=taken.picture)
 
     def explain_batch(
         self, images: Sequence[Image], *, classes: ClassChoice = None, view: View | None = None

@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 
 from typing_extensions import Unpack
 
-from live_gradcam.choices import COLORMAP_NAMES, LAYOUTS
+from live_gradcam.choices import COLORMAP_NAMES, HUD_LAYOUTS, LAYOUTS
 from live_gradcam.errors import SourceError, UsageError
 from live_gradcam.image_like import ColorOrder, ImageLike
 from live_gradcam.images.inputs import take_image
@@ -19,7 +19,7 @@ from live_gradcam.values import Explanation, Image
 from live_gradcam.wording import did_you_mean
 
 _NAMES = tuple(field.name for field in fields(OverlayOptions))
-_CHOICES = {"colormap": COLORMAP_NAMES, "layout": LAYOUTS}
+_CHOICES = {"colormap": COLORMAP_NAMES, "layout": LAYOUTS, "hud_layout": HUD_LAYOUTS}
 _WHAT = "cannot draw the explanation"
 _GIVE = "Give the picture: overlay(image)"
 

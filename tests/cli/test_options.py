@@ -140,8 +140,8 @@ def _python_faces() -> dict[str, tuple[Callable[..., object], type[Any], dict[st
 
 
 _SHARED = {
-    "Explainer": {"device", "precision", "compile", "top_k", "view", "method"},
-    "the page's Explainer": {"device", "precision", "compile", "method"},
+    "Explainer": {"device", "engine", "precision", "compile", "top_k", "view", "method"},
+    "the page's Explainer": {"device", "engine", "precision", "compile", "method"},
     "load_classifier": {
         "model",
         "weights",
@@ -176,6 +176,7 @@ _SHARED = {
         "seed",
         "sanity",
         "device",
+        "engine",
         "precision",
     },
 }

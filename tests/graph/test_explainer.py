@@ -20,6 +20,7 @@ from live_gradcam.graph.metadata import ExplainedClasses
 from live_gradcam.graph.only import OnlyExplainer
 from live_gradcam.graph.open import open_graph
 from live_gradcam.protocol import ClassChoice, ExplainerKey
+from live_gradcam.show.images import write_image
 from live_gradcam.values import Image
 from tests.graph.exported import export_to
 from tests.helpers.live import tiny_classifier
@@ -158,3 +159,20 @@ def test_it_is_the_explainer_that_is_opened(files: dict[str, Path]) -> None:
         assert isinstance(graph, GraphExplainer)
         assert graph.classifier.name == "tiny"
         assert (graph.top_k, graph.method, graph.runtime.precision) == (2, "gradcam", "fp32")
+
+
+def test_it_takes_every_form_of_a_picture_and_remembers_it(
+    files: dict[str, Path], images: list[Image], tmp_path: Path
+) -> None:
+    path = tmp_path / "picture.png"
+    write_image(path, images[0])
+    with open_graph(files["all"]) as graph:
+        expected = graph.explain(images[0])
+        rgb = np.ascontiguousarray(images[0][..., ::-1])
+        for found in (
+            graph.explain(path),
+            graph.explain(path.read_bytes()),
+            graph.explain(rgb, color="rgb"),
+        ):
+            np.testing.assert_array_equal(found.evidence, expected.evidence)
+            np.testing.assert_array_equal(found.overlay(), expected.overlay())

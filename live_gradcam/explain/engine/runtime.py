@@ -64,6 +64,13 @@ class Runtime:
     candidates: tuple[Candidate, ...] = ()
 
     @property
+    def engine_device(self) -> str:
+        """Where the engine in use runs, as ``--device`` has it."""
+        if self.engine == "torch":
+            return self.device
+        return next(each.device for each in self.candidates if each.engine == self.engine)
+
+    @property
     def compiled(self) -> bool:
         """True if the compiled network, or on CUDA its graph, is in use."""
         return self.state in ("compiled", "recorded")
