@@ -98,11 +98,42 @@ class _Attention(nn.Module):
         return scores
 
 
+class _Largest(nn.Module):
+    """Behind the layer: the maximum of every channel."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = _trunk()
+        self.behind = nn.Sequential(nn.AdaptiveMaxPool2d(1), nn.Flatten())
+        self.fc = nn.Linear(12, len(CLASSES))
+
+    @override
+    def forward(self, pixels: Tensor) -> Tensor:
+        scores: Tensor = self.fc(self.behind(self.features(pixels)))
+        return scores
+
+
+class _Straight(nn.Module):
+    """All behind the layer is linear, so that the gradient is the same for every image."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = _trunk()
+        self.behind = nn.Conv2d(12, len(CLASSES), 3, padding=1)
+
+    @override
+    def forward(self, pixels: Tensor) -> Tensor:
+        scores: Tensor = self.behind(self.features(pixels)).mean((2, 3))
+        return scores
+
+
 NETWORKS: Mapping[str, Callable[[], nn.Module]] = {
     "linear": _Linear,
     "pointwise": _Pointwise,
     "pooled": _Pooled,
     "attention": _Attention,
+    "largest": _Largest,
+    "straight": _Straight,
 }
 
 

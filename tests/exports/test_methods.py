@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 from dataclasses import replace
 from typing import Any
@@ -17,9 +18,12 @@ from live_gradcam.explain.export.plain_methods import plain_head, why_no_graph
 from live_gradcam.explain.heads import Head
 from live_gradcam.explain.methods import METHODS, require_method
 from live_gradcam.exports import export
+from live_gradcam.graph.engine import EngineName
+from live_gradcam.graph.engines import installed_engines, open_engine
 from live_gradcam.graph.metadata import ExplainedClasses
 from scripts.exports import SeveralMethods
 from tests.exports.support import CLASSES, NETWORKS, SIDE, small_classifier
+from tests.graph.support import metadata_of
 
 # The rounding of float32 over the longest sums here, with room for another order of additions.
 _RELATIVE = 2e-5
@@ -76,6 +80,24 @@ def test_every_method_computes_in_a_graph_what_it_does_in_torch(kind: str) -> No
         _assert_near(scores, wanted[0])
         for place, method in enumerate(methods):
             _assert_near(evidence[:, place], wanted[2][:, place], method)
+
+
+@pytest.mark.parametrize("engine", installed_engines())
+@pytest.mark.parametrize("kind", ["straight", "largest"])
+def test_every_engine_computes_one_image_after_another(kind: str, engine: EngineName) -> None:
+    """What is the same for every image must not be kept where the next one is computed."""
+    network = _network(kind, "hirescam")
+    made = make_onnx(network, classes="asked", maps=2, shape=(1, SIDE, SIDE))
+    selection = torch.tensor([-1, 2])
+    images = [_pixels(1) if turn == 1 else _pixels(turn)[-1:] for turn in (1, 2, 3, 1)]
+    opened = open_engine(made.SerializeToString(), metadata_of("asked"), name=engine)
+    with contextlib.closing(opened):
+        for pixels in images:
+            found = opened.run(pixels.numpy(), selection.numpy())
+            with torch.no_grad():
+                wanted = network(pixels.flip(3), selection)
+            _assert_near(found.scores, wanted[0])
+            _assert_near(found.evidence, wanted[2])
 
 
 @pytest.mark.parametrize("kind", ["pointwise", "pooled"])

@@ -175,6 +175,23 @@ def _max_pool2d_backward(
     _ceil_mode: bool,
     indices: Tensor,
 ) -> Tensor:
+    return _adaptive_max_pool2d_backward(gradient, values, indices)
+
+
+def _adaptive_max_pool2d(values: Tensor, size: Sequence[int]) -> tuple[Tensor, Tensor]:
+    rows, columns = _fixed(size)
+    height, width = _fixed(values.shape[-2:])
+    if (rows, columns) == (1, 1):
+        largest = values.flatten(2).max(2)
+        return largest.values[..., None, None], largest.indices[..., None, None]
+    if height % rows or width % columns:
+        raise NoPlainForm("its adaptive maximum is over uneven windows")
+    kernel = [height // rows, width // columns]
+    found: tuple[Tensor, Tensor] = aten.max_pool2d_with_indices.default(values, kernel, kernel)
+    return found
+
+
+def _adaptive_max_pool2d_backward(gradient: Tensor, values: Tensor, indices: Tensor) -> Tensor:
     """Every window's derivative goes to its maximum, at the index within its plane."""
     flat = torch.zeros_like(values).flatten(2)
     return flat.scatter_add(2, indices.flatten(2), gradient.flatten(2)).reshape(values.shape)
@@ -206,6 +223,8 @@ def plain_decompositions() -> Mapping[Any, Callable[..., Any]]:
         aten.convolution_backward.default: _convolution_backward,
         aten._adaptive_avg_pool2d.default: _adaptive_avg_pool2d,
         aten._adaptive_avg_pool2d_backward.default: _adaptive_avg_pool2d_backward,
+        aten.adaptive_max_pool2d.default: _adaptive_max_pool2d,
+        aten.adaptive_max_pool2d_backward.default: _adaptive_max_pool2d_backward,
         aten.avg_pool2d_backward.default: _avg_pool2d_backward,
         aten.max_pool2d_with_indices_backward.default: _max_pool2d_backward,
     }

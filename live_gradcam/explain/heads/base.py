@@ -173,7 +173,11 @@ def choose_classes(logits: Tensor, selection: Tensor) -> Tensor:
 def one_hot(logits: Tensor, classes: Tensor) -> Tensor:
     """Derivatives ``(N, K, classes)`` of the chosen scores ``(N, K)`` by all scores."""
     indices = torch.arange(logits.shape[1], device=logits.device)
-    return (classes.unsqueeze(2) == indices).to(logits.dtype)
+    hot = (classes.unsqueeze(2) == indices).to(logits.dtype)
+    # A zero that hangs on the image. Where all behind the layer is linear, the gradient is the same
+    # for every image, and OpenVINO (2026.4) computes that once, into memory that it uses again:
+    # from the second image on, maps of a graph with a fixed batch are wrong.
+    return hot + 0 * logits[:, :1].unsqueeze(1)
 
 
 def weighted_sum(weights: Tensor, activations: Tensor) -> Tensor:
