@@ -87,7 +87,9 @@ def test_the_cheat_is_exposed(honest_and_cheat: dict[str, Evaluation], tmp_path:
         assert "the network looks at the background" in outside[0]
         assert outside[0] in report
     said = [sentence for each in classes for sentence in each.findings]
-    assert any("does not matter more than removing a fifth elsewhere" in s for s in said)
+    # So sure of the ground that no blurred fifth shakes it: of removal, nothing can be said.
+    assert figures["saturated"] == figures["tested"] == 18
+    assert not any("does not matter more" in s for s in said)
     assert "3 of 3 classes look suspicious" in report
 
 

@@ -115,7 +115,7 @@ def test_a_layer_is_named_counted_or_one_of_several() -> None:
         ("5", UsageError, "5: there are 5.*layer1"),
         ("-6", UsageError, "-6: there are 5"),
         ("layer1,layer9", UsageError, "unknown layer: layer9.*layer1, layer2"),
-        (",", UsageError, "unknown layer: ,"),
+        (",", UsageError, "unknown layer: ','"),
     ],
 )
 def test_what_is_no_layer_is_refused(layer: str, kind: type[LiveGradcamError], part: str) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import atexit
-import queue
 import threading
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ class _Job:
 
 
 class BackgroundJobs:
-    """Does jobs in a thread that starts with the first one.
+    """Does jobs one after another, in a thread that lives while there are any.
 
     Args:
         name: Of the thread.
@@ -27,7 +27,7 @@ class BackgroundJobs:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._jobs: deque[_Job] = deque()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self.closing = threading.Event()
@@ -43,7 +43,7 @@ class BackgroundJobs:
             if self.closing.is_set():
                 job.done.set()
                 return job.done
-            self._jobs.put(job)
+            self._jobs.append(job)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
                 # A thread that is inside a native library when the interpreter ends aborts it.
@@ -55,18 +55,21 @@ class BackgroundJobs:
         """End the thread after the job that it is at. Idempotent."""
         with self._lock:
             self.closing.set()
-            self._jobs.put(None)
             thread = self._thread
         if thread is not None and thread is not threading.current_thread():
             thread.join()
         atexit.unregister(self.close)
 
     def _run(self) -> None:
-        job = self._jobs.get()
-        while job is not None:
+        while True:
+            with self._lock:
+                if not self._jobs:
+                    self._thread = None
+                    atexit.unregister(self.close)
+                    return
+                job = self._jobs.popleft()
             try:
                 if not self.closing.is_set():
                     job.work()
             finally:
                 job.done.set()
-            job = self._jobs.get()
