@@ -70,6 +70,7 @@ FIRST_HALF = (
     "tests/bench",
     "tests/evaluate",
     "tests/explain",
+    "tests/exports",
     "tests/faithfulness",
     "tests/test_gpu_check.py",
     "tests/test_zoo.py",

@@ -61,7 +61,7 @@ _WRONG_TEXTS: dict[str, tuple[str, int, str]] = {
     "measures": ("beauty", 2, "pointing"),
     "boxes": ("nowhere.json", 2, ""),
     "resume": ("no/such/folder/state", 4, ""),
-    "run calibrate": ("nowhere", 2, "--precision int8"),
+    "calibrate": ("nowhere", 2, "--precision int8"),
     "json": ("no/such/folder/x.json", 4, "folder"),
     "layers": ("resnet81", 5, "resnet18"),
     "kiosk_title": ("Welcome", 2, "--kiosk"),
@@ -89,9 +89,7 @@ def _spelling(name: str, option: ParameterInfo) -> str | None:
     return long_names[0].partition("/")[0] if long_names else f"--{name.replace('_', '-')}"
 
 
-def _wrong_values(
-    command: str, name: str, kind: object, option: ParameterInfo
-) -> Iterator[tuple[str, int, str]]:
+def _wrong_values(name: str, kind: object, option: ParameterInfo) -> Iterator[tuple[str, int, str]]:
     if option.min is not None:
         yield str(option.min - 1), 2, str(option.min).removesuffix(".0")
         yield "many", 2, ""
@@ -103,7 +101,7 @@ def _wrong_values(
         assert kind in (str, str | None)
         yield "nonsense", 2, "is not one of"
     elif option.min is None:
-        yield _WRONG_TEXTS.get(f"{command} {name}") or _WRONG_TEXTS[name]
+        yield _WRONG_TEXTS[name]
 
 
 def _cases() -> list[Wrong]:
@@ -117,7 +115,7 @@ def _cases() -> list[Wrong]:
                 words = [command.name, *beside, f"{spelling}=maybe"]
                 cases.append(Wrong(command.name, parameter.name, words, 2, "not take a value"))
                 continue
-            for value, code, named in _wrong_values(command.name, parameter.name, kind, option):
+            for value, code, named in _wrong_values(parameter.name, kind, option):
                 words = [f"{spelling}={value}", *beside]
                 if spelling is None:
                     words = [value, *beside[1:]]

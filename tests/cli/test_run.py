@@ -91,7 +91,7 @@ def test_an_existing_output_needs_overwrite(command: Command, photo: Path, tmp_p
     done = command("run", photo, "-o", "out.png", "--model", "scenes")
     assert_one_line_error(done, 2, "out.png", "--overwrite")
     assert (tmp_path / "out.png").read_bytes() == b"precious"
-    done = command("run", photo, "-o", "out.png", "--model", "scenes", "--overwrite")
+    done = command("run", photo, "-o", "out.png", "--model", "scenes", "--overwrite", "--clean")
     assert done.returncode == 0
     with PIL.Image.open(tmp_path / "out.png") as image:
         assert image.size == (160, 120)
