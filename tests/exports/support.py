@@ -80,13 +80,14 @@ class _Pointwise(nn.Module):
 
 
 class _Attention(nn.Module):
-    """Tokens, and attention behind the layer."""
+    """Tokens, and behind the layer attention and linear layers for each of them."""
 
     def __init__(self) -> None:
         super().__init__()
         self.patches = nn.Conv2d(3, 16, 12, stride=12)
         self.features = nn.LayerNorm(16)
         self.attention = nn.MultiheadAttention(16, 2, batch_first=True)
+        self.mixing = nn.Sequential(nn.Linear(16, 24), nn.GELU(), nn.Linear(24, 16))
         self.norm = nn.LayerNorm(16)
         self.fc = nn.Linear(16, len(CLASSES))
 
@@ -94,7 +95,7 @@ class _Attention(nn.Module):
     def forward(self, pixels: Tensor) -> Tensor:
         tokens = self.features(self.patches(pixels).flatten(2).transpose(1, 2))
         mixed = self.attention(tokens, tokens, tokens, need_weights=False)[0]
-        scores: Tensor = self.fc(self.norm(mixed).mean(1))
+        scores: Tensor = self.fc(self.norm(mixed + self.mixing(mixed)).mean(1))
         return scores
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
@@ -23,6 +24,7 @@ from torch.fx.experimental.symbolic_shapes import (
     StatelessSymbolicContext,
 )
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.overrides import TorchFunctionMode
 from typing_extensions import override
 
 from live_gradcam.explain.engine.fused import FusedNetwork, Shape, fold_batch_norm
@@ -217,7 +219,10 @@ def _trace(
     def run(given: Tensor, *others: Tensor) -> tuple[Tensor, ...]:
         chosen, weights = others[: len(selection)], others[len(selection) :]
         named = dict(zip(state, weights, strict=True))
-        found: tuple[Tensor, ...] = torch.func.functional_call(explained, named, (given, *chosen))
+        with _FlatLinear():
+            found: tuple[Tensor, ...] = torch.func.functional_call(
+                explained, named, (given, *chosen)
+            )
         return found
 
     table = dict(plain_decompositions())
@@ -233,6 +238,25 @@ def _trace(
         traced.graph.erase_node(node)
     fold_constants(traced)
     return traced
+
+
+class _FlatLinear(TorchFunctionMode):
+    """Linear layers of two dimensions: of more, torch fixes the numbers while it differentiates."""
+
+    @override
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Iterable[type],
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        kwargs = kwargs or {}
+        if func is not torch.nn.functional.linear or args[0].dim() < 3:
+            return func(*args, **kwargs)
+        values, *others = args
+        flat = func(values.flatten(0, -2), *others, **kwargs)
+        return flat.reshape(*values.shape[:-1], flat.shape[-1])
 
 
 @contextmanager
