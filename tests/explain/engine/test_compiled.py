@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -242,8 +242,19 @@ def test_the_child_gives_way_to_everybody_unless_it_is_waited_for(yielding: bool
     compiler.close()
 
 
+@pytest.fixture
+def fixed_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The number of threads is the user's, so that a busy machine changes nothing about it."""
+    monkeypatch.setenv("OMP_NUM_THREADS", str(thread_budget().network))
+    thread_budget.cache_clear()
+    yield
+    monkeypatch.undo()
+    thread_budget.cache_clear()
+
+
 @needs_compiler
 @pytest.mark.usefixtures("eager_child")
+@pytest.mark.usefixtures("fixed_threads")
 def test_a_core_is_left_to_the_compiler_while_it_works() -> None:
     with Explainer(
         support.tiny_classifier(), device="cpu", engine="torch", compile="auto"
