@@ -50,7 +50,8 @@ def run_command(arguments: RunArguments, console: Console) -> None:
         _check_arguments(arguments)
     if len(arguments.sources) == 1 and not arguments.kiosk:  # which waits for its source
         refuse_missing(arguments.source)
-    say_what_is_loaded(arguments, console)  # before anything is loaded that takes a while
+    if not arguments.resume:  # where nothing may be left to do
+        say_what_is_loaded(arguments, console)  # before anything is loaded that takes a while
     from live_gradcam.show.options import OverlayOptions
     from live_gradcam.timing import StepProgress
 

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from live_gradcam import lifecycle
 from live_gradcam.cli.run_arguments import RunArguments
-from live_gradcam.cli.run_opening import open_explainer
+from live_gradcam.cli.run_opening import open_explainer, say_what_is_loaded
 from live_gradcam.cli.run_values import Run
 from live_gradcam.errors import UsageError
 
 if TYPE_CHECKING:
     from live_gradcam.archive.run import FilesSummary
     from live_gradcam.capture.source import Source
+    from live_gradcam.explain.explainer import Explainer
+    from live_gradcam.graph.explainer import GraphExplainer
 
 _RATE_SECONDS = 10.0
 _LEDGER, _ERRORS = "ledger.jsonl", "errors.jsonl"
@@ -107,12 +109,17 @@ def run_files_command(run: Run) -> None:
             on_progress=lambda done, total, *_: line.update(done, total, rate.per_second(done)),
             on_notice=console.note,
         )
-        summary = run_files(files, lambda: open_explainer(run), ledger, work, stop)
+        summary = run_files(files, lambda: _open_explainer(run), ledger, work, stop)
         try:
             write_errors(errors_path, summary.errors)
         except OSError as exc:
             raise cannot_write("cannot write errors", errors_path, exc) from exc
     _print_summary(run, summary, errors_path, [*folders, *records])
+
+
+def _open_explainer(run: Run) -> Explainer | GraphExplainer:
+    say_what_is_loaded(run.arguments, run.console)
+    return open_explainer(run)
 
 
 def check_resumable(arguments: RunArguments) -> tuple[list[Path], list[Path]]:

@@ -110,6 +110,7 @@ def test_a_second_run_does_nothing_and_loads_nothing(archive: Path, run: Run) ->
     done = run("-o", "out/", "-o", "all.csv")
     assert "0 of 16 files (0 frames)" in done.stderr
     assert "16 were done before" in done.stderr
+    assert "loading" not in done.stderr
     assert (archive / "all.csv").read_bytes() == before
     assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
 
