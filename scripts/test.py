@@ -72,6 +72,7 @@ FIRST_HALF = (
     "tests/explain",
     "tests/exports",
     "tests/faithfulness",
+    "tests/show",
     "tests/test_gpu_check.py",
     "tests/test_zoo.py",
 )

@@ -13,6 +13,7 @@ from typing import Literal
 
 import pytest
 import torch
+from torchvision.models import VisionTransformer
 
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.engine.fused import FusedNetwork, Output
@@ -25,6 +26,11 @@ def several_layers() -> Classifier:
     chosen = choose_layers(support.classifier("squeezenet1_1", 5), "-1,-2")
     assert chosen is not None
     return chosen
+
+
+def small_transformer() -> Classifier:
+    module = VisionTransformer(224, 32, 2, 4, 48, 96, num_classes=5)
+    return Classifier.from_module(support.randomised(module, seed=3, probe_size=224))
 
 
 def assert_moves(network: FusedNetwork, classifier: Classifier) -> None:
@@ -46,7 +52,7 @@ def assert_moves(network: FusedNetwork, classifier: Classifier) -> None:
         support.tiny_classifier,
         support.gradient_classifier,
         lambda: support.classifier("squeezenet1_1", 5),
-        lambda: support.classifier("vit_b_16", 5),
+        small_transformer,
     ],
     ids=["linear", "gradient", "pointwise", "tokens"],
 )
