@@ -93,3 +93,10 @@ def did_you_mean(text: str, known: Iterable[str], *, prefix: str = "") -> str:
     """
     near = get_close_matches(text.lower(), known, 3, 0.5)
     return f"Did you mean {' or '.join(prefix + each for each in near)}? " if near else ""
+
+
+def install_step(extra: str) -> str:
+    """Return the step that brings the optional packages of an extra, such as ``fast``."""
+    return (
+        f'Install it with: pip install "live-gradcam[{extra}]", in a clone pip install ".[{extra}]"'
+    )

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import live_gradcam
-from live_gradcam.wording import change_in_points, percent, points, signed_points
+from live_gradcam.wording import change_in_points, install_step, percent, points, signed_points
 
 # A percentage that is rounded on the spot: a format such as ``:.1f} %`` or ``:.0%``.
 _ROUNDED_BY_ITSELF = re.compile(r":\.?\d*f\}\s?%|:\.?\d*%\}|toFixed\(\d?\)\s*\}?\s?%")
@@ -81,3 +81,16 @@ def test_no_other_place_rounds_percentages() -> None:
         for match in _ROUNDED_BY_ITSELF.finditer(path.read_text(encoding="utf-8"))
     ]
     assert not found, "use live_gradcam.wording.percent"
+
+
+def test_every_extra_that_is_named_exists() -> None:
+    """A step that installs nothing is worse than none; it is written in one place."""
+    root = Path(live_gradcam.__file__).parent
+    project = (root.parent / "pyproject.toml").read_text(encoding="utf-8")
+    named = set()
+    for file in root.rglob("*.py"):
+        named |= set(re.findall(r'install_step\("(\w+)"\)', file.read_text(encoding="utf-8")))
+    assert named >= {"fast", "hf", "timm", "web"}
+    for extra in named:
+        assert f"\n{extra} = [" in project
+        assert f'pip install ".[{extra}]"' in install_step(extra)

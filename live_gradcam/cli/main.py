@@ -56,7 +56,8 @@ def run_command_line(arguments: Sequence[str]) -> int:
             return _fail(console, hide, str(missing), missing.exit_code, debug=debug)
         message = getattr(error, "format_message", None)
         if callable(message):
-            text = f"usage: {sentence(str(message()))} See 'live-gradcam --help'."
+            place = getattr(getattr(error, "ctx", None), "command_path", "live-gradcam")
+            text = f"usage: {sentence(str(message()))} See '{place} --help'."
             return _fail(console, hide, text, ExitCode.USAGE, debug=debug)
         return _fail(console, hide, describe_bug(error), ExitCode.BUG, debug=debug)
     return code if isinstance(code, int) else ExitCode.OK

@@ -30,6 +30,7 @@ from live_gradcam.cli.network import (
 from live_gradcam.cli.options import MODEL, option
 from live_gradcam.cli.presets import WEB_PRESET
 from live_gradcam.errors import UsageError
+from live_gradcam.wording import install_step
 
 if TYPE_CHECKING:
     from live_gradcam.explain.classifier import Classifier
@@ -102,7 +103,7 @@ def require_gradio() -> None:
         UsageError: They are not.
     """
     if importlib.util.find_spec("gradio") is None:
-        step = 'Install it with: pip install "live-gradcam[web]", in a clone pip install ".[web]"'
+        step = install_step("web")
         raise UsageError("the page needs Gradio", "", "it is not installed", step)
 
 

@@ -20,12 +20,11 @@ from live_gradcam.graph.engines.opening import open_engine
 from live_gradcam.graph.metadata import KEY, GraphMetadata
 from live_gradcam.graph.openvino_library import load_openvino
 from live_gradcam.values import Image
-from live_gradcam.wording import did_you_mean
+from live_gradcam.wording import did_you_mean, install_step
 
 if TYPE_CHECKING:
     import onnx
 
-INSTALL = "Run: pip install 'live-gradcam[fast]'"
 # Of a protocol buffer, less room for metadata.
 _MOST_BYTES = (2 << 30) - (64 << 20)
 
@@ -94,7 +93,7 @@ def require_package(name: str) -> None:
         load_openvino() if name == "openvino" else __import__(name)
     except ImportError as exc:
         cause = f"the package {exc.name or name} is not installed"
-        raise ModelError("cannot export", "", cause, INSTALL) from exc
+        raise ModelError("cannot export", "", cause, install_step("fast")) from exc
 
 
 def openvino_model(model: onnx.ModelProto) -> Graph:

@@ -22,6 +22,7 @@ from live_gradcam.graph.metadata import (
     SELECTION,
     ExplainedClasses,
 )
+from live_gradcam.wording import install_step
 
 if TYPE_CHECKING:
     import onnx
@@ -123,7 +124,7 @@ def require_onnx() -> None:
             "cannot export",
             "",
             f"the package {exc.name} is not installed",
-            "Run: pip install 'live-gradcam[fast]'",
+            install_step("fast"),
         ) from exc
 
 

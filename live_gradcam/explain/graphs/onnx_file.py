@@ -24,6 +24,7 @@ from live_gradcam.explain.graphs.builder import GraphBuilder, GraphError, Value
 from live_gradcam.explain.graphs.onnx_layers import LAYERS
 from live_gradcam.explain.graphs.onnx_operators import OPERATORS, Call
 from live_gradcam.explain.omp import short_lived_thread
+from live_gradcam.wording import install_step
 
 _logger = logging.getLogger(__name__)
 
@@ -123,7 +124,7 @@ def _libraries(path: Path) -> tuple[Any, Any]:
     try:
         return importlib.import_module("onnx"), importlib.import_module("onnxruntime")
     except ImportError as exc:
-        step = 'Install it with: pip install "live-gradcam[onnx]", in a clone pip install ".[onnx]"'
+        step = install_step("onnx")
         raise ModelError(_WHAT, str(path), f"{exc.name} is missing", step) from exc
 
 

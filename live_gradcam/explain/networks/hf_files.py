@@ -18,6 +18,7 @@ from torch import Tensor
 from live_gradcam.errors import ModelError
 from live_gradcam.explain.networks.checkpoint import read_checkpoint
 from live_gradcam.explain.networks.download import require_server
+from live_gradcam.wording import install_step
 
 HF_PREFIX = "hf:"
 """Prefix of the names of Hugging Face's networks."""
@@ -197,5 +198,5 @@ def missing_library(name: str) -> ModelError:
         "cannot load network",
         f"{HF_PREFIX}{name}",
         "transformers is missing",
-        'Install it with: pip install "live-gradcam[hf]", in a clone pip install ".[hf]"',
+        install_step("hf"),
     )

@@ -33,7 +33,7 @@ from live_gradcam.explain.networks.state_dict import FittedNetwork, fit_weights
 from live_gradcam.explain.omp import short_lived_thread, single_threaded
 from live_gradcam.explain.tracing import keep_whole
 from live_gradcam.preprocessing.settings import Preprocessing
-from live_gradcam.wording import did_you_mean
+from live_gradcam.wording import did_you_mean, install_step
 
 _SAFE_FILE = "model.safetensors"
 
@@ -227,7 +227,7 @@ def _import_timm(name: str) -> Any:  # noqa: ANN401 - an optional library withou
         timm = importlib.import_module("timm")
         models = importlib.import_module("timm.models")
     except ImportError as exc:
-        step = 'Install it with: pip install "live-gradcam[timm]", in a clone pip install ".[timm]"'
+        step = install_step("timm")
         raise ModelError("cannot load network", f"timm:{name}", "timm is missing", step) from exc
     keep_whole(models.get_notrace_modules(), models.get_notrace_functions())
     return timm

@@ -15,7 +15,7 @@ from live_gradcam.graph.engines.devices import TITLES, Device, engines_of, parse
 from live_gradcam.graph.engines.onnxruntime_engine import OnnxRuntimeEngine
 from live_gradcam.graph.engines.openvino_engine import OpenVinoEngine
 from live_gradcam.graph.metadata import GraphMetadata
-from live_gradcam.wording import did_you_mean
+from live_gradcam.wording import did_you_mean, install_step
 
 _OPENERS: Mapping[EngineName, type[OnnxRuntimeEngine | OpenVinoEngine]] = {
     "openvino": OpenVinoEngine,
@@ -26,7 +26,7 @@ _DISTRIBUTIONS: Mapping[EngineName, tuple[str, ...]] = {
     "openvino": ("openvino",),
     "onnxruntime": ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml"),
 }
-INSTALL = 'Install it with: pip install "live-gradcam[fast]", in a clone pip install ".[fast]"'
+INSTALL = install_step("fast")
 
 _AnyEngine: TypeAlias = Literal["auto"] | EngineName
 
