@@ -106,7 +106,7 @@ class ImagesSource(OneByOneSource):
             raise SourceError("cannot open pictures", name, "there are none")
         super().__init__(on_notice)
         self._paths = tuple(paths)
-        self._root = root or Path(os_path.commonpath([path.parent for path in self._paths]))
+        self._root = root or _shared_folder(self._paths)
         if film and fps is None:
             fps = FILM_FPS
         self._name = name
@@ -156,10 +156,14 @@ class ImagesSource(OneByOneSource):
         return self._strict
 
     def look_again(self) -> None:
-        """List the images anew, where they are those of a folder or a pattern.
+        """List the images anew, where they are those of a folder or a pattern; read each anew.
 
         An empty list and a folder that cannot be read leave everything as it was.
         """
+        with self._lock:
+            # What was decoded at opening may have been changed or deleted since.
+            if self._waiting is not None:
+                self._waiting, self._next_path = None, 0
         if self._find is None:
             return
         try:
@@ -242,4 +246,13 @@ class ImagesSource(OneByOneSource):
             return self._name
         if len(self._paths) == 1:
             return path.name
+        if self._root is None:
+            return path.as_posix()
         return Path(os_path.relpath(path, self._root)).as_posix()
+
+
+def _shared_folder(paths: Sequence[Path]) -> Path | None:
+    try:
+        return Path(os_path.commonpath([path.absolute().parent for path in paths]))
+    except ValueError:  # several drives
+        return None

@@ -67,3 +67,24 @@ def test_a_source_of_pictures_gives_all_of_them(things: Path) -> None:
     with part.open(open_source, fps=2.0, strict=False, on_notice=None) as source:
         assert [frame.pts_seconds for frame in source] == [0.0, 0.5]
         assert source.info.kind == "pictures"
+
+
+def test_pictures_may_be_named_from_here_and_from_the_root(things: Path) -> None:
+    specs = ["c/x.png", str(things / "p1.png")]
+    (part,) = split_sources(specs, strict=True, on_missing=lambda _: None)
+    with part.open(open_source, fps=None, strict=True, on_notice=None) as source:
+        assert [frame.source for frame in source] == ["c/x.png", "p1.png"]
+
+
+def test_pictures_on_several_drives_keep_their_whole_names(
+    things: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_paths: object) -> str:
+        raise ValueError("Paths don't have the same drive")
+
+    (part,) = split_sources(["c/x.png", "p1.png"], strict=True, on_missing=lambda _: None)
+    with monkeypatch.context() as patched:
+        patched.setattr("live_gradcam.capture.images.os_path.commonpath", refuse)
+        source = part.open(open_source, fps=None, strict=True, on_notice=None)
+    with source:
+        assert [frame.source for frame in source] == ["c/x.png", "p1.png"]

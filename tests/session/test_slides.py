@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -253,3 +254,31 @@ def test_several_pictures_and_folders_are_one_source_in_their_order(
         assert [frame.source for frame in frames][:3] == ["b.png", "a.png", "shots/0.png"]
     assert len(told) == 1
     assert "nowhere.png" in told[0]
+
+
+def test_the_first_picture_is_the_one_that_is_there_and_not_the_one_that_was(
+    folder: Path, feed: Feed, passed: FakeTime
+) -> None:
+    shown(feed)
+    for steps in (2, 1):  # so that neither the first nor the second one is kept
+        feed.turn(steps)
+        shown(feed)
+    (folder / "0.png").unlink()
+    save(folder / "5.png", 5)
+    passed.seconds += 2.0
+    feed.turn_to("first")
+    first = shown(feed)
+    assert (number_in(first.image), first.place, first.source) == (1, (1, 5), "1.png")
+
+
+def test_a_picture_that_was_written_anew_is_read_anew(tmp_path: Path, passed: FakeTime) -> None:
+    save(tmp_path / "one.png", 3)
+    with open_source(tmp_path / "one.png") as source:
+        feed = make_feed(source, clock=passed.clock)
+        assert number_in(shown(feed).image) == 3
+        save(tmp_path / "one.png", 4)
+        os.utime(tmp_path / "one.png", (1.0, 1.0))
+        passed.seconds += 2.0
+        feed.turn_to("first")
+        assert number_in(shown(feed).image) == 4
+        feed.close()
