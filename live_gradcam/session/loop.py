@@ -279,13 +279,12 @@ class Session:
 
     def _turn(self, before: SessionState, state: SessionState) -> None:
         """Turn pictures as a key has asked for."""
-        feed, settings = self._feed, state.settings
-        feed.pause(settings.frozen)
-        steps = settings.advances - before.settings.advances - (state.returns - before.returns)
-        if steps and feed.by_hand:
-            feed.turn(steps)
+        steps = state.settings.advances - before.settings.advances
+        steps -= state.returns - before.returns
+        if steps and self._feed.by_hand:
+            self._feed.turn(steps)
         if state.jumps != before.jumps:
-            feed.turn_to(state.jump_end)
+            self._feed.turn_to(state.jump_end)
 
     def _situation(self) -> Situation:
         shown = self._explained.smoothed if self._explained is not None else None
@@ -347,6 +346,8 @@ class Session:
             banner, forwards = self._feed.banner, self._config.shown_forwards
             again = again or bool(banner) or (banner, forwards) != (self._banner, self._forwards)
             self._banner, self._forwards = banner, forwards
+        # A state and no event: it holds for a feed that has come since the key, too.
+        self._feed.pause(self._controller.state.settings.frozen)
         return again
 
     def _attend(self) -> bool:

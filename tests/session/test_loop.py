@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -22,15 +22,17 @@ from live_gradcam.lifecycle import StopToken
 from live_gradcam.pipeline import RunOptions, Summary
 from live_gradcam.session import run_session
 from live_gradcam.session.renderer import make_hud
+from live_gradcam.session.state import SessionState
 from live_gradcam.show.images import write_image
 from live_gradcam.show.overlay import Hud, OverlayOptions
 from live_gradcam.show.records import RecordSink
 from live_gradcam.show.sink import Sink
+from live_gradcam.show.window import KeyPressed, Window
 from live_gradcam.timing import StepProgress
 from live_gradcam.values import Explanation, Frame, Image
 from scripts.faults.media import write_film, zero_packets
 from tests.helpers.live import tiny_classifier
-from tests.session.doubles import FailingSource, MemorySink
+from tests.session.doubles import PATIENCE_SECONDS, FailingSource, MemorySink
 
 
 def run(
@@ -261,3 +263,49 @@ def test_records_say_layer_and_weights(explainer: Explainer, tmp_path: Path) -> 
     records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     assert [record["layer"] for record in records] == ["d"] * 3
     assert [record["scrambled"] for record in records] == [False] * 3
+
+
+class SpaceBar(Canvas):
+    """A visitor who presses space once, when there is something to see."""
+
+    shown = pressed = False
+
+    def show(self, _rendered: Image, **_options: object) -> None:
+        self.shown = True
+
+    def fit(self, _width: int, _height: int) -> None:
+        pass
+
+    def poll(self, _wait_ms: int) -> list[object]:
+        if not self.shown or self.pressed:
+            return []
+        self.pressed = True
+        return [KeyPressed("space")]
+
+
+def test_a_slide_show_goes_on_for_the_next_visitor(
+    explainer: Explainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("live_gradcam.session.kiosk.UNTOUCHED_SECONDS", 0.3)
+    for number in range(3):
+        write_image(tmp_path / f"{number}.png", np.full((48, 64, 3), 90, np.uint8))
+    stop, states = StopToken(), list[SessionState]()
+    guard = threading.Timer(PATIENCE_SECONDS, stop.request)
+    guard.start()
+    summary = run_session(
+        None,
+        explainer,
+        [],
+        overlay=OverlayOptions(),
+        options=RunOptions(max_frames=4),
+        window_title="a kiosk",
+        window=cast(Window, SpaceBar("")),
+        kiosk=True,
+        reopen=lambda: open_source(str(tmp_path)),
+        slideshow_seconds=0.2,
+        stop=stop,
+        on_state=states.append,
+    )
+    guard.cancel()
+    assert [state.settings.frozen for state in states] == [True, False]
+    assert summary.frames == 4
