@@ -74,6 +74,7 @@ class TruthReading:
         correlation: Rank correlation of the map with that of the trained network, while the
             weights are random.
         marked: ``bool (h, w)`` over the explained region, the area that was hidden.
+        context: Meaning of the map that was tested, as `ExplainSettings.context` has it.
     """
 
     frame_index: int
@@ -81,6 +82,7 @@ class TruthReading:
     removal: Removal | None
     correlation: float | None = None
     marked: NDArray[np.bool_] | None = None
+    context: Hashable = None
 
 
 def wanted_classes(

@@ -109,6 +109,7 @@ def _reading(running: _Running, request: ExplainRequest) -> TruthReading:
         plan.result(running.answers) if plan is not None else None,
         _correlate(last, request),
         plan.masks[0] if plan is not None else None,
+        last.request.settings.context,
     )
 
 
@@ -138,11 +139,13 @@ class TruthDisplay:
         self._reading = None
 
     def reading_of(self, explained: ExplainedFrame | None) -> TruthReading | None:
-        """Return the reading, if it is about the class and the picture that are shown."""
+        """Return the reading, if it is about the map and the picture that are shown."""
         reading = self._reading
         if reading is None or explained is None:
             return None
         if _picture(explained) not in (None, reading.frame_index):
+            return None
+        if reading.context != explained.request.settings.context:
             return None
         return reading if reading.subject == explained.selected.explained[:1] else None
 

@@ -121,3 +121,27 @@ def test_what_is_marked_is_what_was_hidden_and_elsewhere_what_would_be(
     assert display.marked_on(replace(second, selected=other)) is None
     display.forget()
     assert display.reading_of(first) is None
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"layer": "c"},
+        {"method": "layercam"},
+        {"view": "full"},
+        {"mirror": True},
+        {"mode": "contrast"},
+    ],
+)
+def test_a_reading_is_about_the_map_that_was_tested_and_no_other(
+    explainer: Explainer, image: Image, changed: dict[str, Any]
+) -> None:
+    request = make_request(explainer, truth=True)
+    first = explained_frame(explainer, image, request)
+    reading, _ = until_read(TruthTester(), first, request)
+    display = TruthDisplay()
+    display.take(reading)
+    assert display.reading_of(first) is reading
+    other = replace(first, request=make_request(explainer, truth=True, **changed))
+    assert display.reading_of(other) is None
+    assert display.marked_on(other) is None
