@@ -14,7 +14,7 @@ from live_gradcam.errors import LiveGradcamError
 from live_gradcam.session.outputs import Recording, describe_failure, fresh_paths, save_snapshot
 from live_gradcam.session.request import ExplainedFrame
 from live_gradcam.values import Image, SourceInfo
-from live_gradcam.workers import run_in_thread
+from live_gradcam.workers import release_when_done, run_in_thread
 
 _logger = logging.getLogger(__name__)
 
@@ -128,13 +128,12 @@ class BackgroundTasks:
             if wait([task], _CLOSE_SECONDS).done:
                 self._describe(task)
         self._tasks.clear()
-        if self._opening is not None and wait([self._opening], _CLOSE_SECONDS).done:
-            try:
-                source = self.opened_source()
-            except LiveGradcamError:
-                return
-            if source is not None:
-                source.close()
+        opening, self._opening = self._opening, None
+        if opening is not None:
+            wait([opening], _CLOSE_SECONDS)
+            release_when_done(
+                opening, lambda source: source.close() if source is not None else None
+            )
 
     def _describe(self, task: Future[str]) -> str:
         try:

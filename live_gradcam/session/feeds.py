@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 from typing import Literal
@@ -13,7 +12,14 @@ from live_gradcam.errors import LiveGradcamError
 from live_gradcam.session.feed import Clock, Feed, FeedReport
 from live_gradcam.session.slides import SlideFeed
 from live_gradcam.values import Frame, SourceInfo
-from live_gradcam.workers import Channel, ChannelAborted, ChannelClosed, WorkerGroup, run_in_thread
+from live_gradcam.workers import (
+    Channel,
+    ChannelAborted,
+    ChannelClosed,
+    WorkerGroup,
+    release_when_done,
+    run_in_thread,
+)
 
 _READ_AHEAD_FRAMES = 4
 _CLOSE_SECONDS = 1.0
@@ -232,9 +238,9 @@ class _EndlessFeed(Feed):
     def close(self) -> None:
         self._end_round()
         opening, self._opening = self._opening, None
-        if opening is not None and wait([opening], _CLOSE_SECONDS).done:
-            with contextlib.suppress(Exception):
-                opening.result().close()
+        if opening is not None:
+            wait([opening], _CLOSE_SECONDS)
+            release_when_done(opening, lambda source: source.close())
 
     def _feed_of(self, source: Source) -> Feed:
         return make_feed(

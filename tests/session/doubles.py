@@ -82,6 +82,7 @@ class FailingSource(Source):
         self._image = image
         self._frames = frames
         self.closed = False
+        self.on_close: Callable[[], None] = lambda: None
 
     @property
     def info(self) -> SourceInfo:
@@ -102,6 +103,21 @@ class FailingSource(Source):
 
     def close(self) -> None:
         self.closed = True
+        self.on_close()
+
+
+class SlowToOpen:
+    """A source that opens when it may, and says when it is closed."""
+
+    def __init__(self) -> None:
+        self.may_open = threading.Event()
+        self.closed = threading.Event()
+
+    def open(self) -> Source:
+        assert self.may_open.wait(PATIENCE_SECONDS)
+        source = FailingSource(np.zeros((24, 32, 3), np.uint8), 1)
+        source.on_close = self.closed.set
+        return source
 
 
 def make_explained(explainer: Explainer, width: int, height: int) -> ExplainedFrame:

@@ -15,7 +15,7 @@ from live_gradcam.explain.explainer import Explainer
 from live_gradcam.session.background import BackgroundTasks
 from live_gradcam.session.request import ExplainedFrame
 from live_gradcam.values import SourceInfo
-from tests.session.doubles import make_explained
+from tests.session.doubles import PATIENCE_SECONDS, SlowToOpen, make_explained
 
 SMALL = SourceInfo("s", "scene", live=False, width=160, height=120)
 
@@ -102,3 +102,15 @@ def test_where_there_is_no_other_camera_that_is_an_error(tmp_path: Path) -> None
     with pytest.raises(LiveGradcamError, match="there is no other camera"):
         await_source(tasks)
     tasks.close()
+
+
+def test_a_camera_that_opens_after_the_end_is_released(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("live_gradcam.session.background._CLOSE_SECONDS", 0.01)
+    opened = SlowToOpen()
+    tasks = BackgroundTasks(tmp_path, opened.open, lambda _: None)
+    tasks.open_next_source()
+    tasks.close()
+    opened.may_open.set()
+    assert opened.closed.wait(PATIENCE_SECONDS)

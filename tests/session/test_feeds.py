@@ -10,7 +10,7 @@ from live_gradcam.errors import SourceError
 from live_gradcam.session.feed import FeedReport
 from live_gradcam.session.feeds import make_endless_feed, make_feed
 from live_gradcam.values import Image
-from tests.session.doubles import FailingSource, FakeTime, take
+from tests.session.doubles import PATIENCE_SECONDS, FailingSource, FakeTime, SlowToOpen, take
 
 
 def test_a_file_is_played_at_its_own_pace() -> None:
@@ -85,3 +85,15 @@ def test_a_played_feed_ends_and_tells_its_failure(image: Image) -> None:
     with pytest.raises(SourceError, match="it is broken"):
         take(feed, 1)
     feed.close()
+
+
+def test_a_source_that_opens_after_its_feed_was_closed_is_released(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("live_gradcam.session.feeds._CLOSE_SECONDS", 0.01)
+    opened = SlowToOpen()
+    feed = make_endless_feed(opened.open)
+    assert feed.next(0.01) is None
+    feed.close()
+    opened.may_open.set()
+    assert opened.closed.wait(PATIENCE_SECONDS)
