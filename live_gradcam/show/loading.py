@@ -22,7 +22,7 @@ def draw_loading(size: tuple[int, int], text: str, phase: float) -> Image:
     """Draw words in the middle of a dark screen, and below them a bar with a part that moves.
 
     Args:
-        size: Width and height in pixels.
+        size: Width and height in pixels; a minimised window may have none, and gets one.
         text: What is waited for, e.g. ``loading the network``; broken into lines where it is long.
         phase: Position of the moving part; it comes back to the same place with every whole number,
             so that the seconds since the beginning can be given as they are.
@@ -30,7 +30,7 @@ def draw_loading(size: tuple[int, int], text: str, phase: float) -> Image:
     Returns:
         ``uint8 (H, W, 3)`` BGR.
     """
-    width, height = size
+    width, height = (max(1, side) for side in size)
     image = np.full((height, width, 3), BACKDROP, np.uint8)
     em = Space.of(width, height).type(_TYPE_SHARE)
     room = max(1, width - 2 * em)

@@ -34,3 +34,8 @@ def test_any_words_stand_inside_any_window(size: tuple[int, int], text: str) -> 
         assert not drawn[:, -4:].any()
         assert not drawn[0].any()
         assert not drawn[-1].any()
+
+
+@pytest.mark.parametrize("size", [(0, 0), (-1, -1), (640, 0)])
+def test_a_window_without_a_size_is_given_something_to_show(size: tuple[int, int]) -> None:
+    assert min(draw_loading(size, "loading the network", 0.5).shape[:2]) == 1
