@@ -93,7 +93,7 @@ def states(explanation: Explanation) -> Mapping[str, State]:
     )
     return {
         "usual": State(),
-        "first": State(hud=replace(LIVE, hint="h: help")),
+        "first": State(hud=replace(LIVE, notes=("h: help",))),
         "help": State(hud=replace(LIVE, help=help_groups())),
         "help-banner": State(
             hud=replace(LIVE, help=help_groups(), banner=_BANNER, recording_seconds=83.0)
@@ -138,7 +138,6 @@ def states(explanation: Explanation) -> Mapping[str, State]:
                 status=("frozen", "held"),
                 notes=("saved live-gradcam-20261127-154210.png", "scorecam: 12 of 512 forwards"),
                 caption="IMG_20261124_0815.jpg · 2 of 40",
-                hint="h: help",
                 title="What does the machine see?",
             ),
             pointing=True,
@@ -203,10 +202,7 @@ def draw_state(
     if not state.mosaic:
         shown = shown.with_classes(shown.explained[:1])
     scene = paint(image, shown, options=options, hud=state.hud, size=size, mosaic=state.mosaic)
-    pointing = (spot, width // 2, height // 2) if spot is not None else None
-    return compose(
-        scene, shown, options=options, hud=state.hud, mosaic=state.mosaic, pointing=pointing
-    )
+    return compose(scene, shown, options=options, hud=state.hud, mosaic=state.mosaic, pointing=spot)
 
 
 def _screens(

@@ -135,7 +135,7 @@ class Renderer:
             options=options,
             hud=hud,
             mosaic=mosaic,
-            pointing=(spot, *pointer) if spot is not None and pointer is not None else None,
+            pointing=spot,
             seats=self._seats.get(canvas),
         )
         # The panels' patience counts frames, however often each of them is rendered.

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from live_gradcam.show.layout import Seat, Space
 from live_gradcam.show.layout.extended import extend, needs_extension
 from live_gradcam.show.options import Hud, OverlayOptions
-from live_gradcam.show.overlay import Composition, compose, paint
+from live_gradcam.show.overlay import Composition, compose, find_pictures, paint
 from live_gradcam.show.pieces import Written, make_pieces
 from live_gradcam.values import Explanation, Image, Region
 
@@ -66,7 +66,7 @@ class FigureDrawer:
         """
         frame = (image.shape[1], image.shape[0])
         if frame not in self._rooms:
-            self._rooms[frame] = _find_room(image, explanation, options, hud or Hud())
+            self._rooms[frame] = _find_room(frame, explanation, options, hud or Hud())
         room = self._rooms[frame]
         size, place = room if room is not None else (None, None)
         scene = paint(image, explanation, options=options, hud=hud, size=size, place=place)
@@ -75,16 +75,15 @@ class FigureDrawer:
 
 
 def _find_room(
-    image: Image, explanation: Explanation, options: OverlayOptions, hud: Hud
+    frame: tuple[int, int], explanation: Explanation, options: OverlayOptions, hud: Hud
 ) -> tuple[tuple[int, int], Region] | None:
     """Return size of the canvas and place of the picture; ``None`` where the picture has room."""
-    frame = (image.shape[1], image.shape[0])
-    scene = paint(image, explanation, options=options)
+    pictures = find_pictures(frame, frame, explanation, options)
     # As wide and high as anything could want, so that every piece is measured.
     space = Space.of(*frame, options.hud_layout)
     wanted = round(_WIDTH_EM * space.size) + 2 * space.margin
     space = space.on(max(frame[0], wanted), _ROOMY * max(frame))
-    written = Written(explanation, options, hud, 1.0, space, scene.pictures)
+    written = Written(explanation, options, hud, 1.0, space, pictures)
     found = (
         next((panel for panel in piece.versions if panel is not None), None)
         for piece in make_pieces(written)

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from live_gradcam.errors import SinkError
 from live_gradcam.os_errors import cannot_write
 from live_gradcam.show.images import check_writable
+from live_gradcam.show.panels import shown_label
 from live_gradcam.show.sink import Extra, Sink
 from live_gradcam.values import Explanation, Frame, Image
 
@@ -71,7 +72,6 @@ class MapArchiveSink(Sink):
         self._longest = {"labels": 1, "names": 1, "predicted_labels": 1}
         self._facts = {"method": "", "unit": "", "output": ""}
         self._broken = False
-        self._written = 0
         self._spools: tuple[IO[bytes], IO[bytes]] | None = None
         folder = path.resolve().parent
         try:
@@ -214,13 +214,11 @@ class MapArchiveSink(Sink):
 def _row(frame: Frame, explanation: Explanation) -> dict[str, Any]:
     """Return all of a frame but its maps, ready for JSON."""
     found = explanation.predictions
-    names = {each.class_index: each.label for each in found}
-    labels = explanation.labels or [names.get(e, f"class {e}") for e in explanation.explained]
     return {
         "maps": list(explanation.evidence.shape),
         "sizes": list(explanation.evidence.shape[1:]),
         "classes": list(map(int, explanation.explained)),
-        "labels": list(labels),
+        "labels": [shown_label(explanation, i) for i in range(len(explanation.explained))],
         "regions": explanation.region.as_list(),
         "image_sizes": list(frame.image.shape[:2]),
         "names": frame.source,

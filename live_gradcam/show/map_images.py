@@ -22,6 +22,7 @@ from live_gradcam.errors import SinkError
 from live_gradcam.native import cv2
 from live_gradcam.os_errors import cannot_write
 from live_gradcam.show.images import FolderSink, already_exists, replace_file
+from live_gradcam.show.panels import shown_label
 from live_gradcam.show.sink import Extra
 from live_gradcam.values import Explanation, Frame, Image, SourceInfo
 
@@ -150,16 +151,13 @@ class MapFolderSink(FolderSink):
 
 
 def _facts(frame: Frame, explanation: Explanation, low: float, high: float) -> dict[str, Any]:
-    index = explanation.explained[0]
-    names = {each.class_index: each.label for each in explanation.predictions}
-    label = explanation.labels[0] if explanation.labels else names.get(index, f"class {index}")
     return {
         "low": low,
         "high": high,
         "unit": explanation.unit,
         "method": explanation.method,
-        "class_index": index,
-        "label": label,
+        "class_index": explanation.explained[0],
+        "label": shown_label(explanation),
         "region": explanation.region.as_list(),
         "source": frame.source,
         "index": frame.index,

@@ -122,7 +122,6 @@ class Hud:
         verdict: One sentence about the marked area, for everybody.
         marked: The area that the verdict speaks of.
         figures: Measured figures behind the verdict, for experts only.
-        hint: A few words for newcomers, e.g. which key shows the help.
         help: The keys in groups; empty while no help is wanted.
         title: Headline of an exhibit, over the picture all the time.
         invitation: What people in front of an exhibit are asked to do, in large type.
@@ -143,7 +142,6 @@ class Hud:
     verdict: str = ""
     marked: MarkedArea | None = None
     figures: tuple[str, ...] = ()
-    hint: str = ""
     help: tuple[HelpGroup, ...] = ()
     title: str = ""
     invitation: str = ""

@@ -24,7 +24,7 @@ from live_gradcam.show.panel import Panel
 from live_gradcam.show.panels import caption_panel, caption_size
 from live_gradcam.show.pieces import Written, make_pieces
 from live_gradcam.show.scene import Scene, outline_cell, paint_scene
-from live_gradcam.show.votes import Pointing, Spot
+from live_gradcam.show.votes import Spot
 from live_gradcam.values import Explanation, Image, Region
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "compose",
     "draw",
     "draw_mosaic",
+    "find_pictures",
     "locate",
     "paint",
 ]
@@ -132,7 +133,7 @@ def paint(
     options = options or _DEFAULTS
     frame = (image.shape[1], image.shape[0])
     canvas = size or frame
-    pictures = _pictures(frame, canvas, explanation, options, mosaic=mosaic, place=place)
+    pictures = find_pictures(frame, canvas, explanation, options, mosaic=mosaic, place=place)
     if mosaic:
         options = replace(options, layout="heatmap")
     scale = _scale(explanation, options, mosaic=mosaic)
@@ -147,7 +148,7 @@ def compose(
     options: OverlayOptions | None = None,
     hud: Hud | None = None,
     mosaic: bool = False,
-    pointing: tuple[Spot, int, int] | None = None,
+    pointing: Spot | None = None,
     space: Space | None = None,
     seats: Mapping[str, Seat] | None = None,
 ) -> Composition:
@@ -159,14 +160,13 @@ def compose(
         options: Options of the overlay.
         hud: Rates and messages.
         mosaic: The scene has one tile for each map, with a caption.
-        pointing: The votes of the spot that the mouse points to, and the pixel of the frame there.
+        pointing: The spot that the mouse points to, and its votes.
         space: Measures of the canvas; its own if ``None``.
         seats: The seats of the frame before, where frames follow each other in time.
     """
     options, hud = options or _DEFAULTS, hud or _NO_HUD
     height, width = scene.image.shape[:2]
     space = space or Space.of(width, height, options.hud_layout)
-    pointed = _point(scene.pictures, *pointing) if pointing is not None else None
     written = Written(
         explanation,
         replace(options, layout="heatmap") if mosaic else options,
@@ -175,13 +175,13 @@ def compose(
         space,
         scene.pictures,
         captioned=mosaic,
-        pointing=pointed,
+        pointing=pointing,
     )
     captions = _captions(scene.pictures, written) if mosaic and not hud.help else ()
     found = _lay_out(written, captions, seats)
-    if pointed is not None:
-        for outline in pointed.outlines:
-            outline_cell(scene.image, outline)
+    if pointing is not None:
+        for picture in scene.pictures:
+            outline_cell(scene.image, picture.to_canvas(pointing.cell))
     placed = (*found.placed, *captions)
     for each in placed:
         each.panel.draw(scene.image, each.place.x, each.place.y)
@@ -213,20 +213,30 @@ def locate(
         ``(x, y)`` in frame pixels, or ``None`` beside the frame.
     """
     options = options or _DEFAULTS
-    pictures = _pictures(image_size, size or image_size, explanation, options, mosaic=mosaic)
+    pictures = find_pictures(image_size, size or image_size, explanation, options, mosaic=mosaic)
     found = (picture.to_frame(x, y) for picture in pictures)
     return next((pixel for pixel in found if pixel is not None), None)
 
 
-def _pictures(
+def find_pictures(
     frame: tuple[int, int],
     canvas: tuple[int, int],
     explanation: Explanation,
     options: OverlayOptions,
     *,
-    mosaic: bool,
+    mosaic: bool = False,
     place: Region | None = None,
 ) -> tuple[Picture, ...]:
+    """Say where the pictures of an explanation stand on a canvas, without painting them.
+
+    Args:
+        frame: Width and height of the frame.
+        canvas: Width and height of the canvas.
+        explanation: Its maps are drawn.
+        options: Options of the overlay.
+        mosaic: One tile for each map.
+        place: As for `paint`.
+    """
     return place_pictures(
         frame,
         canvas,
@@ -285,13 +295,6 @@ def _captions(pictures: tuple[Picture, ...], written: Written) -> tuple[Placed[P
         if panel is not None:
             made.append(Placed("caption", room, panel))
     return tuple(made)
-
-
-def _point(pictures: tuple[Picture, ...], spot: Spot, x: int, y: int) -> Pointing:
-    """Find a spot of the frame on the canvas."""
-    outlines = tuple(picture.to_canvas(spot.cell) for picture in pictures)
-    at = pictures[0].to_canvas(Region(x, y, 1, 1))
-    return Pointing(spot, at.x, at.y, outlines)
 
 
 def _scale(explanation: Explanation, options: OverlayOptions, *, mosaic: bool) -> float:

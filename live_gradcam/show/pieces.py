@@ -28,9 +28,9 @@ from live_gradcam.show.panels import (
     shown_label,
 )
 from live_gradcam.show.text import wrap_text
-from live_gradcam.show.votes import Pointing, votes_panel
+from live_gradcam.show.votes import Spot, votes_panel
 from live_gradcam.show.words import answer_sentence, evidence_unit
-from live_gradcam.values import Explanation, Region
+from live_gradcam.values import Explanation
 
 IMPORTANCE = (
     "banner",
@@ -47,7 +47,6 @@ IMPORTANCE = (
     "picture",
     "rates",
     "figures",
-    "hint",
 )
 """Every piece, the most important first: where there is not room for all, the last ones go."""
 
@@ -80,7 +79,7 @@ class Written:
         space: Measures of the canvas.
         pictures: Where the pictures stand.
         captioned: Each picture has a caption, so that no labels are listed.
-        pointing: The spot that the mouse points to.
+        pointing: The spot that the mouse points to, and its votes.
     """
 
     explanation: Explanation
@@ -90,7 +89,7 @@ class Written:
     space: Space
     pictures: Sequence[Picture]
     captioned: bool = False
-    pointing: Pointing | None = None
+    pointing: Spot | None = None
 
 
 def make_pieces(written: Written) -> list[_Piece]:
@@ -199,9 +198,6 @@ def _desk(written: Written) -> Iterator[_Piece]:
         if options.hud_layout == "expert" and hud.figures:
             lines = [Line(text, _DETAIL_SHARE, GREY) for text in hud.figures]
             yield Piece("figures", [text_panel(lines, space)], _FROM_BOTTOM_RIGHT, most=0.25)
-        if hud.hint:
-            hint = pill(hud.hint, space, colour=GREY, ground=DARK, share=_NOTE_SHARE)
-            yield Piece("hint", [hint], ("bottom", "top"), most=0.1)
 
 
 def _sentence(space: Space) -> int:
@@ -284,10 +280,9 @@ def _is_blank(explanation: Explanation, *, signed: bool) -> bool:
     return not (shown > 0).any() and not (signed and (shown < 0).any())
 
 
-def _votes(written: Written, pointing: Pointing) -> _Piece:
-    space, outlines = written.space, pointing.outlines
-    beside = outlines[0] if outlines else Region(pointing.x, pointing.y, 1, 1)
-    return Piece("votes", [votes_panel(pointing.spot, space)], _FROM_TOP_RIGHT, beside=beside)
+def _votes(written: Written, spot: Spot) -> _Piece:
+    beside = written.pictures[0].to_canvas(spot.cell)
+    return Piece("votes", [votes_panel(spot, written.space)], _FROM_TOP_RIGHT, beside=beside)
 
 
 def _notes(written: Written) -> _Piece:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from live_gradcam.images.geometry import resize, scale_region
 from live_gradcam.native import cv2
 from live_gradcam.show.heat import blend_heat, heat_table, normalise, upsample
-from live_gradcam.show.layout import Picture, working_size
+from live_gradcam.show.layout import Picture, clip_region, working_size
 from live_gradcam.show.options import MarkedArea, OverlayOptions
 from live_gradcam.show.panel import ACCENT, DARK, WHITE
 from live_gradcam.values import Explanation, Image, Region
@@ -108,7 +108,7 @@ def _paint(
         explanation.region.height,
     )
     region = scale_region(whole, across, down)
-    seen = _inside(region, size)
+    seen = clip_region(region, *size)
     _dim_around(work, seen)
     position = picture.position or 0
     if heated and position < len(explanation.evidence):
@@ -127,15 +127,6 @@ def _paint(
 def view(image: Image, place: Region) -> Image:
     """Return a view of the part of ``image`` at ``place``."""
     return image[place.y : place.y + place.height, place.x : place.x + place.width]
-
-
-def _inside(region: Region, size: tuple[int, int]) -> Region:
-    """Return the part of the region that lies on an image; the whole image where none does."""
-    left, top = max(region.x, 0), max(region.y, 0)
-    right, bottom = min(region.x + region.width, size[0]), min(region.y + region.height, size[1])
-    if left >= right or top >= bottom:
-        return Region(0, 0, *size)
-    return Region(left, top, right - left, bottom - top)
 
 
 def _dim_around(image: Image, seen: Region) -> None:
@@ -217,4 +208,6 @@ def _outlines(mask: NDArray[np.bool_], width: int, height: int) -> list[NDArray[
     inside = (np.asarray(fine) > 127).astype(np.uint8)
     found, _ = cv2.findContours(inside, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     zoom = np.array([width, height], np.float64) / _FINE_SIDE
-    return [np.rint((line + 0.5) * zoom).astype(np.int32) for line in found]
+    # Drawing costs by the segment, and a contour has one for each of its pixels.
+    short = (cv2.approxPolyDP(line, 0.5, True) for line in found)
+    return [np.rint((line + 0.5) * zoom).astype(np.int32) for line in short]

@@ -56,7 +56,6 @@ class Spot:
         shown: Its vote on the class whose map is shown.
         votes_for: Other classes that it speaks for, strongest first.
         votes_against: Other classes that it speaks against, strongest first.
-        asked: Number of classes that were asked; the others have no maps.
         unit: Of the votes, for people; empty where their numbers have none.
     """
 
@@ -66,7 +65,6 @@ class Spot:
     shown: Vote
     votes_for: tuple[Vote, ...]
     votes_against: tuple[Vote, ...]
-    asked: int
     unit: str = POINTS
 
     @property
@@ -102,42 +100,25 @@ def spot_at(
     if not (0 <= row < rows and 0 <= column < columns) or not explanation.explained:
         return None
     values = explanation.evidence[:, row, column]
-    votes = [
-        Vote(explanation.explained[i], shown_label(explanation, i), float(values[i]))
-        for i in np.argsort(-values, kind="stable")
-    ]
-    wanted = shown if shown in explanation.explained else explanation.explained[0]
-    first = next(vote for vote in votes if vote.class_index == wanted)
-    others = [vote for vote in votes if vote is not first]
+    first = explanation.explained.index(shown) if shown in explanation.explained else 0
+    ranked = np.argsort(-values, kind="stable")
+    others = ranked[ranked != first]
+
+    def vote(position: int) -> Vote:
+        label = shown_label(explanation, position)
+        return Vote(explanation.explained[position], label, float(values[position]))
+
     left, right = (region.x + c * region.width // columns for c in (column, column + 1))
     top, bottom = (region.y + r * region.height // rows for r in (row, row + 1))
     return Spot(
         row,
         column,
         Region(left, top, max(1, right - left), max(1, bottom - top)),
-        first,
-        tuple(vote for vote in others[:most] if vote.logits > 0),
-        tuple(vote for vote in others[::-1][:most] if vote.logits < 0),
-        len(votes),
+        vote(first),
+        tuple(vote(each) for each in others[:most] if values[each] > 0),
+        tuple(vote(each) for each in others[::-1][:most] if values[each] < 0),
         evidence_unit(explanation),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Pointing:
-    """A spot that the mouse points to, on a canvas.
-
-    Attributes:
-        spot: Its votes.
-        x: Where the mouse points to, in pixels of the canvas.
-        y: Where the mouse points to, in pixels of the canvas.
-        outlines: The cell in each of the pictures, in pixels of the canvas.
-    """
-
-    spot: Spot
-    x: int
-    y: int
-    outlines: tuple[Region, ...] = ()
 
 
 def votes_panel(spot: Spot, space: Space) -> Panel | None:

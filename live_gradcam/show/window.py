@@ -186,22 +186,19 @@ class Window(Closeable):
         if self._open and not self._fullscreen:
             self._place_first(width, height)
 
-    def show(self, image: Image, *, pixels: tuple[int, int] | None = None) -> None:
+    def show(self, image: Image) -> None:
         """Show an image. Does nothing once the window is closed.
 
         Args:
             image: ``uint8 (H, W, 3)`` BGR.
-            pixels: Width and height of the image in the pixels in which the mouse is told; its
-                own if ``None``.
         """
         if not self._open or not self._is_visible():
             return
-        width, height = self._size()
-        self._settle((width, height))
-        self._image_size = pixels or (image.shape[1], image.shape[0])
-        own_size = (image.shape[1], image.shape[0])
-        size = canvas_size(own_size, (width, height))
-        self._place = letterbox_region(own_size, size)
+        inside = self._size()
+        self._settle(inside)
+        self._image_size = (image.shape[1], image.shape[0])
+        size = canvas_size(self._image_size, inside)
+        self._place = letterbox_region(self._image_size, size)
         cv2.imshow(self._title, letterbox(image, *size))
 
     def poll(self, wait_ms: int = 1) -> list[Event]:

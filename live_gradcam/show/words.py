@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from live_gradcam.show.options import is_unsure
+from live_gradcam.show.panels import shown_label
 from live_gradcam.values import Explanation, Prediction
 from live_gradcam.wording import percent, strength
 
@@ -42,9 +43,9 @@ def answer_sentence(
         return ""
     best = explanation.predictions[0]
     asked = explanation.explained[0] if explanation.explained else best.class_index
-    label = written(explanation.labels[0] if explanation.labels else best.label)
     if asked == best.class_index:
         return _best_answer(explanation, best, written(best.label), written, figures=figures)
+    label = written(shown_label(explanation))
     shown = next((p for p in explanation.predictions if p.class_index == asked), None)
     given = _figure(shown) if shown and figures else ""
     first = f" ({_figure(best)})" if figures else ""

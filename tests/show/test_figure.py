@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 
 from live_gradcam.choices import HudLayout
 from live_gradcam.painter import Painter
-from live_gradcam.show.overlay import Hud, OverlayOptions, draw
+from live_gradcam.show.figure import FigureDrawer
+from live_gradcam.show.overlay import Hud, OverlayOptions, draw, paint
 from live_gradcam.values import Explanation, Image, Region
 
 CLEAN = OverlayOptions(show_labels=False, show_legend=False, show_hud=False)
@@ -94,3 +96,23 @@ def test_a_clean_picture_has_nothing_but_heat(
     assert drawn.shape == image.shape
     changed = (drawn != image).any(axis=2)
     assert 0.02 < changed.mean() < 0.5
+
+
+def test_each_picture_is_painted_once_whatever_its_size(
+    make_explanation: Callable[..., Explanation],
+    noise_image: Callable[..., Image],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    painted: list[Image] = []
+
+    def count(image: Image, *rest: Any, **options: Any) -> Any:
+        painted.append(image)
+        return paint(image, *rest, **options)
+
+    monkeypatch.setattr("live_gradcam.show.figure.paint", count)
+    drawer = FigureDrawer()
+    sizes = [(64, 48), (640, 480), (160, 120)]
+    for width, height in sizes:
+        shown = make_explanation(region=Region(0, 0, width, height))
+        drawer.draw(noise_image(width, height), shown, OverlayOptions(), None)
+    assert len(painted) == len(sizes)

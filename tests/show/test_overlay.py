@@ -26,6 +26,7 @@ from live_gradcam.show.overlay import (
     paint,
 )
 from live_gradcam.show.panel import ACCENT
+from live_gradcam.show.scene import outline_area
 from live_gradcam.show.text import text_strip
 from live_gradcam.values import Explanation, Image, Prediction, Region
 
@@ -296,7 +297,7 @@ def test_every_size_every_region_and_every_map_can_be_drawn(
     frame = gray(width, height)
     hud = Hud(fps=12.3, latency_ms=45, dropped=6, model="resnet18", banner="lost", notes=("a",),
               recording_seconds=3725, verdict="it decides", title="an exhibit", figures=("0.1",),
-              marked=MarkedArea(evidence.sum(0) > 0), hint="h: help",
+              marked=MarkedArea(evidence.sum(0) > 0),
               help=(HelpGroup("Keys", (("q", "quit"), ("x", "y"))),) if helped else ())  # fmt: skip
     options = OverlayOptions(layout=layout, signed=signed, hud_layout=hud_layout)
     assert draw(frame, one, options=options, hud=hud).shape == frame.shape
@@ -317,7 +318,6 @@ def test_hud_shows_what_it_is_given_and_nothing_else() -> None:
         Hud(notes=("saved a.png",)),
         Hud(verdict="this area decides"),
         Hud(marked=MarkedArea(np.eye(7, dtype=bool))),
-        Hud(hint="h: help"),
         Hud(title="What does it see?"),
         Hud(invitation="Hold something up to the camera"),
         Hud(help=(HelpGroup("", (("q", "quit"),)),)),
@@ -475,3 +475,26 @@ def test_what_lasts_stands_where_the_rates_do_in_the_colour_of_marks() -> None:
     assert rows.size
     assert rows.max() < 60
     assert columns.min() > 400
+
+
+def test_an_outline_follows_the_edge_of_its_area_in_few_strokes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    points = 0
+    draw_lines = cv2.polylines
+
+    def count(image: Image, lines: list[NDArray[np.int32]], *rest: Any) -> Any:
+        nonlocal points
+        points += sum(map(len, lines))
+        return draw_lines(image, lines, *rest)
+
+    monkeypatch.setattr(cv2, "polylines", count)
+    rows, columns = np.mgrid[:24, :24] - 11.5
+    marked = MarkedArea(np.hypot(rows, columns) < 8)
+    frame = gray(720, 720)
+    outline_area(frame, Region(0, 0, 720, 720), marked)
+    y, x = np.nonzero((frame == 255).all(axis=2))
+    distances = np.hypot(y - 359.5, x - 359.5) / 30
+    assert len(y) > 1000
+    assert 7 < distances.min() < distances.max() < 9, "within a cell of it"
+    assert points < 500

@@ -61,8 +61,7 @@ with window:
     say(ready=True)
     over = False
     while not over:
-        # Drawn smaller than the frame, in whose pixels the mouse is to be told.
-        window.show(image[::2, ::2], pixels=(640, 360))
+        window.show(image)
         for event in window.poll(5):
             match event:
                 case KeyPressed(key):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -56,3 +57,31 @@ def test_a_spot_names_the_shown_class_first_however_little_it_says(
         ("+2.5  mug", 1),
         ("−0.25  vase", -1),  # noqa: RUF001
     )
+
+
+def test_a_class_without_a_label_of_its_own_is_called_by_that_of_its_prediction(
+    make_explanation: Maker,
+) -> None:
+    asked = replace(make_explanation(), explained=(2,), labels=())
+    assert "you asked about vase" in answer_sentence(asked)
+    unknown = replace(asked, explained=(77,))
+    assert "you asked about class 77" in answer_sentence(unknown)
+
+
+def test_a_spot_reads_no_more_labels_than_it_tells(make_explanation: Maker) -> None:
+    class Counted(tuple[str, ...]):
+        read = 0
+
+        def __getitem__(self, position: Any) -> Any:
+            Counted.read += 1
+            return super().__getitem__(position)
+
+    maps = np.linspace(-1, 1, 1000, dtype=np.float32).reshape(-1, 1, 1)
+    labels = Counted(f"class {number}" for number in range(1000))
+    found = replace(make_explanation(), explained=tuple(range(1000)), evidence=maps, labels=labels)
+    spot = spot_at(found, found.region.x, found.region.y, shown=500)
+    assert spot is not None
+    assert spot.shown.label == "class 500"
+    assert [vote.class_index for vote in spot.votes_for] == [999, 998, 997]
+    assert [vote.class_index for vote in spot.votes_against] == [0, 1, 2]
+    assert Counted.read == 7

@@ -17,7 +17,12 @@ from __future__ import annotations
 from live_gradcam.show.layout.arrange import Anchor, Arrangement, Piece, Placed, arrange
 from live_gradcam.show.layout.coverage import Ground
 from live_gradcam.show.layout.extended import needs_extension
-from live_gradcam.show.layout.pictures import Picture, place_pictures, working_size
+from live_gradcam.show.layout.pictures import (
+    Picture,
+    clip_region,
+    place_pictures,
+    working_size,
+)
 from live_gradcam.show.layout.seats import Seat
 from live_gradcam.show.layout.space import Space
 
@@ -31,6 +36,7 @@ __all__ = [
     "Seat",
     "Space",
     "arrange",
+    "clip_region",
     "needs_extension",
     "place_pictures",
     "working_size",
