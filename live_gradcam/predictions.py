@@ -15,6 +15,22 @@ def labels_of(classes: Sequence[int], labels: Sequence[str]) -> tuple[str, ...]:
     return tuple(labels[index] for index in classes)
 
 
+def lead_of(prediction: Prediction, output: OutputKind) -> float:
+    """Return how strongly a class is predicted, so that of two classes the greater one leads.
+
+    That is its strength; of a binary output the threshold decides which side leads, wherever it
+    lies.
+
+    Args:
+        prediction: The class.
+        output: Meaning of its numbers.
+    """
+    if output.name != "binary":
+        return prediction.strength
+    shift = 0.5 - output.threshold
+    return prediction.strength + (shift if prediction.class_index else -shift)
+
+
 def predict(
     logits: NDArray[np.float32],
     labels: Sequence[str],

@@ -11,6 +11,7 @@ from collections.abc import Hashable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from live_gradcam.predictions import lead_of
 from live_gradcam.values import SOFTMAX, Evidence, OutputKind, Prediction
 
 # Of all three-frame filters that delay by one frame, the one that lets the least of white noise
@@ -89,11 +90,7 @@ class SteadyLabels:
             held: Somebody has chosen a row of the list: whatever leads, no row changes its place
                 with another one. Once nothing is held, the best comes first again at once.
         """
-        shift = 0.5 - output.threshold if output.name == "binary" else 0.0
-        now = {
-            each.class_index: each.strength + (shift if each.class_index else -shift)
-            for each in predictions
-        }
+        now = {each.class_index: lead_of(each, output) for each in predictions}
         fresh = not self._smoothed
         for index in {*self._smoothed, *now}:
             before = self._smoothed.get(index, 0.0)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
+from live_gradcam.predictions import lead_of
 from live_gradcam.show.heat import heat_table
 from live_gradcam.show.help import help_panel
 from live_gradcam.show.labels import LABELS_EM, NARROW_EM, labels_panel
@@ -146,7 +147,7 @@ def _stage(written: Written) -> Iterator[_Piece]:
     # Who is invited to show something has shown nothing: that it is not recognised is no news.
     nothing = bool(hud.invitation) and (blank or is_unsure(written.explanation))
     if not words and options.show_labels and not nothing:
-        words = answer_sentence(written.explanation)
+        words = answer_sentence(_best_first(written))
         if blank:
             words = f"{words} There is no evidence for it."
     if words:
@@ -159,6 +160,16 @@ def _stage(written: Written) -> Iterator[_Piece]:
         if hud.notes:
             yield _notes(written)
         yield from _rates(written)
+
+
+def _best_first(written: Written) -> Explanation:
+    """Return the explanation, its predictions best first: a list that is held keeps its order."""
+    explanation = written.explanation
+    if "held" not in written.hud.status:
+        return explanation  # its order is the steady one, which is told
+    output = explanation.output
+    ranked = sorted(explanation.predictions, key=lambda each: -lead_of(each, output))
+    return replace(explanation, predictions=tuple(ranked))
 
 
 def _desk(written: Written) -> Iterator[_Piece]:

@@ -28,7 +28,7 @@ from live_gradcam.show.overlay import (
 from live_gradcam.show.panel import ACCENT
 from live_gradcam.show.scene import outline_area
 from live_gradcam.show.text import text_strip
-from live_gradcam.values import Explanation, Image, Prediction, Region
+from live_gradcam.values import Explanation, Image, OutputKind, Prediction, Region
 
 BARE = OverlayOptions(show_labels=False, show_legend=False, show_hud=False)
 TOLD = OverlayOptions(show_labels=False, show_legend=False)
@@ -475,6 +475,36 @@ def test_what_lasts_stands_where_the_rates_do_in_the_colour_of_marks() -> None:
     assert rows.size
     assert rows.max() < 60
     assert columns.min() > 400
+
+
+@pytest.mark.parametrize(
+    ("shares", "output"),
+    [((0.01, 0.95, 0.02), OutputKind()), ((0.55, 0.45), OutputKind("binary", threshold=0.3))],
+)
+def test_the_sentence_names_the_best_class_first_however_a_held_list_is_ordered(
+    shares: tuple[float, ...], output: OutputKind
+) -> None:
+    held = dataclasses.replace(
+        explanation(),
+        predictions=tuple(
+            Prediction(number, f"class {number}", share, share)
+            for number, share in enumerate(shares)
+        ),
+        explained=(0,),
+        output=output,
+    )
+    ranked = (held.predictions[1], held.predictions[0], *held.predictions[2:])
+    options, hud = OverlayOptions(hud_layout="stage"), Hud(status=("held",))
+    said, true = (
+        draw(gray(), each, options=options, hud=hud)
+        for each in (held, dataclasses.replace(held, predictions=ranked))
+    )
+    np.testing.assert_array_equal(said, true)
+    steady = Hud(status=("frozen",))
+    assert np.any(
+        draw(gray(), held, options=options, hud=steady)
+        != draw(gray(), dataclasses.replace(held, predictions=ranked), options=options, hud=steady)
+    ), "a steady order is told as it is"
 
 
 def test_an_outline_follows_the_edge_of_its_area_in_few_strokes(
