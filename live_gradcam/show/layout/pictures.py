@@ -145,15 +145,15 @@ def place_tiles(
             if zoom > best[0]:
                 best = (zoom, columns, below)
     zoom, columns, below = best
-    if zoom <= 0:  # no room for captions, or not even for so many tiles
-        if any(caption):
-            return place_tiles(count, width, height, aspect)
-        return [(letterbox_region(aspect, (width, height)), None)]
     tile = (max(1, int(aspect[0] * zoom)), max(1, int(aspect[1] * zoom)))
     block = (tile[0], tile[1] + caption[1]) if below else (tile[0] + caption[0], tile[1])
     rows = -(-count // columns)
     left = (width - columns * block[0] - (columns - 1) * gap) // 2
     top = (height - rows * block[1] - (rows - 1) * gap) // 2
+    if zoom <= 0 or min(left, top) < 0:  # no room for captions, or not even for so many tiles
+        if any(caption):
+            return place_tiles(count, width, height, aspect)
+        return [(letterbox_region(aspect, (width, height)), None)]
     places: list[tuple[Region, Region | None]] = []
     for number in range(count):
         row, column = divmod(number, columns)

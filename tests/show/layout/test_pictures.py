@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -63,6 +63,15 @@ def test_no_room_for_captions_leaves_the_tiles() -> None:
     assert len(tiles) == 3
     assert all(words is None for _, words in tiles)
     assert len(place_tiles(3, 1, 1, (1, 1))) == 1
+
+
+@pytest.mark.parametrize("caption", [(0, 0), (2, 1)])
+def test_tiles_stay_inside_of_the_smallest_canvas(caption: tuple[int, int]) -> None:
+    for count, width, height in product(range(1, 6), range(1, 10), range(1, 10)):
+        for tile, _ in place_tiles(count, width, height, (1, 1), caption):
+            assert min(tile.x, tile.y) >= 0
+            assert tile.x + tile.width <= width
+            assert tile.y + tile.height <= height
 
 
 @pytest.mark.parametrize("canvas", [(640, 480), (1920, 1080), (300, 900)])
