@@ -161,7 +161,7 @@ def _check_precision(device: str, precision: ComputePrecision) -> None:
         return
     others = [name for name in ("fp32", "fp16") if name.upper() in able]
     cause = f"OpenVINO does not compute in it on {_describe(device)}"
-    step = f"Use --precision {' or '.join(others)}" if others else "Use --engine torch"
+    step = f"Use --precision {' or '.join(others)}" if others else "Use --device cpu"
     raise DeviceError("cannot use precision", precision, cause, step)
 
 

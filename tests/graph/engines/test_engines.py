@@ -132,6 +132,22 @@ def test_closing_twice_is_closing_once(engine: GraphEngine) -> None:
         engine.run(images(1), np.array(BEST))
 
 
+def test_only_what_fails_elsewhere_is_sent_to_the_processor(
+    engine: GraphEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who runs an exported file has no torch to go to."""
+
+    def fail(_: object) -> None:
+        raise RuntimeError("the driver is gone")
+
+    monkeypatch.setattr(engine, "_infer", fail)
+    for device, step in (("CPU", ""), ("GPU", "Use --device cpu")):
+        monkeypatch.setattr(engine, "device", device)
+        with pytest.raises(DeviceError, match="the driver is gone") as caught:
+            engine.run(images(1), np.array(BEST))
+        assert caught.value.next_step == step
+
+
 def test_no_thread_is_no_number_of_threads(engine: GraphEngine) -> None:
     with pytest.raises(UsageError, match="so few threads: 0"):
         engine.set_threads(0)
