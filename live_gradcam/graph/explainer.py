@@ -56,7 +56,7 @@ class GraphExplainer(Closeable):
         self._view = self._checked_view(view)
         self._top_k = min(top_k, self._network.class_count)
         precision = self._metadata.precision
-        computed = getattr(engine, "precision", "fp32") if precision == "fp32" else precision
+        computed = engine.precision if precision == "fp32" else precision
         reasons = (f"{engine.name} runs the file's graph",)
         self._runtime = GraphRuntime(engine.name, engine.device, computed, reasons)
 
