@@ -28,7 +28,7 @@ from live_gradcam.values import Image
 from tests.graph.exported import export_to
 from tests.helpers.live import tiny_classifier
 
-CLASSES: dict[str, ExplainedClasses] = {"top": "top", "all": "all", "few": (1, 4), "asked": "asked"}
+CLASSES: dict[str, ExplainedClasses] = {"top": "top", "all": "all", "few": (1, 4)}
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,6 @@ def close(ours: np.ndarray, theirs: np.ndarray) -> bool:
     [
         *[("top", each) for each in (None, "top")],
         *[("all", each) for each in (None, "top", "all", 5, ("square", 9))],
-        *[("asked", each) for each in (None, "top", "all", 5, ("square", 9))],
         *[("few", each) for each in (1, (4, 1))],
     ],
 )
