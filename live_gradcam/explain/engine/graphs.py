@@ -275,13 +275,8 @@ class GraphNetworks:
             return
         folder = open_cache()
         path = self._files.path(folder, self._metadata, use.shape)
-        use.key = (
-            path.stem,
-            sorted(installed_engines().items()),
-            torch.__version__,
-            *self._candidates,
-            self._threads,
-        )
+        engines = sorted(installed_engines().items())
+        use.key = (path.stem, engines, torch.__version__, *self._candidates, self._threads)
         key = decision_key(*use.key, use.shape)
         decision = read_decision(folder, key) if self._measure else None
         if decision is not None and decision.winner == TORCH:
