@@ -82,6 +82,7 @@ MAY_WAIT = {
     "budget": "OpenCV's threads are limited where OpenCV is loaded already",
     "cli": "help is there at once: torch and OpenCV wait until a command needs them",
     "explain.engine.compile_worker": "the process steps back before it loads torch",
+    "explain.export.worker": "what converts a graph is loaded in the child process alone",
     "session.pools": "an exported file has one explainer, and torch stays away",
     "web.server": "Gradio reads a part of its environment when it is imported",
     "web.space": "what is wrong with a Space's settings is said before torch is loaded",

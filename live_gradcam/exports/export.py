@@ -303,7 +303,7 @@ class _Export:
             cause = "its operations take a fixed number or size of pictures"
         if operation:
             cause = f"its operation {operation[1]} has no form in such a file"
-        step = "Use another layer or method, or --engine torch"
+        step = "Use another layer or method"
         if self.metadata.any_size:
             step = "Leave out --any-size: this network may take pictures of one size only"
         return ModelError("cannot export", self._name, cause, step)

@@ -141,7 +141,7 @@ def complaint(fidelity: Fidelity, precision: GraphPrecision) -> str:
 
 def _compare_maps(found: np.ndarray, wanted: np.ndarray) -> tuple[float, list[float]]:
     """Largest difference of maps ``(K, h, w)`` as a share of a maximum, and their cosines."""
-    if found.shape != wanted.shape:
+    if found.shape != wanted.shape or not np.isfinite(found).all():
         return float("inf"), [0.0]
     largest = float(np.abs(wanted).max())
     apart, cosines = 0.0, []

@@ -8,7 +8,6 @@ from dataclasses import replace
 from types import MappingProxyType
 
 import numpy as np
-from numpy.typing import NDArray
 
 from live_gradcam.choices import DEFAULT_TOP_K, DEFAULT_VIEW, VIEWS, View
 from live_gradcam.closeable import Closeable
@@ -56,7 +55,7 @@ class GraphExplainer(Closeable):
         self._view = self._checked_view(view)
         self._top_k = min(top_k, self._network.class_count)
         precision = self._metadata.precision
-        computed = getattr(engine, "precision", "fp32") if precision == "fp32" else precision
+        computed = engine.precision if precision == "fp32" else precision
         reasons = (f"{engine.name} runs the file's graph",)
         self._runtime = GraphRuntime(engine.name, engine.device, computed, reasons)
 
@@ -105,7 +104,7 @@ class GraphExplainer(Closeable):
     @property
     def all_maps_are_cheap(self) -> bool:
         """True if all maps that there are come with every image."""
-        return self._metadata.classes != "asked" or self._metadata.bias is not None
+        return True
 
     @property
     def preferred_batch_size(self) -> int:
@@ -129,7 +128,7 @@ class GraphExplainer(Closeable):
             UsageError: There is no such class, or this file has no map of it, or not of all.
         """
         kept = self._metadata.classes
-        if classes is None or classes == "top" or kept in ("all", "asked"):
+        if classes is None or classes == "top" or kept == "all":
             self._named(classes)
             return
         if isinstance(kept, tuple):
@@ -192,7 +191,6 @@ class GraphExplainer(Closeable):
         """
         shown = self._view if view is None else self._checked_view(view)
         named = self._named(classes)
-        selection = self._selection(classes, named)
         preprocessing = self._metadata.preprocessing
         plans = [plan_frame(*image.shape[:2], preprocessing, shown) for image in images]
         found: list[Explanation] = []
@@ -200,7 +198,7 @@ class GraphExplainer(Closeable):
             began = time.perf_counter()
             pixels = np.ascontiguousarray(prepare_pixels(images[part], plans[part])[..., ::-1])
             prepared = time.perf_counter()
-            result = self._run(pixels, selection)
+            result = self._engine.run(pixels)
             share = 1000.0 / len(pixels)
             timings = MappingProxyType(
                 {
@@ -216,23 +214,6 @@ class GraphExplainer(Closeable):
     def close(self) -> None:
         """Give the engine's memory and threads back. Idempotent."""
         self._engine.close()
-
-    def _run(self, pixels: Image, selection: NDArray[np.int64] | None) -> GraphResult:
-        """Run the graph, again and again where more maps are asked for than it makes at a time."""
-        if selection is None:
-            return self._engine.run(pixels)
-        most = self._metadata.maps
-        runs = []
-        for start in range(0, len(selection), most):
-            part = selection[start : start + most]
-            asked = np.concatenate([part, np.repeat(part[-1:], most - len(part))])
-            scores, classes, evidence = self._engine.run(pixels, asked)
-            runs.append(GraphResult(scores, classes[:, : len(part)], evidence[:, : len(part)]))
-        return GraphResult(
-            runs[0].scores,
-            np.concatenate([each.classes for each in runs], 1),
-            np.concatenate([each.evidence for each in runs], 1),
-        )
 
     def _checked_view(self, view: View) -> View:
         if view not in VIEWS:
@@ -251,19 +232,6 @@ class GraphExplainer(Closeable):
         if not each:
             raise UsageError("cannot explain", "", "no class was named", "Name a class")
         return tuple(self._network.class_index(one) for one in each)  # type: ignore[arg-type]
-
-    def _selection(self, classes: ClassChoice, named: tuple[int, ...]) -> NDArray[np.int64] | None:
-        """Return what a graph is asked for, where it can be asked."""
-        if self._metadata.classes != "asked":
-            return None
-        if named:
-            return np.array(named, np.int64)
-        if self._metadata.output.name == "binary":
-            return np.arange(2, dtype=np.int64)
-        if classes == "all":
-            return np.arange(self._network.class_count, dtype=np.int64)
-        count = self._top_k if classes == "top" else 1
-        return -1 - np.arange(count, dtype=np.int64)
 
     def _explanation(
         self,

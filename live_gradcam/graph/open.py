@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 from live_gradcam.choices import DEFAULT_TOP_K, DEFAULT_VIEW, View
 from live_gradcam.errors import ModelError
 from live_gradcam.graph.engine import EngineName
+from live_gradcam.graph.engines.devices import ONLY_HALF, parse_device
 from live_gradcam.graph.engines.opening import open_engine
 from live_gradcam.graph.explainer import GraphExplainer
 from live_gradcam.graph.files import read_metadata
@@ -50,7 +51,13 @@ def open_graph(
         cause = "it was not made by live-gradcam export"
         raise ModelError("cannot run graph", str(path), cause, "Give the network itself to --model")
     check_content(Path(path), metadata)
-    opened = open_engine(Path(path), metadata, name=engine, device=device)
+    opened = open_engine(
+        Path(path),
+        metadata,
+        name=engine,
+        device=device,
+        precision="fp16" if parse_device(device).kind in ONLY_HALF else "fp32",
+    )
     try:
         explainer = GraphExplainer(opened, top_k=top_k, view=view)
     except BaseException:

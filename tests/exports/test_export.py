@@ -96,9 +96,8 @@ def test_an_ir_has_two_files_that_belong_together(tmp_path: Path) -> None:
     assert facts is not None
     assert facts.bias is not None
     check_content(done.path, facts)
-    engine = open_engine(done.path, name="openvino", device="cpu")
+    engine = open_engine(done.path, facts, name="openvino", device="cpu")
     try:
-        assert engine.metadata == facts
         pixels = network_pixels(generated(2), facts.preprocessing)
         result = engine.run(pixels)
     finally:
@@ -252,6 +251,24 @@ def test_a_graph_that_computes_something_else_has_a_complaint(classifier: Classi
     assert "cosine" in complaint(upside_down, "int8")
     broken = compare(network, lambda given: run(given, maps=float("nan")), pixels)
     assert "a map differs" in complaint(broken, "fp32")
+
+
+def test_no_number_is_a_complaint_even_where_the_networks_own_map_is_blank() -> None:
+    linear = small_classifier("linear")
+    network = FusedNetwork(linear, "fp32").requires_grad_(False)
+    network.head.get_buffer("weight")[0] = 0.0
+
+    def run(given: Image) -> GraphResult:
+        logits, classes, evidence, _ = network(
+            torch.from_numpy(given[..., ::-1].copy()), torch.tensor([0, 1])
+        )
+        assert not evidence[:, 0].any()
+        evidence[:, 0] = float("nan")
+        return GraphResult(logits.numpy(), classes.numpy(), evidence.numpy())
+
+    broken = compare(network, run, network_pixels(generated(3), linear.preprocessing))
+    assert "a map differs" in complaint(broken, "fp32")
+    assert "cosine" in complaint(broken, "fp16")
 
 
 def test_the_bars_of_int8() -> None:

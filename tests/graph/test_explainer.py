@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,8 @@ from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.explainer import Explainer
 from live_gradcam.explain.methods import METHODS
 from live_gradcam.faithfulness.removal import removal_test
+from live_gradcam.graph.engine import GraphEngine
+from live_gradcam.graph.engines import open_engine
 from live_gradcam.graph.explainer import CONTRASTING, GraphExplainer
 from live_gradcam.graph.metadata import ExplainedClasses
 from live_gradcam.graph.only import OnlyExplainer
@@ -25,7 +28,7 @@ from live_gradcam.values import Image
 from tests.graph.exported import export_to
 from tests.helpers.live import tiny_classifier
 
-CLASSES: dict[str, ExplainedClasses] = {"top": "top", "all": "all", "few": (1, 4), "asked": "asked"}
+CLASSES: dict[str, ExplainedClasses] = {"top": "top", "all": "all", "few": (1, 4)}
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +66,6 @@ def close(ours: np.ndarray, theirs: np.ndarray) -> bool:
     [
         *[("top", each) for each in (None, "top")],
         *[("all", each) for each in (None, "top", "all", 5, ("square", 9))],
-        *[("asked", each) for each in (None, "top", "all", 5, ("square", 9))],
         *[("few", each) for each in (1, (4, 1))],
     ],
 )
@@ -148,6 +150,23 @@ def test_what_a_file_cannot_do_is_refused(files: dict[str, Path], tmp_path: Path
         assert only.find(ExplainerKey("c", "gradcam")) is None
         with pytest.raises(UsageError, match="this file explains d by gradcam only"):
             only.get(ExplainerKey("c", "gradcam"))
+
+
+@pytest.mark.parametrize("device", ["npu", "tensorrt"])
+def test_devices_that_compute_in_half_precision_only_do_so(
+    files: dict[str, Path], device: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such a device is not here: another engine takes its place."""
+    asked = []
+
+    def elsewhere(*given: Any, device: str, **options: Any) -> GraphEngine:
+        asked.append((device, options["precision"]))
+        return open_engine(*given, **{**options, "precision": "fp32"})
+
+    monkeypatch.setattr("live_gradcam.graph.open.open_engine", elsewhere)
+    for name in (device, "auto"):
+        open_graph(files["top"], device=name).close()
+    assert asked == [(device, "fp16"), ("auto", "fp32")]
 
 
 def test_the_methods_that_contrast_are_those_of_the_table() -> None:

@@ -9,6 +9,7 @@ from live_gradcam.choices import EngineChoice, FloatPrecisionChoice
 from live_gradcam.errors import DeviceError
 from live_gradcam.graph.engine import ComputePrecision, EngineName
 from live_gradcam.graph.engines.devices import (
+    ONLY_HALF,
     TITLES,
     Device,
     device_names,
@@ -18,8 +19,8 @@ from live_gradcam.graph.engines.devices import (
 from live_gradcam.graph.engines.opening import check_engine, installed_engines, require_engine
 
 _OF_TORCH = ("auto", "cpu", "cuda", "mps")
-# Devices that compute in half precision by nature.
-_HALF = ("intel-gpu", "npu", "tensorrt")
+# Devices that are much faster in half precision.
+_HALF = ("intel-gpu", *ONLY_HALF)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,21 +10,19 @@ interpreter for seconds.
 
 from __future__ import annotations
 
-import atexit
 import logging
 import os
 import pickle
-import queue
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import torch
 
+from live_gradcam.explain.engine.background_jobs import BackgroundJobs
 from live_gradcam.explain.engine.child_process import TIMEOUT_SECONDS, make_in_child
 from live_gradcam.explain.engine.compile_worker import CompileRequest
 from live_gradcam.explain.engine.fused import Engine, FusedNetwork, Shape
@@ -139,13 +137,6 @@ class CompiledNetworks:
         self._on_failure(sentence)
 
 
-@dataclass(frozen=True, slots=True)
-class _Job:
-    shape: Shape
-    may_compile: bool
-    done: threading.Event
-
-
 class BackgroundCompiler:
     """Compiles a network for one input shape after the other, in a thread with a child process.
 
@@ -178,10 +169,9 @@ class BackgroundCompiler:
         self._on_ready = on_ready
         self._on_failure = on_failure
         self._timeout_seconds = timeout_seconds
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
-        self._closing = threading.Event()
+        self._jobs = BackgroundJobs("network-compiler")
+        self._finished: set[Shape] = set()
+        self._failed = False
         self._busy = False
 
     @property
@@ -199,61 +189,36 @@ class BackgroundCompiler:
         Returns:
             An event that is set when the request has been dealt with, in whatever way.
         """
-        job = _Job(shape, may_compile, threading.Event())
-        with self._lock:
-            if self._closing.is_set():
-                job.done.set()
-                return job.done
-            self._jobs.put(job)
-            if self._thread is None:
-                self._thread = threading.Thread(
-                    target=self._work, name="network-compiler", daemon=True
-                )
-                # A thread that is inside a native library when the interpreter ends aborts it.
-                atexit.register(self.close)
-                self._thread.start()
-        return job.done
+        return self._jobs.submit(partial(self._work, shape, may_compile=may_compile))
 
     def close(self) -> None:
         """End the child process and the thread. Idempotent."""
-        with self._lock:
-            self._closing.set()
-            self._jobs.put(None)
-            thread = self._thread
-        if thread is not None and thread is not threading.current_thread():
-            thread.join()
-        atexit.unregister(self.close)
+        self._jobs.close()
 
-    def _work(self) -> None:
-        finished: set[Shape] = set()
-        failed = False
-        while (job := self._jobs.get()) is not None and not self._closing.is_set():
-            self._busy = job.may_compile
-            try:
-                if not failed and job.shape not in finished:
-                    ready = self._obtain(job)
-                    if ready is not None:
-                        finished.add(job.shape)
-                        self._on_ready(job.shape, ready)
-            except Exception as exc:
-                failed = True
-                if not self._closing.is_set():
-                    _logger.debug("compiling failed", exc_info=True)
-                    self._on_failure(_sentence(exc))
-            finally:
-                self._busy = False
-                job.done.set()
-        while job is not None:
-            job.done.set()
-            job = self._jobs.get()
+    def _work(self, shape: Shape, *, may_compile: bool) -> None:
+        if self._failed or shape in self._finished:
+            return
+        self._busy = may_compile
+        try:
+            ready = self._obtain(shape, may_compile=may_compile)
+            if ready is not None:
+                self._finished.add(shape)
+                self._on_ready(shape, ready)
+        except Exception as exc:
+            self._failed = True
+            if not self._jobs.closing.is_set():
+                _logger.debug("compiling failed", exc_info=True)
+                self._on_failure(_sentence(exc))
+        finally:
+            self._busy = False
 
-    def _obtain(self, job: _Job) -> Engine | None:
+    def _obtain(self, shape: Shape, *, may_compile: bool) -> Engine | None:
         folder = open_cache()
-        key = package_key(self._network, job.shape, depth=self._depth, threads=self._threads)
+        key = package_key(self._network, shape, depth=self._depth, threads=self._threads)
         package = folder / f"{key}.pt2"
         if package.is_file():
             try:
-                ready = in_short_lived_thread(partial(self._load, package, job.shape))
+                ready = in_short_lived_thread(partial(self._load, package, shape))
             except Exception:
                 _logger.debug("discarding %s", package, exc_info=True)
                 package.unlink(missing_ok=True)
@@ -261,12 +226,12 @@ class BackgroundCompiler:
                 with suppress(OSError):
                     os.utime(package)
                 return ready
-        if not job.may_compile:
+        if not may_compile:
             return None
-        self._compile(package, job.shape)
-        if self._closing.is_set():
+        self._compile(package, shape)
+        if self._jobs.closing.is_set():
             return None
-        ready = in_short_lived_thread(partial(self._load, package, job.shape))
+        ready = in_short_lived_thread(partial(self._load, package, shape))
         prune_cache(folder, keep=package)
         return ready
 
@@ -278,7 +243,7 @@ class BackgroundCompiler:
         make_in_child(
             package,
             payload,
-            closing=self._closing,
+            closing=self._jobs.closing,
             yielding=self._yielding,
             timeout_seconds=self._timeout_seconds,
         )

@@ -47,6 +47,8 @@ _logger = logging.getLogger(__name__)
 _LOOK_AFTER = 3
 _EXPORT_AFTER = 30
 _EXPORT_AFTER_SECONDS = 2.0
+# Batches of other numbers of images in a row, after which a measurement begins anew with theirs.
+_OTHERS = 4
 
 Size: TypeAlias = "tuple[int, int]"
 """Height and width of the network's input."""
@@ -60,8 +62,9 @@ class _Use:
     began: float = 0.0
     looked: bool = False
     made: bool = False
-    key: str = ""
+    key: tuple[object, ...] = ()
     shape: Shape = (1, 1, 1)
+    others: int = 0
     engines: dict[str, GraphNetwork] | None = None
     trial: EngineTrial | None = None
     chosen: str | None = None
@@ -149,8 +152,15 @@ class GraphNetworks:
     def note(self, shape: Shape, name: str, seconds: float) -> None:
         """Add the measured time of a forward by what `pick` named."""
         use = self._uses.get(shape[1:])
-        if use is None or use.trial is None or use.chosen is not None or shape != use.shape:
-            return
+        with self._lock:
+            if use is None or use.trial is None or use.chosen is not None:
+                return
+            use.others = 0 if shape == use.shape else use.others + 1
+            if use.others == _OTHERS:
+                use.shape, use.others = shape, 0
+                use.trial = EngineTrial([*(use.engines or ()), TORCH])
+            if shape != use.shape:
+                return
         use.trial.note(name, seconds * 1000.0 / shape[0])
         self._conclude(use)
 
@@ -210,9 +220,17 @@ class GraphNetworks:
         """
         use = self._uses.get(shape[1:])
         while self._wait and use is not None and use.trial is not None and use.chosen is None:
+            if self._jobs.closing.is_set():
+                return
             name, network = self.pick(shape)
             began = time.perf_counter()
-            run(name, network)
+            try:
+                run(name, network)
+            except LiveGradcamError as exc:
+                if network is None:
+                    raise
+                self.drop(shape, name, exc)
+                continue
             self.note(use.shape, name, (time.perf_counter() - began) * use.shape[0] / shape[0])
 
     def set_threads(self, number: int) -> None:
@@ -257,15 +275,10 @@ class GraphNetworks:
             return
         folder = open_cache()
         path = self._files.path(folder, self._metadata, use.shape)
-        use.key = decision_key(
-            path.stem,
-            sorted(installed_engines().items()),
-            torch.__version__,
-            *self._candidates,
-            self._threads,
-            use.shape,
-        )
-        decision = read_decision(folder, use.key) if self._measure else None
+        engines = sorted(installed_engines().items())
+        use.key = (path.stem, engines, torch.__version__, *self._candidates, self._threads)
+        key = decision_key(*use.key, use.shape)
+        decision = read_decision(folder, key) if self._measure else None
         if decision is not None and decision.winner == TORCH:
             use.engines, use.chosen = {}, TORCH
             return
@@ -372,7 +385,7 @@ class GraphNetworks:
             threads=self._threads,
         )
         with suppress(Exception):
-            write_decision(open_cache(), use.key, decision)
+            write_decision(open_cache(), decision_key(*use.key, use.shape), decision)
 
     def _give_up(self, reason: str) -> None:
         self._failed = True

@@ -214,6 +214,8 @@ class Runner:
         if engine is None:  # sizes are compared with each other, not with the compiler's work
             self.sizer.note(*shape, seconds)
             self._note_threads(TORCH, shape, selection, seconds, threads)
+        else:
+            self._threads.rest()
         if self.graphs is not None and len(selection) <= self._depth:
             self.graphs.note(shape, TORCH, seconds)
         return result
@@ -233,20 +235,21 @@ class Runner:
         except LiveGradcamError as exc:
             self.graphs.drop(shape, name, exc)
             return None
+        seconds = time.perf_counter() - began
         if len(selection) <= self._depth:
-            seconds = time.perf_counter() - began
             self.graphs.note(shape, name, seconds)
-            self._note_threads(name, shape, selection, seconds, network.engine.threads)
-            self.graphs.set_threads(self._threads.number)
+        self._note_threads(name, shape, selection, seconds, network.engine.threads)
+        self.graphs.set_threads(self._threads.number)
         return result
 
     def _note_threads(
         self, name: str, shape: Shape, selection: Selection, seconds: float, threads: int
     ) -> None:
         """Add a time to what the number of threads is chosen from, if it is one like the others."""
-        if self._device.type != "cpu" or len(selection) > self._depth or self._busy_beside:
-            return
-        if self.graphs is None or self.graphs.is_settled(shape):
+        settled = self.graphs is None or self.graphs.is_settled(shape)
+        if self._busy_beside or not settled or len(selection) > self._depth:
+            self._threads.rest()
+        elif self._device.type == "cpu":
             self._threads.note((name, shape), seconds / shape[0], threads)
 
     def _fetch(

@@ -90,7 +90,8 @@ def choose_runtime(
             ``npu``, see `live_gradcam.graph.engines.open_engine`.
         precision: ``auto`` takes half precision where the hardware has it.
         compile: ``auto`` compiles beside the running session, ``on`` waits for it, ``off`` never.
-        engine: ``auto`` is torch where nothing may be compiled.
+        engine: ``auto`` is torch where nothing may be compiled; one that cannot use the GPU that
+            ``auto`` found runs on the CPU.
 
     Raises:
         UsageError: A value is none of those above.
@@ -106,9 +107,16 @@ def choose_runtime(
     name, why_device, notices = _choose_device("cpu" if beside else device)
     if engine == "auto" and compile == "off" and not beside:
         engine = "torch"
-    found = find_candidates(
-        engine, device if beside else name, precision, native_bf16=bool(native_bf16())
-    )
+    native = bool(native_bf16())
+    find = functools.partial(find_candidates, engine, precision=precision, native_bf16=native)
+    try:
+        found = find(device if beside else name)
+    except DeviceError as exc:
+        if device != "auto" or name == "cpu":
+            raise
+        found = find("cpu")  # the GPU was torch's choice, nobody's wish
+        why_device = f"{found[0].label} runs on the CPU instead of {name}: {exc.cause}"
+        name, notices = "cpu", (*notices, f"{why_device}. {exc.next_step}")
     chosen, why_precision = _choose_precision(name, "auto" if beside else precision)
     budget = thread_budget()
     reasons = (why_device, why_precision, budget.reason)

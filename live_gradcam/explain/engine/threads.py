@@ -50,7 +50,8 @@ class ThreadChooser:
     @property
     def number(self) -> int:
         """Number of threads to use now."""
-        return self._waiting[0] if self._waiting else self._number
+        with self._lock:
+            return self._waiting[0] if self._waiting else self._number
 
     def note(self, key: Hashable, seconds: float, threads: int) -> None:
         """Add the time of an image.
@@ -71,6 +72,12 @@ class ThreadChooser:
                 self._try(seconds, threads)
             elif threads == self._number:
                 self._watch(seconds)
+
+    def rest(self) -> None:
+        """End a trial, as the next image's time says nothing about the number of threads."""
+        with self._lock:
+            self._waiting = []
+            self._recent.clear()
 
     def _watch(self, seconds: float) -> None:
         self._since += 1

@@ -8,7 +8,6 @@ from importlib import metadata as packages
 from pathlib import Path
 
 from live_gradcam.explain.engine.fused import FusedNetwork, Shape
-from live_gradcam.explain.export.onnx_graph import make_onnx
 from live_gradcam.graph.metadata import KEY, GraphMetadata
 
 _LIBRARIES = ("onnx", "onnxscript")
@@ -32,6 +31,8 @@ class ExportRequest:
 
     def serve(self) -> None:
         """Write the file."""
+        from live_gradcam.explain.export.onnx_graph import make_onnx
+
         model = make_onnx(
             self.network,
             classes=self.metadata.classes,

@@ -21,6 +21,9 @@ DEVICES: Mapping[EngineName, Mapping[str, str]] = {
 }
 """The library's own name of each device, by engine."""
 
+ONLY_HALF = ("npu", "tensorrt")
+"""Devices that compute in fp16 and refuse fp32."""
+
 TITLES: Mapping[EngineName, str] = {"openvino": "OpenVINO", "onnxruntime": "ONNX Runtime"}
 
 
@@ -76,4 +79,5 @@ def library_name(engine: EngineName, device: Device) -> str:
         return table[device.kind]
     able = " or ".join(f"--engine {name}" for name in engines_of(device))
     cause = f"{TITLES[engine]} has no such device"
-    raise DeviceError("cannot use device", device.kind, cause, f"Use {able}")
+    step = f"Use {able}" if able else "Use --device cpu, or --engine torch"
+    raise DeviceError("cannot use device", device.kind, cause, step)

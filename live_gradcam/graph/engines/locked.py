@@ -170,7 +170,8 @@ class LockedEngine(ABC):
         if isinstance(exc, MemoryError) or any(words in text.lower() for words in _MEMORY_WORDS):
             step = "Use a smaller network, or explain fewer pictures at once"
             return DeviceError("out of memory", where, "the network does not fit", step)
-        return DeviceError("cannot run the graph", where, text, "Use --engine torch")
+        step = "" if self.device == "CPU" else "Use --device cpu"
+        return DeviceError("cannot run the graph", where, text, step)
 
 
 def library_words(exc: Exception) -> str:

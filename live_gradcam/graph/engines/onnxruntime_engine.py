@@ -16,7 +16,7 @@ from live_gradcam.errors import DeviceError, ModelError
 from live_gradcam.graph.engine import ComputePrecision, EngineName
 from live_gradcam.graph.engines.devices import DEVICES, Device, library_name
 from live_gradcam.graph.engines.locked import DeclaredShape, LockedEngine, library_words
-from live_gradcam.graph.metadata import KEY, PIXELS, GraphMetadata
+from live_gradcam.graph.metadata import PIXELS, GraphMetadata
 
 # What is tried for the device `auto`, where the installed package offers it.
 _BY_ITSELF = ("cuda", "directml", "cpu")
@@ -29,7 +29,7 @@ class OnnxRuntimeEngine(LockedEngine):
 
     Args:
         model: Path of an ``.onnx`` file, or its bytes.
-        metadata: What the file says about itself; ``None`` reads it.
+        metadata: What the file says about itself.
         device: Where it runs; ``auto`` takes a GPU where the installed package serves one.
         precision: ``fp32``; elsewhere than on processors also ``fp16``, where the provider has it.
         threads: Number of threads on a processor.
@@ -45,7 +45,7 @@ class OnnxRuntimeEngine(LockedEngine):
     def __init__(
         self,
         model: Path | bytes,
-        metadata: GraphMetadata | None,
+        metadata: GraphMetadata,
         *,
         device: Device,
         precision: ComputePrecision,
@@ -59,7 +59,7 @@ class OnnxRuntimeEngine(LockedEngine):
         self._make = partial(self._open, Device(kind, device.index), precision, cache=cache)
         described = "CPU" if kind == "cpu" else f"{kind.upper()} {device.index}"
         super().__init__(
-            metadata or _metadata_of(session, _name_of(model)),
+            metadata,
             device=described,
             version=str(self._library.__version__),
             precision=precision,
@@ -113,14 +113,7 @@ class OnnxRuntimeEngine(LockedEngine):
     def _open(
         self, device: Device, precision: ComputePrecision, threads: int, *, cache: Path | None
     ) -> Any:  # noqa: ANN401 - the library is untyped
-        provider = library_name("onnxruntime", device)
-        offered = self._library.get_available_providers()
-        if provider not in offered:
-            serves = [name for name, each in DEVICES["onnxruntime"].items() if each in offered]
-            cause = f"the installed ONNX Runtime serves only {', '.join(serves)}"
-            raise DeviceError(
-                "cannot use device", device.kind, cause, _PACKAGES.get(device.kind, "")
-            )
+        provider = _require_provider(self._library, device.kind)
         options = self._session_options(device.kind, threads)
         settings = _provider_settings(device, precision, cache)
         try:
@@ -207,14 +200,6 @@ def _provider_settings(
 def _declared(session: Any) -> DeclaredShape:  # noqa: ANN401 - the library is untyped
     (shape,) = (each.shape for each in session.get_inputs() if each.name == PIXELS)
     return tuple(size if isinstance(size, int) else None for size in shape)
-
-
-def _metadata_of(session: Any, name: str) -> GraphMetadata:  # noqa: ANN401 - the library is untyped
-    text = session.get_modelmeta().custom_metadata_map.get(KEY)
-    if text is None:
-        cause = "it was not made by live-gradcam export"
-        raise ModelError("cannot run graph", name, cause, "Give the network itself to --model")
-    return GraphMetadata.from_json(text, name)
 
 
 def _name_of(model: Path | bytes | str) -> str:

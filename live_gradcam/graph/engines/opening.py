@@ -42,7 +42,7 @@ def installed_engines() -> Mapping[EngineName, str]:
 
 def open_engine(
     model: Path | str | bytes,
-    metadata: GraphMetadata | None = None,
+    metadata: GraphMetadata,
     *,
     name: _AnyEngine = "auto",
     device: str = "auto",
@@ -54,7 +54,7 @@ def open_engine(
 
     Args:
         model: Path of an ``.onnx`` file, or its bytes; for OpenVINO also of an ``.xml`` file.
-        metadata: What the graph says about itself; ``None`` reads it from the file.
+        metadata: What the graph says about itself.
         name: ``openvino`` or ``onnxruntime``; ``auto`` takes the first of them that is installed
             and can use the device.
         device: ``auto``, ``cpu``; ``intel-gpu`` or ``npu`` (OpenVINO); ``cuda``, ``cuda:N``,
@@ -67,7 +67,7 @@ def open_engine(
         UsageError: There is no such engine or device.
         DeviceError: The engine is not installed, or has no such device here, or cannot compute in
             this precision.
-        ModelError: The graph cannot be read, or does not say what it is.
+        ModelError: The graph cannot be read.
     """
     place = parse_device(device)
     file = model if isinstance(model, bytes) else Path(model)

@@ -16,7 +16,7 @@ from live_gradcam.errors import DeviceError, ModelError
 from live_gradcam.graph.engine import ComputePrecision, EngineName
 from live_gradcam.graph.engines.devices import Device, library_name
 from live_gradcam.graph.engines.locked import LockedEngine, library_words
-from live_gradcam.graph.metadata import KEY, PIXELS, SELECTION, GraphMetadata
+from live_gradcam.graph.metadata import PIXELS, SELECTION, GraphMetadata
 from live_gradcam.graph.openvino_library import load_openvino
 
 _HINTS: Mapping[ComputePrecision, str] = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
@@ -36,7 +36,7 @@ class OpenVinoEngine(LockedEngine):
 
     Args:
         model: Path of an ``.onnx`` or ``.xml`` file, or the bytes of an ``.onnx`` one.
-        metadata: What the file says about itself; ``None`` reads it.
+        metadata: What the file says about itself.
         device: Where it runs; ``auto`` is the processor.
         precision: Number format that it computes in.
         threads: Number of threads on a processor.
@@ -52,7 +52,7 @@ class OpenVinoEngine(LockedEngine):
     def __init__(
         self,
         model: Path | bytes,
-        metadata: GraphMetadata | None,
+        metadata: GraphMetadata,
         *,
         device: Device,
         precision: ComputePrecision,
@@ -72,7 +72,7 @@ class OpenVinoEngine(LockedEngine):
         self._requests: OrderedDict[tuple[int, ...], Any] = OrderedDict()
         shape = self._model.input(PIXELS).get_partial_shape()
         super().__init__(
-            metadata or _metadata_of(self._model, name),
+            metadata,
             device=_describe(self._device),
             version=str(load_openvino().__version__).partition("-")[0],
             precision=precision,
@@ -161,7 +161,7 @@ def _check_precision(device: str, precision: ComputePrecision) -> None:
         return
     others = [name for name in ("fp32", "fp16") if name.upper() in able]
     cause = f"OpenVINO does not compute in it on {_describe(device)}"
-    step = f"Use --precision {' or '.join(others)}" if others else "Use --engine torch"
+    step = f"Use --precision {' or '.join(others)}" if others else "Use --device cpu"
     raise DeviceError("cannot use precision", precision, cause, step)
 
 
@@ -186,11 +186,3 @@ def _describe(name: str) -> str:
     if name == "CPU":
         return "CPU"
     return str(_core().get_property(name, "FULL_DEVICE_NAME"))
-
-
-def _metadata_of(model: Any, name: str) -> GraphMetadata:  # noqa: ANN401 - the library is untyped
-    place = ["framework", KEY]
-    if not model.has_rt_info(place):
-        cause = "it was not made by live-gradcam export"
-        raise ModelError("cannot run graph", name, cause, "Give the network itself to --model")
-    return GraphMetadata.from_json(str(model.get_rt_info(place).astype(str)), name)

@@ -20,8 +20,9 @@ from live_gradcam.errors import DeviceError
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.engine import child_process, decisions, package_cache
 from live_gradcam.explain.engine.compile_worker import worker_command
+from live_gradcam.explain.engine.compiled import CompiledNetworks
 from live_gradcam.explain.engine.decisions import list_decisions
-from live_gradcam.explain.engine.fused import FusedNetwork, Shape
+from live_gradcam.explain.engine.fused import BatchResult, FusedNetwork, Shape
 from live_gradcam.explain.engine.graph_network import GraphNetwork
 from live_gradcam.explain.engine.package_cache import graph_key, open_cache
 from live_gradcam.explain.engine.trial import EngineTrial
@@ -183,6 +184,77 @@ def test_auto_measures_once_and_keeps_its_decision(
         assert wait_until(
             lambda: bool(again.explain(image)) and again.runtime.engine == engine_of(fastest)
         )
+
+
+def test_a_film_after_single_images_is_measured_and_its_decision_is_kept(
+    plain: Explainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("onnxruntime")
+    put_graphs()
+    monkeypatch.setattr("live_gradcam.explain.engine.batching._SIZES", {"cpu": (4,)})
+    note = EngineTrial.note
+
+    def injected(trial: EngineTrial, name: str, milliseconds: float) -> None:
+        note(trial, name, 1.0 if name == "ONNX Runtime fp32" else 30.0)
+
+    monkeypatch.setattr(EngineTrial, "note", injected)
+    image = support.smooth_image()
+    film = [image] * 4
+    with auto(plain.classifier) as explainer:
+        assert wait_until(
+            lambda: bool(explainer.explain(image)) and explainer.runtime.engine != "torch"
+        ), "an engine has its turn"
+        for _ in range(40):  # two rounds of three, four batches each, and those that begin it
+            explainer.explain_batch(film)
+        assert explainer.runtime.engine == "onnxruntime"
+    (kept,) = list_decisions()
+    assert kept.winner == "ONNX Runtime fp32"
+    monkeypatch.setattr(EngineTrial, "__init__", lambda *_: pytest.fail("it was measured again"))
+    with auto(plain.classifier) as again:
+        assert wait_until(
+            lambda: bool(again.explain_batch(film)) and again.runtime.engine == "onnxruntime"
+        )
+
+
+@pytest.fixture
+def at_once(plain: Explainer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Explainer]:
+    """The first image waits for the measurement of the engines, and for no compiler."""
+    pytest.importorskip("onnxruntime")
+    put_graphs()
+    monkeypatch.setattr(CompiledNetworks, "consider", lambda *_: None)
+    with auto(plain.classifier, compile="on") as explainer:
+        yield explainer
+
+
+def test_an_engine_that_fails_while_it_is_measured_is_named_and_left_out(
+    plain: Explainer, at_once: Explainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    run = GraphNetwork.run
+
+    def fail(network: GraphNetwork, *given: Any) -> BatchResult | None:
+        if network.engine.name == "onnxruntime":
+            raise DeviceError("cannot run the graph", "ONNX Runtime", "the device is lost")
+        return run(network, *given)
+
+    assert at_once._runner.graphs is not None
+    monkeypatch.setattr(at_once._runner.graphs, "_on_failure", told.append)
+    monkeypatch.setattr(GraphNetwork, "run", fail)
+    monkeypatch.setattr("live_gradcam.explain.engine.graphs.check_equal", lambda *_, **__: None)
+    for image in (support.smooth_image(), support.smooth_image(seed=1)):
+        assert_same(at_once.explain(image, classes="top"), plain.explain(image, classes="top"))
+    assert at_once.runtime.engine != "onnxruntime"
+    (sentence,) = told
+    assert "ONNX Runtime fp32 failed, torch goes on" in sentence
+    assert "the device is lost" in sentence
+
+
+def test_closing_in_the_middle_of_a_measurement_ends_it(
+    plain: Explainer, at_once: Explainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(EngineTrial, "note", lambda *_: at_once.close())
+    image = support.smooth_image()
+    assert_same(at_once.explain(image, classes="top"), plain.explain(image, classes="top"))
 
 
 def engine_of(label: str) -> EngineName:

@@ -116,6 +116,31 @@ def test_gpus_that_are_too_old_leave_it_to_the_cpu_and_are_named(two_gpus: set[s
     assert "\n" not in str(caught.value)
 
 
+def test_an_engine_runs_on_the_cpu_where_it_cannot_use_the_gpu_that_was_found(
+    two_gpus: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("openvino")
+    pytest.importorskip("onnxruntime")
+    assert two_gpus == set()
+    runtime = choose_runtime(engine="openvino", precision="fp32")
+    assert (runtime.device, runtime.engine_choice) == ("cpu", "openvino")
+    assert [each.label for each in runtime.candidates] == ["OpenVINO fp32"]
+    assert "the CPU instead of cuda:0: OpenVINO has no such device" in runtime.reasons[0]
+    assert runtime.notices == (f"{runtime.reasons[0]}. Use --engine onnxruntime",)
+    with pytest.raises(DeviceError, match="OpenVINO has no such device"):
+        choose_runtime("cuda", engine="openvino")
+    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: ["CPUExecutionProvider"])
+    (notice,) = choose_runtime(engine="onnxruntime").notices
+    assert "serves only cpu. Install the package onnxruntime-gpu in its place" in notice
+    # A Mac: torch has a GPU that no engine knows by this name.
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    for engine in ("openvino", "onnxruntime"):
+        assert choose_runtime(engine=engine).device == "cpu"
+        with pytest.raises(DeviceError, match=r"such device\. Use --device cpu, or --engine torch"):
+            choose_runtime("mps", engine=engine)
+
+
 @pytest.mark.parametrize(
     "options",
     [

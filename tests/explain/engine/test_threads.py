@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
+import pytest
+
+from live_gradcam.explain.engine.runner import Runner
 from live_gradcam.explain.engine.threads import ThreadChooser
+from live_gradcam.explain.engine.trial import TORCH
+from live_gradcam.explain.explainer import Explainer
+from tests.explain import support
+
+SHAPE = (1, 64, 64)
 
 
 def explain(chooser: ThreadChooser, seconds: Mapping[int, float], images: int = 60) -> list[int]:
@@ -65,6 +73,45 @@ def test_another_network_or_size_begins_anew() -> None:
     explain(chooser, {2: 1.0, 1: 2.0})
     for size in range(40):
         chooser.note(("network", size), 1.0 + size, 2)
+    assert chooser.number == 2
+
+
+def in_a_trial() -> ThreadChooser:
+    """One that tries a single thread for torch and images of the tiny network's size."""
+    chooser = ThreadChooser(2)
+    for _ in range(30):
+        chooser.note((TORCH, SHAPE), 1.0, 2)
+    while chooser.number == 2:
+        chooser.note((TORCH, SHAPE), 5.0, 2)
+    return chooser
+
+
+def more_classes(explainer: Explainer, _: pytest.MonkeyPatch) -> None:
+    explainer.explain(support.smooth_image(), classes="all")
+
+
+def a_child_that_compiles(explainer: Explainer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Runner, "_busy_beside", True)
+    explainer.explain(support.smooth_image())
+
+
+def a_compiled_network(explainer: Explainer, _: pytest.MonkeyPatch) -> None:
+    compiled = explainer._runner.compiled
+    assert compiled is not None
+    compiled.add(SHAPE, explainer._runner.network)
+    explainer.explain(support.smooth_image())
+
+
+@pytest.mark.parametrize("other", [more_classes, a_child_that_compiles, a_compiled_network])
+def test_a_trial_ends_where_its_images_do(
+    other: Callable[[Explainer, pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Explainer(support.tiny_classifier(), device="cpu", engine="torch", top_k=3) as explainer:
+        chooser = in_a_trial()
+        monkeypatch.setattr(explainer._runner, "_threads", chooser)
+        explainer.explain(support.smooth_image())
+        assert chooser.number == 1
+        other(explainer, monkeypatch)
     assert chooser.number == 2
 
 

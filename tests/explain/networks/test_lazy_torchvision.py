@@ -22,7 +22,8 @@ import live_gradcam as lg
 
 explainer = lg.Explainer(lg.load_classifier("scenes"), compile="off")
 explainer.explain(np.zeros((64, 64, 3), np.uint8))
-print([name for name in sys.modules if name.startswith(("torch._dynamo", "torch._inductor"))])
+unwanted = ("torch._dynamo", "torch._inductor", "sympy", "onnx")
+print([name for name in sys.modules if name.startswith(unwanted)])
 
 import torch, torchvision  # a user's own script goes on as it likes
 boxes = torch.tensor([[0.0, 0, 0, 4, 4]])
