@@ -14,12 +14,15 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import sys
 import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import numpy as np
 import torch
@@ -33,6 +36,7 @@ from live_gradcam.explain.heads import Chooser, ClosedFormHead, Explained, Head
 from live_gradcam.explain.methods import Method, require_method
 from live_gradcam.explain.networks.torchvision_networks import FAMILIES, family_of
 from live_gradcam.scenes import render_scene
+from scripts.house_map import put_between
 from scripts.zoo import describe, torchvision_names
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -213,9 +217,7 @@ def table(results: dict[str, Result]) -> str:
 def write_table(results: dict[str, Result]) -> None:
     """Put the table into the README, between its marks."""
     text = README.read_text(encoding="utf-8")
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    README.write_text(f"{before}{BEGIN}\n{table(results)}\n{END}{after}", encoding="utf-8")
+    README.write_text(put_between(text, BEGIN, END, table(results)), encoding="utf-8")
 
 
 def main() -> None:

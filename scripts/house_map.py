@@ -171,11 +171,16 @@ def _node(name: str) -> str:
     return f'{name.replace(".", "_").strip("_")}["{label}"]'
 
 
+def put_between(text: str, begin: str, end: str, content: str) -> str:
+    """A page with other content between two marks."""
+    before, _, rest = text.partition(begin)
+    _, _, after = rest.partition(end)
+    return f"{before}{begin}\n{content}\n{end}{after}"
+
+
 def replaced(text: str) -> str:
     """A page with the map of today between its marks."""
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n{draw_map()}\n{END}{after}"
+    return put_between(text, BEGIN, END, draw_map())
 
 
 def main() -> int:

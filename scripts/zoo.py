@@ -15,12 +15,15 @@ import argparse
 import contextlib
 import json
 import re
+import sys
 import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import torch
 from torch import nn
@@ -34,6 +37,7 @@ from live_gradcam.explain.networks.torchvision_networks import (
     published_preprocessing,
     require_family,
 )
+from scripts.house_map import put_between
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "build" / "zoo.json"
@@ -221,9 +225,7 @@ def table(results: dict[str, Result]) -> str:
 def write_table(results: dict[str, Result]) -> None:
     """Put the table between its marks in the README."""
     text = README.read_text(encoding="utf-8")
-    before, _, rest = text.partition(BEGIN)
-    after = rest.partition(END)[2]
-    README.write_text(f"{before}{BEGIN}\n{table(results)}\n{END}{after}", encoding="utf-8")
+    README.write_text(put_between(text, BEGIN, END, table(results)), encoding="utf-8")
 
 
 def main() -> None:

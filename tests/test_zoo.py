@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -29,3 +33,12 @@ def test_what_cannot_be_explained_stands_in_the_table_with_its_reason() -> None:
     assert "| timm, the smallest network of each family | 1 | 2 |" in table
     assert "| `timm:b` | it is a / b |" in table
     assert "torchvision" not in table
+
+
+@pytest.mark.parametrize("name", ["exports", "zoo"])
+def test_the_scripts_that_write_tables_run_from_anywhere(name: str, tmp_path: Path) -> None:
+    script = Path(zoo.__file__).with_name(f"{name}.py")
+    words = [sys.executable, str(script), "--help"]
+    plain = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    done = subprocess.run(words, cwd=tmp_path, env=plain, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

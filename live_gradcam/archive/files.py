@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import glob
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,11 +14,11 @@ from live_gradcam.capture.open import source_files
 from live_gradcam.errors import SourceError, UsageError
 from live_gradcam.images.animated import is_animated
 from live_gradcam.images.sniff import sniff
+from live_gradcam.images.tables import column_of_files, read_table, read_text
 
 FileKind: TypeAlias = Literal["picture", "film"]
 
 LIST_SUFFIXES = (".txt", ".csv")
-_PATH_COLUMNS = ("path", "file", "filename", "file_name", "filepath", "image", "source")
 # Endings of films; files of other endings are looked into where somebody named them.
 _FILM_SUFFIXES = frozenset(
     [
@@ -49,7 +48,7 @@ class SourceFile:
 
     Attributes:
         path: Where it is.
-        name: Its name among all of them: relative to the folder that they share.
+        name: Its name among all of them: relative to the folder that the sources share.
     """
 
     path: Path
@@ -92,15 +91,15 @@ def find_files(specs: Sequence[str]) -> list[SourceFile]:
         SourceError: A source is not there, or nothing was found at all.
         UsageError: A source is no file: a camera, a stream, standard input or generated scenes.
     """
-    found: dict[Path, None] = {}
+    found: dict[str, Path] = {}
     for spec in specs:
         for path in _files_of(spec):
-            found.setdefault(path)
+            found.setdefault(os.path.normpath(path), path)
     if not found:
         cause = "there is no film and no picture"
         raise SourceError("nothing to explain", ", ".join(specs), cause, "Check folder or pattern")
-    root = _shared_folder(found)
-    return [SourceFile(path, Path(os.path.relpath(path, root)).as_posix()) for path in found]
+    root = _shared_folder(map(_home_of, specs))
+    return [SourceFile(path, _name_in(root, place)) for place, path in found.items()]
 
 
 def _files_of(spec: str) -> Iterator[Path]:
@@ -133,24 +132,19 @@ def _in_folder(folder: Path) -> list[Path]:
 
 
 def _in_list(path: Path) -> Iterator[Path]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as exc:
-        cause = "it is no UTF-8 text" if isinstance(exc, UnicodeDecodeError) else str(exc.strerror)
-        raise SourceError("cannot read list", str(path), cause) from exc
-    for name in _names_in_table(text) if path.suffix.lower() == ".csv" else text.splitlines():
-        if (name := name.strip()) and not name.startswith("#"):
-            yield (path.parent / Path(name).expanduser()).absolute()
-
-
-def _names_in_table(text: str) -> Iterator[str]:
-    rows = [row for row in csv.reader(text.splitlines()) if row]
-    if not rows:
-        return
-    heads = [cell.strip().lower() for cell in rows[0]]
-    column = next((heads.index(name) for name in _PATH_COLUMNS if name in heads), None)
-    for row in rows if column is None else rows[1:]:
-        yield row[column or 0] if len(row) > (column or 0) else ""
+    what = "cannot read list"
+    if path.suffix.lower() == ".csv":
+        rows = read_table(path, what)
+        column = column_of_files(rows[0]) if rows else None
+        place = column or 0
+        cells = [row[place] for row in rows[column is not None :] if place < len(row)]
+        names = [cell.strip() for cell in cells]
+    else:
+        lines = [line.strip() for line in read_text(path, what).split("\n")]
+        names = [line for line in lines if not line.startswith("#")]
+    for name in filter(None, names):
+        # A name that begins with ~ may mean nobody's home.
+        yield (path.parent / os.path.expanduser(name)).absolute()  # noqa: PTH111
 
 
 def _is_wanted(path: Path) -> bool:
@@ -163,11 +157,30 @@ def _sorted(paths: Iterable[Path]) -> list[Path]:
     return [path.absolute() for path in sorted(paths, key=natural_key)]
 
 
-def _shared_folder(paths: Iterable[Path]) -> str:
+def _home_of(spec: str) -> str:
+    """Return the folder that names are relative to, which hangs on nothing that is found in it."""
+    path = Path(spec).expanduser()
+    if path.is_dir():
+        home = path
+    elif path.exists():
+        home = path.parent
+    else:
+        home = next((each for each in path.parents if not glob.has_magic(str(each))), path)
+    return os.path.normpath(home.absolute())
+
+
+def _shared_folder(folders: Iterable[str]) -> str:
     try:
-        return os.path.commonpath([path.parent for path in paths])
+        return os.path.commonpath(list(folders))
     except ValueError:  # several drives
         return os.sep
+
+
+def _name_in(root: str, path: str) -> str:
+    try:
+        return Path(os.path.relpath(path, root)).as_posix()
+    except ValueError:  # another drive
+        return Path(path).as_posix().replace(":", "").lstrip("/")
 
 
 def kind_of(path: Path) -> FileKind:

@@ -66,7 +66,7 @@ class Ledger(Closeable):
 
     Attributes:
         entries: The newest entry of each file, by its name.
-        is_new: Nothing was there before.
+        replacements: How often all entries were replaced, see `replace`.
 
     Raises:
         UsageError: It is of other options, in use by another run, or no ledger at all.
@@ -77,7 +77,7 @@ class Ledger(Closeable):
         self.entries: dict[str, Entry] = {}
         self._path = path
         self._options: Mapping[str, Any] = json.loads(json.dumps(options))
-        self._head = {"kind": _KIND, "format": _FORMAT, "options": self._options}
+        self.replacements = 0
         flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
         try:
             self._descriptor: int | None = os.open(path, flags, 0o666)
@@ -88,9 +88,8 @@ class Ledger(Closeable):
             size = self._read()
             os.ftruncate(self._descriptor, size)
             os.lseek(self._descriptor, size, os.SEEK_SET)
-            self.is_new = size == 0
-            if self.is_new:
-                self._append([self._head])
+            if size == 0:
+                self._append([self._head()])
         except OSError as exc:
             self.close()
             raise cannot_write("cannot keep the ledger", path, exc) from exc
@@ -119,16 +118,24 @@ class Ledger(Closeable):
     def replace(self, entries: Iterable[Entry]) -> None:
         """Keep these entries and no others; the old ledger stays until the new one is whole.
 
+        A file of records that was written anew for these entries is named after the number of
+        replacements, and takes its place only afterwards: a process that is killed in between has
+        left a file with the ledger's number, which is whole, or with a higher one, which counts for
+        nothing.
+
         Raises:
             SinkError: It cannot be written.
         """
         kept = {entry.name: entry for entry in entries}
-        lines = [self._head, *(asdict(entry) for entry in kept.values())]
+        self.replacements += 1
+        lines = [self._head(), *(asdict(entry) for entry in kept.values())]
         try:
             assert self._descriptor is not None, "it is open"
-            data = b"".join(map(_line, lines))
             beside = self._path.with_name(f".{self._path.name}.part")
-            beside.write_bytes(data)
+            with beside.open("wb") as file:
+                file.writelines(map(_line, lines))
+                file.flush()
+                os.fsync(file.fileno())
             beside.replace(self._path)
             descriptor = os.open(self._path, os.O_RDWR | getattr(os, "O_BINARY", 0))
             os.close(self._descriptor)
@@ -144,6 +151,10 @@ class Ledger(Closeable):
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+    def _head(self) -> dict[str, Any]:
+        content = {"kind": _KIND, "format": _FORMAT, "options": self._options}
+        return {**content, "replacements": self.replacements}
 
     def _append(self, lines: Iterable[Mapping[str, Any]]) -> None:
         assert self._descriptor is not None, "a ledger that is written is open"
@@ -171,7 +182,7 @@ class Ledger(Closeable):
         data = self._path.read_bytes()
         whole = data.rfind(b"\n") + 1
         if not whole:
-            if data and not _line(self._head).startswith(data):
+            if data and not _line(self._head()).startswith(data):
                 raise self._refusal("it is no ledger")
             return 0
         try:
@@ -181,6 +192,7 @@ class Ledger(Closeable):
             if first["format"] > _FORMAT:
                 raise self._refusal("it is of a newer version")
             self._compare(first["options"])
+            self.replacements = first["replacements"]
             for record in rest:
                 rows = {name: (first, last) for name, (first, last) in record.pop("rows").items()}
                 entry = Entry(**record, rows=rows)

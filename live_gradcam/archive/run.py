@@ -15,10 +15,17 @@ from typing_extensions import override
 from live_gradcam.archive.files import SourceFile, kind_of
 from live_gradcam.archive.ledger import Entry, Ledger, stamp
 from live_gradcam.archive.pictures import PicturesSource
-from live_gradcam.archive.sinks import GrowingRecords, MirroredImages, RowsSink, make_folder
+from live_gradcam.archive.sinks import (
+    GrowingRecords,
+    MirroredImages,
+    RowsSink,
+    make_folder,
+    tidy_records,
+)
 from live_gradcam.capture.source import Source
 from live_gradcam.errors import SourceError
 from live_gradcam.lifecycle import StopToken
+from live_gradcam.os_errors import cannot_write
 from live_gradcam.painter import Painter
 from live_gradcam.pipeline import RunOptions, run_offline
 from live_gradcam.protocol import LiveExplainer
@@ -45,9 +52,9 @@ class FilesRun:
         overlay: How frames are drawn.
         options: Options of a run.
         smooth: The colours of films are steady.
-        strict: A broken file is an error.
+        strict: A broken file is an error, also one that a run before has left out.
         open_film: Opens a film.
-        on_progress: Told the numbers of files that are done, of all files, of frames and of errors.
+        on_progress: Told the numbers of files that are done, and of all files.
         on_notice: Told each sentence that users should know.
     """
 
@@ -58,7 +65,7 @@ class FilesRun:
     smooth: bool = True
     strict: bool = False
     open_film: Callable[[Path], Source]
-    on_progress: Callable[[int, int, int, int], None]
+    on_progress: Callable[[int, int], None]
     on_notice: Callable[[str], None]
 
 
@@ -107,7 +114,12 @@ def run_files(
         UsageError: Rows that should be there are gone.
     """
     began = time.monotonic()
-    done = {file.name for file in files if ledger.is_done(file.name, file.path)}
+    done = {
+        file.name
+        for file in files
+        if ledger.is_done(file.name, file.path)
+        and not (run.strict and ledger.entries[file.name].error)
+    }
     records = _open_records(ledger, done, run.records)
     left = [file for file in files if file.name not in done]
     explained, frames = 0, 0
@@ -133,7 +145,7 @@ def write_errors(path: Path, errors: Sequence[Entry]) -> None:
     """
     if errors:
         lines = (json_line(_error_record(entry)) for entry in errors)
-        replace_file(path, "".join(lines).encode())
+        replace_file(path, "".join(lines).encode("utf-8", "backslashreplace"))
     else:
         path.unlink(missing_ok=True)
 
@@ -147,26 +159,45 @@ def _open_records(
     ledger: Ledger, done: set[str], paths: Sequence[Path]
 ) -> dict[str, GrowingRecords]:
     """Open the records, with the rows of files that are done and no others."""
+    for path in paths:  # where a run was killed before this was done
+        _put_in_place(path, ledger.replacements)
     kept = [entry for entry in ledger.entries.values() if entry.name in done]
-    opened: dict[str, GrowingRecords] = {}
-    try:
-        for path in paths:
-            rows = [entry.rows[path.name] for entry in kept if path.name in entry.rows]
-            opened[path.name] = GrowingRecords(path, rows)
-    except BaseException:
-        for file in opened.values():
-            file.close()
-        raise
-    moved = [
-        replace(
-            entry,
-            rows={name: opened[name].moved[rows] for name, rows in entry.rows.items()},
+    number = ledger.replacements + 1
+    moved = {
+        path.name: tidy_records(
+            path,
+            [entry.rows[path.name] for entry in kept if path.name in entry.rows],
+            _beside(path, number),
         )
+        for path in paths
+    }
+    entries = [
+        replace(entry, rows={name: moved[name][rows] for name, rows in entry.rows.items()})
         for entry in kept
     ]
-    if moved != list(ledger.entries.values()):
-        ledger.replace(moved)
+    if entries != list(ledger.entries.values()):
+        ledger.replace(entries)
+    with contextlib.ExitStack() as stack:
+        opened: dict[str, GrowingRecords] = {}
+        for path in paths:
+            _put_in_place(path, ledger.replacements)
+            size = max((last for _, last in moved[path.name].values()), default=0)
+            opened[path.name] = stack.enter_context(GrowingRecords(path, size))
+        stack.pop_all()
     return opened
+
+
+def _put_in_place(path: Path, number: int) -> None:
+    """Let records that were written anew for a replacement of the ledger take their place."""
+    try:
+        if (anew := _beside(path, number)).exists():
+            anew.replace(path)
+    except OSError as exc:
+        raise cannot_write("cannot create records", path, exc) from exc
+
+
+def _beside(path: Path, number: int) -> Path:
+    return path.with_name(f".{path.name}.{number}.part")
 
 
 @dataclass(slots=True)
@@ -180,7 +211,6 @@ class _Worker:
     before: int
     done: int = 0
     frames: int = 0
-    failed: int = 0
 
     def explain_all(self, files: Sequence[SourceFile]) -> None:
         """Explain films one by one, and pictures that follow each other together."""
@@ -230,7 +260,6 @@ class _Worker:
             for file in files
         )
         self.done += len(files)
-        self.failed += len(errors)
         for name, error in errors.items():
             self.run.on_notice(f"left out: {name}: {error}")
         self._report(0)
@@ -249,9 +278,12 @@ class _Worker:
         try:
             with _Named(self.run.open_film(file.path), file.name) as source:
                 films: list[Sink] = []
-                for folder in self.run.folders:
-                    make_folder((folder / name).parent)
-                    films.append(open_sink(folder / name, source.info, overwrite=True))
+                with contextlib.ExitStack() as stack:
+                    for folder in self.run.folders:
+                        make_folder((folder / name).parent)
+                        film = open_sink(folder / name, source.info, overwrite=True)
+                        films.append(stack.enter_context(film))
+                    stack.pop_all()  # closed by the run
                 self._run(source, [*films, *rows], moving=self.run.smooth)
         except SourceError as error:
             return {file.name: error}
@@ -259,26 +291,26 @@ class _Worker:
 
     def _run(self, source: Source, sinks: Sequence[Sink], *, moving: bool) -> None:
         counted = 0
+        in_files = isinstance(source, PicturesSource)  # each frame is a file
 
         def count(frames: int) -> None:
             nonlocal counted
             self.frames += frames - counted
             counted = frames
-            self._report(min(frames, source.info.frame_count or 0) if not moving else 0)
+            self._report(frames if in_files else 0)
 
         run_offline(
             source,
             self.explainer,
             sinks,
-            painter=Painter(self.run.overlay, moving=moving),
+            painter=Painter(self.run.overlay, moving=moving, for_files=True),
             options=replace(self.run.options, batch_size=self.explainer.preferred_batch_size),
             stop=self.stop,
             on_progress=lambda progress: count(progress.frames),
         )
 
     def _report(self, at_hand: int) -> None:
-        done = self.before + self.done + at_hand
-        self.run.on_progress(done, self.total, self.frames, self.failed)
+        self.run.on_progress(self.before + self.done + at_hand, self.total)
 
     def _take_back(self, sizes: Mapping[str, int]) -> None:
         for name, file in self.records.items():
@@ -286,16 +318,11 @@ class _Worker:
 
     def _output_names(self, kind: str, files: Sequence[SourceFile]) -> dict[str, str]:
         """Name each file's output: as itself, unless that cannot be written or is another's."""
-        known = self.ledger.entries
-        used = {each.output.casefold() for each in known.values() if each.output}
+        used = {each.output.casefold() for each in self.ledger.entries.values() if each.output}
         names: dict[str, str] = {}
         for file in files:
-            old = known.get(file.name)
-            name = old.output if old is not None and old.output else ""
-            if not name:
-                name = _free_name(_inside(file.name), kind, used)
-            used.add(name.casefold())
-            names[file.name] = name
+            names[file.name] = _free_name(_inside(file.name), kind, used)
+            used.add(names[file.name].casefold())
         return names
 
 

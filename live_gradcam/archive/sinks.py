@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ from live_gradcam.closeable import Closeable
 from live_gradcam.errors import UsageError
 from live_gradcam.os_errors import cannot_write
 from live_gradcam.show.images import write_image
-from live_gradcam.show.records import RECORD_FORMATS, flat, json_line, record
+from live_gradcam.show.records import RECORD_FORMATS, csv_line, flat, json_line, record
 from live_gradcam.show.sink import Extra, Sink
 from live_gradcam.values import Explanation, Frame, Image
 
@@ -20,32 +19,81 @@ Rows = tuple[int, int]
 """First byte and last + 1 of rows in a file of records."""
 
 
-class GrowingRecords(Closeable):
-    """A file of records that several runs write, each going on behind the rows that count.
+def tidy_records(path: Path, kept: Iterable[Rows], tidy: Path) -> dict[Rows, Rows]:
+    """Write what is to stay of a file of records, where that is more than its beginning.
+
+    The records themselves stay as they are: whoever knows where the rows stand has to know where
+    they will stand before the new file takes the old one's place.
 
     Args:
-        path: The file, ``.jsonl`` or ``.csv``; made where there is none.
-        kept: Where the rows that count stand; all others are taken out.
+        path: The records; they may not be there.
+        kept: Where the rows that count stand.
+        tidy: The new file.
 
-    Attributes:
-        moved: Where each of the kept rows stands now.
+    Returns:
+        Where each of the kept rows will stand.
 
     Raises:
         UsageError: Rows that should be there are not.
         SinkError: It cannot be read or written.
     """
+    rows = sorted(kept)
+    moved = {each: each for each in rows}
+    try:
+        tidy.unlink(missing_ok=True)
+        if (rows[-1][1] if rows else 0) > (path.stat().st_size if path.exists() else 0):
+            raise UsageError(
+                "cannot go on",
+                str(path),
+                "rows that the ledger knows are not there any more",
+                "Bring the file back, or delete the ledger to begin again",
+            )
+        if not rows:
+            return moved
+        with path.open("rb") as old:
+            heading = len(old.readline()) if path.suffix.lower() == ".csv" else 0
+            if [first for first, _ in rows] == [heading, *(last for _, last in rows[:-1])]:
+                return moved
+            with tidy.open("wb") as new:
+                old.seek(0)
+                _copy(old.read, new.write, heading)
+                for first, last in rows:
+                    old.seek(first)
+                    begins = new.tell()
+                    _copy(old.read, new.write, last - first)
+                    moved[first, last] = (begins, new.tell())
+                new.flush()
+                os.fsync(new.fileno())
+    except OSError as exc:
+        raise cannot_write("cannot create records", path, exc) from exc
+    return moved
 
-    def __init__(self, path: Path, kept: Iterable[Rows]) -> None:
+
+class GrowingRecords(Closeable):
+    """A file of records that several runs write, each going on behind the rows that count.
+
+    Args:
+        path: The file, ``.jsonl`` or ``.csv``; made where there is none.
+        size: Number of bytes with the rows that count; those behind them are taken out.
+
+    Raises:
+        SinkError: It cannot be read or written.
+    """
+
+    def __init__(self, path: Path, size: int) -> None:
         self.path = path
-        self.moved: dict[Rows, Rows] = {}
         self._format = RECORD_FORMATS[path.suffix.lower()]
         self._columns: Sequence[str] | None = None
         try:
-            self._tidy(sorted(kept))
+            if size and self._format == "csv":
+                with path.open(newline="", encoding="utf-8") as written:
+                    self._columns = next(csv.reader(written))
+            with path.open("ab") as file:
+                file.truncate(size)
             self._file = path.open("ab", buffering=0)
         except OSError as exc:
             raise cannot_write("cannot create records", path, exc) from exc
-        self._size = path.stat().st_size
+        self._size = size
 
     @property
     def size(self) -> int:
@@ -65,8 +113,8 @@ class GrowingRecords(Closeable):
             row = flat(content)
             if self._columns is None:
                 self._columns = tuple(row)
-                self._put(_csv_line(self._columns))
-            text = _csv_line([row.get(column) for column in self._columns])
+                self._put(csv_line(self._columns))
+            text = csv_line([row.get(column) for column in self._columns])
         begins = self._size
         self._put(text)
         return begins, self._size
@@ -109,51 +157,6 @@ class GrowingRecords(Closeable):
     def close(self) -> None:
         """Close the file. Idempotent."""
         self._file.close()
-
-    def _tidy(self, kept: Sequence[Rows]) -> None:
-        """Leave the heading and the kept rows, by a whole new file where that changes anything."""
-        if not self.path.exists():
-            if kept:
-                raise self._gone()
-            return
-        with self.path.open("rb") as old:
-            heading = old.readline() if self._format == "csv" else b""
-            if not heading.endswith(b"\n"):
-                heading = b""
-            size = old.seek(0, os.SEEK_END)
-            if kept and kept[-1][1] > size:
-                raise self._gone()
-            if heading:
-                self._columns = next(csv.reader([heading.decode("utf-8")]))
-            length = len(heading) + sum(last - first for first, last in kept)
-            if length == size:
-                self.moved = {rows: rows for rows in kept}
-                return
-            beside = self.path.with_name(f".{self.path.name}.part")
-            with beside.open("wb") as new:
-                new.write(heading)
-                for first, last in kept:
-                    old.seek(first)
-                    begins = new.tell()
-                    _copy(old.read, new.write, last - first)
-                    self.moved[first, last] = (begins, new.tell())
-                new.flush()
-                os.fsync(new.fileno())
-        beside.replace(self.path)
-
-    def _gone(self) -> UsageError:
-        return UsageError(
-            "cannot go on",
-            str(self.path),
-            "rows that the ledger knows are not there any more",
-            "Bring the file back, or delete the ledger to begin again",
-        )
-
-
-def _csv_line(cells: Sequence[object]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(cells)
-    return text.getvalue()
 
 
 def _copy(read: Callable[[int], bytes], write: Callable[[bytes], int], count: int) -> None:

@@ -34,7 +34,7 @@ from live_gradcam.cli.network import (
     warn_of_forwards,
 )
 from live_gradcam.cli.options import Overwrite, matching, option
-from live_gradcam.cli.presets import EVALUATE_PRESET
+from live_gradcam.cli.preset_option import EVALUATE_PRESET
 from live_gradcam.errors import SourceError, UsageError
 
 if TYPE_CHECKING:

@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-import typer
-
 from live_gradcam.choices import Preset
-from live_gradcam.cli.options import option
 from live_gradcam.errors import UsageError
 
 Values: TypeAlias = Mapping[str, Any]
@@ -65,33 +62,3 @@ def presets_markdown() -> str:
         ]
         rows.append(f"| `{preset}` | {' | '.join(cells)} |".replace("|  |", "| |"))
     return "\n".join(rows) + "\n"
-
-
-def _help(command: str) -> str:
-    described = (f"{name}: {describe_preset(each)}" for name, each in PRESETS[command].items())
-    return f"Sets several options; what is typed beside it wins. {'; '.join(described)}."
-
-
-def _apply(context: typer.Context, value: str | None) -> str | None:
-    """Put a typed preset above the settings of files and variables, which have theirs already."""
-    source = context.get_parameter_source("preset")
-    if value is None or context.resilient_parsing or getattr(source, "name", "") != "COMMANDLINE":
-        return value
-    values = preset_values(str(context.info_name), value)
-    names = {
-        spelling.lstrip("-"): str(parameter.name)
-        for parameter in context.command.params
-        for spelling in parameter.opts
-    }
-    chosen = {names[key]: each for key, each in values.items()}
-    context.default_map = {**(context.default_map or {}), **chosen}
-    return value
-
-
-def _option(command: str) -> Any:  # noqa: ANN401 - as `option`
-    return option(_help(command), "--preset", callback=_apply, is_eager=True)
-
-
-RUN_PRESET = _option("run")
-EVALUATE_PRESET = _option("evaluate")
-WEB_PRESET = _option("web")

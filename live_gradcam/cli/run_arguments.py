@@ -30,7 +30,7 @@ from live_gradcam.cli.network import (
     ViewOption,
 )
 from live_gradcam.cli.options import MODEL, Outputs, Overwrite, Window, matching, option
-from live_gradcam.cli.presets import RUN_PRESET
+from live_gradcam.cli.preset_option import RUN_PRESET
 
 _PICTURE = "The picture"
 _CAPTURE = "Frames"

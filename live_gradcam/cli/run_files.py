@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 from collections.abc import Mapping
@@ -76,9 +77,8 @@ def run_files_command(run: Run) -> None:
     homes = [folder.resolve() for folder in folders]
     files = [
         file
-        for file in files
-        if file.path.resolve() not in written
-        and not any(folder in file.path.resolve().parents for folder in homes)
+        for file, path in ((file, file.path.resolve()) for file in files)
+        if path not in written and not any(map(path.is_relative_to, homes))
     ]
     try:
         for folder in folders:
@@ -87,34 +87,31 @@ def run_files_command(run: Run) -> None:
         raise cannot_write("cannot create folder", folder, exc) from exc
     if not ledger_path.exists():
         _refuse_existing(folders, records, overwrite=arguments.overwrite)
-    with (
-        Ledger(ledger_path, _options(arguments)) as ledger,
-        lifecycle.cooperative() as stop,
-        console.progress("files", unit="files") as line,
-    ):
-        rate = _Rate()
-        work = FilesRun(
-            folders=folders,
-            records=records,
-            overlay=run.overlay,
-            options=RunOptions(
-                classes=arguments.class_name,
-                mirror=arguments.mirror,
-                show_rate=False,
-                truth=arguments.truth,
-            ),
-            smooth=arguments.smooth,
-            strict=arguments.strict,
-            open_film=lambda path: _open_film(path, run),
-            on_progress=lambda done, total, *_: line.update(done, total, rate.per_second(done)),
-            on_notice=console.note,
-        )
-        summary = run_files(files, lambda: _open_explainer(run), ledger, work, stop)
+    with Ledger(ledger_path, _options(arguments)) as ledger, lifecycle.cooperative() as stop:
+        with console.progress("files", unit="files") as line:
+            rate = _Rate()
+            work = FilesRun(
+                folders=folders,
+                records=records,
+                overlay=run.overlay,
+                options=RunOptions(
+                    classes=arguments.class_name,
+                    mirror=arguments.mirror,
+                    show_rate=False,
+                    truth=arguments.truth,
+                ),
+                smooth=arguments.smooth,
+                strict=arguments.strict,
+                open_film=lambda path: _open_film(path, run),
+                on_progress=lambda done, total: line.update(done, total, rate.per_second(done)),
+                on_notice=console.note,
+            )
+            summary = run_files(files, lambda: _open_explainer(run), ledger, work, stop)
         try:
             write_errors(errors_path, summary.errors)
         except OSError as exc:
             raise cannot_write("cannot write errors", errors_path, exc) from exc
-    _print_summary(run, summary, errors_path, [*folders, *records])
+        _print_summary(run, summary, errors_path, [*folders, *records])
 
 
 def _open_explainer(run: Run) -> Explainer | GraphExplainer:
@@ -177,10 +174,18 @@ def _options(arguments: RunArguments) -> Mapping[str, Any]:
     options["version"] = version("live-gradcam")
     for name, value in options.items():
         if isinstance(value, Path) or (name == "model" and Path(str(value)).is_file()):
-            status = Path(value).stat() if Path(value).exists() else None
-            size = None if status is None else [status.st_size, status.st_mtime_ns]
-            options[name] = [str(value), size]
+            options[name] = [str(value), _stamps(Path(value))]
     return options
+
+
+def _stamps(path: Path) -> object:
+    """Return a file's size and time; of a folder, a digest of those of all that is in it."""
+    from live_gradcam.archive.ledger import stamp
+
+    if not path.is_dir():
+        return stamp(path)
+    inside = [(os.fspath(each), stamp(each)) for each in sorted(path.rglob("*"))]
+    return hashlib.sha256(repr(inside).encode("ascii", "backslashreplace")).hexdigest()
 
 
 def _open_film(path: Path, run: Run) -> Source:

@@ -38,6 +38,11 @@ def check_int8(run: Run) -> None:
     if arguments.engine == "torch":
         step = "Leave out --engine, or use openvino or onnxruntime"
         raise UsageError("cannot use", "--precision int8", "torch does not compute in it", step)
+    has_own = run.exported is not None or arguments.network.model == "scenes"
+    if arguments.resume and arguments.calibrate is None and not has_own:
+        cause = "files may be added, and the network has to stay the same"
+        step = "Name a folder of pictures with --calibrate"
+        raise UsageError("int8 has to be calibrated", "--resume", cause, step)
 
 
 def open_int8(run: Run, classifier: Classifier) -> GraphExplainer:

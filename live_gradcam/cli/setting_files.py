@@ -20,6 +20,8 @@ else:
 FILE_NAME = "live-gradcam.toml"
 PREFIX = "LIVE_GRADCAM_"
 _MOST_BYTES = 1 << 20
+# Free texts; every other variable that is empty is as good as none, as Compose files write it.
+_MAY_BE_EMPTY = ("KIOSK_TITLE", "KIOSK_INVITATION")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ def find_places(
     return [
         Place("your own settings", of_user, _is_file(of_user)),
         Place("this folder", of_folder, _is_file(of_folder), shared=True),
-        Place("environment", None, any(_is_ours(name) for name in environment)),
+        Place("environment", None, any(map(_is_ours, environment.items()))),
     ]
 
 
@@ -96,8 +98,9 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def _is_ours(name: str) -> bool:
-    return name.upper().startswith(PREFIX)
+def _is_ours(variable: tuple[str, str]) -> bool:
+    name, text = variable[0].upper(), variable[1]
+    return name.startswith(PREFIX) and (text != "" or name.endswith(_MAY_BE_EMPTY))
 
 
 def read_place(
@@ -116,8 +119,7 @@ def read_place(
     if place.path is None:
         entries = [
             _variable(name, text, commands, place)
-            for name, text in sorted(environment.items())
-            if _is_ours(name)
+            for name, text in sorted(filter(_is_ours, environment.items()))
         ]
     elif place.found:
         entries = _read_file(place, place.path, commands)

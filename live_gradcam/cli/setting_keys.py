@@ -91,7 +91,7 @@ class SettingKey:
 
     def _number(self, given: str | float) -> float:
         whole = self.kind is int
-        if isinstance(given, str) or (whole and given != int(given)) or math.isnan(given):
+        if isinstance(given, str) or math.isnan(given) or (whole and given % 1 != 0):
             raise ValueError(f"{given!r} is not {self._wanted()}")
         least, most = self.option.min, self.option.max
         if least is not None and given < least:

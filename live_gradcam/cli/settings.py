@@ -2,14 +2,15 @@
 
 What is typed wins over a preset that is typed; both win over the environment, this over the
 ``live-gradcam.toml`` in the working folder, and that over the user's own. In each of them a preset
-stands below what is set beside it, and a command's own setting above the one for all.
+stands below what is set beside it, and a command's own setting above the one for all. The strongest
+preset takes the place of all others, which set nothing then.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ class Setting:
         field: Name of the command's field.
         value: As the option takes it.
         origin: Where it stands, for people.
+        preset: The preset that it is a part of; ``None`` for what stands there by itself.
     """
 
     command: str
@@ -43,6 +45,7 @@ class Setting:
     field: str
     value: Any
     origin: str
+    preset: Setting | None = None
 
     @property
     def shown(self) -> str:
@@ -65,13 +68,25 @@ class Settings:
 
     Attributes:
         places: Where they can stand, the weakest first.
-        found: Those in force.
+        stacked: Those of all places, the weakest first.
         error: What is wrong with them; they are none then.
     """
 
     places: tuple[Place, ...] = ()
-    found: tuple[Setting, ...] = ()
+    stacked: tuple[Setting, ...] = ()
     error: UsageError | None = None
+
+    @property
+    def found(self) -> tuple[Setting, ...]:
+        """Those in force."""
+        presets = {each.command: each for each in self.stacked if each.field == "preset"}
+        wanted = (e for e in self.stacked if e.preset is None or e.preset is presets[e.command])
+        return tuple({(each.command, each.field): each for each in wanted}.values())
+
+    def without_preset(self, command: str) -> Settings:
+        """Return the settings with no preset of any place for a command."""
+        kept = (each for each in self.stacked if each.preset is None or each.command != command)
+        return replace(self, stacked=tuple(kept))
 
     def defaults(self) -> dict[str, dict[str, Any]]:
         """Return the values by command and field, as the parser takes them."""
@@ -99,7 +114,7 @@ class _Merge:
 
     keys: Mapping[str, Mapping[str, SettingKey]]
     shared: frozenset[str]
-    found: dict[tuple[str, str], Setting] = field(default_factory=dict)
+    stacked: list[Setting] = field(default_factory=list)
 
     def add(self, entries: list[Entry]) -> None:
         """Add the settings of one place above those of the places before."""
@@ -107,20 +122,15 @@ class _Merge:
         for setting in checked:
             if setting.field == "preset":
                 self._add_preset(setting)
-        self._put(checked)
-
-    def _put(self, settings: list[Setting]) -> None:
-        self.found.update({(each.command, each.field): each for each in settings})
+        self.stacked += checked
 
     def _add_preset(self, preset: Setting) -> None:
         origin = f"preset {preset.value}, {preset.origin}"
         keys = self.keys[preset.command]
-        self._put(
-            [
-                Setting(preset.command, name, keys[name].field, value, origin)
-                for name, value in preset_values(preset.command, preset.value).items()
-            ]
-        )
+        self.stacked += [
+            Setting(preset.command, name, keys[name].field, value, origin, preset)
+            for name, value in preset_values(preset.command, preset.value).items()
+        ]
 
     def _check(self, entry: Entry) -> list[Setting]:
         """Return an entry's setting for each command that it is for."""
@@ -195,11 +205,13 @@ def load_settings(
     Returns:
         The settings; with an error where one cannot be used.
     """
-    merge = _Merge({name: setting_keys(kind) for name, kind in commands.items()}, shared)
     places = tuple(find_places(folder, environment))
+    if not any(place.found for place in places):
+        return Settings(places)
+    merge = _Merge({name: setting_keys(kind) for name, kind in commands.items()}, shared)
     try:
         for place in places:
             merge.add(read_place(place, commands, environment))
     except UsageError as error:
         return Settings(places, error=error)
-    return Settings(places, tuple(merge.found.values()))
+    return Settings(places, tuple(merge.stacked))

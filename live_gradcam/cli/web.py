@@ -28,7 +28,7 @@ from live_gradcam.cli.network import (
     require_network,
 )
 from live_gradcam.cli.options import MODEL, option
-from live_gradcam.cli.presets import WEB_PRESET
+from live_gradcam.cli.preset_option import WEB_PRESET
 from live_gradcam.errors import UsageError
 from live_gradcam.wording import install_step
 

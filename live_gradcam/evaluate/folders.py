@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,12 +11,11 @@ from live_gradcam.capture.images import is_image_file, natural_key
 from live_gradcam.errors import SourceError
 from live_gradcam.evaluate.values import SkippedEntry
 from live_gradcam.images.sniff import cannot_open
+from live_gradcam.images.tables import column_of_files, normal_headings, read_table
 
-FILE_COLUMNS = ("file", "filename", "file_name", "image", "path", "picture", "name")
 NAME_COLUMNS = ("label", "class", "category", "class_name")
 INDEX_COLUMNS = ("index", "class_index", "label_index", "imagenet_index", "target")
 
-_MOST_CSV_BYTES = 64 << 20
 _DEEPEST = 32
 
 
@@ -126,29 +123,14 @@ def read_label_table(path: Path) -> tuple[list[LabelledFile], list[SkippedEntry]
     Raises:
         SourceError: It is not such a table.
     """
-    where = str(path)
-    try:
-        if path.stat().st_size > _MOST_CSV_BYTES:
-            raise SourceError("cannot read labels", where, "the file is larger than 64 MB")
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as exc:
-        cause, step = "it is not a UTF-8 text file", "Save it as UTF-8"
-        raise SourceError("cannot read labels", where, cause, step) from exc
-    except OSError as exc:
-        raise cannot_open(path, exc) from exc
-    first = text.partition("\n")[0]
-    delimiter = max(",;\t", key=first.count)
-    try:
-        rows = list(csv.reader(io.StringIO(text), delimiter=delimiter))
-    except csv.Error as exc:
-        raise SourceError("cannot read labels", where, f"it is not CSV ({exc})") from exc
-    header = [cell.strip().casefold().replace(" ", "_") for cell in rows[0]] if rows else []
-    file_column = _column(header, FILE_COLUMNS)
+    rows = read_table(path, "cannot read labels")
+    header = normal_headings(rows[0]) if rows else []
+    file_column = column_of_files(header)
     names, indices = _columns(header, NAME_COLUMNS), _columns(header, INDEX_COLUMNS)
     if file_column is None or not (names or indices):
         cause = "its first line does not name a column of files and one of labels"
-        step = f"Begin with a line such as file,label (also: {', '.join(FILE_COLUMNS[1:4])}, ...)"
-        raise SourceError("cannot read labels", where, cause, step)
+        step = "Begin with a line such as file,label (also: filename, file_name, image, ...)"
+        raise SourceError("cannot read labels", str(path), cause, step)
     return _labelled_files(rows[1:], file_column, names, indices, path.parent)
 
 
@@ -189,10 +171,6 @@ def _reason_to_skip(path: Path, name: str, inside: Path) -> str:
         return "" if path.is_file() else "there is no such file"
     except (OSError, RuntimeError):
         return "it cannot be looked at"
-
-
-def _column(header: Sequence[str], names: Sequence[str]) -> int | None:
-    return next(iter(_columns(header, names)), None)
 
 
 def _columns(header: Sequence[str], names: Sequence[str]) -> list[int]:

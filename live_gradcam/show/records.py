@@ -113,6 +113,13 @@ def flat(content: Mapping[str, Any]) -> dict[str, Any]:
     return row
 
 
+def csv_line(cells: Sequence[object]) -> str:
+    """Format cells as one row of CSV."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(cells)
+    return text.getvalue()
+
+
 class RecordSink(Sink):
     """Sink of one record a frame, each written through at once.
 
@@ -175,14 +182,11 @@ class RecordSink(Sink):
 
     def _csv_rows(self, content: Mapping[str, Any]) -> str:
         row = flat(content)
-        rows: list[Sequence[Any]] = []
+        heading = ""
         if self._columns is None:
             self._columns = tuple(row)
-            rows.append(self._columns)
-        rows.append([row.get(column) for column in self._columns])
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows(rows)
-        return text.getvalue()
+            heading = csv_line(self._columns)
+        return heading + csv_line([row.get(column) for column in self._columns])
 
 
 class _Lines:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import signal
@@ -10,72 +9,17 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import pytest
 
-from live_gradcam.cli.main import run_command_line
 from live_gradcam.native import av, cv2
 from scripts.faults.media import write_film
+from tests.archive.support import NETWORK, PICTURE, Run, rows
 
-NETWORK = ["--model", "scenes", "--compile", "off"]
 RUN = [sys.executable, "-m", "live_gradcam", "run", *NETWORK]
 
-
-@pytest.fixture
-def archive(tmp_path: Path) -> Path:
-    """Twelve pictures in two folders, two films, a broken picture and a text named like a film."""
-    generator = np.random.default_rng(0)
-    for number in range(12):
-        folder = tmp_path / "src" / ("day1" if number < 6 else "day2")
-        folder.mkdir(parents=True, exist_ok=True)
-        pixels = generator.integers(0, 256, (48, 64, 3), np.uint8)
-        cv2.imwrite(str(folder / f"p{number}.png"), pixels)
-    write_film(tmp_path / "src/day1/clip.mp4", frames=5, rate=25)
-    write_film(tmp_path / "src/last.mp4", frames=30, rate=25, image=lambda *_: PICTURE)
-    (tmp_path / "src/day2/broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no more")
-    (tmp_path / "src/day2/text.mp4").write_text("hello")
-    return tmp_path
-
-
-@dataclass(frozen=True)
-class Done:
-    """A command that has ended."""
-
-    returncode: int
-    stderr: str
-
-
-class Run(Protocol):
-    def __call__(self, *arguments: str, sources: tuple[str, ...] = ...) -> Done: ...
-
-
-@pytest.fixture
-def run(archive: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run the command in the archive's folder, in this process."""
-    monkeypatch.chdir(archive)
-
-    def command(*arguments: str, sources: tuple[str, ...] = ("src",)) -> Done:
-        words = ["run", *NETWORK, *sources, *arguments, "--resume"]
-        code = run_command_line(words)
-        return Done(code, capsys.readouterr().err)
-
-    return command
-
-
-def rows(path: Path) -> list[str]:
-    """Source and index of each record."""
-    if path.suffix == ".csv":
-        with path.open(newline="") as file:
-            return [f"{row['source']} {row['index']}" for row in csv.DictReader(file)]
-    records = map(json.loads, path.read_text().splitlines())
-    return [f"{record['source']} {record['index']}" for record in records]
-
-
-PICTURE = np.full((48, 64, 3), 120, np.uint8)
 
 EVERY_ROW = [
     *(f"day1/p{number}.png 0" for number in range(6)),
@@ -171,8 +115,10 @@ def test_an_interrupted_run_says_how_to_go_on(archive: Path, run: Run) -> None:
             break
         time.sleep(0.01)
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=60)
+    said = process.communicate(timeout=60)[1]
     assert process.returncode == 143
+    assert "16 of 17 files" in said
+    assert "1 are left: the same command goes on with them" in said
     (archive / "src/zlong.mp4").unlink()
     run(*arguments[1:-1])
     assert Counter(rows(records)) == Counter(EVERY_ROW), "of the film that was begun nothing stays"

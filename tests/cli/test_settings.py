@@ -130,6 +130,41 @@ def test_a_preset_of_a_place_is_below_what_stands_beside_it_and_above_weaker_pla
     assert (typed.truth, typed.network.precision, typed.colormap) == (True, "bf16", "magma")
 
 
+def test_the_strongest_preset_takes_the_place_of_all_others(
+    places: Path, parse: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of_user(places, 'colormap = "jet"\n[run]\npreset = "kiosk"\n')
+    assert (parse().kiosk, parse().mirror) == (True, True)
+    of_folder('[run]\npreset = "paper"\n')
+    found = parse()
+    assert (found.kiosk, found.mirror, found.colormap) == (False, False, "viridis")
+    typed = parse("--preset", "stage")
+    assert (typed.hud, typed.kiosk, typed.show_labels) == ("stage", False, True)
+    assert typed.colormap == "jet", "what another preset had covered"
+    monkeypatch.setenv("LIVE_GRADCAM_RUN_PRESET", "audit")
+    assert (parse().truth, parse().colormap) == (True, "jet")
+
+
+def test_a_variable_that_is_empty_is_none(
+    places: Path, parse: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of_folder('colormap = "magma"\n')
+    for name in ("AUTH", "COLORMAP", "MIRROR", "RUN_TOP_K", "KIOSK_TITLE"):
+        monkeypatch.setenv(f"LIVE_GRADCAM_{name}", "")
+    found = parse()
+    assert (found.colormap, found.kiosk_title) == ("magma", "")
+    assert not _load({"LIVE_GRADCAM_AUTH": ""}).places[-1].found
+
+
+def test_where_no_place_has_settings_no_option_is_looked_at(places: Path) -> None:
+    no_options: Any = None
+    found = load_settings(
+        {"run": no_options}, frozenset(), folder=Path(), environment={"HOME": str(places)}
+    )
+    assert found.error is None
+    assert len(found.places) == 3
+
+
 def test_settings_for_all_are_not_for_commands_that_only_answer(places: Path) -> None:
     of_folder('model = "scenes"\n')
     commands = {each.name: each.arguments for each in COMMANDS}
@@ -147,6 +182,8 @@ WRONG: Mapping[str, str] = {
     "top-k = 2.5\n": "line 1: top-k: 2.5 is not a whole number",
     'top-k = "two"\n': "line 1: top-k: 'two' is not a whole number",
     "top-k = true\n": "line 1: top-k: true is not a whole number",
+    "top-k = inf\n": "line 1: top-k: inf is not a whole number",
+    "top-k = nan\n": "line 1: top-k: nan is not a whole number",
     "opacity = 1.5\n": "line 1: opacity: 1.5 is more than 1.0",
     "opacity = nan\n": "line 1: opacity: nan is not a number",
     'mirror = "yes"\n': "line 1: mirror: 'yes' is neither true nor false",
