@@ -24,8 +24,8 @@ def find_class(labels: Sequence[str], wanted: str | int) -> int:
     """
     if not isinstance(wanted, str):
         return _checked_index(labels, operator.index(wanted), str(wanted))
-    name = _folded(wanted)
-    folded = [_folded(label) for label in labels]
+    name = folded_name(wanted)
+    folded = [folded_name(label) for label in labels]
     if name not in folded and name.lstrip("-").isdecimal():
         return _checked_index(labels, int(name), wanted)
     synonyms = [[part.strip() for part in label.split(",")] for label in folded]
@@ -62,25 +62,19 @@ def class_lookup(labels: Sequence[str]) -> Callable[[str], int | None]:
         A function from a name to a class index. The name is a whole label, else a synonym, else an
         index; the result is ``None`` where no class or more than one has that name.
     """
-    folded = [_folded(label) for label in labels]
+    folded = [folded_name(label) for label in labels]
     whole = _unambiguous((label, index) for index, label in enumerate(folded))
     synonyms = _unambiguous(
         (part.strip(), index) for index, label in enumerate(folded) for part in label.split(",")
     )
 
     def find(name: str) -> int | None:
-        wanted = _folded(name)
+        wanted = folded_name(name)
         for table in (whole, synonyms):
             if wanted in table:
                 return table[wanted]
-        if (
-            wanted.isascii()
-            and wanted.isdecimal()
-            and len(wanted) < 10
-            and int(wanted) < len(labels)
-        ):
-            return int(wanted)
-        return None
+        index = as_index(wanted)
+        return index if index is not None and index < len(labels) else None
 
     return find
 
@@ -99,8 +93,15 @@ def _checked_index(labels: Sequence[str], index: int, wanted: str) -> int:
     return index
 
 
-def _folded(name: str) -> str:
+def folded_name(name: str) -> str:
+    """Return a name without what does not matter in it: case, ``_`` and repeated spaces."""
     return " ".join(name.casefold().replace("_", " ").split())
+
+
+def as_index(text: str) -> int | None:
+    """Return the index that a text is; ``None`` if it is none, or has more than nine digits."""
+    plain = text.strip()
+    return int(plain) if plain.isascii() and plain.isdecimal() and len(plain) < 10 else None
 
 
 def _examples(labels: Sequence[str]) -> str:

@@ -94,6 +94,9 @@ def parse_address(text: str) -> Address:
     found = _SERVER.fullmatch(server)
     host = "" if found is None else found["host"]
     port = None if found is None else found["port"]
+    if not host.isascii():
+        server = server.replace(host, _looked_up(host), 1)
+        found = _SERVER.fullmatch(server)
     if found is None or (not host and scheme not in _LISTENS):
         cause = "it names no server" if not host and "[" not in server else "its server is no name"
         raise _malformed(text, cause)
@@ -101,7 +104,8 @@ def parse_address(text: str) -> Address:
         raise _malformed(text, "its port is not a number from 0 to 65535")
     if user is not None:
         server = f"{_encoded(user)}@{server}"
-    return Address(scheme, f"{scheme}://{server}{_without_blanks(tail)}", printable(text))
+    tail = _encoded_tail(tail, scheme)
+    return Address(scheme, f"{scheme}://{server}{tail}", printable(text))
 
 
 def printable(text: str) -> str:
@@ -198,8 +202,18 @@ def _encoded(user: str) -> str:
     return colon.join(parts) if colon else quote(_PERCENT.sub("%25", name), safe=_UNCHANGED)
 
 
-def _without_blanks(tail: str) -> str:
-    return re.sub(r"[\x00-\x20\x7f]", lambda found: quote(found[0]), tail)
+def _encoded_tail(tail: str, scheme: str) -> str:
+    # Web servers are asked in ASCII; a camera is told what was typed.
+    pattern = r"[^!-~]" if scheme in ("http", "https") else r"[\x00-\x20\x7f]"
+    return re.sub(pattern, lambda found: quote(found[0], errors="surrogatepass"), tail)
+
+
+def _looked_up(host: str) -> str:
+    """Return the name that is looked up for a server whose name has other letters than ASCII's."""
+    try:
+        return host.encode("idna").decode("ascii")
+    except UnicodeError:
+        return "<"  # no name of a server
 
 
 def _secret(text: str) -> bool:

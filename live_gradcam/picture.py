@@ -11,6 +11,7 @@ import threading
 import weakref
 import zlib
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,7 +41,7 @@ class Picture:
     name: str = ""
     path: str = ""
     file_bytes: int = 0
-    _pixels: weakref.ref[NDArray[np.uint8]] | None = None
+    _pixels: Callable[[], NDArray[np.uint8] | None] | None = None
     _fingerprint: int = 0
 
     @property
@@ -88,8 +89,27 @@ def remember(
     if keep:
         _newest.add(pixels)
     height, width = pixels.shape[:2]
-    own = weakref.ref(pixels)
+    own = _weakly(pixels)
     return Picture(width, height, name, path, file_bytes, own, _fingerprint(pixels))
+
+
+def _weakly(pixels: NDArray[np.uint8]) -> Callable[[], NDArray[np.uint8] | None]:
+    """Return a function that gives the pixels for as long as somebody has them.
+
+    A part of an array, such as a row of a batch, is there while the array is: nobody else may have
+    the part itself.
+    """
+    whole = pixels.base
+    if not isinstance(whole, np.ndarray) or not whole.flags.c_contiguous:
+        return weakref.ref(pixels)
+    shape, strides = pixels.shape, pixels.strides
+    offset, alive = pixels.ctypes.data - whole.ctypes.data, weakref.ref(whole)
+
+    def part() -> NDArray[np.uint8] | None:
+        known = alive()
+        return None if known is None else np.ndarray(shape, np.uint8, known, offset, strides)
+
+    return part
 
 
 def _fingerprint(pixels: NDArray[np.uint8]) -> int:

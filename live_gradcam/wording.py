@@ -83,6 +83,13 @@ def strength(value: float, *, is_share: bool, in_words: bool = False) -> str:
     return percent(value, in_words=in_words) if is_share else number(value)
 
 
+def change_in_strength(before: float, after: float, *, is_share: bool) -> str:
+    """Format how strongly a class is predicted more or less; as `change_in_points`, or a number."""
+    if is_share:
+        return change_in_points(before, after)
+    return f"{'+' if after > before else ''}{number(after - before)}"
+
+
 def did_you_mean(text: str, known: Iterable[str], *, prefix: str = "") -> str:
     """The question after a name that does not exist: ``Did you mean magma? ``, or nothing.
 

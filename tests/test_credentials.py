@@ -215,3 +215,15 @@ def test_any_text_is_an_address_a_file_or_an_error(text: str) -> None:
 def test_what_is_well_formed_stays_what_it_is() -> None:
     for address in ("rtsp://u:p@host:554/a?b=c", "http://host/x.m3u8", "udp://:1234", "tcp://h:1"):
         assert parse_address(address).url == address
+
+
+def test_other_letters_are_written_as_servers_are_asked() -> None:
+    for typed, url in (
+        ("http://bücher.example:81/ä?ö=%20", "http://xn--bcher-kva.example:81/%C3%A4?%C3%B6=%20"),
+        ("rtsp://u:p@küche.example/tür", "rtsp://u:p@xn--kche-0ra.example/tür"),
+    ):
+        assert parse_address(typed).url == url
+        assert parse_address(url).url == url
+    for wrong in ("ä..example", "ä" * 80, "ä\N{FULLWIDTH SOLIDUS}b"):
+        with pytest.raises(SourceError, match="its server is no name"):
+            parse_address(f"http://{wrong}/x")

@@ -9,12 +9,14 @@ import os
 import re
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
 import nbformat
 import numpy as np
 import pytest
+import torch
 from PIL import Image as Pillow
 
 import live_gradcam as lg
@@ -211,6 +213,33 @@ def test_maps_are_in_the_logs_of_a_training(tmp_path: Path) -> None:
     for tag in ("logit/0", "logit/1"):
         values = [each.value for each in events.Scalars(tag)]
         assert values[2] > values[0]  # it learns
+
+
+def test_the_network_is_explained_with_the_colours_it_learned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    monkeypatch.setattr(lg, "Explainer", partial(lg.Explainer, precision="fp32"))
+    learned: list[tuple[torch.nn.Module, torch.Tensor]] = []
+
+    def watch(module: torch.nn.Module, given: tuple[torch.Tensor, ...]) -> None:
+        if isinstance(module, torch.nn.Sequential) and module.training:
+            learned.append((module, given[0]))
+
+    hook = torch.nn.modules.module.register_module_forward_pre_hook(watch)
+    try:
+        recipe("tensorboard_callback").main(tmp_path / "runs", epochs=2)
+    finally:
+        hook.remove()
+    network, batch = learned[-1]
+    logits = network(batch).detach()
+    events = reader.EventAccumulator(str(tmp_path / "runs"))
+    events.Reload()
+    for picture in (0, 1):
+        last = events.Scalars(f"logit/{picture}")[-1].value
+        assert last == pytest.approx(
+            float(logits[picture, picture]), rel=1e-4
+        )  # float32, and another order
 
 
 # FiftyOne

@@ -73,7 +73,8 @@ def main(folder: Path, epochs: int = 3) -> None:
     for image, side in zip(pixels, targets, strict=True):
         image[:, side * 32 : side * 32 + 32] += 150
     preprocessing = lg.Preprocessing(resize_size=64, crop_size=64, mean=(0.5,) * 3, std=(0.5,) * 3)
-    batch = (torch.from_numpy(pixels).permute(0, 3, 1, 2) / 255 - 0.5) / 0.5
+    rgb = torch.from_numpy(pixels[..., ::-1].copy())  # pictures are BGR, the network learns RGB
+    batch = (rgb.permute(0, 3, 1, 2) / 255 - 0.5) / 0.5
     optimizer = torch.optim.Adam(network.parameters(), 1e-2)
     with SummaryWriter(str(folder)) as writer:
         log = MapLogger(writer, list(pixels[:2]), [0, 1], preprocessing)

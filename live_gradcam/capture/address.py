@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from typing import cast
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
-from live_gradcam.credentials import login
+from live_gradcam.credentials import login, parse_address
+from live_gradcam.errors import SourceError
 from live_gradcam.images.sniff import Sniffed, needs_seeking, sniff_bytes
 
 _SECONDS = 5.0
@@ -62,7 +63,7 @@ def find_web_film(address: str) -> WebFilm | None:
                 return None
             gives_parts = answer.status == http.HTTPStatus.PARTIAL_CONTENT
         kind = sniff_bytes(head)
-    except (OSError, ValueError, http.client.HTTPException):
+    except (OSError, ValueError, http.client.HTTPException, SourceError):
         return None
     if kind.content != "video":
         return None
@@ -79,7 +80,7 @@ def _list_is_complete(address: str, text: bytes) -> bool:
     inner = urljoin(address, variant[1].decode("utf-8", "replace"))
     if urlsplit(inner).scheme.lower() not in ("http", "https"):
         return False
-    with ask(inner) as answer:
+    with ask(parse_address(inner).url) as answer:
         return b"#EXT-X-ENDLIST" in answer.read(_MAX_LIST_BYTES)
 
 

@@ -14,7 +14,7 @@ from typing import IO, Any, Protocol
 from urllib.parse import urlsplit
 
 from live_gradcam.capture.address import ask
-from live_gradcam.credentials import printable
+from live_gradcam.credentials import parse_address, printable
 from live_gradcam.images.pixels import MAX_PIXELS
 from live_gradcam.images.sniff import Sniffed, needs_seeking, sniff_bytes
 from live_gradcam.native import av
@@ -104,7 +104,7 @@ class AddressMedium:
         self._copy: IO[bytes] | None = None
         self._lock = threading.Lock()
         self._interrupted = threading.Event()
-        self._address = address
+        self._address = parse_address(address).url
         self.where = printable(address)
         self.name = urlsplit(self.where).path.rpartition("/")[2] or self.where
 

@@ -380,8 +380,7 @@ def _open_address(address: str, scheme: str, options: _SourceOptions) -> Source:
             f"{scheme}:// addresses are not supported",
             f"Use one of {', '.join(sorted(SCHEMES))}",
         )
-    address = parse_address(address).url
-    if (film := find_web_film(address)) is not None:
+    if (film := find_web_film(parse_address(address).url)) is not None:
         return _open_film(AddressMedium(address, whole=film.whole), film.kind, options)
     return StreamSource(
         address, max_outage_seconds=options.max_outage_seconds, on_notice=options.on_notice

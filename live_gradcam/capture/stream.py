@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from live_gradcam.capture.conversion import FrameConverter, orientation_of
 from live_gradcam.capture.live import ConnectionLost, LivePolicy, LiveReader
 from live_gradcam.capture.probe import make_probe
-from live_gradcam.credentials import parse_address, printable
+from live_gradcam.credentials import parse_address
 from live_gradcam.images.geometry import square_width
 from live_gradcam.images.pixels import MAX_PIXELS, turn
 from live_gradcam.native import av
@@ -94,10 +94,11 @@ class StreamSource(LiveReader):
         wait: Callable[[float], object] | None = None,
         random: Random | None = None,
     ) -> None:
-        address = parse_address(address).url
+        known = parse_address(address)
+        address = known.url
         first = _FIRST_IMAGE_SECONDS if max_outage_seconds is None else max_outage_seconds
         super().__init__(
-            name=printable(address),
+            name=known.name,
             kind="stream",
             connect=lambda: _StreamConnection(address, timeout_seconds, clock),
             policy=LivePolicy(

@@ -277,7 +277,7 @@ def _show(result: EvaluationResult, console: Console) -> None:
         left = len(summary.classes) - len(classes[1])
         console.out(f"... and {left} more classes\n" if left > 0 else "")
     console.table(*totals_table(result))
-    console.out(f"\n{judgement(summary)} {answer(summary)}".rstrip())
+    console.out(f"\n{judgement(result)} {answer(summary)}".rstrip())
     for sentence in (*summary.limits, *summary.totals.findings):
         console.note(sentence)
     suspicious = [each for each in summary.classes if each.findings]

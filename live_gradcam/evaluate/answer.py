@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from live_gradcam.evaluate.values import GroupSummary, MethodSummary, Summary
+from live_gradcam.evaluate.values import EvaluationResult, GroupSummary, MethodSummary, Summary
+from live_gradcam.faithfulness.verdicts import JUDGEMENTS, judge_several
 from live_gradcam.wording import number, percent, points
 
 _MOSTLY = 0.5
-# A fall beyond the control that is clear, as a share or in points, as of one image.
-_CLEAR = 0.1
+_SEEN = "what it looks at"
 
 
 def answer(summary: Summary) -> str:
@@ -18,22 +18,21 @@ def answer(summary: Summary) -> str:
     return "; ".join(parts) + "."
 
 
-def judgement(summary: Summary) -> str:
+def judgement(result: EvaluationResult) -> str:
     """Return the answer in a few words; no stronger than the tests were. Empty without any."""
-    figures = next(iter(summary.totals.methods.values()))
-    inside, drop, control = figures.inside, figures.removal_drop, figures.control_drop
-    decides = None
-    if drop is not None and control is not None and figures.tested > figures.saturated:
-        decides = drop - control >= (_CLEAR if summary.totals.has_probabilities else 0.0)
-    if inside is not None:
-        where = "mostly at the objects" if inside >= _MOSTLY else "mostly beside the objects"
-        verdicts = {True: ", and what it looks at decides", None: ""}
-        if decides is False:
-            return f"It looks {where}, but what it looks at does not decide."
-        return f"It looks {where}{verdicts[decides]}."
-    if decides is None:
-        return ""
-    return f"What it looks at {'decides' if decides else 'does not decide'}."
+    method, figures = next(iter(result.summary.totals.methods.items()))
+    measured = [image.methods[method] for image in result.images]
+    verdicts = [each.verdict for each in measured if each.telling and each.verdict is not None]
+    verdict = judge_several(verdicts)
+    if verdict == "undecided":
+        found = f"it is not clear whether {_SEEN} decides" if verdicts else ""
+    else:
+        found = JUDGEMENTS[verdict].format(_SEEN)
+    if figures.inside is None:
+        return f"{found[0].upper()}{found[1:]}." if found else ""
+    where = "mostly at the objects" if figures.inside >= _MOSTLY else "mostly beside the objects"
+    link = "and" if verdict in ("decides", "counts") else "but"
+    return f"It looks {where}, {link} {found}." if found else f"It looks {where}."
 
 
 def _counted(totals: GroupSummary, figures: MethodSummary) -> str:
@@ -65,8 +64,8 @@ def _removal(totals: GroupSummary, figures: MethodSummary) -> list[str]:
     else:
         fall, elsewhere = _fall(drop), f"elsewhere {_fall(control)}"
     said = f"without the hottest fifth {fall}, {elsewhere}"
-    if figures.decided is not None and figures.tested:
-        said = f"{said}: the hottest fifth decides in {figures.decided} of {figures.tested}"
+    if figures.decided is not None and figures.telling:
+        said = f"{said}: the hottest fifth counts most in {figures.decided} of {figures.telling}"
     return [said]
 
 

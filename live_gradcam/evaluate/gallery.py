@@ -19,7 +19,7 @@ from live_gradcam.images.geometry import scale_explanation
 from live_gradcam.native import cv2
 from live_gradcam.show.overlay import OverlayOptions, draw
 from live_gradcam.values import Explanation, Image
-from live_gradcam.wording import percent, signed_points, strength
+from live_gradcam.wording import change_in_strength, percent, strength
 
 PER_SIDE = 2
 """Number of the worst and of the best images of each class that are shown."""
@@ -271,7 +271,8 @@ def _removal(measured: MethodResult, *, shares: bool) -> str:
     """Say the removal test's figures: the fall, and the mean and range of those elsewhere."""
 
     def change(drop: float | None) -> str:
-        return signed_points(-(drop or 0.0)) if shares else f"{-(drop or 0.0):+.3g}"
+        before = measured.probability
+        return change_in_strength(before, before - (drop or 0.0), is_share=shares)
 
     unit = " points" if shares else ""
     said = f"{change(measured.removal_drop)}{unit} without the hottest fifth"

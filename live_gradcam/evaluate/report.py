@@ -57,7 +57,7 @@ def render_report(result: EvaluationResult, gallery: Gallery) -> str:
         methods=methods,
         colours=_COLOURS,
         answer=answer(summary),
-        judgement=judgement(summary),
+        judgement=judgement(result),
         verdict=_verdict(summary),
         suspicious=[each for each in summary.classes if each.findings],
         metrics=metric_rows(summary.totals),

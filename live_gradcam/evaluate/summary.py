@@ -16,6 +16,7 @@ from live_gradcam.evaluate.values import (
     SanityStage,
     Summary,
 )
+from live_gradcam.faithfulness.verdicts import SAME_MAP
 from live_gradcam.wording import number, percent, points
 
 FEWEST = 3
@@ -25,7 +26,6 @@ _MOSTLY = 0.5
 _PLAIN = (
     "The network's output is plain numbers: what is said of a probability is said of the number."
 )
-_SANE = 0.5
 _DECIDING = ("decides", "counts")
 
 
@@ -343,7 +343,7 @@ def sanity_findings(stages: Sequence[SanityStage], methods: Sequence[str]) -> tu
         f"{method} hardly changes when all weights are random (rank correlation "
         f"{last[method]:.2f}): it shows the picture, not what the network has learned."
         for method in methods
-        if abs(last.get(method, 0.0)) > _SANE
+        if abs(last.get(method, 0.0)) > SAME_MAP
     )
 
 

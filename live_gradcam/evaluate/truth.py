@@ -12,13 +12,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from live_gradcam.class_names import as_index, folded_name
 from live_gradcam.errors import SourceError
 from live_gradcam.evaluate.folders import printable
 
 _WORDNET = re.compile(r"n\d{8}")
 # From this share of unknown labels on, the data set is another network's.
 _MOSTLY = 0.5
-_LONGEST_INDEX = 9
 
 
 @dataclass(slots=True)
@@ -45,7 +45,7 @@ class TruthCheck:
     def __post_init__(self) -> None:
         for index, label in enumerate(self.class_labels):
             for name in (label, *label.split(",")):
-                self._named.setdefault(_folded(name), set()).add(index)
+                self._named.setdefault(folded_name(name), set()).add(index)
 
     def class_of(self, where: str, names: Sequence[str], indices: Sequence[str] = ()) -> int | None:
         """Return the class of an entry; ``None`` where its label means none.
@@ -55,7 +55,7 @@ class TruthCheck:
             names: Its names; a number among them is an index, unless a class is called so.
             indices: Its indices.
         """
-        index = next((each for each in map(_as_index, indices) if each is not None), None)
+        index = next((each for each in map(as_index, indices) if each is not None), None)
         for name in names:
             meant = self._meant(name)
             if not meant:
@@ -81,10 +81,10 @@ class TruthCheck:
 
     def _meant(self, name: str) -> set[int]:
         """Return the classes that a name or a number means."""
-        found = self._named.get(_folded(name))
+        found = self._named.get(folded_name(name))
         if found is not None:
             return found
-        index = _as_index(name)
+        index = as_index(name)
         if index is None:
             return set()
         meant = self._by_index(index, name)
@@ -103,7 +103,7 @@ class TruthCheck:
 
     def reason_to_skip(self, label: str) -> str:
         """Return why a label means no class, in a few words."""
-        several = len(self._named.get(_folded(label), ()))
+        several = len(self._named.get(folded_name(label), ()))
         if several:
             return f"{several} classes are called {printable(label)}: give its index"
         return f"no class is called {printable(label)}"
@@ -186,14 +186,3 @@ _WORDNET_STEP = (
 def wordnet_step(names: Iterable[str], otherwise: str) -> str:
     """Return the next step for names that no class has: another one if they are WordNet's ids."""
     return _WORDNET_STEP if all(_WORDNET.fullmatch(name) for name in names) else otherwise
-
-
-def _as_index(text: str) -> int | None:
-    plain = text.strip()
-    if plain.isascii() and plain.isdecimal() and len(plain) <= _LONGEST_INDEX:
-        return int(plain)
-    return None
-
-
-def _folded(name: str) -> str:
-    return " ".join(name.casefold().replace("_", " ").split())

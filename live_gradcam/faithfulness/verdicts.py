@@ -7,12 +7,12 @@ be told. Whether the network is right is another question, and whether it can be
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from statistics import median
 from typing import Literal, TypeAlias
 
 from live_gradcam.faithfulness.removal import Removal
-from live_gradcam.wording import change_in_points, number, percent, strength
+from live_gradcam.wording import change_in_strength, percent, strength
 
 Verdict: TypeAlias = Literal["decides", "counts", "undecided", "does not decide", "untestable"]
 """Meaning of a removal test: the area decides alone; it counts more than others, but the class
@@ -30,6 +30,15 @@ SCRAMBLED = (
     "If it does not, it only shows edges of the picture."
 )
 """What is to be seen, and why, before anything has been measured."""
+
+JUDGEMENTS: Mapping[str, str] = {
+    "decides": "{} decides",
+    "counts": "{} counts most, but does not decide alone",
+    "undecided": "undecided",
+    "does not decide": "{} does not decide",
+    "untestable": "this cannot be tested",
+}
+"""Each `Verdict` in words, with a place for the name of the area."""
 
 # A fall is clear from this share on: of all, or of the probability where there is little of it.
 _CLEAR = 0.1
@@ -61,6 +70,21 @@ def judge(removal: Removal) -> Verdict:
     return "decides" if lost else "counts"
 
 
+def judge_several(verdicts: Sequence[str]) -> Verdict:
+    """Return what most of several removal tests mean; ``undecided`` where there is no such thing.
+
+    Args:
+        verdicts: Of those tests that could show something.
+    """
+    most = len(verdicts) / 2
+    decides, matters = verdicts.count("decides"), verdicts.count("counts")
+    if decides > most:
+        return "decides"
+    if decides + matters > most:
+        return "counts"
+    return "does not decide" if verdicts.count("does not decide") > most else "undecided"
+
+
 def removal_sentence(
     removal: Removal | None,
     *,
@@ -80,13 +104,7 @@ def removal_sentence(
         return "No place speaks for it: there is nothing to test."
     verdict, what = judge(removal), _Class(removal, written(removal.label))
     clear = _clear_fall(removal)
-    judgement = {
-        "decides": "this area decides",
-        "counts": "this area counts most, but does not decide alone",
-        "undecided": "undecided",
-        "does not decide": "this area does not decide",
-        "untestable": "this cannot be tested",
-    }[verdict]
+    judgement = JUDGEMENTS[verdict].format("this area")
     if verdict == "untestable":
         found = f"There is hardly any {what.quoted} here, so that hiding a part shows nothing"
     elif verdict == "decides":
@@ -223,7 +241,4 @@ def _figure(removal: Removal, value: float) -> str:
 
 
 def _change(removal: Removal, after: float) -> str:
-    if removal.of_probability:
-        return change_in_points(removal.before, after)
-    change = after - removal.before
-    return f"{'+' if change > 0 else ''}{number(change)}"
+    return change_in_strength(removal.before, after, is_share=removal.of_probability)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from live_gradcam.errors import SourceError
 from live_gradcam.image_like import ColorOrder
 from live_gradcam.images.pixels import MAX_PIXELS, over_white
-from live_gradcam.images.read import LoadedImage, to_levels
+from live_gradcam.images.read import LoadedImage, sixteen_bits_to_levels
 from live_gradcam.native import cv2
 from live_gradcam.values import Image
 
@@ -129,8 +129,8 @@ def _levels(values: NDArray[Any], where: str) -> LoadedImage:
         return LoadedImage(values)
     if kind == "b":
         return LoadedImage(values.astype(np.uint8) * np.uint8(255))
-    if values.dtype == np.uint16:
-        return to_levels(values, where)
+    if kind == "u" and values.dtype.itemsize == 2:  # in either order of bytes
+        return sixteen_bits_to_levels(values, where)
     if kind not in "iuf":
         cause = "its values are no real numbers"
         raise SourceError(WHAT, where, cause, "Give uint8, or fractions in 0..1")

@@ -233,14 +233,21 @@ def _sixteen_bits(pillow_image: Pillow.Image, data: bytes, where: str) -> Loaded
     )
     if pixels is None or pixels.dtype != np.uint16 or pixels.ndim != 3:
         return None
-    alpha = None
-    if pixels.shape[2] == 4:
-        alpha = pixels[..., 3:]
-    levels = to_levels(pixels[..., :3], where)
-    if alpha is None:
-        return levels
-    eight = ((alpha.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    return LoadedImage(over_white(np.concatenate([levels.image, eight], axis=2)), levels.notes)
+    levels = sixteen_bits_to_levels(pixels, where)
+    return LoadedImage(over_white(levels.image), levels.notes) if pixels.shape[2] == 4 else levels
+
+
+def sixteen_bits_to_levels(pixels: np.ndarray, where: str) -> LoadedImage:
+    """Scale pixels of 16 bits as `to_levels`; alpha, which is of 16 bits always, by itself.
+
+    Args:
+        pixels: ``uint16``, of a picture's shape; of four channels the last is alpha.
+        where: As for `to_levels`.
+    """
+    if pixels.ndim < 3 or pixels.shape[2] != 4:
+        return to_levels(pixels, where)
+    colours, alpha = to_levels(pixels[..., :3], where), _high_bytes(pixels[..., 3:])
+    return LoadedImage(np.concatenate([colours.image, alpha], axis=2), colours.notes)
 
 
 def to_levels(values: np.ndarray, where: str) -> LoadedImage:
@@ -264,7 +271,7 @@ def to_levels(values: np.ndarray, where: str) -> LoadedImage:
         if low >= 0 and high <= _SIXTEEN_BITS:
             white = next(limit for limit in _WHITES if high <= limit)
             if not high or white == _SIXTEEN_BITS:
-                return LoadedImage(((values.astype(np.uint32) + 128) // 257).astype(np.uint8))
+                return LoadedImage(_high_bytes(values))
             scaled = (values.astype(np.uint32) * 255 + white // 2) // white
             guess = f"no value is above {high}, so {white} is taken for white"
             return LoadedImage(scaled.astype(np.uint8), (f"{where}: {guess}",))
@@ -283,6 +290,10 @@ def to_levels(values: np.ndarray, where: str) -> LoadedImage:
         )
     spread = (brightest - darkest) or 1.0
     return LoadedImage(np.rint((numbers - darkest) / spread * 255).astype(np.uint8), notes)
+
+
+def _high_bytes(values: np.ndarray) -> np.ndarray:
+    return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
 def _bgr(image: object) -> Image:

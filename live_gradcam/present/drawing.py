@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from pathlib import Path
 
 from typing_extensions import Unpack
 
@@ -11,6 +12,7 @@ from live_gradcam.errors import SourceError, UsageError
 from live_gradcam.image_like import ColorOrder, ImageLike
 from live_gradcam.images.inputs import take_image
 from live_gradcam.images.read import load_image
+from live_gradcam.images.sniff import cannot_open
 from live_gradcam.present.heatmap import of_class
 from live_gradcam.presentable import DrawOptions
 from live_gradcam.show.options import Hud, OverlayOptions
@@ -111,10 +113,12 @@ def explained_image(explanation: Explanation) -> Image:
     if pixels is not None and picture.is_unchanged(pixels):
         return pixels
     if picture.path:
-        image = load_image(picture.path).image
-        with open(picture.path, "rb") as file:  # noqa: PTH123 - its size, when it has been read
-            file.seek(0, 2)
-            size = file.tell()
+        path = Path(picture.path)
+        try:
+            size = path.stat().st_size
+        except OSError as exc:
+            raise cannot_open(path, exc) from exc
+        image = load_image(path).image
         same = (image.shape[1], image.shape[0]) == picture.size and size == picture.file_bytes
         if not same:
             cause = "the file holds another picture than the one that was explained"

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,12 @@ from live_gradcam.wording import did_you_mean
 _ENDINGS = (*ENCODER_OPTIONS, ".npz", ".json")
 _WHAT = "cannot save explanation"
 _READ = "cannot read explanation"
+# What reading provokes in a file of another kind or with broken bytes; RuntimeError comes of flags
+# that ask for a password, or for a compression that there is not.
+_DAMAGES = (
+    *(ValueError, KeyError, OSError, EOFError),
+    *(RuntimeError, zipfile.BadZipFile, zlib.error),
+)
 
 
 def save(
@@ -73,7 +80,7 @@ def load(path: str | os.PathLike[str]) -> Explanation:
             return rebuilt(json.loads(str(arrays["explanation"])), arrays["evidence"])
     except SourceError as exc:
         raise SourceError(_READ, str(source), exc.cause) from exc
-    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as exc:
+    except _DAMAGES as exc:
         cause = "it is neither .json nor .npz of a saved explanation, or is damaged"
         raise SourceError(_READ, str(source), cause) from exc
 

@@ -29,6 +29,12 @@ def test_it_is_explained_once_and_ends(tmp_path: Path, name: str, parts: bool) -
     assert source.skipped == 0
 
 
+def test_its_name_may_have_any_letters(tmp_path: Path) -> None:
+    write_film(tmp_path / "tür.mp4")
+    with served(tmp_path) as (address, _), open_source(f"{address}/tür.mp4") as source:
+        assert (source.info.kind, source.info.name) == ("video", "tür.mp4")
+
+
 def test_a_complete_list_of_segments_is_a_film(tmp_path: Path) -> None:
     film = write_film(tmp_path / "f.mp4", frames=24, options={"g": "10"})
     subprocess.run(
@@ -45,6 +51,10 @@ def test_a_complete_list_of_segments_is_a_film(tmp_path: Path) -> None:
             with open_source(f"{address}/{name}") as source:
                 assert len(list(source)) == 24
                 assert not source.info.live
+        (tmp_path / "größte.m3u8").write_bytes(playlist.read_bytes())
+        master = (tmp_path / "master.m3u8").read_text().replace("list.m3u8", "größte.m3u8")
+        (tmp_path / "master.m3u8").write_text(master, encoding="utf-8")
+        assert find_web_film(f"{address}/master.m3u8") is not None
         playlist.write_text(playlist.read_text().replace("#EXT-X-ENDLIST\n", ""))
         assert find_web_film(f"{address}/list.m3u8") is None
 

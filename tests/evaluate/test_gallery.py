@@ -44,6 +44,19 @@ def test_a_report_stops_growing(tmp_path: Path) -> None:
     assert [len(shown) for shown in gallery(1 << 20).by_class.values()] == [0, 0, 0]
 
 
+def test_a_caption_has_the_change_that_its_percentages_have(tmp_path: Path) -> None:
+    network = tiny_classifier(3, labels=list(LABELS))
+    dataset = open_dataset(write_folder(tmp_path, "object", 1), network.labels)
+    image = make_image_result(0, 0, drop=0.934 - 0.126, control=0.0)
+    image = replace(
+        image, methods={"gradcam": replace(image.methods["gradcam"], probability=0.934)}
+    )
+    options = EvaluationOptions(device="cpu", precision="fp32")
+    gallery = make_gallery(make_result([image], LABELS), network, dataset, options)
+    # 93 % become 13 %.
+    assert "; \N{MINUS SIGN}80 points without the hottest fifth" in gallery.striking[0].caption
+
+
 def test_blank_and_saturated_pictures_are_neither_the_worst_nor_striking() -> None:
     images = [make_image_result(i, 0, inside=0.5 + i / 100) for i in range(5)]
     sure = make_image_result(5, 0, inside=0.0, drop=0.0, control=0.001)

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 
 @contextmanager
@@ -23,7 +24,7 @@ def served(
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             asked.append(self.path)
-            path = folder / self.path.partition("?")[0].lstrip("/")
+            path = folder / unquote(self.path.partition("?")[0]).lstrip("/")
             if not path.is_file():
                 self.send_error(HTTPStatus.NOT_FOUND)
                 return

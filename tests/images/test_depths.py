@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
+from live_gradcam.images.inputs import take_image
 from live_gradcam.images.read import from_pillow, load_image
 from live_gradcam.native import cv2
 
@@ -101,3 +102,15 @@ def test_deep_tiffs_in_colour() -> None:
     data = bytes(cv2.imencode(".tif", pixels)[1])
     loaded = load_image(data)
     np.testing.assert_allclose(loaded.image.astype(int), np.dstack([RAMP] * 3), atol=1)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_an_array_is_what_its_file_is(channels: int, order: str) -> None:
+    pixels = np.dstack([deep(12)] * channels)
+    if channels == 4:
+        pixels[..., 3] = 65535
+        pixels[:4, :, 3] = 0
+    loaded, taken = load_image(png(pixels)), take_image(pixels.astype(f"{order}u2"))
+    np.testing.assert_array_equal(taken.image, loaded.image)
+    assert len(taken.notes) == len(loaded.notes) == 1

@@ -82,6 +82,20 @@ def test_a_picture_is_fetched(image: Image, png: bytes) -> None:
         assert taken.picture.name == f"http://{host}/a%20picture"
 
 
+def test_an_address_may_have_any_letters(image: Image, png: bytes) -> None:
+    asked: list[str] = []
+
+    def answer(request: http.server.BaseHTTPRequestHandler) -> None:
+        asked.append(request.path)
+        sends(png)(request)
+
+    with server(answer) as host:
+        taken = take_image(f"http://{host}/schöne Tür/%C3%A4.png?größe=1#ü")
+    np.testing.assert_array_equal(taken.image, image)
+    assert asked == ["/sch%C3%B6ne%20T%C3%BCr/%C3%A4.png?gr%C3%B6%C3%9Fe=1"]
+    assert taken.picture.name == f"http://{host}/schöne Tür/%C3%A4.png"
+
+
 def test_a_password_goes_to_its_own_server_and_nowhere_else(png: bytes) -> None:
     seen: list[str | None] = []
 

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 import live_gradcam as lg
-from live_gradcam.images.read import read_image
+from live_gradcam.images.read import LoadedImage, load_image, read_image
+from live_gradcam.present import drawing
 from live_gradcam.presentable import DrawOptions
 from live_gradcam.show.images import write_image
 from live_gradcam.show.overlay import draw as draw_overlay
@@ -95,6 +96,21 @@ def test_a_file_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         explained.overlay()
 
 
+def test_a_file_that_goes_while_it_is_read_has_been_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_image(tmp_path / "scene.png", support.scene())
+    explained = support.explainer().explain(tmp_path / "scene.png")
+
+    def read_and_lost(path: Path | str) -> LoadedImage:
+        loaded = load_image(path)
+        Path(path).unlink()
+        return loaded
+
+    monkeypatch.setattr(drawing, "load_image", read_and_lost)
+    np.testing.assert_array_equal(explained.overlay(), lg.draw(support.scene(), explained))
+
+
 def test_an_array_of_one_line_can_be_drawn_in_the_next() -> None:
     explained = support.explainer().explain(support.scene().copy())
     np.testing.assert_array_equal(explained.overlay(), lg.draw(support.scene(), explained))
@@ -125,3 +141,16 @@ def test_the_pictures_of_a_batch_are_known_while_somebody_has_them(tmp_path: Pat
     explained = support.explainer().explain_batch([*images, tmp_path / "scene.png"])
     for each, image in zip(explained, [*images, read_image(tmp_path / "scene.png")], strict=True):
         np.testing.assert_array_equal(each.overlay(), lg.draw(image, each))
+
+
+def test_the_pictures_of_an_array_are_known_while_somebody_has_it() -> None:
+    batch = np.stack([support.scene(), support.scene()[:, ::-1]])
+    by_row = support.explainer().explain_batch(batch)
+    by_part = support.explainer().explain_batch([batch[0], batch[1, :, ::-1], batch[1, 40:, 60:]])
+    parts = [*batch, batch[0], batch[0], batch[1, 40:, 60:]]
+    for each, part in zip([*by_row, *by_part], parts, strict=True):
+        np.testing.assert_array_equal(each.overlay(), lg.draw(part.copy(), each))
+    del batch, parts, part
+    for each in [*by_row, *by_part]:
+        with pytest.raises(lg.SourceError, match="not in memory any more"):
+            each.overlay()

@@ -153,3 +153,18 @@ def test_what_cannot_be_saved_or_loaded_is_said(tmp_path: Path) -> None:
     for name in ("other.npz", "text.json", "binary.json", "cut.npz"):
         with pytest.raises(lg.SourceError, match=f"cannot read explanation: .*{name}"):
             lg.Explanation.load(tmp_path / name)
+
+
+def test_a_damaged_npz_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "explained.npz"
+    support.explained().save(path)
+    whole = path.read_bytes()
+    entry = whole.index(b"PK\x01\x02") + 8
+    for damaged in (
+        whole[:90] + b"\x07" * 200 + whole[290:],
+        whole[:entry] + b"\x01" + whole[entry + 1 :],  # as if there were a password
+        whole[:entry] + b"\x20" + whole[entry + 1 :],  # a compression that there is not
+    ):
+        path.write_bytes(damaged)
+        with pytest.raises(lg.SourceError, match=r"explained\.npz.*damaged"):
+            lg.Explanation.load(path)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from live_gradcam.class_names import as_index
 from live_gradcam.errors import ModelError
 
 NAME_KEYS = (
@@ -145,9 +146,7 @@ def _as_index(value: Any) -> int | None:  # noqa: ANN401
         return None
     if isinstance(value, int):
         return value
-    if isinstance(value, str) and re.fullmatch(r"\s*\d{1,9}\s*", value) and value.isascii():
-        return int(value)
-    return None
+    return as_index(value) if isinstance(value, str) else None
 
 
 def _from_pairs(content: Mapping[Any, Any], where: str) -> tuple[list[Any], tuple[str, ...]]:
