@@ -37,7 +37,12 @@ from live_gradcam.web.images import TOP, draw_overlay, encode_image
 from live_gradcam.web.limits import Limits
 from live_gradcam.web.messages import describe_answer, describe_trust, plain, public_message
 from live_gradcam.web.picture_routes import spot_answer
-from live_gradcam.web.settings import ViewSettings, explainer_key, settings_from_query
+from live_gradcam.web.settings import (
+    ViewSettings,
+    class_choices,
+    explainer_key,
+    settings_from_query,
+)
 from live_gradcam.wording import strength
 
 _JPEG_QUALITY = 80
@@ -94,6 +99,10 @@ class CameraService:
 
     def __len__(self) -> int:
         return len(self._cameras)
+
+    def choice(self, class_index: int) -> tuple[str, str]:
+        """Title and name of a class, as of `class_choices`."""
+        return class_choices(self._engine.pool.classifier.labels)[class_index]
 
     def start(self) -> Camera:
         """Start a camera.
@@ -296,7 +305,7 @@ def camera_routes(service: CameraService, limits: Limits) -> list[Route]:
         if shown is None:
             return Response(status_code=204)
         rendered, explanation, votes = shown
-        summary = {**_summary(explanation), "spot": votes}
+        summary = {**_summary(explanation, service.choice), "spot": votes}
         headers = {"x-explanation": quote(json.dumps(summary)), **_PRIVATE}
         return Response(rendered, media_type="image/jpeg", headers=headers)
 
@@ -304,9 +313,9 @@ def camera_routes(service: CameraService, limits: Limits) -> list[Route]:
         camera = service.find(request.path_params["name"])
         if camera is None:
             return _sentence(410, over)
-        about = camera.last[1].labels[:1] if camera.last is not None else ()
+        about = "" if camera.last is None else service.choice(camera.last[1].explained[0])[1]
         try:
-            found = {"verdict": plain(await service.judge(camera)), "about": "".join(about)}
+            found = {"verdict": plain(await service.judge(camera)), "about": about}
             return JSONResponse(found, headers=_PRIVATE)
         except Busy:
             return Response(status_code=204)
@@ -379,13 +388,14 @@ async def _body(request: Request, limit: int) -> bytes | None:
     return bytes(parts)
 
 
-def _summary(explanation: Explanation) -> dict[str, Any]:
+def _summary(explanation: Explanation, choice: Callable[[int], tuple[str, str]]) -> dict[str, Any]:
     return {
         "sentence": plain(describe_answer(explanation)),
-        "explained": explanation.labels[0] if explanation.labels else "",
+        "explained": choice(explanation.explained[0])[1],
         "predictions": [
             {
-                "label": each.label,
+                "label": choice(each.class_index)[0],
+                "name": choice(each.class_index)[1],
                 "probability": None if each.probability is None else round(each.probability, 4),
                 "strength": strength(each.strength, is_share=each.probability is not None),
             }

@@ -16,7 +16,7 @@ from live_gradcam.web import messages
 from live_gradcam.web.cache import CacheFolder
 from live_gradcam.web.figures import class_cards, downloads, invitation, overlay_figure
 from live_gradcam.web.images import CachedImage
-from live_gradcam.web.settings import ViewSettings, read_settings
+from live_gradcam.web.settings import ViewSettings, class_choices, read_settings
 from live_gradcam.web.state import AppState
 from live_gradcam.web.timeline import timeline
 from live_gradcam.web.videos import Cancelled
@@ -102,8 +102,9 @@ class Handlers:
     @guarded
     def choose_class(self, event: gr.EventData) -> Any:  # noqa: ANN401
         """One of the classes beside the picture was chosen."""
-        label = _event_value(event, "label")
-        return label if label in self._state.classifier.labels else gr.skip()
+        chosen = _event_value(event, "class")
+        names = [name for _, name in class_choices(self._state.classifier.labels)]
+        return chosen if chosen in names else gr.skip()
 
     @guarded
     def change_settings(self, request: gr.Request, *controls: Any) -> list[Any]:  # noqa: ANN401
@@ -150,7 +151,8 @@ class Handlers:
         index = explanation.explained[0]
         shown = next((p for p in explanation.predictions if p.class_index == index), None)
         best = self._state.images.explain_top(cached, settings)
-        return class_cards(cached, settings, best, shown)
+        choices = class_choices(self._state.classifier.labels)
+        return class_cards(cached, settings, choices, best, shown)
 
     # Videos
 

@@ -22,7 +22,7 @@ from live_gradcam.show.votes import Spot, spot_at
 from live_gradcam.values import Explanation, Frame, Image, Region
 from live_gradcam.web.engine import SharedEngine, VisitorExplainer
 from live_gradcam.web.limits import Limits
-from live_gradcam.web.settings import CacheKey, ViewSettings, explainer_key
+from live_gradcam.web.settings import CacheKey, ViewSettings, class_choices, explainer_key
 
 TOP = 3
 """Number of classes that the page shows."""
@@ -402,9 +402,5 @@ def likely(explanation: Explanation, labels: tuple[str, ...]) -> dict[str, float
         explanation: Its predictions are taken.
         labels: Labels of all classes.
     """
-    return {
-        f"{each.label} ({each.class_index})"
-        if labels.count(each.label) > 1
-        else each.label: each.strength
-        for each in explanation.predictions[:TOP]
-    }
+    choices = class_choices(labels)
+    return {choices[each.class_index][0]: each.strength for each in explanation.predictions[:TOP]}

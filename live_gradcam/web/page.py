@@ -15,7 +15,7 @@ from live_gradcam.web.api import Api
 from live_gradcam.web.figures import example_gallery, legend
 from live_gradcam.web.handlers import Handlers
 from live_gradcam.web.limits import MEGABYTE
-from live_gradcam.web.settings import VIEW_LABELS, ViewSettings, offered_methods
+from live_gradcam.web.settings import VIEW_LABELS, ViewSettings, class_choices, offered_methods
 from live_gradcam.web.state import AppState
 
 TITLE = "live-gradcam"
@@ -47,7 +47,7 @@ element.addEventListener("click", (event) => {
   const button = event.target.closest("button");
   if (!button) return;
   if (button.dataset.example) trigger("click", { example: Number(button.dataset.example) });
-  if (button.dataset.class) trigger("click", { label: button.dataset.class });
+  if (button.dataset.class) trigger("click", { class: button.dataset.class });
 });
 """
 
@@ -148,8 +148,7 @@ def _asset(name: str) -> str:
 
 
 def _controls(state: AppState, *, layers: bool = False) -> _Controls:
-    labels = state.classifier.labels
-    choices = [("the most likely class", ""), *((label, label) for label in dict.fromkeys(labels))]
+    choices = [("the most likely class", ""), *class_choices(state.classifier.labels)]
     class_name = gr.Dropdown(
         choices, value="", label="Explain", info="Why this class?", filterable=True
     )

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import unquote
 
+import httpx
 import numpy as np
 import pytest
+from starlette.applications import Starlette
 
 from live_gradcam.errors import SourceError, UsageError
 from live_gradcam.explain.classifier import Classifier
@@ -16,7 +21,7 @@ from live_gradcam.faithfulness.removal import removal_test
 from live_gradcam.pool import ExplainerPool
 from live_gradcam.protocol import BatchExplainer
 from live_gradcam.values import Image
-from live_gradcam.web.camera import Camera, CameraService
+from live_gradcam.web.camera import Camera, CameraService, camera_routes
 from live_gradcam.web.engine import Busy, SharedEngine
 from live_gradcam.web.images import draw_overlay
 from live_gradcam.web.limits import Limits
@@ -124,6 +129,28 @@ def spot_cell(service: CameraService, camera: Camera, frame: bytes) -> list[floa
     assert shown[2] is not None
     cell: list[float] = shown[2]["cell"]
     return cell
+
+
+def test_classes_of_one_label_are_told_apart(explainer: Explainer) -> None:
+    classifier = replace(explainer.classifier, labels=("crane",) * explainer.classifier.class_count)
+    with Explainer(classifier, device="cpu", precision="fp32", compile="off") as cranes:
+        pool = ExplainerPool[BatchExplainer](classifier, lambda *_: cranes, given=cranes)
+        with SharedEngine(pool) as engine:
+            service = CameraService(engine, LIMITS)
+            application = Starlette(routes=camera_routes(service, LIMITS))
+
+            async def post(query: str) -> dict[str, Any]:
+                transport = httpx.ASGITransport(application)
+                async with httpx.AsyncClient(transport=transport, base_url="http://page") as client:
+                    address = f"live/camera/{service.start().name}?{query}"
+                    answer = await client.post(address, content=encoded(scene(1)))
+                found: dict[str, Any] = json.loads(unquote(answer.headers["x-explanation"]))
+                return found
+
+            first, second = asyncio.run(post("n=0"))["predictions"][:2]
+            held = asyncio.run(post(f"n=0&class={second['name']}"))
+    assert first["label"] == f"crane ({first['name']})" != second["label"]
+    assert held["explained"] == second["name"]
 
 
 def test_the_last_frame_is_judged_and_can_be_kept(
