@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 from live_gradcam.choices import COLORMAP_NAMES
 from live_gradcam.show.heat import heat_table
 from live_gradcam.values import Explanation, Prediction
-from live_gradcam.web.images import CachedImage
+from live_gradcam.web.image_cache import CachedImage
 from live_gradcam.web.settings import ViewSettings, settings_as_query
 from live_gradcam.wording import strength
 

@@ -224,7 +224,7 @@ def _fill_image_tab(state: AppState, handlers: Handlers) -> None:
     changed = gr.on(changes, handlers.change_settings, settings, outputs, **limited)
     classes.click(handlers.choose_class, None, controls.class_name, **newest)
     for explained in (opened, chosen, changed):
-        explained.success(handlers.measure_trust, settings, [shown, verdict, classes], **newest)
+        explained.success(handlers.measure_trust, settings, outputs, **newest)
 
 
 def _upload_control(state: AppState) -> tuple[gr.Image, gr.HTML]:

@@ -17,7 +17,7 @@ from live_gradcam.web.figures import (
     legend,
     overlay_figure,
 )
-from live_gradcam.web.images import CachedImage
+from live_gradcam.web.image_cache import CachedImage
 from live_gradcam.web.settings import ViewSettings, class_choices
 
 from .conftest import scene

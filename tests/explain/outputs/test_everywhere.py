@@ -23,7 +23,7 @@ from live_gradcam.show.records import flat, record
 from live_gradcam.show.words import answer_sentence
 from live_gradcam.values import Frame, OutputKind, OutputName, Prediction
 from live_gradcam.web.figures import class_cards
-from live_gradcam.web.images import CachedImage
+from live_gradcam.web.image_cache import CachedImage
 from live_gradcam.web.messages import describe_answer, describe_trust
 from live_gradcam.web.settings import ViewSettings, class_choices
 from tests.explain.outputs import networks
