@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 from live_gradcam.errors import UsageError
@@ -48,6 +49,16 @@ def find_class(labels: Sequence[str], wanted: str | int) -> int:
     hint = " or ".join(f"{labels[index]} ({index})" for index in near)
     step = f"Closest: {hint}" if hint else f"Classes are {_examples(labels)}"
     raise UsageError("unknown class", wanted, f"the network has {len(labels)} classes", step)
+
+
+def shared_labels(labels: Sequence[str]) -> frozenset[str]:
+    """Return the labels that mean several classes to `find_class`, where an index must be given.
+
+    Args:
+        labels: Of all classes, in order.
+    """
+    counts = Counter(_folded(label) for label in labels)
+    return frozenset(label for label in labels if counts[_folded(label)] > 1)
 
 
 def class_lookup(labels: Sequence[str]) -> Callable[[str], int | None]:

@@ -10,7 +10,8 @@ import gradio as gr
 from live_gradcam.choices import ColormapName, View
 from live_gradcam.images import read_image
 from live_gradcam.web.handlers import guarded, uploaded
-from live_gradcam.web.images import CachedImage, draw_overlay, encode_image, likely
+from live_gradcam.web.image_cache import CachedImage
+from live_gradcam.web.images import draw_overlay, encode_image, likely
 from live_gradcam.web.settings import ViewSettings, read_settings
 from live_gradcam.web.state import AppState
 

@@ -237,19 +237,19 @@
       const button = row.firstChild;
       const [name, share, bar] = button.children;
       name.textContent = each.label;
-      button.dataset.label = each.label;
+      button.dataset.class = each.name;
       bar.hidden = each.probability === null;
       bar.style.setProperty("--share", each.probability ?? 0);
       share.textContent = each.strength;
-      button.setAttribute("aria-pressed", String(each.label === explanation.explained));
+      button.setAttribute("aria-pressed", String(each.name === explanation.explained));
     });
     while (list.children.length > explanation.predictions.length) list.lastChild.remove();
   }
 
   // Holds a class, or follows the most likely one again.
   function choose(button) {
-    const label = button.dataset.label;
-    set("class", settings.class === label ? "" : label);
+    const name = button.dataset.class;
+    set("class", settings.class === name ? "" : name);
   }
 
   function set(name, value) {

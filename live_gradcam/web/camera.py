@@ -14,12 +14,13 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
 import anyio.to_thread
-import httpx
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -27,7 +28,7 @@ from starlette.routing import Route
 from live_gradcam.errors import LiveGradcamError, SourceError, UsageError
 from live_gradcam.faithfulness.removal import Removal, removal_test
 from live_gradcam.images import read_image
-from live_gradcam.protocol import ClassChoice, ExplainerKey
+from live_gradcam.protocol import ExplainerKey
 from live_gradcam.show.overlay import paint
 from live_gradcam.show.scale import HeatScale
 from live_gradcam.show.votes import spot_at
@@ -37,7 +38,13 @@ from live_gradcam.web.images import TOP, draw_overlay, encode_image
 from live_gradcam.web.limits import Limits
 from live_gradcam.web.messages import describe_answer, describe_trust, plain, public_message
 from live_gradcam.web.picture_routes import spot_answer
-from live_gradcam.web.settings import ViewSettings, explainer_key, settings_from_query
+from live_gradcam.web.security import logged_in
+from live_gradcam.web.settings import (
+    ViewSettings,
+    class_choices,
+    explainer_key,
+    settings_from_query,
+)
 from live_gradcam.wording import strength
 
 _JPEG_QUALITY = 80
@@ -90,10 +97,13 @@ class CameraService:
         self._limits = limits
         self._clock = clock
         self._cameras: dict[str, Camera] = {}
-        self._all_are_cheap: dict[ExplainerKey, bool] = {}
 
     def __len__(self) -> int:
         return len(self._cameras)
+
+    def choice(self, class_index: int) -> tuple[str, str]:
+        """Title and name of a class, as of `class_choices`."""
+        return class_choices(self._engine.pool.classifier.labels)[class_index]
 
     def start(self) -> Camera:
         """Start a camera.
@@ -174,14 +184,15 @@ class CameraService:
             async with camera.turn:
                 if number < camera.newest:
                     return None
-                result = self._engine.submit(
-                    camera.name, image, classes=wanted, view=settings.view, key=key
+                submit = partial(
+                    self._engine.submit, camera.name, image, view=settings.view, key=key
                 )
-                explanation = await asyncio.wrap_future(result)
+                if spot is None:
+                    explanation = maps = await asyncio.wrap_future(submit(classes=wanted))
+                else:
+                    explanation, maps = await self._ask(submit, wanted, key)
             camera.last = (image, explanation, settings)
-            votes = None
-            if spot is not None:
-                votes = await self._ask(camera, image, settings, spot)
+            votes = _votes(spot, maps, explanation.explained[0], image) if spot else None
             wide = min(width or image.shape[1], self._limits.camera_width)
             drawn = await anyio.to_thread.run_sync(
                 _draw, camera, image, explanation, settings, wide
@@ -191,20 +202,18 @@ class CameraService:
         return drawn, explanation, votes
 
     async def _ask(
-        self, camera: Camera, image: Image, settings: ViewSettings, spot: tuple[float, float]
-    ) -> dict[str, Any]:
-        pool, engine = self._engine.pool, self._engine
-        key = explainer_key(pool, method=settings.method)
-        if key not in self._all_are_cheap:
-            cheap = engine.run(lambda: pool.all_maps_are_cheap(key))
-            self._all_are_cheap[key] = await asyncio.wrap_future(cheap)
-        classes: ClassChoice = "all" if self._all_are_cheap[key] else "top"
-        asked = engine.submit(camera.name, image, classes=classes, view=settings.view, key=key)
-        explanation = await asyncio.wrap_future(asked)
-        height, width = image.shape[:2]
-        x, y = min(int(spot[0] * width), width - 1), min(int(spot[1] * height), height - 1)
-        shown = camera.last[1].explained[0] if camera.last is not None else None
-        return spot_answer(spot_at(explanation, x, y, shown=shown), width, height)
+        self, submit: Callable[..., Future[Explanation]], wanted: int | None, key: ExplainerKey
+    ) -> tuple[Explanation, Explanation]:
+        """The shown map, and the maps that a spot is asked about, which it is one of."""
+        # The network's own layer is cut already: this needs no turn.
+        cheap = self._engine.pool.all_maps_are_cheap(key)
+        if wanted is None:
+            maps = await asyncio.wrap_future(submit(classes="all" if cheap else "top"))
+            return maps.with_classes([maps.predictions[0].class_index]), maps
+        # How likely an unlikely class is, is known only where it is asked for by itself.
+        shown = await asyncio.wrap_future(submit(classes=wanted))
+        listed = [each.class_index for each in shown.predictions]
+        return shown, await asyncio.wrap_future(submit(classes="all" if cheap else listed))
 
     async def judge(self, camera: Camera) -> str:
         """Test whether the coloured places of the last frame matter; a sentence in Markdown.
@@ -247,6 +256,14 @@ class CameraService:
         return image
 
 
+def _votes(
+    spot: tuple[float, float], maps: Explanation, shown: int, image: Image
+) -> dict[str, Any]:
+    height, width = image.shape[:2]
+    x, y = min(int(spot[0] * width), width - 1), min(int(spot[1] * height), height - 1)
+    return spot_answer(spot_at(maps, x, y, shown=shown), width, height)
+
+
 def _draw(
     camera: Camera, image: Image, explanation: Explanation, settings: ViewSettings, width: int
 ) -> bytes:
@@ -268,7 +285,7 @@ def camera_routes(service: CameraService, limits: Limits) -> list[Route]:
     )
 
     async def start(request: Request) -> Response:
-        if not await _logged_in(request):
+        if not await logged_in(request):
             return _sentence(401, "Log in first.")
         try:
             camera = service.start()
@@ -296,7 +313,7 @@ def camera_routes(service: CameraService, limits: Limits) -> list[Route]:
         if shown is None:
             return Response(status_code=204)
         rendered, explanation, votes = shown
-        summary = {**_summary(explanation), "spot": votes}
+        summary = {**_summary(explanation, service.choice), "spot": votes}
         headers = {"x-explanation": quote(json.dumps(summary)), **_PRIVATE}
         return Response(rendered, media_type="image/jpeg", headers=headers)
 
@@ -304,9 +321,9 @@ def camera_routes(service: CameraService, limits: Limits) -> list[Route]:
         camera = service.find(request.path_params["name"])
         if camera is None:
             return _sentence(410, over)
-        about = camera.last[1].labels[:1] if camera.last is not None else ()
+        about = "" if camera.last is None else service.choice(camera.last[1].explained[0])[1]
         try:
-            found = {"verdict": plain(await service.judge(camera)), "about": "".join(about)}
+            found = {"verdict": plain(await service.judge(camera)), "about": about}
             return JSONResponse(found, headers=_PRIVATE)
         except Busy:
             return Response(status_code=204)
@@ -340,19 +357,6 @@ def _sentence(status: int, text: str) -> Response:
     return JSONResponse({"detail": text}, status_code=status, headers=_PRIVATE)
 
 
-async def _logged_in(request: Request) -> bool:
-    """True if Gradio's own login lets this visitor in; without a password it always does."""
-    transport = httpx.ASGITransport(app=request.app)
-    headers = {
-        name: value
-        for name, value in request.headers.items()
-        if name in ("host", "cookie", "x-forwarded-host", "x-forwarded-proto")
-    }
-    async with httpx.AsyncClient(transport=transport, base_url="http://page") as client:
-        answer = await client.get("/gradio_api/login_check", headers=headers)
-    return answer.status_code == httpx.codes.OK
-
-
 def _wishes(query: Mapping[str, str]) -> tuple[int | None, tuple[float, float] | None]:
     """The width of the answer, and the spot that is asked.
 
@@ -379,13 +383,14 @@ async def _body(request: Request, limit: int) -> bytes | None:
     return bytes(parts)
 
 
-def _summary(explanation: Explanation) -> dict[str, Any]:
+def _summary(explanation: Explanation, choice: Callable[[int], tuple[str, str]]) -> dict[str, Any]:
     return {
         "sentence": plain(describe_answer(explanation)),
-        "explained": explanation.labels[0] if explanation.labels else "",
+        "explained": choice(explanation.explained[0])[1],
         "predictions": [
             {
-                "label": each.label,
+                "label": choice(each.class_index)[0],
+                "name": choice(each.class_index)[1],
                 "probability": None if each.probability is None else round(each.probability, 4),
                 "strength": strength(each.strength, is_share=each.probability is not None),
             }

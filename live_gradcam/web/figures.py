@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 from live_gradcam.choices import COLORMAP_NAMES
 from live_gradcam.show.heat import heat_table
 from live_gradcam.values import Explanation, Prediction
-from live_gradcam.web.images import CachedImage
+from live_gradcam.web.image_cache import CachedImage
 from live_gradcam.web.settings import ViewSettings, settings_as_query
 from live_gradcam.wording import strength
 
@@ -43,6 +43,7 @@ def overlay_figure(
 def class_cards(
     cached: CachedImage,
     settings: ViewSettings,
+    choices: Sequence[tuple[str, str]],
     explanations: Sequence[Explanation],
     shown: Prediction | None,
 ) -> str:
@@ -51,7 +52,8 @@ def class_cards(
     Args:
         cached: The picture.
         settings: How it is shown.
-        explanations: One for each class.
+        choices: Of all classes, as of `class_choices`.
+        explanations: One for each of the best classes.
         shown: The class that the large picture explains, where it is known how likely it is.
     """
     cards = []
@@ -60,23 +62,25 @@ def class_cards(
         region = each.region
         address = _address(cached, f"map-{place}.jpg", settings)
         picture = _live_image(address, region.width, region.height, "")
-        cards.append(_card(picture, found, pressed=found is shown or found == shown))
+        cards.append(_card(picture, found, choices, pressed=found is shown or found == shown))
     if shown is not None and not any(shown.class_index == e.explained[0] for e in explanations):
-        cards.append(_card("", shown, pressed=True))
+        cards.append(_card("", shown, choices, pressed=True))
     return f'<ul class="classes" aria-label="The most likely classes">{"".join(cards)}</ul>'
 
 
-def _card(picture: str, found: Prediction, *, pressed: bool) -> str:
+def _card(
+    picture: str, found: Prediction, choices: Sequence[tuple[str, str]], *, pressed: bool
+) -> str:
     is_share = found.probability is not None
     figure = html.escape(strength(found.strength, is_share=is_share))
-    label = html.escape(found.label)
+    title, name = (html.escape(each, quote=True) for each in choices[found.class_index])
     meter = ""
     if found.probability is not None:
         meter = f'<i class="bar" style="--share: {found.probability:.4f}"></i>'
     return (
-        f'<li><button type="button" data-class="{html.escape(found.label, quote=True)}" '
+        f'<li><button type="button" data-class="{name}" '
         f'aria-pressed="{str(pressed).lower()}" title="Explain this class">{picture}'
-        f'<span class="name">{label}</span> <span class="figure">{figure}</span>{meter}'
+        f'<span class="name">{title}</span> <span class="figure">{figure}</span>{meter}'
         "</button></li>"
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -15,8 +15,8 @@ from live_gradcam.images import read_image
 from live_gradcam.web import messages
 from live_gradcam.web.cache import CacheFolder
 from live_gradcam.web.figures import class_cards, downloads, invitation, overlay_figure
-from live_gradcam.web.images import CachedImage
-from live_gradcam.web.settings import ViewSettings, read_settings
+from live_gradcam.web.image_cache import CachedImage
+from live_gradcam.web.settings import ViewSettings, class_choices, read_settings
 from live_gradcam.web.state import AppState
 from live_gradcam.web.timeline import timeline
 from live_gradcam.web.videos import Cancelled
@@ -79,11 +79,11 @@ class Handlers:
         visitor = _visitor(request)
         if payload is None:
             self._state.images.cache.remove(visitor)
-            return self.first_view()
-        settings = read_settings(*controls)
+            cached = self._state.images.current(visitor)
+            return self.first_view() if cached is None else self._show(cached, controls)
         path, name = uploaded(self._state.cache, payload)
         cached = self._state.images.open(visitor, read_image(path), name)
-        return self._answer(cached, settings)
+        return self._show(cached, controls)
 
     @guarded
     def choose_example(
@@ -97,41 +97,40 @@ class Handlers:
         if not isinstance(place, int):
             raise UsageError("there is no such example")
         cached = self._state.images.take_example(place, _visitor(request))
-        return self._answer(cached, read_settings(*controls))
+        return self._show(cached, controls)
 
     @guarded
     def choose_class(self, event: gr.EventData) -> Any:  # noqa: ANN401
         """One of the classes beside the picture was chosen."""
-        label = _event_value(event, "label")
-        return label if label in self._state.classifier.labels else gr.skip()
+        chosen = _event_value(event, "class")
+        names = [name for _, name in class_choices(self._state.classifier.labels)]
+        return chosen if chosen in names else gr.skip()
 
     @guarded
     def change_settings(self, request: gr.Request, *controls: Any) -> list[Any]:  # noqa: ANN401
         """A control was changed: the same image, shown in another way."""
-        cached = self._image(request)
-        if cached is None:
-            return [gr.skip()] * 5
-        return self._answer(cached, read_settings(*controls))
+        cached = self._state.images.current(_visitor(request))
+        return [gr.skip()] * 5 if cached is None else self._show(cached, controls)
 
     @guarded
     def measure_trust(self, request: gr.Request, *controls: Any) -> list[Any]:  # noqa: ANN401
         """Measure how far the shown map can be trusted."""
-        cached = self._image(request)
-        if cached is None:
-            return [gr.skip()] * 3
-        settings = read_settings(*controls)
-        self._state.images.removal(cached, settings)
-        # The cards only now, because the test finds out how likely an unlikely class is.
-        overlay, _, trust, cards, _ = self._answer(cached, settings)
-        return [overlay, trust, cards]
-
-    def _image(self, request: gr.Request) -> CachedImage | None:
-        """The visitor's image: their own, or the first example."""
         visitor, images = _visitor(request), self._state.images
-        cached = images.cache.get(visitor)
-        if cached is None and images.examples:
-            cached = images.take_example(0, visitor)
-        return cached
+        cached = images.current(visitor)
+        if cached is None:
+            return [gr.skip()] * 5
+        settings, shown = read_settings(*controls), cached.shown
+        images.removal(cached, settings)
+        if images.cache.get(visitor) is not cached or cached.shown is not shown:
+            return [gr.skip()] * 5  # something else is shown by now, and is measured next
+        # The cards, too, because the test finds out how likely an unlikely class is.
+        return self._answer(cached, settings)
+
+    def _show(self, cached: CachedImage, controls: Sequence[Any]) -> list[Any]:
+        settings = read_settings(*controls)
+        answer = self._answer(cached, settings)
+        cached.shown = settings
+        return answer
 
     def _answer(self, cached: CachedImage, settings: ViewSettings) -> list[Any]:
         explanation = self._state.images.explain(cached, settings)
@@ -150,7 +149,8 @@ class Handlers:
         index = explanation.explained[0]
         shown = next((p for p in explanation.predictions if p.class_index == index), None)
         best = self._state.images.explain_top(cached, settings)
-        return class_cards(cached, settings, best, shown)
+        choices = class_choices(self._state.classifier.labels)
+        return class_cards(cached, settings, choices, best, shown)
 
     # Videos
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import secrets
-import threading
-from collections import OrderedDict
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from live_gradcam.errors import UsageError
@@ -21,107 +20,17 @@ from live_gradcam.show.records import record
 from live_gradcam.show.votes import Spot, spot_at
 from live_gradcam.values import Explanation, Frame, Image, Region
 from live_gradcam.web.engine import SharedEngine, VisitorExplainer
+from live_gradcam.web.image_cache import CachedImage, ImageCache
 from live_gradcam.web.limits import Limits
-from live_gradcam.web.settings import CacheKey, ViewSettings, explainer_key
+from live_gradcam.web.settings import ViewSettings, class_choices, explainer_key
 
 TOP = 3
 """Number of classes that the page shows."""
 
 # The test waits for its turns as a visitor does, who has a few at a time.
 _AT_ONCE = 2
-
-
-@dataclass(slots=True, eq=False)
-class CachedImage:
-    """A visitor's image and all that is known about it.
-
-    Attributes:
-        visitor: Its owner.
-        image: ``uint8 (H, W, 3)`` BGR, as it was sent.
-        name: The file's name, for records and downloads.
-        token: Unguessable; downloads are asked for with it.
-        explanations: By view, layer and method; with the maps of all classes where they cost
-            nothing.
-        removals: By the same and the class index; ``None`` where there is nothing to test.
-    """
-
-    visitor: str
-    image: Image
-    name: str
-    token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
-    explanations: dict[CacheKey, Explanation] = field(default_factory=dict)
-    removals: dict[tuple[CacheKey, int], Removal | None] = field(default_factory=dict)
-
-    @property
-    def size_bytes(self) -> int:
-        """Memory that it takes."""
-        return int(self.image.nbytes) + self.map_bytes
-
-    @property
-    def map_bytes(self) -> int:
-        """Memory that its maps take."""
-        return sum(each.evidence.nbytes for each in list(self.explanations.values()))
-
-
-class ImageCache:
-    """Remembers one image for each visitor, up to a number and a size.
-
-    Args:
-        limits: The number and the size.
-    """
-
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
-        self._images: OrderedDict[str, CachedImage] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def put(self, cached: CachedImage) -> None:
-        """Remember an image instead of the visitor's last one; the longest unused ones go."""
-        with self._lock:
-            self._images[cached.visitor] = cached
-            self._images.move_to_end(cached.visitor)
-            self._make_room()
-
-    def grow(self, cached: CachedImage, key: CacheKey, explanation: Explanation) -> None:
-        """Remember an explanation; the image's oldest ones go, and the longest unused images."""
-        with self._lock:
-            known = cached.explanations
-            known[key] = explanation
-            while len(known) > 1 and cached.map_bytes > self._limits.map_bytes:
-                del known[next(each for each in known if each != key)]
-            if self._images.get(cached.visitor) is cached:
-                self._make_room()
-
-    def _make_room(self) -> None:
-        while len(self._images) > 1 and (
-            len(self._images) > self._limits.images
-            or sum(each.size_bytes for each in self._images.values()) > self._limits.image_bytes
-        ):
-            self._images.popitem(last=False)
-
-    def get(self, visitor: str) -> CachedImage | None:
-        """The visitor's image, if it is still remembered."""
-        with self._lock:
-            cached = self._images.get(visitor)
-            if cached is not None:
-                self._images.move_to_end(visitor)
-            return cached
-
-    def find_token(self, token: str) -> CachedImage | None:
-        """The image that a download asks for."""
-        with self._lock:
-            for cached in self._images.values():
-                if secrets.compare_digest(cached.token.encode(), token.encode()):
-                    return cached
-        return None
-
-    def remove(self, visitor: str) -> None:
-        """Forget the visitor's image."""
-        with self._lock:
-            self._images.pop(visitor, None)
-
-    def __len__(self) -> int:
-        return len(self._images)
+# So long a better first example is looked for: the page does not answer meanwhile.
+_SEARCH_SECONDS = 1.0
 
 
 class ImageService:
@@ -144,19 +53,31 @@ class ImageService:
         """Images of the page itself, which are never forgotten."""
         return self._examples
 
-    def add_examples(self, examples: Sequence[tuple[Image, str]]) -> None:
+    def add_examples(
+        self,
+        examples: Sequence[tuple[Image, str]],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Remember images for all visitors; first comes one where the coloured places decide.
+
+        Where the network takes long, only the first one is tested, and stays the first.
 
         Args:
             examples: Images and their names.
+            clock: Returns monotonic seconds.
         """
         cached = [
             CachedImage(f"example {number}", image, name)
             for number, (image, name) in enumerate(examples)
         ]
-        telling = next((each for each in cached if self._decides(each)), None)
-        if telling is not None:
-            cached = [telling, *(each for each in cached if each is not telling)]
+        until = clock() + _SEARCH_SECONDS
+        for place, each in enumerate(cached):
+            if self._decides(each):
+                cached.insert(0, cached.pop(place))
+                break
+            if clock() > until:
+                break
         self._examples = tuple(cached)
 
     def _decides(self, cached: CachedImage) -> bool:
@@ -182,6 +103,23 @@ class ImageService:
         )
         self.cache.put(cached)
         return cached
+
+    def current(self, visitor: str) -> CachedImage | None:
+        """The visitor's image: their own or the example they chose, else the first example.
+
+        Raises:
+            UsageError: Their own had to make room for others'.
+        """
+        cached = self.cache.get(visitor)
+        if cached is not None:
+            return cached
+        dropped = self.cache.dropped(visitor)
+        for place, example in enumerate(self._examples):
+            if dropped in (None, example.token):
+                return self.take_example(place, visitor)
+        if dropped is None:
+            return None
+        raise UsageError("cannot show your picture", "", "it is not kept any more", "Give it again")
 
     def thumbnail(self, place: int, width: int) -> Image:
         """An example without an explanation, in the shape of all thumbnails: 4 to 3."""
@@ -357,28 +295,32 @@ def draw_at_width(
     return paint(image, explanation, options=options, hud=hud, size=size).image
 
 
-def draw_maps(
-    image: Image, explanations: Sequence[Explanation], settings: ViewSettings, *, width: int = 480
-) -> list[Image]:
-    """Draw what the network saw once with each explanation's map, all on one colour scale.
+def draw_map(
+    image: Image,
+    explanations: Sequence[Explanation],
+    place: int,
+    settings: ViewSettings,
+    *,
+    width: int = 480,
+) -> Image:
+    """Draw what the network saw with one explanation's map, on the colour scale of all of them.
 
     Args:
         image: ``uint8 (H, W, 3)`` BGR.
         explanations: One for each map.
-        settings: How they are drawn.
-        width: Of the results, in pixels.
+        place: Of the drawn one among them.
+        settings: How it is drawn.
+        width: Of the result, in pixels.
     """
-    region = explanations[0].region
+    region = explanations[place].region
     left, top = max(0, region.x), max(0, region.y)
     seen = image[top : region.y + region.height, left : region.x + region.width]
     scale = max(float(each.evidence.max(initial=0.0)) for each in explanations)
     options = settings.overlay_options(scale=scale)
     moved = Region(region.x - left, region.y - top, region.width, region.height)
     size = width, max(1, min(2 * width, round(seen.shape[0] * width / seen.shape[1])))
-    return [
-        paint(seen, replace(each, region=moved), options=options, size=size).image
-        for each in explanations
-    ]
+    drawn = replace(explanations[place], region=moved)
+    return paint(seen, drawn, options=options, size=size).image
 
 
 def encode_image(image: Image, suffix: str, *, quality: int = 95) -> bytes:
@@ -402,9 +344,5 @@ def likely(explanation: Explanation, labels: tuple[str, ...]) -> dict[str, float
         explanation: Its predictions are taken.
         labels: Labels of all classes.
     """
-    return {
-        f"{each.label} ({each.class_index})"
-        if labels.count(each.label) > 1
-        else each.label: each.strength
-        for each in explanation.predictions[:TOP]
-    }
+    choices = class_choices(labels)
+    return {choices[each.class_index][0]: each.strength for each in explanation.predictions[:TOP]}

@@ -15,7 +15,7 @@ from live_gradcam.web.api import Api
 from live_gradcam.web.figures import example_gallery, legend
 from live_gradcam.web.handlers import Handlers
 from live_gradcam.web.limits import MEGABYTE
-from live_gradcam.web.settings import VIEW_LABELS, ViewSettings, offered_methods
+from live_gradcam.web.settings import VIEW_LABELS, ViewSettings, class_choices, offered_methods
 from live_gradcam.web.state import AppState
 
 TITLE = "live-gradcam"
@@ -47,7 +47,7 @@ element.addEventListener("click", (event) => {
   const button = event.target.closest("button");
   if (!button) return;
   if (button.dataset.example) trigger("click", { example: Number(button.dataset.example) });
-  if (button.dataset.class) trigger("click", { label: button.dataset.class });
+  if (button.dataset.class) trigger("click", { class: button.dataset.class });
 });
 """
 
@@ -148,8 +148,7 @@ def _asset(name: str) -> str:
 
 
 def _controls(state: AppState, *, layers: bool = False) -> _Controls:
-    labels = state.classifier.labels
-    choices = [("the most likely class", ""), *((label, label) for label in dict.fromkeys(labels))]
+    choices = [("the most likely class", ""), *class_choices(state.classifier.labels)]
     class_name = gr.Dropdown(
         choices, value="", label="Explain", info="Why this class?", filterable=True
     )
@@ -225,7 +224,7 @@ def _fill_image_tab(state: AppState, handlers: Handlers) -> None:
     changed = gr.on(changes, handlers.change_settings, settings, outputs, **limited)
     classes.click(handlers.choose_class, None, controls.class_name, **newest)
     for explained in (opened, chosen, changed):
-        explained.success(handlers.measure_trust, settings, [shown, verdict, classes], **newest)
+        explained.success(handlers.measure_trust, settings, outputs, **newest)
 
 
 def _upload_control(state: AppState) -> tuple[gr.Image, gr.HTML]:

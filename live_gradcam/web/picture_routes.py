@@ -15,11 +15,11 @@ from starlette.routing import Route
 
 from live_gradcam.errors import LiveGradcamError
 from live_gradcam.show.votes import Spot
+from live_gradcam.web.image_cache import CachedImage
 from live_gradcam.web.images import (
-    CachedImage,
     ImageService,
     draw_at_width,
-    draw_maps,
+    draw_map,
     draw_overlay,
     encode_image,
 )
@@ -89,7 +89,7 @@ def picture_routes(service: ImageService, limits: Limits) -> list[Route]:
             if place >= len(explanations):
                 raise ValueError("no such map")
             width = wanted_width(query)
-            return _jpeg(draw_maps(cached.image, explanations, settings, width=width)[place])
+            return _jpeg(draw_map(cached.image, explanations, place, settings, width=width))
 
         return make
 

@@ -14,6 +14,9 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMappi
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
+import httpx
+from starlette.requests import Request
+
 from live_gradcam.errors import UsageError
 from live_gradcam.web.cache import CacheFolder
 from live_gradcam.web.limits import Limits
@@ -295,6 +298,19 @@ def _counting(receive: Receive, limit: int) -> Receive:
         return message
 
     return counted
+
+
+async def logged_in(request: Request) -> bool:
+    """True if Gradio's own login lets this visitor in; without a password it always does."""
+    transport = httpx.ASGITransport(app=request.app)
+    headers = {
+        name: value
+        for name, value in request.headers.items()
+        if name in ("host", "cookie", "x-forwarded-host", "x-forwarded-proto")
+    }
+    async with httpx.AsyncClient(transport=transport, base_url="http://page") as client:
+        answer = await client.get("/gradio_api/login_check", headers=headers)
+    return answer.status_code == httpx.codes.OK
 
 
 async def _read_all(receive: Receive) -> bytes:

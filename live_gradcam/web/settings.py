@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -17,6 +18,7 @@ from live_gradcam.choices import (
     ColormapName,
     View,
 )
+from live_gradcam.class_names import shared_labels
 from live_gradcam.errors import UsageError
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.methods import METHODS, QUICK_METHODS
@@ -128,6 +130,22 @@ def settings_as_query(settings: ViewSettings) -> dict[str, str]:
         name.removesuffix("_name"): str(value)
         for name, value in dataclasses.asdict(settings).items()
     }
+
+
+@functools.lru_cache(maxsize=8)
+def class_choices(labels: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Title and name of each class, in order: what is read, and what `ViewSettings` takes.
+
+    A label alone means no class where several share it: these have their index.
+
+    Args:
+        labels: Labels of all classes.
+    """
+    shared = shared_labels(labels)
+    return tuple(
+        (f"{label} ({index})", str(index)) if label in shared else (label, label)
+        for index, label in enumerate(labels)
+    )
 
 
 def offered_methods(pool: ExplainerPool[BatchExplainer]) -> tuple[str, ...]:

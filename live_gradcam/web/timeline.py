@@ -65,7 +65,7 @@ class Stretch:
 class TimelineSink(Sink):
     """Remembers what was seen in each frame, and a small picture of it now and then."""
 
-    needs_rendered = True
+    needs_rendered = False
 
     def __init__(self) -> None:
         self._seen: list[Seen] = []

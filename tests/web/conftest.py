@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,12 +19,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from live_gradcam.choices import View
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.explainer import Explainer
 from live_gradcam.explain.load import load_classifier
 from live_gradcam.native import cv2
+from live_gradcam.protocol import BatchExplainer, ClassChoice
 from live_gradcam.scenes import render_scene
-from live_gradcam.values import Image
+from live_gradcam.values import Explanation, Image
 
 from .visits import CHROMIUM, FLAGS
 
@@ -32,6 +35,8 @@ pytest.importorskip("gradio", reason="the page needs gradio: pip install '.[web]
 ROOT = Path(__file__).resolve().parents[2]
 # Importing torch and gradio on a busy machine takes its time; waiting ends when it is there.
 START_SECONDS = 120
+PATIENCE = 60
+"""Seconds: a busy machine is slow; waiting ends as soon as it is there."""
 
 
 def free_port() -> int:
@@ -161,3 +166,24 @@ def decoded(data: bytes) -> Image:
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     assert image is not None
     return np.asarray(image, np.uint8)
+
+
+class Counting:
+    """A real explainer that counts its images and that a test can hold back."""
+
+    def __init__(self, explainer: Explainer) -> None:
+        self.explainer = explainer
+        self.images = 0
+        self.free = threading.Event()
+        self.free.set()
+
+    def explain_batch(
+        self, images: Sequence[Image], *, classes: ClassChoice = None, view: View | None = None
+    ) -> list[Explanation]:
+        self.free.wait(PATIENCE)
+        self.images += len(images)
+        return self.explainer.explain_batch(images, classes=classes, view=view)
+
+
+def no_other(_classifier: Classifier, _method: str) -> BatchExplainer:
+    raise AssertionError("nobody asked for another layer or method")

@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import unquote
 
+import httpx
 import numpy as np
 import pytest
+from starlette.applications import Starlette
 
 from live_gradcam.errors import SourceError, UsageError
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.explainer import Explainer
+from live_gradcam.explain.load import load_classifier
 from live_gradcam.faithfulness.removal import removal_test
 from live_gradcam.pool import ExplainerPool
 from live_gradcam.protocol import BatchExplainer
 from live_gradcam.values import Image
-from live_gradcam.web.camera import Camera, CameraService
+from live_gradcam.web.camera import Camera, CameraService, camera_routes
 from live_gradcam.web.engine import Busy, SharedEngine
 from live_gradcam.web.images import draw_overlay
 from live_gradcam.web.limits import Limits
 from live_gradcam.web.messages import describe_trust
 from live_gradcam.web.settings import ViewSettings
 
-from .conftest import decoded, encoded, scene
+from .conftest import Counting, decoded, encoded, no_other, scene
 
 LIMITS = replace(
     Limits(), cameras=2, camera_seconds=100.0, camera_idle_seconds=10.0, frame_side=400
@@ -124,6 +131,54 @@ def spot_cell(service: CameraService, camera: Camera, frame: bytes) -> list[floa
     assert shown[2] is not None
     cell: list[float] = shown[2]["cell"]
     return cell
+
+
+@pytest.mark.parametrize("layer", ["layer4", "layer3"], ids=["cheap maps", "dear maps"])
+@pytest.mark.parametrize("held", [False, True])
+def test_a_spot_speaks_of_the_shown_class(layer: str, held: bool) -> None:
+    classifier = load_classifier("scenes", layer=layer)
+    with Explainer(classifier, device="cpu", precision="fp32", compile="off") as explainer:
+        counting = Counting(explainer)
+        pool = ExplainerPool[BatchExplainer](classifier, no_other, given=counting)
+        assert pool.all_maps_are_cheap(pool.key()) == (layer == "layer4")
+        with SharedEngine(pool) as engine:
+            service = CameraService(engine, LIMITS)
+            best = explainer.explain(scene(1)).predictions
+            named = {each.label for each in best}
+            rare = next(label for label in classifier.labels if label not in named)
+            settings = ViewSettings(class_name=rare if held else "")
+            shown = asyncio.run(
+                service.explain(service.start(), 0, encoded(scene(1)), settings, spot=(0.5, 0.5))
+            )
+    assert shown is not None
+    _, explanation, answer = shown
+    assert explanation.labels == (rare if held else best[0].label,)
+    assert explanation.explained[0] in {each.class_index for each in explanation.predictions}
+    assert answer is not None
+    assert re.match(rf"This spot [a-z ]+ {explanation.labels[0]}\b", answer["text"])
+    assert counting.images == (2 if held else 1)
+
+
+def test_classes_of_one_label_are_told_apart(explainer: Explainer) -> None:
+    classifier = replace(explainer.classifier, labels=("crane",) * explainer.classifier.class_count)
+    with Explainer(classifier, device="cpu", precision="fp32", compile="off") as cranes:
+        pool = ExplainerPool[BatchExplainer](classifier, no_other, given=cranes)
+        with SharedEngine(pool) as engine:
+            service = CameraService(engine, LIMITS)
+            application = Starlette(routes=camera_routes(service, LIMITS))
+
+            async def post(query: str) -> dict[str, Any]:
+                transport = httpx.ASGITransport(application)
+                async with httpx.AsyncClient(transport=transport, base_url="http://page") as client:
+                    address = f"live/camera/{service.start().name}?{query}"
+                    answer = await client.post(address, content=encoded(scene(1)))
+                found: dict[str, Any] = json.loads(unquote(answer.headers["x-explanation"]))
+                return found
+
+            first, second = asyncio.run(post("n=0"))["predictions"][:2]
+            held = asyncio.run(post(f"n=0&class={second['name']}"))
+    assert first["label"] == f"crane ({first['name']})" != second["label"]
+    assert held["explained"] == second["name"]
 
 
 def test_the_last_frame_is_judged_and_can_be_kept(

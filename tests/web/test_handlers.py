@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,16 @@ import gradio as gr
 import pytest
 
 from live_gradcam.errors import SourceError
+from live_gradcam.explain.classifier import Classifier
+from live_gradcam.explain.explainer import Explainer
+from live_gradcam.faithfulness.removal import Removal
 from live_gradcam.web.cache import CacheFolder
-from live_gradcam.web.handlers import guarded, uploaded
+from live_gradcam.web.handlers import MEASURING, Handlers, guarded, uploaded
+from live_gradcam.web.image_cache import CachedImage
+from live_gradcam.web.settings import ViewSettings, settings_as_query
+from live_gradcam.web.state import AppState
+
+from .conftest import scene
 
 
 @pytest.fixture
@@ -55,3 +63,79 @@ def test_an_upload_has_the_visitors_name_for_it(cache: CacheFolder) -> None:
     path = str(cache.path / "x.png")
     assert uploaded(cache, {"path": path}) == (Path(path), "x.png")
     assert uploaded(cache, {"path": path, "orig_name": "../my mug.png"})[1] == "my mug.png"
+
+
+ANN = gr.Request(session_hash="ann")
+
+
+def controls(class_name: str = "") -> list[Any]:
+    """What the controls of the picture tab hand over, in order."""
+    return [*(settings_as_query(ViewSettings(class_name=class_name)) | {"opacity": 0.5}).values()]
+
+
+@pytest.fixture
+def state(classifier: Classifier, explainer: Explainer) -> Iterator[AppState]:
+    with AppState.open(classifier, explainer) as state:
+        yield state
+
+
+def test_an_upload_that_is_taken_away_leaves_the_example_as_the_controls_want_it(
+    state: AppState,
+) -> None:
+    handlers = Handlers(state)
+    example = state.images.examples[0]
+    label = state.images.explain(example, ViewSettings()).predictions[1].label
+    state.images.open("ann", scene(1), "mine.png")
+    taken = handlers.open_image(ANN, None, *controls(label))
+    measured = handlers.measure_trust(ANN, *controls(label))
+    assert f"asked about **{label}**" in taken[1]
+    assert measured[1] == taken[1]
+    assert measured[4] == taken[4]
+    assert f"{example.token}/overlay.jpg?class={label}&" in measured[0]
+
+
+def choose_another_class(handlers: Handlers, _state: AppState) -> Any:
+    return handlers.change_settings(ANN, *controls("star"))
+
+
+def open_another_picture(_handlers: Handlers, state: AppState) -> Any:
+    return state.images.open("ann", scene(2), "another.png")
+
+
+@pytest.mark.parametrize("meanwhile", [choose_another_class, open_another_picture])
+def test_what_is_not_shown_any_more_is_measured_for_nobody(
+    state: AppState,
+    monkeypatch: pytest.MonkeyPatch,
+    meanwhile: Callable[[Handlers, AppState], Any],
+) -> None:
+    handlers = Handlers(state)
+    state.images.open("ann", scene(1), "mine.png")
+    handlers.change_settings(ANN, *controls())
+    measure = state.images.removal
+
+    def removal(cached: CachedImage, settings: ViewSettings) -> Removal | None:
+        meanwhile(handlers, state)
+        return measure(cached, settings)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(state.images, "removal", removal)
+        assert handlers.measure_trust(ANN, *controls()) == [gr.skip()] * 5
+    measured = handlers.measure_trust(ANN, *controls("star"))
+    assert "**star**" in measured[1], "what is shown now is measured"
+    assert measured[2] != MEASURING
+
+
+def test_a_control_says_that_the_picture_is_not_kept_any_more(state: AppState) -> None:
+    handlers = Handlers(state)
+    state.images.open("ann", scene(1), "mine.png")
+    for number in range(state.limits.images):
+        state.images.open(f"visitor {number}", scene(2, 64, 48), "theirs.png")
+    with pytest.raises(gr.Error, match="not kept any more"):
+        handlers.change_settings(ANN, *controls())
+
+
+def test_only_classes_that_there_are_can_be_chosen(state: AppState) -> None:
+    handlers = Handlers(state)
+    assert handlers.choose_class(gr.EventData(None, {"class": "star"})) == "star"
+    for wrong in ("teapot", 3, None, ["star"]):
+        assert handlers.choose_class(gr.EventData(None, {"class": wrong})) == gr.skip()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +13,6 @@ from subprocess import CompletedProcess
 import numpy as np
 import pytest
 
-from live_gradcam.choices import View
 from live_gradcam.errors import UsageError
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.explainer import Explainer
@@ -21,47 +20,23 @@ from live_gradcam.explain.load import load_classifier
 from live_gradcam.faithfulness.removal import CONTROLS
 from live_gradcam.images import read_image
 from live_gradcam.pool import ExplainerPool
-from live_gradcam.protocol import BatchExplainer, ClassChoice
+from live_gradcam.protocol import BatchExplainer
 from live_gradcam.show.overlay import OverlayOptions, draw
 from live_gradcam.values import Explanation, Image, Region
 from live_gradcam.web.engine import SharedEngine
+from live_gradcam.web.examples import find_examples
+from live_gradcam.web.image_cache import CachedImage, ImageCache
 from live_gradcam.web.images import (
-    CachedImage,
-    ImageCache,
     ImageService,
     draw_at_width,
-    draw_maps,
+    draw_map,
     draw_overlay,
     likely,
 )
 from live_gradcam.web.limits import Limits
 from live_gradcam.web.settings import ViewSettings
 
-from .conftest import scene
-
-PATIENCE = 60
-"""Seconds: a busy machine is slow; waiting ends as soon as it is there."""
-
-
-class Counting:
-    """A real explainer that counts its images and that a test can hold back."""
-
-    def __init__(self, explainer: Explainer) -> None:
-        self.explainer = explainer
-        self.images = 0
-        self.free = threading.Event()
-        self.free.set()
-
-    def explain_batch(
-        self, images: Sequence[Image], *, classes: ClassChoice = None, view: View | None = None
-    ) -> list[Explanation]:
-        self.free.wait(PATIENCE)
-        self.images += len(images)
-        return self.explainer.explain_batch(images, classes=classes, view=view)
-
-
-def no_other(_classifier: Classifier, _method: str) -> BatchExplainer:
-    raise AssertionError("nobody asked for another layer or method")
+from .conftest import PATIENCE, Counting, no_other, scene
 
 
 @pytest.fixture
@@ -186,14 +161,54 @@ def test_examples_belong_to_the_page_and_a_visitor_gets_all_that_is_known_of_the
     assert service.thumbnail(0, 200).shape == (150, 200, 3)
 
 
+@pytest.mark.parametrize("slow", [False, True])
+def test_the_first_example_is_one_that_decides_unless_the_network_is_slow(
+    service: ImageService, counting: Counting, classifier: Classifier, slow: bool
+) -> None:
+    grey = np.full((240, 320, 3), 128, np.uint8)
+    examples = find_examples(counting, classifier.labels, most=1)
+    given = [(grey, "grey"), (examples[0].image, "telling"), (scene(5), "five")]
+    now = itertools.count(0.0, 10.0 if slow else 0.0)
+    service.add_examples(given, clock=lambda: next(now))
+    names = [each.name for each in service.examples]
+    assert names == (["grey", "telling", "five"] if slow else ["telling", "grey", "five"])
+
+
+def test_whose_image_had_to_make_room_is_told_so(
+    counting: Counting, classifier: Classifier, telling: Image
+) -> None:
+    pool = ExplainerPool[BatchExplainer](classifier, no_other, given=counting)
+    with SharedEngine(pool) as engine:
+        service = ImageService(engine, replace(Limits(), images=1))
+        service.add_examples([(telling, "telling"), (scene(5), "five")])
+        service.open("ann", scene(1), "mine.png")
+        service.take_example(1, "bob")
+        for _ in range(2):
+            with pytest.raises(UsageError, match=r"not kept any more\. Give it again"):
+                service.current("ann")
+        new = service.open("ann", scene(1), "mine.png")
+        assert service.current("ann") is new
+        again = service.current("bob")
+        assert again is not None
+        assert again.name == service.examples[1].name, "an example is never lost"
+        service.cache.remove("ann")
+        first = service.current("ann")
+        assert first is not None
+        assert first.name == service.examples[0].name
+
+
 def test_each_of_the_best_classes_has_a_map(service: ImageService, cached: CachedImage) -> None:
     best = service.explain_top(cached, ViewSettings())
     assert [each.explained[0] for each in best] == [
         each.class_index for each in best[0].predictions[:3]
     ]
-    maps = draw_maps(cached.image, best, ViewSettings(), width=100)
+    maps = [draw_map(cached.image, best, place, ViewSettings(), width=100) for place in range(3)]
     assert [drawn.shape for drawn in maps] == [(100, 100, 3)] * 3
     assert any((maps[0] != other).any() for other in maps[1:])
+    half = replace(best[0], evidence=best[0].evidence * np.float32(0.5))
+    alone = draw_map(cached.image, [half], 0, ViewSettings(), width=100)
+    beside = draw_map(cached.image, [best[0], half], 1, ViewSettings(), width=100)
+    assert (alone != beside).any(), "all are drawn on one scale"
 
 
 def test_other_layers_have_finer_maps(
@@ -351,7 +366,7 @@ def test_labels_that_several_classes_share_are_told_apart(explainer: Explainer) 
     explanation = explainer.explain(scene(3))
     best = explanation.predictions
     shared = tuple(replace(each, label="crane") for each in best[:2])
-    names = likely(replace(explanation, predictions=shared), ("crane", "crane"))
+    names = likely(replace(explanation, predictions=shared), ("crane",) * 10)
     assert list(names) == [f"crane ({each.class_index})" for each in best[:2]]
 
 

@@ -7,6 +7,7 @@ from typing import get_args
 import pytest
 
 from live_gradcam.choices import View
+from live_gradcam.class_names import find_class
 from live_gradcam.errors import UsageError
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.methods import QUICK_METHODS
@@ -15,6 +16,7 @@ from live_gradcam.protocol import BatchExplainer
 from live_gradcam.web.settings import (
     VIEW_LABELS,
     ViewSettings,
+    class_choices,
     explainer_key,
     offered_methods,
     read_settings,
@@ -50,6 +52,13 @@ def test_settings_survive_the_way_through_an_address() -> None:
         colormap="magma",
     )
     assert settings_from_query(settings_as_query(settings)) == settings
+
+
+@pytest.mark.parametrize("labels", [("crane", "hen", "Crane "), ("0", "1"), ("a cat", "cat")])
+def test_every_class_can_be_chosen(labels: tuple[str, ...]) -> None:
+    choices = class_choices(labels)
+    assert [find_class(labels, name) for _, name in choices] == [*range(len(labels))]
+    assert len({title for title, _ in choices}) == len(labels)
 
 
 @pytest.mark.parametrize(

@@ -87,8 +87,9 @@ def test_a_film_becomes_a_timeline_with_a_picture_for_each_stretch(
     for number in range(60):
         level = 40 + 80 * (number // 20)
         frame = Frame(np.full((48, 64, 3), level, np.uint8), number, number / 10)
-        sink.write(frame, frame.image, answers[number // 20])
+        sink.write(frame, None, answers[number // 20])
     sink.close()
+    assert not sink.needs_rendered
     assert [each.label for each in sink.stretches] == ["mug", NOTHING_SURE, "<b>"]
     levels = [int(decoded(sink.thumbnail(each)).mean()) for each in sink.stretches]
     assert levels == pytest.approx([40, 120, 200], abs=4)

@@ -23,9 +23,9 @@ from live_gradcam.show.records import flat, record
 from live_gradcam.show.words import answer_sentence
 from live_gradcam.values import Frame, OutputKind, OutputName, Prediction
 from live_gradcam.web.figures import class_cards
-from live_gradcam.web.images import CachedImage
+from live_gradcam.web.image_cache import CachedImage
 from live_gradcam.web.messages import describe_answer, describe_trust
-from live_gradcam.web.settings import ViewSettings
+from live_gradcam.web.settings import ViewSettings, class_choices
 from tests.explain.outputs import networks
 from tests.explain.outputs.test_kinds import explainer_of
 
@@ -73,7 +73,8 @@ def test_what_people_read_has_percent_only_for_probabilities(explainer: lg.Expla
     before = describe_trust(removal).split("hidden, ")[1].split(";")[0]
     assert ("%" in before) == is_share
     cached = CachedImage("ann", IMAGE, "x.png")
-    card = class_cards(cached, ViewSettings(), [found], found.predictions[0])
+    choices = class_choices(explainer.classifier.labels)
+    card = class_cards(cached, ViewSettings(), choices, [found], found.predictions[0])
     assert (" %</span>" in card) == ('class="bar"' in card) == is_share
     assert "%" not in describe_answer(found), "on the page, figures stand on the cards"
 
