@@ -57,8 +57,8 @@ def shared_labels(labels: Sequence[str]) -> frozenset[str]:
     Args:
         labels: Of all classes, in order.
     """
-    counts = Counter(_folded(label) for label in labels)
-    return frozenset(label for label in labels if counts[_folded(label)] > 1)
+    counts = Counter(folded_name(label) for label in labels)
+    return frozenset(label for label in labels if counts[folded_name(label)] > 1)
 
 
 def class_lookup(labels: Sequence[str]) -> Callable[[str], int | None]:
