@@ -95,9 +95,10 @@ def test_an_uploaded_image_is_explained(
 def test_controls_change_the_image(
     visit: Visit, image_file: Path, classifier: Classifier, telling: Image, explainer: Explainer
 ) -> None:
+    # What is folded away is made when it is opened, and takes no key in its first moments.
+    visit.page.locator("#picture-controls").get_by_text("Method and colours").click()
     visit.choose_image(image_file)
     before = visit.overlay()
-    visit.page.locator("#picture-controls").get_by_text("Method and colours").click()
     slider = visit.page.locator("#picture-controls input[type=range]")
     slider.focus()
     visit.page.keyboard.press("ArrowRight")
