@@ -28,6 +28,7 @@
       this.times = [];
       this.encoding = false;
       this.frozen = null; // the picture that is kept, as it was sent
+      this.since = 0; // number of the first frame that is the frozen picture
       this.sent = null;
       this.judged = 0;
       this.judging = false;
@@ -60,6 +61,7 @@
 
     freeze() {
       this.frozen = this.frozen ? null : this.sent;
+      this.since = this.next;
       this.judged = 0;
       this.say("", this.explained);
       if (this.frozen) this.ask();
@@ -141,9 +143,11 @@
       }
       const explanation = JSON.parse(decodeURIComponent(answer.headers.get("x-explanation")));
       const image = await createImageBitmap(await answer.blob());
-      this.judge();
-      if (this.alive && number > this.shown) {
+      // What was on its way when the picture was frozen is another picture.
+      const wanted = this.alive && number > this.shown && !(this.frozen && number < this.since);
+      if (wanted) {
         this.shown = number;
+        this.judge();
         this.show(image, explanation, performance.now() - began);
       }
       image.close();
@@ -173,7 +177,7 @@
         this.judging = false;
         if (this.alive && frozen !== this.frozen) {
           this.judged = 0; // it was about a picture that is not shown any more
-          if (this.frozen) this.judge();
+          if (this.frozen && this.shown >= this.since) this.judge();
         }
       }
     }

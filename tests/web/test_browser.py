@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from live_gradcam.values import Image
 from scripts.faults.media import quadrants, write_film
 
 from .conftest import Page, decoded, encoded, scene
-from .visits import Visit, visiting
+from .visits import PATIENCE_MS, Visit, visiting
 
 
 @pytest.fixture
@@ -240,6 +241,35 @@ def test_a_camera_that_is_stopped_waits_for_no_frame(visit: Visit) -> None:
         route.continue_()
     visit.page.unroute_all(behavior="wait")
     assert not visit.text("#camera-message").strip()
+
+
+def _until(visit: Visit, there: Callable[[], bool]) -> None:
+    """Wait for what the browser asked of this process; its events arrive while it is waited for."""
+    deadline = time.monotonic() + PATIENCE_MS / 1000
+    while not there():
+        assert time.monotonic() < deadline
+        visit.page.wait_for_timeout(20)
+
+
+def test_what_was_on_its_way_is_not_taken_for_the_frozen_picture(visit: Visit) -> None:
+    held: list[Any] = []
+    visit.tab("Camera")
+    visit.page.click("#camera-button")
+    visit.wait("#camera-freeze:not([disabled])")
+    visit.page.route("**/live/camera/*?n=*", lambda route: held.append(route))
+    _until(visit, lambda: len(held) == 2)  # as many as are on their way at once
+    visit.page.click("#camera-freeze")
+    held[0].continue_()
+    _until(visit, lambda: len(held) == 3)  # the frozen picture follows when there is room
+    assert "frozen" not in visit.text("#camera-rate")
+    assert not visit.text("#camera-verdict")
+    for route in held[1:]:
+        route.continue_()
+    visit.page.unroute_all(behavior="wait")
+    visit.wait_for_text("#camera-rate", "frozen")
+    visit.wait_until("() => document.querySelector('#camera-verdict').innerText.length > 10")
+    visit.page.click("#camera-button")
+    visit.wait("#camera-stage[data-state=idle]")
 
 
 def test_the_camera_can_be_frozen_asked_and_kept(visit: Visit, classifier: Classifier) -> None:
