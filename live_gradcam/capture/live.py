@@ -205,7 +205,7 @@ class LiveReader(LiveSource):
     @property
     def state(self) -> LiveState:
         """Present state of the connection."""
-        if self._closing.is_set():
+        if self._closing.is_set() or self._mailbox.ended:
             return "ended"
         if self._phase == "running" and self._silence() > self._policy.stall_seconds:
             return "stalled"
@@ -250,10 +250,13 @@ class LiveReader(LiveSource):
             SourceError: The source gave up for good.
         """
         while True:
+            # Asked first: an end that comes while nothing does may have a cause, which is raised
+            # by the next look.
+            ended = self._mailbox.ended
             frame = self.newest(1.0)
             if frame is not None:
                 yield frame
-            elif self._mailbox.ended:
+            elif ended:
                 return
 
     def close(self) -> None:
@@ -263,7 +266,6 @@ class LiveReader(LiveSource):
         that is needed, and closes what it has when it wakes up.
         """
         self._closing.set()
-        self._phase = "ended"
         self._mailbox.end()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(_CLOSE_SECONDS)
@@ -285,7 +287,6 @@ class LiveReader(LiveSource):
             self._keep_connected()
         except BaseException as exc:
             failure = exc
-        self._phase = "ended"
         self._mailbox.end(failure)
 
     def _keep_connected(self) -> None:
@@ -329,12 +330,12 @@ class LiveReader(LiveSource):
         if self._closing.is_set():
             return
         had_image = self._size is not None
+        self._cause = lost.cause  # before the state that the banner tells it in
         if self._phase == "running":
             # The outage began with the silence, not when it was noticed.
             self._outage_since = self._last_image
             self._phase = "reconnecting"
             _logger.info("%s: %s, reconnecting", self._name, lost.cause)
-        self._cause = lost.cause
         if lost.hopeless and not had_image:
             raise self._error(lost.cause)
         self._check_patience()
@@ -342,8 +343,7 @@ class LiveReader(LiveSource):
     def _end_outage(self, now: float) -> None:
         if self._phase == "reconnecting":
             _logger.info("%s: back after %.1f s", self._name, now - self._outage_since)
-        if not self._closing.is_set():
-            self._phase = "running"
+        self._phase = "running"
         self._backoff.reset()
 
     def _pause(self) -> None:

@@ -32,6 +32,7 @@ class _LiveFeed(Feed):
 
     def __init__(self, source: LiveSource) -> None:
         self._source = source
+        self._ended = False
 
     @property
     def info(self) -> SourceInfo:
@@ -39,7 +40,7 @@ class _LiveFeed(Feed):
 
     @property
     def ended(self) -> bool:
-        return self._source.state == "ended"
+        return self._ended
 
     @property
     def banner(self) -> str:
@@ -51,7 +52,12 @@ class _LiveFeed(Feed):
         return FeedReport(source.dropped, source.skipped, source.notes)
 
     def next(self, timeout_seconds: float) -> Frame | None:
-        return self._source.newest(timeout_seconds)
+        # Asked first: an end that comes while nothing does may have a cause, which is raised by
+        # the next look.
+        ended = self._source.state == "ended"
+        frame = self._source.newest(timeout_seconds)
+        self._ended = ended and frame is None
+        return frame
 
     def close(self) -> None:
         pass  # nothing is held
