@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,6 +19,8 @@ from live_gradcam.native import av
 ENVIRONMENT = {
     key: value for key, value in os.environ.items() if key not in ("DISPLAY", "WAYLAND_DISPLAY")
 }
+
+_READER_SECONDS = 60.0  # until what is still in the pipe has been read
 
 
 class Run:
@@ -58,6 +61,20 @@ class Run:
             self._changed.wait_for(lambda: len(self.times) >= count or self._ended, timeout_seconds)
             return len(self.times) >= count
 
+    def wait_for_handlers(self, timeout_seconds: float) -> None:
+        """Wait until it handles signals itself; before, they are Python's.
+
+        Where the system does not say so, this returns at once.
+        """
+        status = Path(f"/proc/{self.process.pid}/status")
+        deadline = time.monotonic() + timeout_seconds
+        while status.exists() and self.process.poll() is None and time.monotonic() < deadline:
+            caught = re.search(r"^SigCgt:\s*(\w+)", status.read_text(), re.MULTILINE)
+            # Of the two it takes over, the second, which Python itself leaves alone.
+            if caught is not None and int(caught[1], 16) >> (signal.SIGTERM - 1) & 1:
+                return
+            time.sleep(0.005)
+
     def send(self, number: int) -> None:
         """Send a signal."""
         self.process.send_signal(number)
@@ -71,7 +88,7 @@ class Run:
             self.close()
             return None
         seconds = time.monotonic() - began
-        self._reader.join(5)
+        self._reader.join(_READER_SECONDS)
         return seconds
 
     @property
@@ -95,7 +112,7 @@ class Run:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGKILL)
             self.process.wait()
-        self._reader.join(5)
+        self._reader.join(_READER_SECONDS)
         if self.process.stdout is not None:
             self.process.stdout.close()
 

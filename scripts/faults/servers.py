@@ -11,6 +11,7 @@ import contextlib
 import functools
 import socket
 import struct
+import sys
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -23,6 +24,15 @@ from typing_extensions import Self, override
 from live_gradcam.native import av, cv2
 
 FPS = 25.0
+_PATIENCE_SECONDS = 30.0
+
+
+def _bound(port: int) -> socket.socket:
+    """A socket at a port of this machine, any where it is 0."""
+    bound = socket.socket()
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    bound.bind(("127.0.0.1", port))
+    return bound
 
 
 def numbered_image(number: int, width: int = 160, height: int = 120) -> np.ndarray:
@@ -56,6 +66,7 @@ class LoopbackServer(ABC):
         self._speaking = True
         self._closing = False
         self._listener: socket.socket | None = None
+        self._reserved: socket.socket | None = None
         self.port = 0
         self.listen()
 
@@ -66,18 +77,22 @@ class LoopbackServer(ABC):
 
     def listen(self) -> None:
         """Come (back) to life, always at the same port."""
-        listener = socket.socket()
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", self.port))
-        listener.listen(16)
+        listener = _bound(self.port)
         self.port = listener.getsockname()[1]
-        self._listener = listener
+        if self._reserved is None and sys.platform == "linux":
+            # While nobody listens, no other process gets the port, and no viewer that tries it is
+            # connected with itself.
+            self._reserved = _bound(self.port)
+        listener.listen(16)
+        with self._lock:
+            self._listener = listener
         self._start(self._accept, listener)
 
     def vanish(self) -> None:
         """Die: nobody listens any more and every viewer is cut off."""
-        if self._listener is not None:
+        with self._lock:
             listener, self._listener = self._listener, None
+        if listener is not None:
             # Closing alone does not wake a thread that waits in accept().
             with contextlib.suppress(OSError):
                 listener.shutdown(socket.SHUT_RDWR)
@@ -115,8 +130,12 @@ class LoopbackServer(ABC):
         self._closing = True
         self.vanish()
         self._sending.set()
-        for thread in self._threads:
-            thread.join(5)
+        with self._lock:
+            threads = list(self._threads)
+        for thread in threads:
+            thread.join(_PATIENCE_SECONDS)
+        if self._reserved is not None:
+            self._reserved.close()
 
     def __enter__(self) -> Self:
         return self
@@ -135,6 +154,10 @@ class LoopbackServer(ABC):
         return not self._closing
 
     def _start(self, function: Callable[..., None], *arguments: object) -> None:
+        with self._lock:
+            self._start_locked(function, *arguments)
+
+    def _start_locked(self, function: Callable[..., None], *arguments: object) -> None:
         thread = threading.Thread(target=function, args=arguments, daemon=True, name="test server")
         self._threads = [old for old in self._threads if old.is_alive()]
         self._threads.append(thread)
@@ -147,9 +170,12 @@ class LoopbackServer(ABC):
             except OSError:
                 return
             with self._lock:
+                if self._listener is not listener:  # it has vanished since
+                    viewer.close()
+                    return
                 self.connections += 1
                 self._viewers.add(viewer)
-            self._start(self._talk, viewer)
+                self._start_locked(self._talk, viewer)
 
     def _talk(self, viewer: socket.socket) -> None:
         try:

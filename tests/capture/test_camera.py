@@ -133,7 +133,6 @@ def test_unplugged_and_plugged_in_again() -> None:
         assert camera.opened == 5
         assert source.notes == ()
         after.open()
-    camera.finished.wait(5)
 
 
 def test_the_banner_tells_the_outage() -> None:
@@ -309,7 +308,7 @@ def test_a_missing_camera_makes_no_noise() -> None:
         "except SourceError as error: print(error)\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=280, check=True
     )
     assert done.stderr == ""
     assert "camera 93" in done.stdout

@@ -17,7 +17,7 @@ from live_gradcam.capture.open import open_source
 from live_gradcam.capture.source import LiveSource, Source
 from scripts.faults.media import write_film
 from scripts.faults.servers import MjpegServer, RtspServer
-from tests.helpers.cameras import FakeClock, ScriptedCamera, noise
+from tests.helpers.cameras import PATIENCE, FakeClock, ScriptedCamera, noise
 from tests.helpers.web_server import served
 
 OpenSource = Callable[[], Source]
@@ -191,7 +191,7 @@ def test_close_from_another_thread(start: OpenSource) -> None:
     closer.start()
     for _ in frames:
         pass
-    closer.join(5)
+    closer.join(PATIENCE)
     assert not closer.is_alive()
     assert list(source) == []
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import os
+import select
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +20,7 @@ from live_gradcam.capture.pipes import open_pipe, open_standard_input
 from live_gradcam.capture.source import Source
 from live_gradcam.errors import SourceError
 from scripts.faults.media import number_in, write_film
+from tests.helpers.cameras import PATIENCE
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
 
@@ -33,7 +36,7 @@ def piped(data: bytes, *, keep_open: threading.Event | None = None) -> Iterator[
                 pipe.write(data)
                 pipe.flush()
                 if keep_open is not None:
-                    keep_open.wait(20)
+                    keep_open.wait()
         except BrokenPipeError:
             pass
 
@@ -111,11 +114,26 @@ def test_closing_ends_a_wait_for_more(tmp_path: Path) -> None:
     # Long enough that FFmpeg knows what it is before it has to wait.
     film = write_film(tmp_path / "f.ts", frames=100, image=still)
     with piped(film.read_bytes(), keep_open=threading.Event()) as descriptor:
+        watched = os.dup(descriptor)
         source = open_pipe(descriptor, "pipe")
-        thread = threading.Timer(0.3, source.interrupt)
+        some_read = threading.Event()
+
+        def interrupt_when_nothing_comes() -> None:
+            assert some_read.wait(PATIENCE)
+            while select.select([watched], [], [], 0)[0]:
+                time.sleep(0.01)
+            source.interrupt()
+
+        thread = threading.Thread(target=interrupt_when_nothing_comes)
         thread.start()
-        assert len(list(source)) >= 10
+        count = 0
+        for _ in source:
+            count += 1
+            if count == 10:
+                some_read.set()
+        assert count >= 10
         thread.join()
+        os.close(watched)
         source.close()
 
 
