@@ -26,12 +26,13 @@ from scripts.faults.servers import MjpegServer
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 SCENES = ("--model", "scenes", "--compile", "off")
+_LONG_SECONDS = 280.0  # a whole command on a busy machine
 posix = pytest.mark.skipif(os.name == "nt", reason="POSIX signals and streams")
 
 
-def wait_until(condition: Callable[[], bool], timeout_seconds: float) -> None:
+def wait_until(condition: Callable[[], bool]) -> None:
     """Wait for what another thread or process brings about."""
-    deadline = time.monotonic() + timeout_seconds
+    deadline = time.monotonic() + _LONG_SECONDS
     while not condition():
         assert time.monotonic() < deadline, "it did not come about"
         time.sleep(0.01)
@@ -46,7 +47,7 @@ def patched(patch: str, arguments: list[str], folder: Path) -> subprocess.Comple
         text=True,
         cwd=folder,
         env=ENVIRONMENT,
-        timeout=120,
+        timeout=_LONG_SECONDS,
         check=False,
     )
 
@@ -73,22 +74,23 @@ def test_a_recording_goes_on_through_an_outage(tmp_path: Path) -> None:
     with (
         MjpegServer() as server,
         Run(
-            ["run", server.address, "-o", output, "-o", "-", "--max-frames", "60", *SCENES],
+            ["run", server.address, "-o", output, "-o", "-", *SCENES],
             tmp_path,
         ) as run,
     ):
-        assert run.wait_for_records(10, 60), run.errors
+        assert run.wait_for_records(10, _LONG_SECONDS), run.errors
         server.vanish()
         server.reply = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n\r\n"
         before = server.connections
         server.listen()
-        wait_until(lambda: server.connections >= before + 2, 60)  # it was sent away, and came back
+        wait_until(lambda: server.connections >= before + 2)  # it was sent away, and came back
+        recorded = len(run.times)
         server.reply = None
+        assert run.wait_for_records(recorded + 40, _LONG_SECONDS), run.errors
+        run.send(signal.SIGINT)
         assert run.wait(60) is not None
-        assert run.exit_code == 0, run.errors
-        assert len(run.times) == 60
-        assert len(playable_times(output)) == 60
-        assert server.connections >= 2
+        assert run.exit_code == 130, run.errors
+        assert len(playable_times(output)) == len(run.times)
         assert "Traceback" not in run.errors
 
 
@@ -246,7 +248,7 @@ def test_a_broken_installation_is_one_line(library: str, tmp_path: Path) -> None
         text=True,
         cwd=tmp_path,
         env={**ENVIRONMENT, "PYTHONPATH": str(broken)},
-        timeout=60,
+        timeout=_LONG_SECONDS,
         check=False,
     )
     assert done.returncode == 1
@@ -281,7 +283,7 @@ def test_standard_streams_that_are_full_or_gone(
         text=True,
         cwd=tmp_path,
         env=ENVIRONMENT,
-        timeout=60,
+        timeout=_LONG_SECONDS,
         check=False,
     )
     assert done.returncode == code
@@ -301,7 +303,7 @@ def test_a_working_folder_that_is_gone_is_an_output_error(tmp_path: Path) -> Non
         capture_output=True,
         text=True,
         env=ENVIRONMENT,
-        timeout=60,
+        timeout=_LONG_SECONDS,
         check=False,
     )
     assert done.returncode == 4
@@ -329,9 +331,9 @@ def test_a_reader_that_reads_no_more_cannot_keep_the_program(
         assert os.read(process.stdout.fileno(), 1) == b"{"
         # 64 kB of records fill the pipe; from then on, every write waits for ever.
         pipe = process.stdout.fileno()
-        wait_until(lambda: _pipe_bytes(pipe) > _PIPE_BYTES - _LONGEST_RECORD_BYTES, 60)
+        wait_until(lambda: _pipe_bytes(pipe) > _PIPE_BYTES - _LONGEST_RECORD_BYTES)
         process.send_signal(number)
-        assert process.wait(10) == code
+        assert process.wait(60) == code
 
 
 _PIPE_BYTES = 1 << 16
@@ -354,11 +356,11 @@ def test_signals_that_come_in_a_storm_are_one(tmp_path: Path) -> None:
     with Run(
         ["run", "scene", *SCENES, "--max-frames", "9999", "-o", output, "-o", "-"], tmp_path
     ) as run:
-        assert run.wait_for_records(20, 60)
+        assert run.wait_for_records(20, _LONG_SECONDS)
         for _ in range(20):
             run.send(signal.SIGINT)
             run.send(signal.SIGTERM)
-        assert run.wait(10) is not None
+        assert run.wait(60) is not None
         assert run.exit_code in (130, 143)
         assert not run.error_lines
         assert len(playable_times(output)) >= len(run.times)

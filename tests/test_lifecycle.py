@@ -26,7 +26,7 @@ def run_script(body: str, number: int | None = None) -> subprocess.CompletedProc
     assert ready == "ready\n"
     if number is not None:
         process.send_signal(number)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=60)
     return subprocess.CompletedProcess([], process.returncode, out, err)
 
 

@@ -90,7 +90,7 @@ def test_the_python_runs(material: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=280,
     )
     assert done.returncode == 0, done.stderr
     frames, (kind, *evaluated) = done.stdout.splitlines()[:3], done.stdout.splitlines()[3:]

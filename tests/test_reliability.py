@@ -24,6 +24,7 @@ from scripts.faults.verdicts import compare_in_threads, ending, through_pipeline
 
 SCENES = ("--model", "scenes", "--compile", "off")
 LONG = ("--max-frames", "100000")
+PATIENCE_SECONDS = 200.0
 posix = pytest.mark.skipif(os.name == "nt", reason="POSIX signals and limits")
 
 
@@ -39,14 +40,16 @@ def test_a_killed_recording_is_playable(live: bool, suffix: str, tmp_path: Path)
     with MjpegServer() as server:
         source = server.address if live else "scene"
         with Run(["run", source, *SCENES, *LONG, "-o", output, "-o", "-"], tmp_path) as run:
-            assert run.wait_for_records(40, 60), run.errors
+            assert run.wait_for_records(40, PATIENCE_SECONDS), run.errors
             time.sleep(Random(suffix).uniform(0, 1))
             run.send(signal.SIGKILL)
-            run.wait(10)
+            assert run.wait(60) is not None
             done = run.times
     played = playable_times(output)
     assert played
-    assert (done[-1] - done[0]) - (played[-1] - played[0]) <= 1.5
+    missing = [each for each in done if each - done[0] > played[-1] - played[0] + 0.005]
+    # The last two are on their way into the file, however long ago the one before came.
+    assert len(missing) <= 2 or missing[-1] - missing[0] <= 1.5
 
 
 @posix
@@ -62,7 +65,7 @@ def test_an_interruption_ends_the_program_while_a_connection_hangs(
                 assert run.process.poll() is None, run.errors
                 time.sleep(0.02)
             run.send(signal.SIGINT)
-            assert ending(run, run.wait(20), signal.SIGINT, output) == []
+            assert ending(run, run.wait(60), signal.SIGINT, output) == []
 
 
 @posix
@@ -74,11 +77,12 @@ def test_a_signal_ends_a_run_at_any_moment(
     output = tmp_path / "out.mp4"
     with Run(["run", "scene", *SCENES, *LONG, "-o", output, "-o", "-", "-q"], tmp_path) as run:
         if frames:
-            assert run.wait_for_records(frames, 60), run.errors
+            assert run.wait_for_records(frames, PATIENCE_SECONDS), run.errors
         else:
+            run.wait_for_handlers(PATIENCE_SECONDS)
             time.sleep(Random(kind).uniform(0.05, 1.5))
         run.send(kind)
-        assert ending(run, run.wait(20), kind, output) == []
+        assert ending(run, run.wait(60), kind, output) == []
     assert output.exists() == bool(run.times)
 
 

@@ -103,7 +103,7 @@ def test_kill_9_and_the_same_command_again_give_the_same(
         cwd=tmp_path,
         env=ENVIRONMENT,
         capture_output=True,
-        timeout=120,
+        timeout=280,
         check=False,
     )
     assert killed.returncode == -signal.SIGKILL, killed.stderr

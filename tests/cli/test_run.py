@@ -132,7 +132,6 @@ def test_no_weights_and_no_network_is_code_5_with_the_ways_out(
         "out.png",
         TORCH_HOME=str(tmp_path / "cache"),
         https_proxy="http://127.0.0.1:9",
-        timeout=60,
     )
     assert_one_line_error(done, 5, "--weights", "--model scenes", "resnet18-f37072fd.pth")
     assert not list((tmp_path / "cache").rglob("*.pth*"))
