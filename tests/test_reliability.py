@@ -108,9 +108,11 @@ def test_many_frames_need_no_more_memory_handles_or_threads(
         )
     assert len(needs) == 400
     memory, handles, threads = zip(*needs[150:395], strict=True)
-    assert max(memory) - memory[0] < 20
-    assert max(handles) == handles[0]
-    assert max(threads) == threads[0]
+    # One picture kept of each frame would be 56 MB, one handle or thread 245. How many threads
+    # compute, and how many frames at once, is chosen anew meanwhile where the machine gets busy.
+    assert max(memory) - memory[0] < 40
+    assert max(handles) - handles[0] < 5
+    assert max(threads) - threads[0] <= 2 * (os.cpu_count() or 1)
 
 
 @pytest.mark.parametrize("film", FILMS, ids=lambda film: f"{film.what}, {film.name}")
