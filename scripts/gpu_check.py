@@ -41,7 +41,7 @@ PARTS = {
     "faults": 0.08,
     "tests": 0.12,
 }
-_REHEARSED_SECONDS = 240.0
+_REHEARSED_SECONDS = 600.0
 _BESIDE = ("pytest>=8.3", "pytest-timeout>=2.3", "hypothesis>=6.100", "psutil>=5.9")
 _NEVER_REPLACED = ("torch", "torchvision")
 

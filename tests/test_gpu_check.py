@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.timeout(1500)  # six processes one after another
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -20,11 +21,10 @@ def check(*arguments: object) -> subprocess.CompletedProcess[str]:
         env=os.environ | {"CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=1400,
     )
 
 
-@pytest.mark.timeout(600)
 def test_without_a_gpu_every_part_is_rehearsed(tmp_path: Path) -> None:
     written = tmp_path / "gpu.json"
     done = check("--json", written, "--minutes", "0.1")

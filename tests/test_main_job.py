@@ -37,6 +37,7 @@ def audio_packets(path: Path) -> list[bytes]:
         return [bytes(packet) for packet in container.demux(stream) if packet.size]
 
 
+@pytest.mark.timeout(900)  # real networks and hundreds of frames
 def test_a_real_clip_is_explained_frame_by_frame_with_its_sound(
     command: Command, shared: Path, tmp_path: Path, squeezenet: list[str]
 ) -> None:
@@ -45,7 +46,7 @@ def test_a_real_clip_is_explained_frame_by_frame_with_its_sound(
         "run",
         *(clip, "-o", "out.mp4", "-o", "out.jsonl", "--no-window", "--verbose"),
         *squeezenet,
-        timeout=280,
+        timeout=840,
     )
     assert done.returncode == 0, done.stderr
     assert "377 frames in" in done.stderr
@@ -73,11 +74,12 @@ def test_a_real_clip_is_explained_frame_by_frame_with_its_sound(
         assert record["explained"] == record["predictions"][0]["class_index"]
 
 
+@pytest.mark.timeout(900)  # real networks and hundreds of frames
 def test_a_folder_of_real_photographs_is_named_right(
     command: Command, shared: Path, tmp_path: Path, squeezenet: list[str]
 ) -> None:
     folder = shared / "media" / "images"
-    done = command("run", folder, "-o", "explained/", "-o", "all.csv", *squeezenet, timeout=280)
+    done = command("run", folder, "-o", "explained/", "-o", "all.csv", *squeezenet, timeout=840)
     assert done.returncode == 0, done.stderr
     with (folder / "labels.csv").open(encoding="utf-8") as lines:
         truth = {row["file"]: row["imagenet_index"] for row in csv.DictReader(lines)}

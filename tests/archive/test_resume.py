@@ -74,13 +74,14 @@ def test_only_new_and_changed_files_are_explained_and_vanished_ones_leave(
     assert json.loads((archive / "all.errors.jsonl").read_text().splitlines()[0])["frames"] == 0
 
 
+@pytest.mark.timeout(1200)  # five processes one after another
 def test_kills_at_any_moment_lose_nothing_and_double_nothing(archive: Path, run: Run) -> None:
     arguments = ["src", "-o", "out/", "-o", "all.csv", "-o", "all.jsonl", "--resume"]
     ledger = archive / "out/ledger.jsonl"
     seen = []
     for lines in (1, 2, 14, 15):  # after so many lines of the ledger, wherever it is then
         process = subprocess.Popen([*RUN, *arguments], cwd=archive, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 250
         while process.poll() is None and time.monotonic() < deadline:
             if ledger.exists() and ledger.read_bytes().count(b"\n") >= lines:
                 break
