@@ -81,7 +81,8 @@ class StopToken:
     def wait(self, timeout_seconds: float) -> bool:
         """Sleep until the end is requested, at most so long; returns whether it was."""
         if self._gate.acquire(timeout=timeout_seconds):
-            self._gate.release()
+            with contextlib.suppress(RuntimeError):  # another request came just now, and opened it
+                self._gate.release()
         return self._requested
 
 

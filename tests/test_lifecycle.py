@@ -10,6 +10,9 @@ import textwrap
 
 import pytest
 
+from live_gradcam.errors import ExitCode
+from live_gradcam.lifecycle import StopToken
+
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 
 
@@ -94,3 +97,24 @@ def test_a_library_that_swallows_the_signal_does_not_hide_the_code() -> None:
         signal.SIGINT,
     )
     assert done.returncode == 130
+
+
+def test_a_request_that_comes_while_a_wait_ends_does_no_harm() -> None:
+    """As a second Ctrl-C does, whose handler runs between any two steps of the main thread."""
+    token = StopToken()
+    gate = token._gate
+
+    class Interrupting:
+        def acquire(self, timeout: float) -> bool:
+            taken = gate.acquire(timeout=timeout)
+            token.request(ExitCode.SIGINT)
+            return taken
+
+        def release(self) -> None:
+            gate.release()
+
+    token.request()
+    token._gate = Interrupting()  # type: ignore[assignment]
+    assert token.wait(60)
+    assert token.wait(60), "it stands open ever after"
+    assert token.exit_code is ExitCode.SIGINT
