@@ -11,26 +11,27 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, settings
 
 from live_gradcam.values import Explanation, Image, Prediction, Region
 
 # Read when the library is imported: it would keep a thread that tells its makers who uses it.
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 
-# The same examples in every run, however slow the machine is: what fails, fails for everybody.
-settings.register_profile(
+# The same examples every time, however long each takes: a run proves what the one before proved.
+hypothesis.settings.register_profile(
     "suite",
-    deadline=None,
     derandomize=True,
-    database=None,
-    suppress_health_check=[HealthCheck.too_slow],
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
-settings.load_profile("suite")
+hypothesis.settings.load_profile("suite")
 
 ROOT = Path(__file__).resolve().parent.parent
+# Seconds until a thread counts as left behind; on a busy machine one that ends takes long.
+_PATIENCE = 60.0
 # Threads that libraries keep for the life of the process.
 _OF_LIBRARIES = ("pymp", "ThreadPoolExecutor", "tqdm_monitor")
 
@@ -49,7 +50,7 @@ def _no_leaked_threads() -> Iterator[None]:
     """Threads that a test started have ended when it ends."""
     before = set(threading.enumerate())
     yield
-    deadline = time.monotonic() + 20.0  # on a busy machine much takes long
+    deadline = time.monotonic() + _PATIENCE
     while True:
         left = [
             thread
@@ -135,7 +136,7 @@ def command(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs ``live-gradcam`` as a user does: a process of its own, in an empty folder."""
 
     def run(
-        *arguments: object, timeout: float = 280, **environment: str
+        *arguments: object, timeout: float = 240, **environment: str
     ) -> subprocess.CompletedProcess[str]:
         variables = {**os.environ, **environment}
         variables.pop("DISPLAY", None) if "DISPLAY" not in environment else None
