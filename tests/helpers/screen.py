@@ -84,7 +84,7 @@ class VirtualScreen:
         """End both programs."""
         for process in (self._manager, self._server):
             process.terminate()
-            process.wait(timeout=10)
+            process.wait(timeout=PATIENCE_SECONDS)
 
     def __enter__(self) -> Self:
         return self

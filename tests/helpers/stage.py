@@ -80,7 +80,7 @@ def open_camera(seed: int) -> Source:
         name=f"camera {seed}",
         kind="camera",
         connect=lambda: Ticking(seed),
-        policy=LivePolicy(first_image_seconds=5.0, hang_seconds=5.0, stall_seconds=2.0),
+        policy=LivePolicy(first_image_seconds=60.0, hang_seconds=60.0, stall_seconds=60.0),
     ).open()
 
 

@@ -26,7 +26,7 @@ def explained(explainer: Explainer) -> ExplainedFrame:
 
 
 def await_report(tasks: BackgroundTasks) -> str:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE_SECONDS
     message = ""
     while not message and time.monotonic() < deadline:
         message = tasks.report()
@@ -34,7 +34,7 @@ def await_report(tasks: BackgroundTasks) -> str:
 
 
 def await_source(tasks: BackgroundTasks) -> Source:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
         source = tasks.opened_source()
         if source is not None:
@@ -84,7 +84,7 @@ def test_a_camera_opens_in_the_background_and_is_handed_out_once(tmp_path: Path)
     may_open = threading.Event()
 
     def open_camera() -> Source:
-        assert may_open.wait(20)
+        assert may_open.wait(PATIENCE_SECONDS)
         return SceneSource(max_frames=1)
 
     tasks = BackgroundTasks(tmp_path, open_camera, lambda _: None)
