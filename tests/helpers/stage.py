@@ -2,8 +2,8 @@
 
     python -m tests.helpers.stage FOLDER [--kiosk]
 
-Each line is a JSON object with one key: ``state``, ``notice``, ``camera`` (the number of a frame),
-``opened`` or ``over``.
+Each line is a JSON object with one key: ``state``, ``notice``, ``camera`` (once for each frame that
+a camera has given, with its number), ``opened`` or ``over``.
 """
 
 from __future__ import annotations
