@@ -347,7 +347,7 @@ def test_a_window_in_a_process_without_display_is_an_error_and_no_abort() -> Non
         env=environment,
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=240,
     )
     assert done.returncode == 6, done.stderr
     assert "there is no display" in json.loads(done.stdout)["refused"]
