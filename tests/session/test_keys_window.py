@@ -29,7 +29,10 @@ from tests.conftest import ROOT
 from tests.helpers.screen import HAS_SCREEN, PATIENCE_SECONDS, VirtualScreen
 from tests.helpers.stage import HEIGHT, TITLE, WIDTH, read_clock, still
 
-pytestmark = pytest.mark.skipif(not HAS_SCREEN, reason="needs Xvfb, xdotool and openbox")
+pytestmark = [
+    pytest.mark.skipif(not HAS_SCREEN, reason="needs Xvfb, xdotool and openbox"),
+    pytest.mark.timeout(900),
+]
 
 # What xdotool calls the keys that are no letters.
 _X_NAMES = {
@@ -177,7 +180,6 @@ def red_dot(screenshot: Screenshot) -> int:
     return int(((red > 215) & (green < 75) & (blue < 85)).sum())
 
 
-@pytest.mark.timeout(900)
 def test_every_key_in_a_real_window(begin: Callable[..., WindowedSession], tmp_path: Path) -> None:
     show = begin()
     plain = still(1)

@@ -18,7 +18,10 @@ from typing_extensions import Self
 from tests.conftest import ROOT
 from tests.helpers.screen import HAS_SCREEN, PATIENCE_SECONDS, VirtualScreen
 
-pytestmark = pytest.mark.skipif(not HAS_SCREEN, reason="needs Xvfb, xdotool and openbox")
+pytestmark = [
+    pytest.mark.skipif(not HAS_SCREEN, reason="needs Xvfb, xdotool and openbox"),
+    pytest.mark.timeout(900),
+]
 
 _PROGRAM = """
 import sys, time

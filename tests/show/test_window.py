@@ -27,11 +27,12 @@ from live_gradcam.show.window import (
     probe_display,
 )
 from live_gradcam.values import Region
-from tests.helpers.cameras import PATIENCE
 from tests.helpers.screen import HAS_SCREEN, VirtualScreen
+from tests.helpers.screen import PATIENCE_SECONDS as PATIENCE
 
 TITLE = "live-gradcam test"
 
+pytestmark = pytest.mark.timeout(900)
 needs_screen = pytest.mark.skipif(not HAS_SCREEN, reason="needs Xvfb, xdotool and openbox")
 
 _SHOW = f"""
@@ -88,7 +89,7 @@ class Shown:
             text=True,
         )
         # Whatever goes wrong, the test ends; on a busy machine a good one takes long.
-        self._watch = threading.Timer(240, self.process.kill)
+        self._watch = threading.Timer(4 * PATIENCE, self.process.kill)
         self._watch.start()
 
     def wait_for(self, **what: object) -> None:
@@ -136,20 +137,13 @@ def screen() -> Iterator[VirtualScreen]:
 
 @contextlib.contextmanager
 def _painted(screen: VirtualScreen, **environment: str) -> Iterator[Shown]:
-    # On a busy machine some starts in a hundred stay unpainted, with OpenCV's bare functions as
-    # well: Qt misses that its window was exposed, while keys and mouse still arrive, and making it
-    # a pixel larger and smaller again changes nothing. Such a window is of no use to any test.
-    for _ in range(3):
-        window = Shown(screen, **environment)
-        try:
-            window.wait_for(ready=True)
-            if _image_on_screen(screen) is None:
-                continue
-            yield window
-            return
-        finally:
-            window.close()
-    pytest.fail("the window was never painted")
+    window = Shown(screen, **environment)
+    try:
+        window.wait_for(ready=True)
+        _where(screen)
+        yield window
+    finally:
+        window.close()
 
 
 @pytest.fixture
@@ -207,10 +201,20 @@ def test_the_mouse_is_told_in_pixels_of_the_image_at_any_size(shown: Shown) -> N
 
 
 def _where(screen: VirtualScreen) -> tuple[int, int, int, int]:
-    """Where the image is seen on the screen: left, top, right, bottom."""
-    place = _image_on_screen(screen)
-    assert place is not None, "the picture never settled on the screen"
-    return place
+    """Where the image is seen once the window has settled: left, top, right, bottom."""
+    before, deadline = None, time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        shot = screen.grab().astype(int)
+        red = (shot[..., 2] > 200) & (shot[..., :2].max(axis=2) < 40)
+        blue = (shot[..., 0] > 200) & (shot[..., 1:].max(axis=2) < 40)
+        rows, columns = np.nonzero(red | blue)
+        if rows.size:
+            now = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
+            if now == before:
+                return now
+            before = now
+        time.sleep(0.1)
+    pytest.fail("the picture never settled on the screen")
 
 
 def _resize(shown: Shown, window: str, width: int, height: int) -> tuple[int, int, int, int]:
@@ -224,25 +228,6 @@ def _resize(shown: Shown, window: str, width: int, height: int) -> tuple[int, in
         if (right - left, bottom - top) == expected:
             return place
         assert time.monotonic() < deadline, f"never painted at {width}x{height}: {place}"
-
-
-def _image_on_screen(
-    screen: VirtualScreen, patience: float = PATIENCE
-) -> tuple[int, int, int, int] | None:
-    """Where red and blue are seen once the window has settled; ``None`` if it never does."""
-    before, deadline = None, time.monotonic() + patience
-    while time.monotonic() < deadline:
-        shot = screen.grab().astype(int)
-        red = (shot[..., 2] > 200) & (shot[..., :2].max(axis=2) < 40)
-        blue = (shot[..., 0] > 200) & (shot[..., 1:].max(axis=2) < 40)
-        rows, columns = np.nonzero(red | blue)
-        if rows.size:
-            now = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
-            if now == before:
-                return now
-            before = now
-        time.sleep(0.1)
-    return None
 
 
 @needs_screen
