@@ -105,7 +105,8 @@ def test_random_weights_are_compared_with_the_trained_ones(explainer: Explainer)
     with scene() as source, working(source, request) as worker:
         reading = await_item(worker, TruthReading)
     # The request says so; the explainer has the trained weights all the same.
-    assert reading.correlation == pytest.approx(1.0)
+    # Two cells that are equal to the last digits may change places.
+    assert reading.correlation == pytest.approx(1.0, abs=1e-3)
 
 
 def test_a_failure_in_the_thread_is_raised_where_items_are_asked_for(
