@@ -96,7 +96,7 @@ def make_source(kind: str, folder: Path) -> Path:
     command += ["-f", "lavfi", "-i", f"sine=frequency=440:sample_rate=48000:duration={_SECONDS}"]
     command += ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p"]
     command += ["-muxdelay", "0", "-muxpreload", "0", *options, str(path)]
-    subprocess.run(command, check=True, capture_output=True, timeout=60)
+    subprocess.run(command, check=True, capture_output=True, timeout=240)
     return path
 
 
@@ -196,7 +196,7 @@ def faults(source: Path, output: Path, notes: Sequence[str]) -> Iterator[str]:
 def readers_faults(output: Path) -> Iterator[str]:
     """Yield the readers that cannot open an output: ffprobe and OpenCV."""
     probe = ["ffprobe", "-v", "error", "-show_streams", "-of", "json", str(output)]
-    done = subprocess.run(probe, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(probe, capture_output=True, text=True, check=False, timeout=240)
     if done.returncode or done.stderr.strip() or not json.loads(done.stdout).get("streams"):
         yield f"ffprobe: {done.stderr.strip()[:80]}"
     capture = cv2.VideoCapture(str(output))

@@ -46,8 +46,8 @@ def shared() -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _no_leaked_threads() -> Iterator[None]:
-    """Threads that a test started have ended when it ends."""
+def _no_leaked_threads(_no_leaked_files: None) -> Iterator[None]:
+    """Threads that a test started have ended when it ends; what they hold open is asked then."""
     before = set(threading.enumerate())
     yield
     deadline = time.monotonic() + _PATIENCE

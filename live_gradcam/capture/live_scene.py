@@ -84,5 +84,6 @@ class LiveScene(LiveReader):
             name=name,
             kind="camera",
             connect=lambda: _Filming(scene, fps, frames),
-            policy=LivePolicy(first_image_seconds=5.0, hang_seconds=5.0, stall_seconds=2.0),
+            # It always comes; on a busy machine the first one takes long.
+            policy=LivePolicy(first_image_seconds=60.0, hang_seconds=60.0, stall_seconds=2.0),
         )

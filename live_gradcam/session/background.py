@@ -18,7 +18,8 @@ from live_gradcam.workers import release_when_done, run_in_thread
 
 _logger = logging.getLogger(__name__)
 
-_CLOSE_SECONDS = 1.0
+_CLOSE_SECONDS = 1.0  # as far as a signal leaves time
+_FINISH_SECONDS = 60.0
 
 NextSource = Callable[[], "Source | None"]
 """Opens the next camera; returns ``None`` where there is no other."""
@@ -118,14 +119,16 @@ class BackgroundTasks:
         # The whole path is for the terminal; on the screen it would hide what is to be seen.
         return self._describe(ended).replace(f"{self._folder}{os.sep}", "")
 
-    def close(self) -> None:
-        """Finish what is under way, as far as a signal leaves time for.
+    def close(self, *, hurried: bool = False) -> None:
+        """Finish what is under way: what was asked for is written, however busy the machine is.
 
-        A recording can be played at any moment, finished or not.
+        Args:
+            hurried: A signal leaves little time. A recording can be played at any moment, finished
+                or not.
         """
         self.end_recording()
         for task in self._tasks:
-            if wait([task], _CLOSE_SECONDS).done:
+            if wait([task], _CLOSE_SECONDS if hurried else _FINISH_SECONDS).done:
                 self._describe(task)
         self._tasks.clear()
         opening, self._opening = self._opening, None

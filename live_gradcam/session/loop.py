@@ -141,7 +141,7 @@ class Session:
         self._feed.close()
         if window is not None:
             window.close()
-        self._background.close()
+        self._background.close(hurried=self._config.stop.requested)
         self._pool.close()
         if self._own_source is not None:
             self._own_source.close()

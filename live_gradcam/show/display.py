@@ -17,7 +17,7 @@ from live_gradcam.errors import DeviceError
 from live_gradcam.native import cv2
 from live_gradcam.values import Region
 
-_TIMEOUT_SECONDS = 3.0
+_TIMEOUT_SECONDS = 10.0  # a display on a busy machine answers late
 _WAY_OUT = "Run it in a desktop session, or give an output such as -o out.mp4 and --no-window"
 _DISPLAY = re.compile(r"(?P<host>.*):(?P<number>\d+)(?:\.\d+)?")
 _COOKIE = b"MIT-MAGIC-COOKIE-1"
@@ -194,14 +194,14 @@ def _x11_session(display: str) -> Iterator[tuple[socket.socket, str, bytes]]:
     hello += name + bytes(-len(name) % 4) + cookie + bytes(-len(cookie) % 4)
     with _connect(parts["host"], int(number)) as connection:
         connection.sendall(hello)
-        head = connection.recv(8)
+        head = _receive(connection, 8)
         if not head:
             raise ConnectionError("it hung up")
         if head[0] == 1 and len(head) == 8:
             setup = _receive(connection, 4 * int.from_bytes(head[6:], "little"))
             yield connection, "", setup
             return
-        reason = connection.recv(head[1] if len(head) > 1 else 0)
+        reason = _receive(connection, head[1] if len(head) > 1 else 0)
         yield connection, reason.decode("ascii", "replace").strip() or "authentication needed", b""
 
 

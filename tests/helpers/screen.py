@@ -15,8 +15,10 @@ from PIL import ImageGrab
 from typing_extensions import Self
 
 HAS_SCREEN = all(map(shutil.which, ("Xvfb", "xdotool", "openbox")))
-PATIENCE_SECONDS = 60.0
-_TRY_SECONDS = 10.0
+PATIENCE_SECONDS = 150.0
+"""Seconds until something counts as never happening; on a busy machine much takes long."""
+
+_TRY_SECONDS = 20.0
 
 
 class VirtualScreen:
@@ -84,7 +86,7 @@ class VirtualScreen:
         """End both programs."""
         for process in (self._manager, self._server):
             process.terminate()
-            process.wait(timeout=10)
+            process.wait(timeout=PATIENCE_SECONDS)
 
     def __enter__(self) -> Self:
         return self

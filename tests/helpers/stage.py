@@ -2,8 +2,8 @@
 
     python -m tests.helpers.stage FOLDER [--kiosk]
 
-Each line is a JSON object with one key: ``state``, ``notice``, ``camera`` (the number of a frame),
-``opened`` or ``over``.
+Each line is a JSON object with one key: ``state``, ``notice``, ``camera`` (once for each frame that
+a camera has given, with its number), ``opened`` or ``over``.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def open_camera(seed: int) -> Source:
         name=f"camera {seed}",
         kind="camera",
         connect=lambda: Ticking(seed),
-        policy=LivePolicy(first_image_seconds=5.0, hang_seconds=5.0, stall_seconds=2.0),
+        policy=LivePolicy(first_image_seconds=60.0, hang_seconds=60.0, stall_seconds=60.0),
     ).open()
 
 

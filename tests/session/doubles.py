@@ -22,7 +22,9 @@ from live_gradcam.show.sink import Sink
 from live_gradcam.values import Explanation, Frame, Image, Prediction, Region, SourceInfo
 
 KEY = ExplainerKey("layer4", "gradcam")
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 60.0
+"""Seconds until something counts as never happening; on a busy machine much takes long."""
+
 START = SessionState(settings=ExplainSettings(key=KEY), overlay=OverlayOptions())
 
 

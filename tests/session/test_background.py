@@ -26,7 +26,7 @@ def explained(explainer: Explainer) -> ExplainedFrame:
 
 
 def await_report(tasks: BackgroundTasks) -> str:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE_SECONDS
     message = ""
     while not message and time.monotonic() < deadline:
         message = tasks.report()
@@ -34,7 +34,7 @@ def await_report(tasks: BackgroundTasks) -> str:
 
 
 def await_source(tasks: BackgroundTasks) -> Source:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
         source = tasks.opened_source()
         if source is not None:
@@ -80,11 +80,47 @@ def test_what_is_under_way_is_finished_at_the_end(
     assert tasks.recording_seconds is None
 
 
+@pytest.fixture
+def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """A disk that writes snapshots when it may; what is given up is given up at once."""
+    may_write = threading.Event()
+
+    def save(*_: object) -> Path:
+        assert may_write.wait(PATIENCE_SECONDS)
+        return tmp_path / "a.png"
+
+    monkeypatch.setattr("live_gradcam.session.background._CLOSE_SECONDS", 0.0)
+    monkeypatch.setattr("live_gradcam.session.background.save_snapshot", save)
+    return may_write
+
+
+def test_what_takes_long_is_written_all_the_same(
+    tmp_path: Path, explained: ExplainedFrame, disk: threading.Event
+) -> None:
+    notices: list[str] = []
+    tasks = BackgroundTasks(tmp_path, None, notices.append)
+    tasks.save_snapshot(explained, explained.frame.image, {})
+    threading.Timer(0.1, disk.set).start()
+    tasks.close()
+    assert notices == [f"saved {tmp_path / 'a.png'}"]
+
+
+def test_a_signal_waits_for_no_slow_disk(
+    tmp_path: Path, explained: ExplainedFrame, disk: threading.Event
+) -> None:
+    notices: list[str] = []
+    tasks = BackgroundTasks(tmp_path, None, notices.append)
+    tasks.save_snapshot(explained, explained.frame.image, {})
+    tasks.close(hurried=True)
+    assert notices == []
+    disk.set()
+
+
 def test_a_camera_opens_in_the_background_and_is_handed_out_once(tmp_path: Path) -> None:
     may_open = threading.Event()
 
     def open_camera() -> Source:
-        assert may_open.wait(20)
+        assert may_open.wait(PATIENCE_SECONDS)
         return SceneSource(max_frames=1)
 
     tasks = BackgroundTasks(tmp_path, open_camera, lambda _: None)

@@ -28,7 +28,7 @@ from live_gradcam.session.kiosk import (
 from live_gradcam.show.overlay import Hud
 from live_gradcam.values import Frame, Image, SourceInfo
 from live_gradcam.wording import MOMENT
-from tests.session.doubles import START, with_settings
+from tests.session.doubles import START, take, with_settings
 
 CAMERA = SourceInfo("camera 0", "camera", live=True, width=160, height=120, fps=30.0)
 FILM = SourceInfo("clip.mp4", "video", live=False, width=160, height=120, fps=30.0)
@@ -116,12 +116,14 @@ def kiosk(camera: Room, time: Hands) -> Iterator[KioskFeed]:
 
 
 def shown(kiosk: KioskFeed) -> str:
-    """Where the next frame comes from, however long its source takes to open."""
-    for _ in range(2000):
-        frame = kiosk.next(0.01)
-        if frame is not None:
-            return frame.source
-    raise AssertionError("there was no frame")
+    """Where the next frame comes from."""
+    return next_frame(kiosk).source
+
+
+def next_frame(kiosk: KioskFeed) -> Frame:
+    """The next frame, however long its source takes to open."""
+    (frame,) = take(kiosk, 1)
+    return frame
 
 
 def test_noise_and_daylight_are_no_change_and_a_hand_is_one(time: Hands) -> None:
@@ -157,13 +159,11 @@ def test_the_demonstration_begins_at_its_beginning(
 ) -> None:
     shown(kiosk)
     time.seconds += IDLE_SECONDS
-    frames = [frame for _ in range(300) if (frame := kiosk.next(0.05)) is not None]
-    assert [each.index for each in frames[:3]] == [0, 1, 2]
+    assert [each.index for each in take(kiosk, 3)] == [0, 1, 2]
     camera.image = room(hand=True)
     assert shown(kiosk) == "room"
     time.seconds += IDLE_SECONDS
-    again = next(frame for _ in range(2000) if (frame := kiosk.next(0.01)) is not None)
-    assert again.index == 0
+    assert next_frame(kiosk).index == 0
 
 
 def test_whoever_comes_is_invited_until_something_happens(

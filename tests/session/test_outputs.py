@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import time
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -21,7 +21,7 @@ from live_gradcam.session.outputs import Recording, Writer, fresh_paths, save_sn
 from live_gradcam.show.sink import Sink
 from live_gradcam.timing import StageClock
 from live_gradcam.values import Explanation, Frame, Image, Region, SourceInfo
-from tests.session.doubles import MemorySink
+from tests.session.doubles import PATIENCE_SECONDS, MemorySink
 
 CAMERA = SourceInfo("camera 0", "camera", live=True, width=320, height=240, fps=30.0)
 
@@ -121,18 +121,22 @@ def test_a_writer_hides_nothing_that_is_on_its_way(
 
 
 def test_an_end_that_was_asked_for_leaves_all_sinks_with_the_same_frames() -> None:
+    stop, ended = StopToken(), threading.Event()
+
     class Slow(MemorySink):
         def write(self, *given: Any, **extra: Any) -> None:
-            time.sleep(0.05)
+            assert ended.wait(PATIENCE_SECONDS)
             super().write(*given, **extra)
 
-    stop, sinks = StopToken(), [MemorySink(), Slow()]
+    sinks = [MemorySink(count=1), Slow()]
     nothing = Explanation((), (), np.zeros((0, 1, 1), np.float32), Region(0, 0, 4, 4))
     image = np.zeros((4, 4, 3), np.uint8)
     with Writer(sinks, StageClock(), stop) as writer:
         for index in range(8):
             writer.write(Frame(image, index, 0.0), image, nothing, {})
+        assert sinks[0].enough.wait(PATIENCE_SECONDS), "one frame is being written"
         stop.request()
+        ended.set()
     counts = [len(sink.frames) for sink in sinks]
-    assert counts[0] == counts[1] < 8, "what waited is written to none"
+    assert counts == [1, 1], "what waited is written to none"
     assert all(sink.closed for sink in sinks)

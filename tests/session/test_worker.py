@@ -18,7 +18,7 @@ from live_gradcam.session.feeds import make_feed
 from live_gradcam.session.request import ExplainedFrame, ExplainRequest, TruthReading
 from live_gradcam.session.worker import ExplainWorker
 from live_gradcam.values import Image
-from tests.session.doubles import FailingSource, make_request
+from tests.session.doubles import PATIENCE_SECONDS, FailingSource, make_request
 
 T = TypeVar("T")
 
@@ -35,12 +35,12 @@ def working(
     try:
         yield worker
     finally:
-        assert worker.stop(20)
+        assert worker.stop(PATIENCE_SECONDS)
         feed.close()
 
 
 def await_item(worker: ExplainWorker, kind: type[T]) -> T:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
         item = worker.next_item(0.1)
         if isinstance(item, kind):
@@ -62,7 +62,7 @@ def test_frames_come_in_order_and_the_end_is_said(explainer: Explainer) -> None:
         found = [await_item(worker, ExplainedFrame) for _ in range(3)]
         assert [each.frame.index for each in found] == [0, 1, 2]
         assert all(each.is_new for each in found)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while not worker.finished and time.monotonic() < deadline:
             worker.next_item(0.05)
         assert worker.finished
@@ -105,7 +105,8 @@ def test_random_weights_are_compared_with_the_trained_ones(explainer: Explainer)
     with scene() as source, working(source, request) as worker:
         reading = await_item(worker, TruthReading)
     # The request says so; the explainer has the trained weights all the same.
-    assert reading.correlation == pytest.approx(1.0)
+    # Two cells that are equal to the last digits may change places.
+    assert reading.correlation == pytest.approx(1.0, abs=1e-3)
 
 
 def test_a_failure_in_the_thread_is_raised_where_items_are_asked_for(

@@ -13,7 +13,7 @@ import pytest
 
 from live_gradcam.show.display import screen_area
 from live_gradcam.values import Region
-from tests.helpers.screen import HAS_SCREEN, VirtualScreen
+from tests.helpers.screen import HAS_SCREEN, PATIENCE_SECONDS, VirtualScreen
 
 
 @pytest.mark.skipif(not HAS_SCREEN, reason="needs Xvfb, xdotool and openbox")
@@ -36,7 +36,7 @@ def test_qt_and_the_systems_libx11_agree_whose_events_they_are() -> None:
             capture_output=True,
             text=True,
             check=True,
-            timeout=120,
+            timeout=240,
         )
     bound = re.findall(r"to (\S+) \[0\]: normal symbol `XSetEventQueueOwner'", done.stderr)
     assert bound
@@ -60,4 +60,4 @@ def test_of_two_screens_side_by_side_the_first_one_counts(monkeypatch: pytest.Mo
         assert screen_area() == Region(0, 0, 800, 600)
     finally:
         server.terminate()
-        server.wait(timeout=10)
+        server.wait(timeout=PATIENCE_SECONDS)

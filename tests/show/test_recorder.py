@@ -490,4 +490,4 @@ def test_an_output_that_fails_leaves_no_handle_open(
     before = process.num_fds()
     for _ in range(5):
         once()
-    assert process.num_fds() == before
+    assert process.num_fds() <= before, "fewer where others' are collected meanwhile"

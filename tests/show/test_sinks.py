@@ -95,7 +95,7 @@ class TestEverySink:
             with open_sink(f"{tmp_path}/{name}", one_info, overwrite=True) as sink:
                 sink.write(numbered(1)[0], numbered(1)[0].image, explained)
             counts.append(process.num_fds())
-        assert counts[-1] == counts[0]
+        assert counts[-1] <= counts[0], "fewer where others' are collected meanwhile"
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="POSIX permissions")
@@ -119,7 +119,7 @@ def test_a_place_without_permission_is_refused_at_once(tmp_path: Path, name: str
         "except SinkError as error: print(int(error.exit_code), error)\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=240
     )
     assert done.stdout.startswith("4 cannot "), done.stderr
     assert "no permission to write" in done.stdout

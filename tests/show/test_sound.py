@@ -67,7 +67,7 @@ def test_every_track_is_kept_and_the_default_one_stays_it(
     which = ["-map", "0", "-map", "1", "-map", "2", "-disposition:a:0", "0"]
     which += ["-disposition:a:1", "default", "-metadata:s:a:1", "language=deu"]
     command = ["ffmpeg", "-v", "error", *picture, *tones, *which, *codecs, str(source)]
-    subprocess.run(command, check=True, timeout=60)
+    subprocess.run(command, check=True, timeout=240)
     film_outputs.rerecord(source, tmp_path / "out.mp4")
     with av.open(str(tmp_path / "out.mp4")) as film:
         assert [codec_name(track) for track in film.streams.audio] == ["aac", "flac"]
@@ -82,7 +82,7 @@ def test_every_track_is_kept_and_the_default_one_stays_it(
 def test_sound_moves_with_images_that_are_shifted_to_the_beginning(tmp_path: Path) -> None:
     plain, late = film_outputs.make_source("aac-mp4", tmp_path), tmp_path / "late.ts"
     command = ["ffmpeg", "-v", "error", "-i", str(plain), "-c", "copy"]
-    subprocess.run([*command, "-output_ts_offset", "3600", str(late)], check=True, timeout=60)
+    subprocess.run([*command, "-output_ts_offset", "3600", str(late)], check=True, timeout=240)
     assert film_outputs.start_of(late) > 3600
     sink = film_outputs.rerecord(late, tmp_path / "out.mp4")
     assert list(film_outputs.faults(late, tmp_path / "out.mp4", sink.notes)) == []
