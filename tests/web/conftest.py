@@ -33,8 +33,6 @@ from .visits import CHROMIUM, FLAGS
 pytest.importorskip("gradio", reason="the page needs gradio: pip install '.[web]'")
 
 ROOT = Path(__file__).resolve().parents[2]
-# Importing torch and gradio on a busy machine takes its time; waiting ends when it is there.
-START_SECONDS = 120
 PATIENCE = 60
 """Seconds: a busy machine is slow; waiting ends as soon as it is there."""
 
