@@ -29,6 +29,7 @@ from tests.helpers.screen import HAS_SCREEN, VirtualScreen
 
 ROOT = Path(__file__).resolve().parent.parent
 RECIPES = ROOT / ".github" / "recipes"
+pytestmark = pytest.mark.timeout(900)  # whole programs
 
 
 def recipe(name: str) -> ModuleType:
@@ -145,7 +146,7 @@ def test_the_loop_shows_every_frame_of_a_film(tmp_path: Path) -> None:
             env=screen.environment,
             capture_output=True,
             text=True,
-            timeout=280,
+            timeout=600,
             check=False,
         )
     assert done.stdout.splitlines()[-1:] == ["5 frames"], done.stderr
@@ -177,7 +178,7 @@ if __name__ == "__main__":
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(RECIPES)])},
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stderr

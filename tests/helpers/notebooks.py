@@ -30,7 +30,7 @@ notebook = nbformat.read(path, as_version=4)
 NotebookClient(
     notebook,
     kernel_name="own",
-    timeout=200,
+    timeout=600,
     startup_timeout=200,
     resources={"metadata": {"path": str(path.parent)}},
     config=config,
@@ -79,7 +79,7 @@ def run_notebook(
             text=True,
             encoding="utf-8",
             env={**os.environ, **variables},
-            timeout=280,
+            timeout=800,
             check=False,
         )
 

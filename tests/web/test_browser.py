@@ -20,6 +20,8 @@ from scripts.faults.media import quadrants, write_film
 from .conftest import Page, decoded, encoded, scene
 from .visits import PATIENCE_MS, Visit, visiting
 
+pytestmark = pytest.mark.timeout(900)  # a page and a browser, and many things that are waited for
+
 
 @pytest.fixture
 def visit(chromium: Any, page: Page) -> Iterator[Visit]:
@@ -100,9 +102,10 @@ def test_controls_change_the_image(
 ) -> None:
     # What is folded away is made when it is opened, and takes no key in its first moments.
     visit.page.locator("#picture-controls").get_by_text("Method and colours").click()
+    slider = visit.page.locator("#picture-controls input[type=range]")
+    slider.wait_for()
     visit.choose_image(image_file)
     before = visit.overlay()
-    slider = visit.page.locator("#picture-controls input[type=range]")
     slider.focus()
     visit.page.keyboard.press("ArrowRight")
     visit.wait_for_another(before)

@@ -13,6 +13,8 @@ from live_gradcam.web.server import gradio_environment
 
 from .conftest import free_port
 
+pytestmark = pytest.mark.timeout(900)  # three pages one after another
+
 # In a process of its own, because Gradio leaves event loops open in it.
 _SERVE = """
 import itertools, os, socket, sys, time, types
@@ -96,7 +98,7 @@ def test_a_page_leaves_the_process_as_it_was(tmp_path: Path) -> None:
         text=True,
         cwd=tmp_path,
         check=False,
-        timeout=240,
+        timeout=840,
     )
     assert done.returncode == 0, done.stderr
     cause = "nothing can listen there, perhaps another program does"
