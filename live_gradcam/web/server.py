@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,7 +95,7 @@ def _patient() -> Iterator[None]:
     from gradio.exceptions import ServerFailedToStartError
     from gradio.http_server import Server
 
-    impatient = Server.run_in_thread
+    impatient: Callable[[Server], None] = Server.run_in_thread
 
     def run_in_thread(server: Server) -> None:
         try:
