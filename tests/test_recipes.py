@@ -29,6 +29,7 @@ from tests.helpers.screen import HAS_SCREEN, VirtualScreen
 
 ROOT = Path(__file__).resolve().parent.parent
 RECIPES = ROOT / ".github" / "recipes"
+pytestmark = pytest.mark.timeout(900)  # whole programs
 
 
 def recipe(name: str) -> ModuleType:
@@ -87,7 +88,7 @@ def test_the_service_answers_with_json_a_picture_or_what_is_wrong(house: Path) -
 
 def test_the_page_explains_an_upload(house: Path) -> None:
     testing = pytest.importorskip("streamlit.testing.v1")
-    page = testing.AppTest.from_file(str(RECIPES / "streamlit_page.py"), default_timeout=120).run()
+    page = testing.AppTest.from_file(str(RECIPES / "streamlit_page.py"), default_timeout=240).run()
     assert not page.exception
     assert "drawing" in page.info[0].value
     page.get("file_uploader")[0].set_value(("house.png", house.read_bytes(), "image/png")).run()
@@ -145,7 +146,7 @@ def test_the_loop_shows_every_frame_of_a_film(tmp_path: Path) -> None:
             env=screen.environment,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=600,
             check=False,
         )
     assert done.stdout.splitlines()[-1:] == ["5 frames"], done.stderr
@@ -177,7 +178,7 @@ if __name__ == "__main__":
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(RECIPES)])},
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stderr

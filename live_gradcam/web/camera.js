@@ -166,8 +166,9 @@
           signal: this.aborter.signal,
         });
         if (answer.status === 204) this.judged = 0;
-        else if (answer.ok && this.alive && frozen === this.frozen) {
+        else if (answer.ok) {
           const { verdict, about } = await answer.json();
+          if (!this.alive || frozen !== this.frozen) return;
           if (about === this.explained) this.say(verdict, about);
           else this.judged = 0;
         }
@@ -302,12 +303,15 @@
     let text = "The page's server does not answer.";
     try {
       const answer = await fetch("live/camera", { method: "POST" });
-      if (answer.ok && running === mine) {
-        running = new Run(stream, (await answer.json()).camera);
-        await running.play();
-        return;
-      }
-      if (!answer.ok) text = await sentence(answer);
+      if (answer.ok) {
+        const { camera } = await answer.json();
+        if (running === mine) {
+          running = new Run(stream, camera);
+          await running.play();
+          return;
+        }
+        release(camera); // the button was pressed again meanwhile
+      } else text = await sentence(answer);
     } catch (error) {
       console.warn(error);
     }
@@ -315,13 +319,16 @@
     if (running === mine) stop(text);
   }
 
+  // The server has room for others again.
+  const release = (name) => navigator.sendBeacon(`live/camera/${name}/stop`);
+
   function stop(text = "") {
     const run = running;
     running = null;
     spot = null;
     if (run instanceof Run) {
       run.end();
-      navigator.sendBeacon(`live/camera/${run.name}/stop`);
+      release(run.name);
     }
     const stage = find("camera-stage");
     if (stage) stage.dataset.state = "idle";

@@ -120,6 +120,8 @@ class Handlers:
         if cached is None:
             return [gr.skip()] * 5
         settings, shown = read_settings(*controls), cached.shown
+        if shown is not None and settings != shown:
+            return [gr.skip()] * 5  # the controls were changed before this was begun
         images.removal(cached, settings)
         if images.cache.get(visitor) is not cached or cached.shown is not shown:
             return [gr.skip()] * 5  # something else is shown by now, and is measured next

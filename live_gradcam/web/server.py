@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from live_gradcam.web.state import AppState
 
 # Variables that Gradio reads and nobody set for the page.
 _UNWANTED = ("GRADIO_ALLOWED_PATHS", "GRADIO_DEBUG", "GRADIO_NUM_WORKERS", "GRADIO_WATCH_DIRS")
+_LOOK_SECONDS = 0.02
 _HERE = ("localhost", "127.0.0.1", "::1")
 # Nothing that this page does not need.
 _LAUNCH: dict[str, Any] = {
@@ -88,6 +90,30 @@ def _set_environment(values: Mapping[str, str | None]) -> None:
 
 
 @contextlib.contextmanager
+def _patient() -> Iterator[None]:
+    """Let Gradio's server take its time: Gradio gives up after 5 s, as on a busy machine."""
+    from gradio.exceptions import ServerFailedToStartError
+    from gradio.http_server import Server
+
+    impatient: Callable[[Server], None] = Server.run_in_thread
+
+    def run_in_thread(server: Server) -> None:
+        try:
+            impatient(server)
+        except ServerFailedToStartError:
+            while not server.started:
+                if not server.thread.is_alive():  # then it has really failed
+                    raise
+                time.sleep(_LOOK_SECONDS)
+
+    Server.run_in_thread = run_in_thread  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        Server.run_in_thread = impatient  # type: ignore[method-assign]
+
+
+@contextlib.contextmanager
 def serving(
     state: AppState,
     *,
@@ -120,27 +146,28 @@ def serving(
 
         page = build_page(state)
         try:
-            _, local, shared = page.launch(
-                server_name=host,
-                server_port=port,
-                share=share,
-                auth=auth,
-                theme=theme(),
-                css=style(),
-                head=head(),
-                max_threads=2 * state.limits.queue,
-                max_file_size=state.limits.file_bytes,
-                app_kwargs={
-                    "routes": [
-                        *camera_routes(state.cameras, state.limits),
-                        *picture_routes(state.images, state.limits),
-                    ],
-                    "middleware": [
-                        Middleware(Guard, hosts=hosts, limits=state.limits, cache=state.cache)
-                    ],
-                },
-                **_LAUNCH,
-            )
+            with _patient():
+                _, local, shared = page.launch(
+                    server_name=host,
+                    server_port=port,
+                    share=share,
+                    auth=auth,
+                    theme=theme(),
+                    css=style(),
+                    head=head(),
+                    max_threads=2 * state.limits.queue,
+                    max_file_size=state.limits.file_bytes,
+                    app_kwargs={
+                        "routes": [
+                            *camera_routes(state.cameras, state.limits),
+                            *picture_routes(state.images, state.limits),
+                        ],
+                        "middleware": [
+                            Middleware(Guard, hosts=hosts, limits=state.limits, cache=state.cache)
+                        ],
+                    },
+                    **_LAUNCH,
+                )
         except OSError as exc:
             page.close(verbose=False)
             where = f"{host}:{port}" if port is not None else host

@@ -1,4 +1,4 @@
-"""Notebooks, run as Jupyter runs them."""
+"""Notebooks, run as `jupyter execute` runs them."""
 
 from __future__ import annotations
 
@@ -6,10 +6,37 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import nbformat
+
+# The kernel is talked to through files: a port is chosen long before the kernel listens on it, and
+# any other connection may be given it meanwhile.
+_RUN = """
+import sys
+from pathlib import Path
+import nbformat
+from nbclient import NotebookClient
+from traitlets.config import Config
+
+path, connection = map(Path, sys.argv[1:])
+config = Config()
+if sys.platform == "linux":
+    config.KernelManager.transport = "ipc"
+    config.KernelManager.connection_file = str(connection)
+notebook = nbformat.read(path, as_version=4)
+NotebookClient(
+    notebook,
+    kernel_name="own",
+    timeout=600,
+    startup_timeout=200,
+    resources={"metadata": {"path": str(path.parent)}},
+    config=config,
+).execute()
+nbformat.write(notebook, path)
+"""
 
 
 def make_kernel(folder: Path) -> dict[str, str]:
@@ -44,16 +71,17 @@ def run_notebook(
         variables: Of the environment, besides the process's own, as `make_kernel` returns them.
     """
     nbformat.write(notebook, path)
-    words = ["execute", "--inplace", "--kernel_name=own", "--timeout=200", str(path)]
-    return subprocess.run(
-        [sys.executable, "-m", "jupyter", *words],
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        env={**os.environ, **variables},
-        timeout=280,
-        check=False,
-    )
+    # Names of sockets must be short; a test's own folder may be deep.
+    with tempfile.TemporaryDirectory(prefix="live-gradcam-kernel-") as folder:
+        return subprocess.run(
+            [sys.executable, "-c", _RUN, str(path), str(Path(folder) / "k.json")],
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            env={**os.environ, **variables},
+            timeout=800,
+            check=False,
+        )
 
 
 def cell_of(notebook: Any, name: str) -> Any:

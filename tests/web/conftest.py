@@ -33,16 +33,35 @@ from .visits import CHROMIUM, FLAGS
 pytest.importorskip("gradio", reason="the page needs gradio: pip install '.[web]'")
 
 ROOT = Path(__file__).resolve().parents[2]
-# Importing torch and gradio on a busy machine takes its time; waiting ends when it is there.
-START_SECONDS = 120
 PATIENCE = 60
 """Seconds: a busy machine is slow; waiting ends as soon as it is there."""
 
 
+_kept_ports: list[socket.socket] = []
+
+
 def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    """A port that nobody else is given while the tests run, however late the page listens on it.
+
+    What keeps it is bound and does not listen: Linux gives such a port to no connection and to
+    nobody who asks for any port, and lets a server that asks for this one listen.
+    """
+    keeper = socket.socket()
+    keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    keeper.bind(("127.0.0.1", 0))
+    port = int(keeper.getsockname()[1])
+    if sys.platform == "linux":
+        _kept_ports.append(keeper)
+    else:
+        keeper.close()
+    return port
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _ports_are_given_back() -> Iterator[None]:
+    yield
+    while _kept_ports:
+        _kept_ports.pop().close()
 
 
 @dataclass(slots=True)
@@ -89,7 +108,7 @@ class Page:
     def stop(self) -> int:
         """End it as Ctrl-C does; its exit code."""
         self.process.send_signal(signal.SIGINT)
-        self.process.communicate(timeout=30)
+        self.process.communicate(timeout=PATIENCE)
         return self.process.returncode
 
 

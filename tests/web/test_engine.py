@@ -218,9 +218,9 @@ def test_who_gives_up_costs_no_forward(engine: SharedEngine, explainer: Readable
 def test_an_engine_that_was_never_asked_has_no_thread(
     pool: ExplainerPool[BatchExplainer],
 ) -> None:
-    before = threading.active_count()
+    before = set(threading.enumerate())
     with SharedEngine(pool):
-        assert threading.active_count() == before
+        assert set(threading.enumerate()) <= before  # those of others may end meanwhile
 
 
 def test_closing_answers_everybody(

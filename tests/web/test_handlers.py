@@ -125,6 +125,15 @@ def test_what_is_not_shown_any_more_is_measured_for_nobody(
     assert measured[2] != MEASURING
 
 
+def test_what_the_controls_do_not_say_any_more_is_not_measured(state: AppState) -> None:
+    handlers = Handlers(state)
+    state.images.open("ann", scene(1), "mine.png")
+    handlers.change_settings(ANN, *controls())
+    handlers.change_settings(ANN, *controls("star"))
+    assert handlers.measure_trust(ANN, *controls()) == [gr.skip()] * 5
+    assert "**star**" in handlers.measure_trust(ANN, *controls("star"))[1]
+
+
 def test_a_control_says_that_the_picture_is_not_kept_any_more(state: AppState) -> None:
     handlers = Handlers(state)
     state.images.open("ann", scene(1), "mine.png")

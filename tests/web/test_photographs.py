@@ -12,8 +12,9 @@ import pytest
 
 from live_gradcam.explain.explainer import Explainer
 from live_gradcam.explain.load import load_classifier
-from tests.web.conftest import Page, free_port
+from tests.web.conftest import PATIENCE, Page, free_port
 
+pytestmark = pytest.mark.timeout(900)  # a process and a page with real weights
 PHOTOGRAPHS = ("teapot", "zebra", "fire_engine", "tennis_ball", "snail")
 
 
@@ -39,7 +40,8 @@ def test_the_page_says_what_run_says(
         ["-m", "live_gradcam", "web", "--no-open", "--port", str(free_port()), *network, *exact]
     )
     try:
-        client = Client(page.address, verbose=False, download_files=False)
+        patient = {"timeout": PATIENCE}
+        client = Client(page.address, verbose=False, download_files=False, httpx_kwargs=patient)
         with Explainer(classifier, precision="fp32", compile="off") as explainer:
             for path in paths:
                 label, probabilities, evidence, _ = client.predict(

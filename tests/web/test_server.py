@@ -13,15 +13,22 @@ from live_gradcam.web.server import gradio_environment
 
 from .conftest import free_port
 
+pytestmark = pytest.mark.timeout(900)  # three pages one after another
+
 # In a process of its own, because Gradio leaves event loops open in it.
 _SERVE = """
-import os, socket, sys
+import itertools, os, socket, sys, time, types
+import gradio.http_server
 import httpx
 from live_gradcam.errors import UsageError
 from live_gradcam.explain.load import load_classifier
 from live_gradcam.explain.explainer import Explainer
 from live_gradcam.web import AppState, serving
 
+# Gradio's own patience is over at its first look at the clock.
+gradio.http_server.time = types.SimpleNamespace(
+    sleep=time.sleep, time=itertools.count(0.0, 60.0).__next__
+)
 port = int(sys.argv[1])
 classifier = load_classifier("scenes")
 explainer = Explainer(classifier, device="cpu", precision="fp32", compile="off")
@@ -52,6 +59,7 @@ def break_off(state):
 
 def take_the_port_away(state):
     with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         taken.bind(("127.0.0.1", port))
         taken.listen()
         with serving(state, port=port):
@@ -90,7 +98,7 @@ def test_a_page_leaves_the_process_as_it_was(tmp_path: Path) -> None:
         text=True,
         cwd=tmp_path,
         check=False,
-        timeout=240,
+        timeout=840,
     )
     assert done.returncode == 0, done.stderr
     cause = "nothing can listen there, perhaps another program does"

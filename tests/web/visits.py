@@ -50,7 +50,9 @@ class Visit:
             self.problems.append(f"{answer.status} {answer.url}")
 
     def tab(self, name: str) -> None:
+        """Open a tab, and wait until what is in it is there: it is made when it is opened."""
         self.page.get_by_role("tab", name=name).click()
+        self.wait({"Picture": "#picture-overlay"}.get(name, f"#{name.lower()}-button"))
 
     def text(self, selector: str) -> str:
         return str(self.page.inner_text(selector)).replace("\N{NO-BREAK SPACE}", " ")
@@ -58,14 +60,21 @@ class Visit:
     def wait(self, selector: str) -> None:
         self.page.wait_for_selector(selector, timeout=PATIENCE_MS)
 
-    def wait_until(self, script: str, argument: object = None) -> None:
-        self.page.wait_for_function(script, arg=argument, timeout=PATIENCE_MS)
+    def wait_until(self, script: str, argument: object = None) -> Any:
+        """Wait until a script returns something, and return it."""
+        return self.page.wait_for_function(script, arg=argument, timeout=PATIENCE_MS).json_value()
 
-    def wait_for_text(self, selector: str, text: str) -> None:
-        """Wait until an element shows a text: parts of one answer need not appear together."""
-        script = "([selector, text]) => document.querySelector(selector)?.innerText"
-        script += ".replaceAll('\u00a0', ' ').includes(text)"
-        self.wait_until(script, [selector, text])
+    def wait_for_text(self, selector: str, text: str) -> str:
+        """Wait until an element shows a text: parts of one answer need not appear together.
+
+        Returns:
+            All that the element showed then; what is read afterwards may be another answer.
+        """
+        script = """([selector, text]) => {
+          const shown = document.querySelector(selector)?.innerText.replaceAll("\u00a0", " ");
+          return shown?.includes(text) && shown;
+        }"""
+        return str(self.wait_until(script, [selector, text]))
 
     def choose_image(self, path: Path) -> None:
         """Choose a file and wait until it is explained and tested."""
@@ -93,6 +102,11 @@ class Visit:
     def wait_for_verdict(self) -> None:
         """Wait until the explained picture is tested: its area is marked."""
         self.wait("#picture-overlay img[data-live$='mark=1'][src*='mark=1']")
+        from live_gradcam.web.handlers import MEASURING  # needs gradio
+
+        testing = MEASURING.strip("*")
+        shown = "document.querySelector('#trust')?.innerText"
+        self.wait_until(f"(testing) => {shown} && !{shown}.includes(testing)", testing)
 
 
 @contextmanager
