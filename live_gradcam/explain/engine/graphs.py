@@ -177,7 +177,7 @@ class GraphNetworks:
         if use.trial is not None and use.chosen is None:
             use.trial.drop(name)
             self._conclude(use)
-        else:
+        elif use.chosen == name:  # not one that has lost meanwhile
             use.chosen = TORCH
 
     def consider(self, shape: Shape) -> None:
