@@ -443,11 +443,12 @@ class Runner:
         return size_errors(shape, self._classifier.preprocessing.input_size)
 
     def _state(self) -> CompileState:
+        # Asked first: a compiler that ends meanwhile has left its network, or failed, before.
+        busy = self.compiled is not None and self.compiled.compiler.busy
         if self._graphed is not None and self._graphed.any:
             return "recorded"
         if self.compiled is not None and self.compiled.any:
             return "compiled"
         if any(each is not None and each.failed for each in (self._graphed, self.compiled)):
             return "failed"
-        busy = self.compiled is not None and self.compiled.compiler.busy
         return "compiling" if busy else self._runtime.state
