@@ -134,6 +134,11 @@ def test_latency_is_measured_on_what_a_session_shows() -> None:
     assert promise.numbers["fps"] <= 1000.0 / 60.0
 
 
+def test_time_is_measured_from_the_first_frame_on() -> None:
+    """Beside other processes a session may take longer to begin than it is to last."""
+    assert measure_latency(0.0).numbers["latency_p50_ms"] > 0.0
+
+
 def test_latency_is_held_against_the_camera_and_the_time_that_explaining_takes() -> None:
     kept = judge_latency([100.0] * 100, [80.0] * 100, 10.0)
     assert kept.kept
