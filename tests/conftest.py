@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 
@@ -18,6 +19,15 @@ from live_gradcam.values import Explanation, Image, Prediction, Region
 
 # Read when the library is imported: it would keep a thread that tells its makers who uses it.
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+
+# The same examples every time, however long each takes: a run proves what the one before proved.
+hypothesis.settings.register_profile(
+    "suite",
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("suite")
 
 ROOT = Path(__file__).resolve().parent.parent
 # Threads that libraries keep for the life of the process.
