@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 
 from typing_extensions import override
 
@@ -30,7 +31,7 @@ def names() -> list[str]:
 def test_jobs_are_done_in_their_order_by_a_thread_that_ends() -> None:
     done: list[int] = []
     jobs = BackgroundJobs("jobs-of-a-test")
-    events = [jobs.submit(lambda place=place: done.append(place)) for place in range(20)]
+    events = [jobs.submit(partial(done.append, place)) for place in range(20)]
     for event in events:
         assert event.wait(60)
     assert done == list(range(20))
