@@ -36,6 +36,15 @@ _PATIENCE = 60.0
 _OF_LIBRARIES = ("pymp", "ThreadPoolExecutor", "tqdm_monitor")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """What a test and its fixtures draw at random is the same, whatever ran before it."""
+    np.random.seed(0)
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.manual_seed(0)
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """Real media and real weights, which stand beside the project where there are any."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import statistics
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import pairwise
@@ -189,10 +189,15 @@ class _TimedExplainer(Explainer):
 
 
 class AgeSink(Sink):
-    """Keeps the age of every frame right after it was drawn and shown."""
+    """Keeps the age of every frame right after it was drawn and shown.
 
-    def __init__(self) -> None:
+    Args:
+        on_first: Called with the first one.
+    """
+
+    def __init__(self, on_first: Callable[[], object] = lambda: None) -> None:
         self.ages_ms: list[float] = []
+        self._on_first = on_first
 
     def write(
         self, frame: Frame, rendered: Image | None, explanation: Explanation, *, extra: Extra = None
@@ -200,6 +205,8 @@ class AgeSink(Sink):
         """Add the frame's age."""
         assert frame.captured_seconds is not None, "a live source's"
         self.ages_ms.append((time.monotonic() - frame.captured_seconds) * 1000.0)
+        if len(self.ages_ms) == 1:
+            self._on_first()
 
     def close(self) -> None:
         """Do nothing: nothing is held."""
@@ -214,11 +221,15 @@ def measure_latency(seconds: float, *, at_least_ms: float = 0.0, window: bool = 
     """Measure the time from capture to show, with a camera of 30 fps and the bundled network.
 
     Args:
-        seconds: Length of the run.
+        seconds: Length of the run, from its first frame on.
         at_least_ms: Least time that explaining takes.
         window: Show the images in a window; without one they are drawn all the same.
     """
-    ages, stop = AgeSink(), StopToken()
+    stop = StopToken()
+    timer = threading.Timer(seconds, stop.request)
+    timer.name = "end of measuring"
+    # However long the session takes to begin, there is something to judge.
+    ages = AgeSink(timer.start)
     with ExitStack() as stack:
         explainer = stack.enter_context(_TimedExplainer(load_classifier("scenes")))
         camera = stack.enter_context(
@@ -227,10 +238,7 @@ def measure_latency(seconds: float, *, at_least_ms: float = 0.0, window: bool = 
         explainer.explain(np.zeros((_SIZE[1], _SIZE[0], 3), np.uint8), classes="top")
         explainer.took_ms.clear()
         explainer.at_least_ms = at_least_ms
-        timer = threading.Timer(seconds, stop.request)
-        timer.name = "end of measuring"
-        timer.start()
-        stack.callback(timer.join)
+        stack.callback(lambda: timer.join() if ages.ages_ms else None)
         stack.callback(timer.cancel)
         summary = run_session(
             camera,

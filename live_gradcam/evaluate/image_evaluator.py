@@ -35,8 +35,9 @@ def open_pool(
 ) -> ExplainerPool[Explainer]:
     """Return the explainers of a classifier.
 
-    They run uncompiled, or in the engine that was named from the first image on: a network swapped
-    in half-way would make results depend on time.
+    They run uncompiled, or in the engine that was named from the first image on, and always as many
+    images in a forward: a network swapped in half-way, or sizes that are tried and timed, would
+    make results depend on time.
 
     Args:
         classifier: The classifier.
@@ -49,6 +50,7 @@ def open_pool(
         precision=options.precision,
         top_k=TOP,
         on_notice=on_notice,
+        steady=True,
     )
     named = options.engine not in ("auto", "torch")
 

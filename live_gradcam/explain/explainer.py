@@ -78,6 +78,8 @@ class Explainer(Closeable):
         on_notice: Called with a sentence for each thing that differs from what was asked for.
         on_forwards: Called with the numbers of masked images of a batch that Score-CAM has put
             through the network, and of all of them.
+        steady: Numbers of images in a forward and of threads are fixed, not measured, so that the
+            last digits of a result do not depend on how busy the machine is.
         accelerator: Captures the network as a graph; the device's own if not given. For devices
             other than CUDA's, and for tests.
 
@@ -100,6 +102,7 @@ class Explainer(Closeable):
         method: str = DEFAULT_METHOD,
         on_notice: Callable[[str], None] | None = None,
         on_forwards: OnForwards | None = None,
+        steady: bool = False,
         accelerator: Accelerator | None = None,
     ) -> None:
         if top_k < 1:
@@ -121,6 +124,7 @@ class Explainer(Closeable):
                 method=self._method,
                 on_notice=on_notice,
                 on_forwards=on_forwards,
+                steady=steady,
                 accelerator=accelerator,
                 exporter=GraphExporter(),
             )

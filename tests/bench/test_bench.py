@@ -134,6 +134,11 @@ def test_latency_is_measured_on_what_a_session_shows() -> None:
     assert promise.numbers["fps"] <= 1000.0 / 60.0
 
 
+def test_time_is_measured_from_the_first_frame_on() -> None:
+    """Beside other processes a session may take longer to begin than it is to last."""
+    assert measure_latency(0.0).numbers["latency_p50_ms"] > 0.0
+
+
 def test_latency_is_held_against_the_camera_and_the_time_that_explaining_takes() -> None:
     kept = judge_latency([100.0] * 100, [80.0] * 100, 10.0)
     assert kept.kept
@@ -160,11 +165,12 @@ def test_promises_become_a_table_and_a_file(tmp_path: Path) -> None:
         write_promises(tmp_path / "absent" / "live.json", promises)
 
 
+@pytest.mark.timeout(900)
 def test_the_command_measures_and_writes_what_it_says(
     command: Callable[..., CompletedProcess[str]], tmp_path: Path
 ) -> None:
     words = ("bench", "--quick", "--no-compile", "--peers", "--json", "found.json")
-    done = command(*words, timeout=280)
+    done = command(*words, timeout=880)
     assert done.returncode == 0, done.stderr
     found = json.loads((tmp_path / "found.json").read_text())
     ms = found["medians_ms"]

@@ -22,6 +22,8 @@ from live_gradcam.evaluate.options import MEASURES, EvaluationOptions, parse_mea
 from live_gradcam.evaluate.outputs import format_csv, format_json
 from live_gradcam.evaluate.rle import RunLengthMask
 from live_gradcam.explain.classifier import Classifier
+from live_gradcam.explain.engine import batching
+from live_gradcam.explain.engine.batching import BatchSizer
 from live_gradcam.explain.layers import choose_layers
 from tests.evaluate.support import (
     DATA,
@@ -33,6 +35,9 @@ from tests.evaluate.support import (
     write_folder,
 )
 from tests.explain.support import tiny_classifier
+
+# Training two networks takes long where other processes want the cores, too.
+pytestmark = pytest.mark.timeout(900)
 
 BRIEF = EvaluationOptions(steps=4, sanity_images=2, device="cpu", precision="fp32")
 BRIEFER = replace(BRIEF, sanity=False)
@@ -179,6 +184,25 @@ def test_an_interrupted_evaluation_goes_on_and_gives_the_same(tmp_path: Path) ->
     assert format_json(measure(network, images, resume=partial).result) == whole
     assert partial.read_bytes() == done
     assert done.startswith(kept[:-40])
+
+
+def test_a_busy_machine_measures_the_same_to_the_byte(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = tiny_classifier(3, labels=list(LABELS))
+    images = write_folder(tmp_path, "object", per_class=2)
+    monkeypatch.setattr(batching, "_SIZES", {"cpu": (4, 1)})
+    note = BatchSizer.note
+
+    def measured(of_one: float) -> str:
+        def timed(sizer: BatchSizer, batch: int, height: int, width: int, _: float) -> None:
+            note(sizer, batch, height, width, of_one if batch == 1 else batch)
+
+        monkeypatch.setattr(BatchSizer, "note", timed)
+        return format_json(measure(network, images, BRIEFER).result)
+
+    # A single image in a forward is added up in another order.
+    assert measured(0.1) == measured(10.0)
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ def without_torch(folder: Path, code: str, *arguments: str) -> subprocess.Comple
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=280,
         check=False,
     )
 

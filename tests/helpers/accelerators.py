@@ -33,14 +33,14 @@ class LateStream:
     def follow(self, other: LateStream) -> None:
         reached = threading.Event()
         other._queue.put(reached.set)
-        self._queue.put(lambda: reached.wait(10))
+        self._queue.put(lambda: reached.wait(60))
 
     def finish(self) -> Callable[[], None]:
         reached = threading.Event()
         self._queue.put(reached.set)
 
         def wait() -> None:
-            assert reached.wait(10), "nothing ever waits for itself"
+            assert reached.wait(60), "nothing ever waits for itself"
 
         return wait
 

@@ -30,6 +30,7 @@ class BackgroundJobs:
         self._jobs: deque[_Job] = deque()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
+        self._running = False
         self.closing = threading.Event()
 
     def submit(self, work: Callable[[], None]) -> threading.Event:
@@ -44,7 +45,8 @@ class BackgroundJobs:
                 job.done.set()
                 return job.done
             self._jobs.append(job)
-            if self._thread is None:
+            if not self._running:
+                self._running = True
                 self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
                 # A thread that is inside a native library when the interpreter ends aborts it.
                 atexit.register(self.close)
@@ -55,7 +57,7 @@ class BackgroundJobs:
         """End the thread after the job that it is at. Idempotent."""
         with self._lock:
             self.closing.set()
-            thread = self._thread
+            thread = self._thread  # which may be at its very end, with no job left
         if thread is not None and thread is not threading.current_thread():
             thread.join()
         atexit.unregister(self.close)
@@ -64,7 +66,7 @@ class BackgroundJobs:
         while True:
             with self._lock:
                 if not self._jobs:
-                    self._thread = None
+                    self._running = False
                     atexit.unregister(self.close)
                     return
                 job = self._jobs.popleft()

@@ -71,6 +71,7 @@ class BatchSizer:
     Args:
         device_type: ``cpu``, ``cuda`` or ``mps``.
         fixed: The one size, where as many images wait; nothing is tried.
+        steady: Nothing is tried: the good guess is the size, or the first one that memory allows.
         free_memory: Returns the bytes that are free on the device, ``None`` where unknown.
     """
 
@@ -79,10 +80,12 @@ class BatchSizer:
         device_type: str,
         *,
         fixed: int | None = None,
+        steady: bool = False,
         free_memory: Callable[[], int | None] = lambda: None,
     ) -> None:
         self._sizes = _SIZES[device_type]
         self._fixed = fixed
+        self._steady = steady
         self._free_memory = free_memory
         self._trials: dict[Size, _Trial] = {}
         self._lock = threading.Lock()
@@ -153,6 +156,8 @@ class BatchSizer:
             trial = self._trials[height, width] = _Trial(fitting)
             if fitting in ([], [1]):
                 trial.chosen = 1
+            elif self._steady:
+                trial.chosen = fitting[0]
         return trial
 
 

@@ -79,11 +79,10 @@ def _run(
             # Windows takes the priority from here; elsewhere a process steps back itself.
             creationflags=getattr(subprocess, "IDLE_PRIORITY_CLASS", 0) if yielding else 0,
         )
+    # A child that gives way may take long to read it all; whoever closes does not wait for that.
+    sender = threading.Thread(target=_send, args=(child, payload), name="request", daemon=True)
+    sender.start()
     try:
-        assert child.stdin is not None, "asked for above"
-        with suppress(BrokenPipeError):  # it died; its log says why
-            child.stdin.write(LENGTH.pack(len(payload)) + payload)
-            child.stdin.flush()
         deadline = time.monotonic() + timeout_seconds
         while child.poll() is None and not closing.wait(0.05):
             if time.monotonic() > deadline:
@@ -91,7 +90,14 @@ def _run(
         if child.poll() not in (0, None):
             raise ChildFailed(_last_line(log))
     finally:
-        _end(child)
+        _end(child, sender)
+
+
+def _send(child: subprocess.Popen[bytes], payload: bytes) -> None:
+    assert child.stdin is not None, "asked for above"
+    with suppress(OSError):  # it died, and its log says why; or it was ended
+        child.stdin.write(LENGTH.pack(len(payload)) + payload)
+        child.stdin.flush()
 
 
 def _last_line(log: Path) -> str:
@@ -100,14 +106,15 @@ def _last_line(log: Path) -> str:
     return next(reversed(errors or [line for line in lines if line.strip()]), "no reason given")
 
 
-def _end(child: subprocess.Popen[bytes]) -> None:
-    """End a child and everything that it started."""
+def _end(child: subprocess.Popen[bytes], sender: threading.Thread) -> None:
+    """End a child and everything that it started, and whoever writes to it."""
     if child.poll() is None:
         if hasattr(os, "killpg"):
             with suppress(ProcessLookupError):
                 os.killpg(child.pid, 9)
         child.kill()
     child.wait()
+    sender.join()
     if child.stdin is not None:
         with suppress(OSError):
             child.stdin.close()

@@ -177,7 +177,7 @@ class GraphNetworks:
         if use.trial is not None and use.chosen is None:
             use.trial.drop(name)
             self._conclude(use)
-        else:
+        elif use.chosen == name:  # not one that has lost meanwhile
             use.chosen = TORCH
 
     def consider(self, shape: Shape) -> None:
@@ -305,11 +305,11 @@ class GraphNetworks:
         if not opened:
             self._give_up(reason)
             return
+        use.engines = opened  # first: those who explain look for what is chosen among them
         if decision is not None or not self._measure:
             (use.chosen,) = opened
         else:
             use.trial = EngineTrial([*opened, TORCH])
-        use.engines = opened
 
     def _open(self, path: Path, label: str, shape: Shape) -> GraphNetwork:
         """Open the graph in an engine, and compare it with the network."""

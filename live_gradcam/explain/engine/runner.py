@@ -61,6 +61,7 @@ class Runner:
         method: Makes the maps, see `live_gradcam.explain.methods`.
         on_notice: Called with a sentence if nothing will be compiled.
         on_forwards: Called with the progress of a method that needs many forwards of the network.
+        steady: Numbers of images in a forward and of threads are fixed, not measured.
         accelerator: Captures the network as a graph; the device's own if not given.
         exporter: Makes the network's graph for other engines; ``None`` leaves it to torch.
 
@@ -80,6 +81,7 @@ class Runner:
         method: type[Method],
         on_notice: Callable[[str], None],
         on_forwards: OnForwards | None = None,
+        steady: bool = False,
         accelerator: Accelerator | None = None,
         exporter: Exporter | None = None,
     ) -> None:
@@ -120,9 +122,10 @@ class Runner:
         self.sizer = BatchSizer(
             self._device.type,
             fixed=_COMPILED_BATCH if waits else None,
+            steady=steady,
             free_memory=lambda: free_memory(self._device),
         )
-        self._threads = ThreadChooser(runtime.threads, fixed=thread_budget().fixed)
+        self._threads = ThreadChooser(runtime.threads, fixed=steady or thread_budget().fixed)
         self._graphed = self._graphed_networks(accelerator)
         self.compiled = self._compiled_networks() if self._graphed is None else None
 
@@ -440,11 +443,12 @@ class Runner:
         return size_errors(shape, self._classifier.preprocessing.input_size)
 
     def _state(self) -> CompileState:
+        # Asked first: a compiler that ends meanwhile has left its network, or failed, before.
+        busy = self.compiled is not None and self.compiled.compiler.busy
         if self._graphed is not None and self._graphed.any:
             return "recorded"
         if self.compiled is not None and self.compiled.any:
             return "compiled"
         if any(each is not None and each.failed for each in (self._graphed, self.compiled)):
             return "failed"
-        busy = self.compiled is not None and self.compiled.compiler.busy
         return "compiling" if busy else self._runtime.state

@@ -79,8 +79,10 @@ class EngineTrial:
                 self._next_round()
 
     def drop(self, name: str) -> None:
-        """Leave out a candidate that failed."""
+        """Leave out a candidate that failed, if it is one."""
         with self._lock:
+            if name not in self._names:
+                return
             self._turns = [each for each in self._turns if each != name]
             self._names.remove(name)
             self._times.pop(name)

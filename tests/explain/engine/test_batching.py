@@ -55,6 +55,16 @@ def test_the_first_forward_of_a_size_is_a_warm_up() -> None:
     assert sizer.chosen(SIDE, SIDE) == 8
 
 
+def test_where_sizes_are_steady_no_time_decides() -> None:
+    for each in ({1: 0.1, 2: 0.5, 4: 0.9, 8: 1.0}, {1: 1.0, 2: 0.9, 4: 0.5, 8: 0.1}):
+        sizer = BatchSizer("cpu", steady=True)
+        assert work(sizer, each, images=102) == [*[4] * 25, 2]
+        sizer.note_too_large(4, SIDE, SIDE)
+        assert set(work(sizer, each)) == {2}
+    scarce = BatchSizer("cpu", steady=True, free_memory=lambda: 2 * 2 * SIDE * SIDE * 12 * 84)
+    assert set(work(scarce, {})) == {2}
+
+
 def test_single_images_never_wait_for_company() -> None:
     sizer = BatchSizer("cpu")
     for _ in range(50):

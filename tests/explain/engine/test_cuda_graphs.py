@@ -223,8 +223,14 @@ def test_only_the_shapes_that_came_last_keep_their_graph() -> None:
 
 
 def late_explainer(device: LateDevice) -> Explainer:
+    # No other engine: that one would run the rest of a batch, which has another size.
     return Explainer(
-        support.tiny_classifier(), device="cpu", precision="fp32", compile="on", accelerator=device
+        support.tiny_classifier(),
+        device="cpu",
+        precision="fp32",
+        compile="on",
+        engine="torch",
+        accelerator=device,
     )
 
 

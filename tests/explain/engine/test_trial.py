@@ -68,6 +68,8 @@ def test_one_that_failed_is_left_out() -> None:
     trial.drop("a")
     assert measure(trial, {"b": 5.0, TORCH: 9.0}).count("a") == 0
     assert trial.winner == "b"
+    trial.drop("a")  # found by two threads, or left out of a new trial already
+    assert trial.winner == "b"
     alone = EngineTrial(["a", TORCH])
     alone.drop("a")
     measure(alone, {TORCH: 1.0})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import platform
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -292,6 +292,15 @@ def request(output: Path) -> CompileRequest:
     return CompileRequest(eager, 1, 64, 64, depth=1, threads=1, output=output)
 
 
+@pytest.fixture
+def own_threads() -> Iterator[None]:
+    """A compiler's process sets the number of threads for itself."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("own_threads")
 @pytest.mark.parametrize("stage", ["rewriting", "compiling"])
 def test_what_fails_is_compiled_as_it_is(
     stage: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
@@ -317,6 +326,7 @@ def test_what_fails_is_compiled_as_it_is(
     assert compiled == ([asked.network] if stage == "rewriting" else [other, asked.network])
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.skipif(shutil.which("g++") is None, reason="there is no C++ compiler")
 @pytest.mark.skipif(choose_tile(ConvShape(1, 56, 56, 64, 64)) is None, reason="not an x86")
 def test_a_compiled_explainer_computes_in_tiles_and_equals_eager(

@@ -288,7 +288,7 @@ def test_offline_it_ends_and_names_the_way_out(
             server.listen()  # and never accepts
         done = command(
             *("run", "scene", "--max-frames", "1", "-o", "-", "--model", "timm:test_resnet"),
-            timeout=60,
+            timeout=280,
             HF_ENDPOINT=f"http://127.0.0.1:{server.getsockname()[1]}",
             HF_HOME=str(tmp_path / "cache"),
         )
