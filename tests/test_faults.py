@@ -28,7 +28,6 @@ Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 SCENES = ("--model", "scenes", "--compile", "off")
 _LONG_SECONDS = 280.0  # a whole command on a busy machine
-pytestmark = pytest.mark.timeout(900)  # some run two of them
 posix = pytest.mark.skipif(os.name == "nt", reason="POSIX signals and streams")
 
 

@@ -37,7 +37,6 @@ def audio_packets(path: Path) -> list[bytes]:
         return [bytes(packet) for packet in container.demux(stream) if packet.size]
 
 
-@pytest.mark.timeout(900)  # real networks and hundreds of frames
 def test_a_real_clip_is_explained_frame_by_frame_with_its_sound(
     command: Command, shared: Path, tmp_path: Path, squeezenet: list[str]
 ) -> None:
@@ -74,7 +73,6 @@ def test_a_real_clip_is_explained_frame_by_frame_with_its_sound(
         assert record["explained"] == record["predictions"][0]["class_index"]
 
 
-@pytest.mark.timeout(900)  # real networks and hundreds of frames
 def test_a_folder_of_real_photographs_is_named_right(
     command: Command, shared: Path, tmp_path: Path, squeezenet: list[str]
 ) -> None:

@@ -29,7 +29,6 @@ from tests.helpers.screen import HAS_SCREEN, VirtualScreen
 
 ROOT = Path(__file__).resolve().parent.parent
 RECIPES = ROOT / ".github" / "recipes"
-pytestmark = pytest.mark.timeout(900)  # whole programs
 
 
 def recipe(name: str) -> ModuleType:

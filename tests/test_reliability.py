@@ -86,7 +86,6 @@ def test_a_signal_ends_a_run_at_any_moment(
     assert output.exists() == bool(run.times)
 
 
-@pytest.mark.timeout(900)  # four hundred forwards, on a machine that computes for others, too
 def test_many_frames_need_no_more_memory_handles_or_threads(
     explainer: lg.Explainer, tmp_path: Path
 ) -> None:

@@ -25,7 +25,6 @@ from tests.helpers.notebooks import cell_of, make_kernel, printed, run_notebook
 ROOT = Path(__file__).resolve().parent.parent
 TOUR = ROOT / "scripts" / "tour.ipynb"
 
-pytestmark = pytest.mark.timeout(900)  # whole notebooks
 
 # Read out of the notebook's own kernel after its last cell.
 VALUES = """

@@ -165,7 +165,6 @@ def test_promises_become_a_table_and_a_file(tmp_path: Path) -> None:
         write_promises(tmp_path / "absent" / "live.json", promises)
 
 
-@pytest.mark.timeout(900)
 def test_the_command_measures_and_writes_what_it_says(
     command: Callable[..., CompletedProcess[str]], tmp_path: Path
 ) -> None:

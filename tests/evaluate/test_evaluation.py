@@ -37,7 +37,6 @@ from tests.evaluate.support import (
 from tests.explain.support import tiny_classifier
 
 # Training two networks takes long where other processes want the cores, too.
-pytestmark = pytest.mark.timeout(900)
 
 BRIEF = EvaluationOptions(steps=4, sanity_images=2, device="cpu", precision="fp32")
 BRIEFER = replace(BRIEF, sanity=False)

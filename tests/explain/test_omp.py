@@ -67,7 +67,6 @@ print(loaded, cut, opened, explained, more_threads(1))
 """
 
 
-@pytest.mark.timeout(900)
 @pytest.mark.skipif(sys.platform != "linux", reason="counts threads as Linux lists them")
 def test_loading_and_opening_leave_no_team_behind(tmp_path: Path) -> None:
     path = tmp_path / "weights.pth"

@@ -31,7 +31,6 @@ from tests.helpers.stage import HEIGHT, TITLE, WIDTH, read_clock, still
 
 pytestmark = [
     pytest.mark.skipif(not HAS_SCREEN, reason="needs Xvfb, xdotool and openbox"),
-    pytest.mark.timeout(900),
 ]
 
 # What xdotool calls the keys that are no letters.

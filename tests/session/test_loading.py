@@ -20,7 +20,6 @@ from tests.helpers.screen import HAS_SCREEN, PATIENCE_SECONDS, VirtualScreen
 
 pytestmark = [
     pytest.mark.skipif(not HAS_SCREEN, reason="needs Xvfb, xdotool and openbox"),
-    pytest.mark.timeout(900),
 ]
 
 _PROGRAM = """

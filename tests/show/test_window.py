@@ -32,7 +32,6 @@ from tests.helpers.screen import PATIENCE_SECONDS as PATIENCE
 
 TITLE = "live-gradcam test"
 
-pytestmark = pytest.mark.timeout(900)
 needs_screen = pytest.mark.skipif(not HAS_SCREEN, reason="needs Xvfb, xdotool and openbox")
 
 _SHOW = f"""

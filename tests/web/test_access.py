@@ -14,7 +14,6 @@ from .conftest import Page, encoded, scene
 from .visits import PHONE, Visit, visiting
 
 axe_playwright = pytest.importorskip("axe_playwright_python.sync_playwright")
-pytestmark = pytest.mark.timeout(900)  # a page and a browser, and many things that are waited for
 TABS = ("Picture", "Camera", "Video")
 
 

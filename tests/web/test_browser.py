@@ -20,8 +20,6 @@ from scripts.faults.media import quadrants, write_film
 from .conftest import Page, decoded, encoded, scene
 from .visits import PATIENCE_MS, Visit, visiting
 
-pytestmark = pytest.mark.timeout(900)  # a page and a browser, and many things that are waited for
-
 
 @pytest.fixture
 def visit(chromium: Any, page: Page) -> Iterator[Visit]:

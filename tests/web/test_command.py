@@ -18,7 +18,6 @@ from .conftest import ROOT, Page, free_port, web_command
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 # Whole pages in processes of their own, one after another.
-pytestmark = pytest.mark.timeout(900)
 SPACE = ROOT / "scripts" / "space"
 
 

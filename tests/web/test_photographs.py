@@ -14,7 +14,6 @@ from live_gradcam.explain.explainer import Explainer
 from live_gradcam.explain.load import load_classifier
 from tests.web.conftest import PATIENCE, Page, free_port
 
-pytestmark = pytest.mark.timeout(900)  # a process and a page with real weights
 PHOTOGRAPHS = ("teapot", "zebra", "fire_engine", "tennis_ball", "snail")
 
 

@@ -13,8 +13,6 @@ from live_gradcam.web.server import gradio_environment
 
 from .conftest import free_port
 
-pytestmark = pytest.mark.timeout(900)  # three pages one after another
-
 # In a process of its own, because Gradio leaves event loops open in it.
 _SERVE = """
 import itertools, os, socket, sys, time, types

@@ -41,7 +41,6 @@ needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="there i
 posix_only = pytest.mark.skipif(os.name != "posix", reason="about users and signals of POSIX")
 # Compiling takes half a minute, and on a busy machine many times as long.
 PATIENCE_SECONDS = 800.0
-pytestmark = pytest.mark.timeout(900)
 SHAPE: Shape = (1, 64, 64)
 
 

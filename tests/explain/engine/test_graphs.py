@@ -40,7 +40,6 @@ from tests.graph.support import metadata_of
 pytest.importorskip("onnxscript")
 # Exporting takes some ten seconds, and on a busy machine many times as long.
 PATIENCE_SECONDS = 800.0
-pytestmark = pytest.mark.timeout(900)
 SHAPE: Shape = (1, 64, 64)
 
 

@@ -326,7 +326,6 @@ def test_what_fails_is_compiled_as_it_is(
     assert compiled == ([asked.network] if stage == "rewriting" else [other, asked.network])
 
 
-@pytest.mark.timeout(900)
 @pytest.mark.skipif(shutil.which("g++") is None, reason="there is no C++ compiler")
 @pytest.mark.skipif(choose_tile(ConvShape(1, 56, 56, 64, 64)) is None, reason="not an x86")
 def test_a_compiled_explainer_computes_in_tiles_and_equals_eager(

@@ -272,7 +272,6 @@ def test_half_precision_explains_alike() -> None:
             check_equal(reference, half, (2, SIDE, SIDE), 2)
 
 
-@pytest.mark.timeout(900)
 def test_a_transformer_is_compiled(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, images: list[Image]
 ) -> None:
