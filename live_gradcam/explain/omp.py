@@ -56,14 +56,14 @@ def short_lived_thread(function: Callable[P, T]) -> Callable[P, T]:
 
 
 @contextmanager
-def single_threaded() -> Iterator[None]:
-    """Have torch use no other threads for what this thread computes in the block.
+def torch_threads(number: int) -> Iterator[None]:
+    """Have torch use this number of threads for what this thread computes in the block.
 
-    For work that cannot be done by `in_short_lived_thread`, because it also waits, for a download
-    say.
+    One is for work that cannot be done by `in_short_lived_thread`, because it also waits, for a
+    download say.
     """
     before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    torch.set_num_threads(number)
     try:
         yield
     finally:

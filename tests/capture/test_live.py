@@ -10,8 +10,8 @@ import pytest
 from live_gradcam.capture.live import ConnectionLost, LivePolicy, LiveReader
 from live_gradcam.capture.probe import ProbeResult
 from live_gradcam.errors import SourceError
-from live_gradcam.values import Frame, Image
-from tests.helpers.cameras import PATIENCE, FakeClock, Gate, noise
+from live_gradcam.values import Image
+from tests.helpers.cameras import PATIENCE, EndsAfterALook, FakeClock, Gate, noise
 
 IMAGE = noise(1)[0]
 
@@ -156,22 +156,8 @@ def test_a_source_is_opened_once_and_knows_itself_only_then() -> None:
     assert len(world.attempts) == 1
 
 
-class EndsAfterALook(LiveReader):
-    """A source that gives up just after somebody has looked in vain."""
-
-    def newest(self, timeout_seconds: float) -> Frame | None:
-        frame = super().newest(0)
-        self._mailbox.end(SourceError("cannot read stream", "test", "it is gone"))
-        return frame
-
-
 def test_a_failure_that_comes_between_two_looks_is_raised() -> None:
-    source = EndsAfterALook(
-        name="test",
-        kind="stream",
-        connect=lambda: pytest.fail("nobody opens it"),
-        policy=LivePolicy(first_image_seconds=1, hang_seconds=1, stall_seconds=1),
-    )
+    source = EndsAfterALook()
     with pytest.raises(SourceError, match="it is gone"):
         list(source)
     assert source.state == "ended"

@@ -8,8 +8,7 @@ stripes of the object are the class; for the cheat, those of the ground.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -30,6 +29,7 @@ from live_gradcam.evaluate.values import (
     SanityStage,
 )
 from live_gradcam.explain.classifier import Classifier
+from live_gradcam.explain.omp import torch_threads
 from live_gradcam.native import cv2
 from live_gradcam.preprocessing.settings import Preprocessing
 from live_gradcam.scenes import SCENE_CLASSES
@@ -86,21 +86,11 @@ class StripeNet(nn.Module):
         return logits
 
 
-@contextmanager
-def two_threads() -> Iterator[None]:
-    """Of torch: the order of sums, and with it what a network learns, may hang on their number."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
 def trained(clue: Clue, *, steps: int = 110) -> Classifier:
     """A classifier that has learned to go by the clue."""
     rng = np.random.default_rng(5)
-    with torch.random.fork_rng(devices=[]), two_threads():
+    # The order of sums, and with it what a network learns, may hang on the number of threads.
+    with torch.random.fork_rng(devices=[]), torch_threads(2):
         torch.manual_seed(5)
         network = StripeNet().train()
         optimiser = torch.optim.Adam(network.parameters(), 0.01)

@@ -14,7 +14,7 @@ import torch
 from live_gradcam.explain.omp import (
     in_short_lived_thread,
     short_lived_thread,
-    single_threaded,
+    torch_threads,
 )
 from tests.explain import support
 
@@ -108,8 +108,9 @@ def test_each_call_has_a_thread_of_its_own_and_its_own_modes() -> None:
     assert first is not second
 
 
-def test_single_threaded_gives_the_number_of_threads_back() -> None:
+def test_the_number_of_threads_is_given_back() -> None:
     before = torch.get_num_threads()
-    with single_threaded():
-        assert torch.get_num_threads() == 1
+    for number in (1, 2):
+        with torch_threads(number):
+            assert torch.get_num_threads() == number
     assert torch.get_num_threads() == before

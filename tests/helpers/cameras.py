@@ -7,9 +7,12 @@ from collections.abc import Iterable, Iterator
 from typing import TypeAlias
 
 import numpy as np
+import pytest
 
-from live_gradcam.capture.live import ConnectionLost
+from live_gradcam.capture.live import ConnectionLost, LivePolicy, LiveReader
+from live_gradcam.errors import SourceError
 from live_gradcam.native import cv2
+from live_gradcam.values import Frame
 
 Step: TypeAlias = "np.ndarray | str | Gate"
 """An image; ``"fail"``, ``"break"`` (OpenCV raises) or ``"end"`` (until the next open); a gate."""
@@ -117,3 +120,20 @@ def noise(count: int, *, width: int = 64, height: int = 48, seed: int = 0) -> li
 def flat(level: int, count: int, *, width: int = 64, height: int = 48) -> list[np.ndarray]:
     """The same image again and again."""
     return [np.full((height, width, 3), level, np.uint8)] * count
+
+
+class EndsAfterALook(LiveReader):
+    """A live source that gives up just after somebody has looked in vain."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            name="test",
+            kind="stream",
+            connect=lambda: pytest.fail("nobody opens it"),
+            policy=LivePolicy(first_image_seconds=1, hang_seconds=1, stall_seconds=1),
+        )
+
+    def newest(self, timeout_seconds: float) -> Frame | None:
+        frame = super().newest(0)
+        self._mailbox.end(SourceError("cannot read stream", "test", "it is gone"))
+        return frame

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from live_gradcam.capture.live import LivePolicy, LiveReader
 from live_gradcam.capture.scene import SceneSource
 from live_gradcam.capture.source import Source
 from live_gradcam.errors import SourceError
 from live_gradcam.session.feed import FeedReport
 from live_gradcam.session.feeds import make_endless_feed, make_feed
-from live_gradcam.values import Frame, Image
+from live_gradcam.values import Image
+from tests.helpers.cameras import EndsAfterALook
 from tests.session.doubles import PATIENCE_SECONDS, FailingSource, FakeTime, SlowToOpen, take
 
 
@@ -100,22 +100,8 @@ def test_a_source_that_opens_after_its_feed_was_closed_is_released(
     assert opened.closed.wait(PATIENCE_SECONDS)
 
 
-class EndsAfterALook(LiveReader):
-    """A live source that gives up just after somebody has looked in vain."""
-
-    def newest(self, timeout_seconds: float) -> Frame | None:
-        frame = super().newest(0)
-        self._mailbox.end(SourceError("cannot read camera", "camera 0", "it is gone"))
-        return frame
-
-
 def test_a_live_feed_has_not_ended_before_it_has_said_why() -> None:
-    camera = EndsAfterALook(
-        name="camera 0",
-        kind="camera",
-        connect=lambda: pytest.fail("nobody opens it"),
-        policy=LivePolicy(first_image_seconds=1, hang_seconds=1, stall_seconds=1),
-    )
+    camera = EndsAfterALook()
     feed = make_feed(camera)
     assert feed.next(0) is None
     assert not feed.ended

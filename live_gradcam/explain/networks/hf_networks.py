@@ -24,7 +24,7 @@ from live_gradcam.explain.networks.labels import Labels, tidy_labels
 from live_gradcam.explain.networks.last_layer import find_last_layer
 from live_gradcam.explain.networks.preprocessing_files import convert_record
 from live_gradcam.explain.networks.spec import NetworkSpec
-from live_gradcam.explain.omp import single_threaded
+from live_gradcam.explain.omp import torch_threads
 from live_gradcam.preprocessing.settings import Preprocessing
 from live_gradcam.wording import did_you_mean
 
@@ -182,7 +182,7 @@ def _fill(
     """Build the network with exactly these weights."""
     what, where = "cannot use weights", str(path)
     try:
-        with _silence(), single_threaded():
+        with _silence(), torch_threads(1):
             network, report = kind.from_pretrained(
                 None,
                 config=config,

@@ -30,7 +30,7 @@ from live_gradcam.explain.networks.spec import (
     NetworkSpec,
 )
 from live_gradcam.explain.networks.state_dict import FittedNetwork, fit_weights
-from live_gradcam.explain.omp import short_lived_thread, single_threaded
+from live_gradcam.explain.omp import short_lived_thread, torch_threads
 from live_gradcam.explain.tracing import keep_whole
 from live_gradcam.preprocessing.settings import Preprocessing
 from live_gradcam.wording import did_you_mean, install_step
@@ -274,7 +274,7 @@ def _build_published(timm: Any, name: str) -> nn.Module:  # noqa: ANN401
         if not cached_path(url).is_file():
             require_server(url, name=f"timm:{name}")
     try:
-        with single_threaded():
+        with torch_threads(1):
             network: nn.Module = timm.create_model(
                 name, pretrained=True, pretrained_cfg_overlay=overlay
             )
