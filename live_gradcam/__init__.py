@@ -57,6 +57,13 @@ if TYPE_CHECKING:
     from live_gradcam.show.open import open_sink
     from live_gradcam.show.overlay import OverlayOptions
     from live_gradcam.show.sink import Sink
+    from live_gradcam.teaching.examples import Examples
+    from live_gradcam.teaching.explainer import TaughtExplainer
+    from live_gradcam.teaching.features import FeatureExtractor
+    from live_gradcam.teaching.learned import Learned
+    from live_gradcam.teaching.lesson import teach
+    from live_gradcam.teaching.saving import save_taught
+    from live_gradcam.teaching.session import TeachingSession
     from live_gradcam.values import (
         Explanation,
         Frame,
@@ -97,6 +104,13 @@ _NAMES = {
     "show.open": "open_sink",
     "show.overlay": "OverlayOptions",
     "show.sink": "Sink",
+    "teaching.examples": "Examples",
+    "teaching.explainer": "TaughtExplainer",
+    "teaching.features": "FeatureExtractor",
+    "teaching.learned": "Learned",
+    "teaching.lesson": "teach",
+    "teaching.saving": "save_taught",
+    "teaching.session": "TeachingSession",
     "values": "Explanation Frame OutputKind Prediction Region SourceInfo",
 }
 _HOMES = {name: home for home, names in _NAMES.items() for name in names.split()}
@@ -108,11 +122,14 @@ __all__ = [
     "Evaluation",
     "EvaluationOptions",
     "EvaluationResult",
+    "Examples",
     "Explainer",
     "Explanation",
+    "FeatureExtractor",
     "Frame",
     "GraphExplainer",
     "Layer",
+    "Learned",
     "LiveGradcamError",
     "LiveSource",
     "MemorySink",
@@ -133,6 +150,8 @@ __all__ = [
     "SourceError",
     "SourceInfo",
     "Summary",
+    "TaughtExplainer",
+    "TeachingSession",
     "UsageError",
     "__version__",
     "cascading_randomization",
@@ -151,6 +170,8 @@ __all__ = [
     "run_evaluation",
     "run_offline",
     "run_session",
+    "save_taught",
+    "teach",
 ]
 
 

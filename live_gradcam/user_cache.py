@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 
-def cache_folder() -> Path:
-    """Return the folder of compiled networks, graphs and measurements on this system."""
+def user_folder() -> Path:
+    """Return this program's own folder among the user's caches on this system."""
     if sys.platform == "win32":
         base = os.environ.get("LOCALAPPDATA")
         root = Path(base) if base else Path.home() / "AppData" / "Local"
@@ -17,4 +17,9 @@ def cache_folder() -> Path:
     else:
         base = os.environ.get("XDG_CACHE_HOME")
         root = Path(base) if base else Path.home() / ".cache"
-    return root / "live-gradcam" / "compiled"
+    return root / "live-gradcam"
+
+
+def cache_folder() -> Path:
+    """Return the folder of compiled networks, graphs and measurements."""
+    return user_folder() / "compiled"

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 
 _MINUS = "\N{MINUS SIGN}"
 _SPACE = "\N{NO-BREAK SPACE}"
 MOMENT = "One moment, please \N{HORIZONTAL ELLIPSIS}"
 """What people read who wait for something that they have no use for knowing."""
+
+FIGURES: Mapping[str, str] = {
+    "under": "under {figure}",
+    "over": "over {figure}",
+    "between": ", ",
+    "last": "{some} and {last}",
+}
+"""Words of figures and lists in running text."""
 
 # Sums of shares in float32 miss 0 and 1 by no more.
 _ROUNDING = 1e-6
@@ -28,12 +36,23 @@ def percent(share: float, *, in_words: bool = False, digits: int = 0) -> str:
         return "?"
     least, rounded = 10.0**-digits, f"{abs(share) * 100:.{digits}f}"
     if 0.0 < share < 1.0 and float(rounded) == 0.0:
-        text = f"{'under ' if in_words else '<'}{least:.{digits}f} %"
+        text = _beyond("under", "<", f"{least:.{digits}f} %", in_words=in_words)
     elif 0.0 < share < 1.0 and float(rounded) == 100.0:
-        text = f"{'over ' if in_words else '>'}{100 - least:.{digits}f} %"
+        text = _beyond("over", ">", f"{100 - least:.{digits}f} %", in_words=in_words)
     else:
         text = f"{rounded} %"
-    return f"{text[:-2]}{_SPACE}%" if in_words else text
+    return text.replace(" %", f"{_SPACE}%") if in_words else text
+
+
+def _beyond(word: str, sign: str, figure: str, *, in_words: bool) -> str:
+    return FIGURES[word].format(figure=figure) if in_words else f"{sign}{figure}"
+
+
+def listed(parts: Sequence[str]) -> str:
+    """Join names as they are said: ``a, b and c``."""
+    if len(parts) < 2:
+        return "".join(parts)
+    return FIGURES["last"].format(some=FIGURES["between"].join(parts[:-1]), last=parts[-1])
 
 
 def points(difference: float) -> str:

@@ -41,7 +41,8 @@ def commands() -> list[str]:
 @pytest.fixture
 def material(tmp_path: Path) -> Path:
     """The files that the README's commands speak of, made from a generated scene."""
-    (tmp_path / "photos").mkdir()
+    for folder in ("photos", "things/mug", "things/table"):
+        (tmp_path / folder).mkdir(parents=True)
     sink = MemorySink()
     with SceneSource(seed=3, width=320, height=240, max_frames=12) as source:
         nothing = Explanation((), (), np.zeros((0, 1, 1), np.float32), Region(0, 0, 320, 240))
@@ -52,12 +53,14 @@ def material(tmp_path: Path) -> Path:
     shutil.copy(tmp_path / "clip.mp4", tmp_path / "a.mp4")
     for name, index in (("mug", 0), ("b", 2), ("photos/a", 4), ("photos/b", 8)):
         cv2.imwrite(str(tmp_path / f"{name}.jpg"), sink.frames[index].image)
+        cv2.imwrite(str(tmp_path / f"things/mug/{index}.jpg"), sink.frames[index].image)
+        cv2.imwrite(str(tmp_path / f"things/table/{index}.jpg"), sink.frames[index].image[::-1])
     return tmp_path
 
 
-# Cameras, network streams, the served page and the user's own weights are not on every machine;
-# the tests of those parts run them for real.
-ELSEWHERE = ("run 0", "run rtsp:", "run\n", "web ", "mine.pth")
+# Cameras, network streams, the served pages, the runtime of browsers and the user's own weights are
+# not on every machine; the tests of those parts run them for real.
+ELSEWHERE = ("run 0", "run rtsp:", "run\n", "web ", "mine.pth", "mugs.safetensors\n", "site/")
 
 
 @pytest.mark.parametrize(

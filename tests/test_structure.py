@@ -66,11 +66,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "bench": WINGS | FOUNDATION | {"painter", "pipeline", "session", "lifecycle"},
     "evaluate": WINGS | FOUNDATION | {"painter", "pool"},
     "exports": WINGS | FOUNDATION,
+    "teaching": WINGS | FOUNDATION,
     "web": WINGS | FOUNDATION | RUNNING,
+    "site": WINGS | FOUNDATION | {"exports", "session", "web"},
     "cli": WINGS
     | FOUNDATION
     | RUNNING
-    | {"archive", "session", "bench", "evaluate", "exports", "web"},
+    | {"archive", "session", "bench", "evaluate", "exports", "site", "teaching", "web"},
     "__main__": {"cli", "errors", "lifecycle"},
     "__init__": set(),
 }

@@ -1,7 +1,8 @@
-"""``live-gradcam export``: the network with its maps as a file that other engines run."""
+"""``live-gradcam export``: the network with its maps as a file for other engines, or as a page."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from live_gradcam.cli.options import Overwrite, option
 from live_gradcam.errors import SourceError, UsageError
 
 if TYPE_CHECKING:
+    from live_gradcam.exports import Exported
     from live_gradcam.values import Image
 
 _MOST_PICTURES = 600
@@ -27,28 +29,33 @@ class ExportArguments:
     """Everything that can be typed after ``live-gradcam export``."""
 
     file: Annotated[
-        Path,
+        str,
         typer.Argument(
-            metavar="FILE",
-            help=".onnx, .xml (OpenVINO IR, with a .bin beside it) or .pt2 (torch.export).",
+            metavar="FILE|FOLDER/",
+            help=".onnx, .xml (OpenVINO IR, with a .bin beside it) or .pt2 (torch.export); or a "
+            "folder, with a slash at its end: a page that explains in the visitor's browser.",
             show_default=False,
         ),
     ]
     network: NetworkChoice = field(default_factory=NetworkChoice)
     method: MethodOption = DEFAULT_METHOD
     classes: Annotated[
-        str,
+        str | None,
         option(
             "Classes that have a map: top for the best ones of each picture, all, or names and "
             "indices, separated by commas.",
             metavar="top|all|NAME,...",
+            show_default="top; of a page all, where that costs nothing",
         ),
-    ] = "top"
+    ] = None
     top_k: Annotated[int, option("Number of maps of top.", min=1)] = DEFAULT_TOP_K
     precision: Annotated[
-        ExportPrecision,
-        option("What the network computes in; int8 needs --calibrate. Sums and maps are fp32."),
-    ] = "fp32"
+        ExportPrecision | None,
+        option(
+            "What the network computes in; int8 needs --calibrate. Sums and maps are fp32.",
+            show_default="fp32; of a page fp16, which is half as large",
+        ),
+    ] = None
     any_size: Annotated[
         bool, option("Height and width of the pictures are free, where the network allows it.")
     ] = False
@@ -65,11 +72,23 @@ class ExportArguments:
         ),
     ] = None
     force: Annotated[bool, option("Keep an int8 file that differs more than it should.")] = False
+    title: Annotated[
+        str | None,
+        option("Headline of a page.", metavar="TEXT", show_default="live-gradcam"),
+    ] = None
+    runtime: Annotated[
+        Path | None,
+        option(
+            "Your own copy of onnxruntime-web, for a page.",
+            metavar="FOLDER",
+            show_default="fetched once",
+        ),
+    ] = None
     overwrite: Overwrite = False
 
 
 def export_command(arguments: ExportArguments, console: Console) -> None:
-    """Write the network with its maps as one graph that runs without torch, and check it.
+    """Write the network with its maps as one graph that runs without torch, or as a page of it.
 
     Raises:
         UsageError: The ending, a class, the method or the precision does not exist, or the file
@@ -79,25 +98,42 @@ def export_command(arguments: ExportArguments, console: Console) -> None:
         SourceError: There are no pictures in a folder.
         SinkError: The file cannot be written.
     """
-    from live_gradcam.exports import export
-    from live_gradcam.exports.export import check_output
-
     if arguments.precision != "int8":
         for given, name in ((arguments.calibrate, "--calibrate"), (arguments.force, "--force")):
             if given:
                 raise UsageError(f"{name} is for --precision int8", "", "", "Leave it out")
-    check_output(arguments.file, arguments.precision, overwrite=arguments.overwrite)
+    if is_folder(arguments.file):
+        _export_site(arguments, console)
+    else:
+        _export_file(arguments, console)
+
+
+def is_folder(typed: str) -> bool:
+    """True if a path ends as a folder's name does, or is one."""
+    separators = (os.sep, os.altsep or os.sep, "/")
+    return typed.endswith(separators) or Path(typed).is_dir()
+
+
+def _export_file(arguments: ExportArguments, console: Console) -> None:
+    from live_gradcam.exports import export
+    from live_gradcam.exports.export import check_output
+
+    for given, name in ((arguments.title, "--title"), (arguments.runtime, "--runtime")):
+        if given is not None:
+            step = "Name a folder, with a slash at its end"
+            raise UsageError(f"{name} is for a page", str(given), "a file has none", step)
+    file, precision = Path(arguments.file), arguments.precision or "fp32"
+    check_output(file, precision, overwrite=arguments.overwrite)
     check = read_pictures(arguments.check, console)
     calibrate = read_pictures(arguments.calibrate, console)
     classifier = open_classifier(arguments.network, console)
-    words = [each.strip() for each in arguments.classes.split(",") if each.strip()]
     done = export(
         classifier,
-        arguments.file,
+        file,
         method=arguments.method,
-        classes=words[0] if words in (["top"], ["all"]) else words,
+        classes=_classes(arguments) or "top",
         top_k=arguments.top_k,
-        precision=arguments.precision,
+        precision=precision,
         any_size=arguments.any_size,
         check=check,
         calibrate=calibrate,
@@ -105,17 +141,74 @@ def export_command(arguments: ExportArguments, console: Console) -> None:
         force=arguments.force,
         on_notice=console.note,
     )
+    console.out(f"{done.path}: {mebibytes(done.size)}, {_what(done)}")
+    console.out(_compared(done))
+
+
+def _export_site(arguments: ExportArguments, console: Console) -> None:
+    from live_gradcam.site.folder import check_folder, write_site
+    from live_gradcam.site.runtime import obtain_runtime
+
+    folder = Path(arguments.file)
+    precision: ExportPrecision = arguments.precision or "fp16"
+    check_folder(folder, precision, overwrite=arguments.overwrite)
+    with console.waiting("fetching onnxruntime-web, once"):
+        runtime = obtain_runtime(arguments.runtime, on_notice=console.note)
+    check = read_pictures(arguments.check, console)
+    calibrate = read_pictures(arguments.calibrate, console)
+    classifier = open_classifier(arguments.network, console)
+    if arguments.precision is None and classifier.why_float32:
+        console.note(f"fp32 in place of fp16: {classifier.why_float32}")
+        precision = "fp32"
+    done = write_site(
+        folder,
+        classifier,
+        runtime=runtime,
+        method=arguments.method,
+        classes=_classes(arguments),
+        top_k=arguments.top_k,
+        precision=precision,
+        any_size=arguments.any_size,
+        title=arguments.title or "",
+        check=check,
+        calibrate=calibrate,
+        overwrite=arguments.overwrite,
+        force=arguments.force,
+        on_notice=console.note,
+    )
+    parts = ", ".join(f"{name} {mebibytes(size)}" for name, size in done.sizes.items())
+    console.out(f"{done.folder}{os.sep}: {mebibytes(done.size)} ({parts}), {_what(done.exported)}")
+    console.out(_compared(done.exported))
+    shown = ", ".join(dict.fromkeys(done.examples)) or "none: nothing that can be drawn is a label"
+    console.out(f"examples: {shown}")
+    console.out(f"look at it: live-gradcam site {done.folder}")
+
+
+def _classes(arguments: ExportArguments) -> str | list[str] | None:
+    """The classes that were typed: a word that means several, or names."""
+    if arguments.classes is None:
+        return None
+    words = [each.strip() for each in arguments.classes.split(",") if each.strip()]
+    return words[0] if words in (["top"], ["all"]) else words
+
+
+def _what(done: Exported) -> str:
     facts = done.metadata
     mapped = {"top": f"the {facts.maps} best classes", "all": "all classes"}
     which = mapped.get(str(facts.classes), f"{facts.maps} named classes")
-    console.out(
-        f"{done.path}: {done.size / _MIB:.1f} MiB, {facts.network} at {facts.layer}, "
-        f"{facts.method} of {which}, {facts.precision}"
-    )
-    console.out(
+    return f"{facts.network} at {facts.layer}, {facts.method} of {which}, {facts.precision}"
+
+
+def _compared(done: Exported) -> str:
+    return (
         f"compared on {done.fidelity.pictures} pictures, run by {done.engine}: "
-        f"{done.fidelity.describe(facts.precision)}"
+        f"{done.fidelity.describe(done.metadata.precision)}"
     )
+
+
+def mebibytes(size: int) -> str:
+    """A number of bytes for people."""
+    return f"{size / _MIB:.1f} MiB"
 
 
 def read_pictures(folder: Path | None, console: Console) -> Sequence[Image]:

@@ -56,7 +56,12 @@ class NetworkChoice:
         ),
     ] = DEFAULT_MODEL
     weights: Annotated[
-        Path | None, _network("Your own checkpoint: .pth, .pt or .safetensors.", metavar="FILE")
+        Path | None,
+        _network(
+            "Your own checkpoint: .pth, .pt or .safetensors; a file of 'live-gradcam teach' needs "
+            "no --model.",
+            metavar="FILE",
+        ),
     ] = None
     state: Annotated[
         str | None,

@@ -37,6 +37,8 @@ from live_gradcam.cli.options import (
 from live_gradcam.cli.run import run_command
 from live_gradcam.cli.run_arguments import RunArguments
 from live_gradcam.cli.settings import IN_FORCE, NONE, load_settings
+from live_gradcam.cli.site import SiteArguments, site_command
+from live_gradcam.cli.teach import TeachArguments, teach_command
 from live_gradcam.cli.web import WebArguments, web_command
 
 
@@ -73,7 +75,9 @@ COMMANDS: tuple[Command[Any], ...] = (
     Command("web", WebArguments, web_command),
     Command("evaluate", EvaluateArguments, evaluate_command, can_be_quiet=True),
     Command("bench", BenchArguments, bench_command, can_be_quiet=True),
+    Command("teach", TeachArguments, teach_command, can_be_quiet=True),
     Command("export", ExportArguments, export_command, can_be_quiet=True),
+    Command("site", SiteArguments, site_command),
     Command("inspect", InspectArguments, inspect_command, shares_settings=False),
     Command("models", ModelsArguments, models_command, shares_settings=False),
     Command("cameras", CamerasArguments, cameras_command, shares_settings=False),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from live_gradcam.choices import DEFAULT_METHOD
+from live_gradcam.choices import DEFAULT_METHOD, DEFAULT_MODEL
 from live_gradcam.cli.console import Console
 from live_gradcam.cli.graph_network import open_exported
 from live_gradcam.cli.network import open_classifier, warn_of_forwards
@@ -51,7 +51,9 @@ def say_what_is_loaded(arguments: RunArguments, console: Console) -> None:
 
 def network_name(arguments: RunArguments) -> str:
     """Return the name of what was typed as the network, without its folders."""
-    model = arguments.network.model
+    model, weights = arguments.network.model, arguments.network.weights
+    if weights is not None and weights.suffix == ".safetensors" and model == DEFAULT_MODEL:
+        return weights.name  # which may say by itself what network it is for
     return model if model.startswith(("hf:", "timm:")) else Path(model).name or model
 
 

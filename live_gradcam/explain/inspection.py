@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from live_gradcam.explain.networks.labels import Labels
 from live_gradcam.explain.networks.recognise import CheckpointReport, describe_checkpoint
 from live_gradcam.explain.networks.torchvision_networks import weights_entries
 from live_gradcam.explain.seen_layers import Layer
+from live_gradcam.explain.taught import TaughtFacts, read_facts
 from live_gradcam.preprocessing.settings import Preprocessing
 from live_gradcam.wording import percent
 
@@ -34,7 +35,8 @@ class Inspection:
 
     Attributes:
         target: What was asked about.
-        kind: ``checkpoint``, ``ONNX file``, ``Hugging Face network`` or ``network``.
+        kind: ``checkpoint``, ``ONNX file``, ``Hugging Face network``, ``network``, ``taught
+            classifier`` or ``taught head for NETWORK``.
         network: Name for ``--model``; empty where it is not recognised.
         origin: Source of the weights.
         parameters: Number of its numbers; ``None`` where they are not here.
@@ -97,7 +99,12 @@ def inspect_network(
     if weights is None and path.is_dir():
         target = f"{HF_PREFIX}{target}"
     elif weights is None and (path.is_file() or path.suffix in _WEIGHTS) and not is_onnx(path):
-        return _inspect_checkpoint(path, labels, state)
+        taught = read_facts(path)
+        return (
+            _inspect_checkpoint(path, labels, state)
+            if taught is None
+            else _inspect_taught(path, taught, labels, state)
+        )
     row = next((row for row in list_models() if row.name == target), None)
     if weights is None and row is not None and not row.cached:
         return _inspect_absent(target)
@@ -174,6 +181,17 @@ def _with_report(found: Inspection, report: CheckpointReport) -> Inspection:
     return Inspection(**values)
 
 
+def _inspect_taught(
+    path: Path, facts: TaughtFacts, labels: Labels, state: str | None
+) -> Inspection:
+    notes: list[str] = []
+    classifier = load_classifier(weights=path, labels=labels, state=state, on_notice=notes.append)
+    found = _inspect_loaded(str(path), facts.network, path, classifier, notes, labels, state)
+    command = _command("", path, labels, state)
+    kind = "taught classifier" if facts.whole else f"taught head for {facts.network}"
+    return replace(found, kind=kind, command=command)
+
+
 def _inspect_absent(name: str) -> Inspection:
     """Describe a network of torchvision whose weights are not on this machine."""
     entry = weights_entries(name).DEFAULT
@@ -221,7 +239,9 @@ def _reason(classifier: Classifier) -> str:
 
 
 def _command(network: str, weights: Path | None, labels: Labels, state: str | None) -> str:
-    words = ["live-gradcam", "run", "picture.jpg", "-o", "explained.png", "--model", network]
+    words = ["live-gradcam", "run", "picture.jpg", "-o", "explained.png"]
+    if network:
+        words += ["--model", network]
     if weights is not None:
         words += ["--weights", str(weights)]
     if isinstance(labels, (str, Path)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from live_gradcam.choices import (
     Fuse,
     OutputChoice,
 )
+from live_gradcam.errors import ModelError
 from live_gradcam.explain.classifier import Classifier, build_classifier
 from live_gradcam.explain.cutting.cut import channels_first, cut_network
 from live_gradcam.explain.cutting.layouts import fit_parts
@@ -25,15 +27,20 @@ from live_gradcam.explain.networks.bundled import bundled_names
 from live_gradcam.explain.networks.catalogue import list_models
 from live_gradcam.explain.networks.download import Progress
 from live_gradcam.explain.networks.find import find_network
-from live_gradcam.explain.networks.fit_preprocessing import PreprocessingLike
-from live_gradcam.explain.networks.labels import Labels
+from live_gradcam.explain.networks.fit_preprocessing import (
+    PreprocessingLike,
+    read_preprocessing_like,
+)
+from live_gradcam.explain.networks.labels import Labels, resolve_labels
 from live_gradcam.explain.networks.options import LoadOptions
 from live_gradcam.explain.networks.spec import IMAGENET_CLASSES, NetworkSpec
 from live_gradcam.explain.networks.torchvision_networks import build_network
 from live_gradcam.explain.outputs import check_output
 from live_gradcam.explain.seen_layers import Layer
+from live_gradcam.explain.taught import load_taught, read_facts
 from live_gradcam.explain.tracing import find_layer
 from live_gradcam.preprocessing.settings import Preprocessing
+from live_gradcam.values import SOFTMAX
 
 
 def load_classifier(
@@ -56,6 +63,7 @@ def load_classifier(
 
     Args:
         name: A torchvision classification network, ``timm:NAME``, or ``scenes``, the bundled one.
+            A file of `live_gradcam.teach` needs none, and may itself stand here.
         weights: A checkpoint file (``.pth``, ``.pt``, ``.safetensors``), the name of a torchvision
             weights entry (``IMAGENET1K_V2``) or the entry itself; ``None`` takes torchvision's
             (or timm's) default, downloaded once.
@@ -95,15 +103,19 @@ def load_classifier(
         transform_input=transform_input,
     )
     check_output(output, threshold)
-    spec = find_network(name, weights, options, progress)
-    spec = replace(spec, output_name=output_name, threshold=threshold)
-    if output != DEFAULT_OUTPUT:
-        spec = replace(spec, output=output)
-    classifier = build_classifier(spec)
+    taught = _load_taught(name, weights, options, progress)
+    if taught is not None:
+        classifier, spec = taught, None
+    else:
+        spec = find_network(name, weights, options, progress)
+        spec = replace(spec, output_name=output_name, threshold=threshold)
+        if output != DEFAULT_OUTPUT:
+            spec = replace(spec, output=output)
+        classifier = build_classifier(spec)
     if layer is not None:
         layer_map = LayerMap(classifier)
         names = layer_map.resolve(str(layer))
-        if len(names) == 1 and names[0] not in layer_map.names:
+        if spec is not None and len(names) == 1 and names[0] not in layer_map.names:
             elsewhere = replace(spec, layer=str(layer), layout="auto", prefix_tokens=None)
             classifier = build_classifier(elsewhere)
         else:
@@ -111,6 +123,50 @@ def load_classifier(
     for note in classifier.notes:
         if on_notice is not None:
             on_notice(note)
+    return classifier
+
+
+def _load_taught(
+    name: str,
+    weights: Any,  # noqa: ANN401 - torchvision's weight entries are untyped
+    options: LoadOptions,
+    progress: Progress | None,
+) -> Classifier | None:
+    """Load a classifier that was taught, if the weights or the name are a file of one.
+
+    Raises:
+        ModelError: The file cannot be used, or something is said of it that it says itself.
+    """
+    given = name if weights is None else weights
+    facts = read_facts(Path(given)) if isinstance(given, (str, Path)) else None
+    if facts is None:
+        return None
+    path = Path(given)
+    said = {
+        "--state": options.state,
+        "--output-name": options.output_name,
+        "--transform-input": options.transform_input,
+        f"--output {options.output}": options.output not in (DEFAULT_OUTPUT, SOFTMAX.name) or None,
+    }
+    for option, value in said.items():
+        if value is not None:
+            cause = f"{path.name} is a taught classifier, which says that itself"
+            raise ModelError("cannot use", option, cause, "Leave it out")
+
+    def load_trunk(network: str) -> Classifier:
+        return build_classifier(find_network(network, None, LoadOptions(), progress))
+
+    # Whether the usual name was typed cannot be seen.
+    named = "" if weights is None or name == DEFAULT_MODEL else name
+    classifier = load_taught(path, facts, named, load_trunk)
+    if options.labels is not None:
+        labels = resolve_labels(options.labels, classifier.class_count)
+        classifier = replace(classifier, labels=labels)
+    if options.preprocessing is not None:
+        wanted = read_preprocessing_like(options.preprocessing)
+        if not isinstance(wanted, Preprocessing):
+            wanted = wanted.apply(classifier.preprocessing)
+        classifier = replace(classifier, preprocessing=wanted)
     return classifier
 
 

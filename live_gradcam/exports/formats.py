@@ -66,7 +66,7 @@ def require_format(path: Path) -> Format:
     found = FORMATS.get(path.suffix.lower())
     if found is None:
         hint = did_you_mean(path.suffix, FORMATS)
-        step = f"{hint}Use {', '.join(FORMATS)}"
+        step = f"{hint}Use {', '.join(FORMATS)}, or a folder's name with / at its end for a page"
         cause = "its ending is not known" if path.suffix else "it has no ending"
         raise UsageError("cannot export", str(path), cause, step)
     return found

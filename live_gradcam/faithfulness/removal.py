@@ -29,18 +29,23 @@ HOT_SHARE = 0.2
 CONTROLS = 7
 """Number of areas elsewhere that the hottest one is compared with."""
 
-# The blur must hide the object, not soften it: its radius is this share of the seen region.
-_BLUR_SHARE = 1 / 12
-# The blur is computed on an image of this many pixels a side, where it costs next to nothing.
-_BLUR_SIDE = 64
-# Fine enough for the area to be exact, and for its outline to be the heat's.
-_MASK_SIDE = 128
-# A control may share this much of its area with the hottest one; more only where none shares less
-# than the luckiest of so many.
-_OVERLAP = 0.1
-_LUCKIEST = 0.1
-# Controls are shifted in steps of this share of the side, so that no two are nearly the same.
-_STEPS = 16
+BLUR_SHARE = 1 / 12
+"""Radius of the blur as a share of the seen region: it must hide the object, not soften it."""
+
+BLUR_SIDE = 64
+"""Side in pixels of the image that the blur is computed on, where it costs next to nothing."""
+
+MASK_SIDE = 128
+"""Side of an area's mask: fine enough for the area to be exact, and its outline to be the heat's"""
+
+OVERLAP = 0.1
+"""Share of its area that a control may have in common with the hottest one ..."""
+
+LUCKIEST = 0.1
+"""... and more only where none shares less than the luckiest of so many."""
+
+STEPS = 16
+"""Controls are shifted in so many steps a side, so that no two are nearly the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +210,7 @@ def hottest_area(evidence: NDArray[np.float32], share: float = HOT_SHARE) -> NDA
     Returns:
         ``bool (128, 128)`` over the map's region.
     """
-    fine = cv2.resize(evidence, (_MASK_SIDE, _MASK_SIDE), interpolation=cv2.INTER_CUBIC)
+    fine = cv2.resize(evidence, (MASK_SIDE, MASK_SIDE), interpolation=cv2.INTER_CUBIC)
     return hottest_mask(np.asarray(fine, np.float32), share)
 
 
@@ -224,16 +229,30 @@ def control_areas(
     height, width = mask.shape
     spectrum = np.fft.rfft2(mask.astype(np.float64))
     overlaps = np.rint(np.fft.irfft2(np.abs(spectrum) ** 2, mask.shape))
-    rows = range(0, height, max(1, height // _STEPS))
-    columns = range(0, width, max(1, width // _STEPS))
-    shifts = [(row, column) for row in rows for column in columns][1:]
+    shifts = control_shifts(height, width, seed=seed)
     if not shifts:
         return (mask.copy(),)
     found = np.array([overlaps[shift] for shift in shifts])
-    allowed = max(_OVERLAP * float(mask.sum()), float(np.quantile(found, _LUCKIEST)))
+    allowed = max(OVERLAP * float(mask.sum()), float(np.quantile(found, LUCKIEST)))
+    chosen = [shift for shift, share in zip(shifts, found, strict=True) if share <= allowed]
+    return tuple(np.roll(mask, shift, (0, 1)) for shift in chosen[:count])
+
+
+def control_shifts(
+    height: int, width: int, *, seed: int = DEFAULT_SEED
+) -> tuple[tuple[int, int], ...]:
+    """Return the shifts of a mask, down and to the right, in the order in which they are tried.
+
+    Args:
+        height: Of the mask.
+        width: Of the mask.
+        seed: Of the order.
+    """
+    rows = range(0, height, max(1, height // STEPS))
+    columns = range(0, width, max(1, width // STEPS))
+    shifts = [(row, column) for row in rows for column in columns][1:]
     order = np.random.default_rng(seed).permutation(len(shifts))
-    chosen = [shifts[place] for place in order if found[place] <= allowed][:count]
-    return tuple(np.roll(mask, shift, (0, 1)) for shift in chosen)
+    return tuple(shifts[place] for place in order)
 
 
 def blur_regions(image: Image, region: Region, masks: Sequence[NDArray[np.bool_]]) -> list[Image]:
@@ -249,8 +268,8 @@ def blur_regions(image: Image, region: Region, masks: Sequence[NDArray[np.bool_]
     right, bottom = min(region.x + region.width, width), min(region.y + region.height, height)
     seen = image[top:bottom, left:right]
     rows, columns = seen.shape[:2]
-    small = cv2.resize(seen, (_BLUR_SIDE, _BLUR_SIDE), interpolation=cv2.INTER_AREA)
-    soft = cv2.GaussianBlur(small, (0, 0), _BLUR_SHARE * _BLUR_SIDE)
+    small = cv2.resize(seen, (BLUR_SIDE, BLUR_SIDE), interpolation=cv2.INTER_AREA)
+    soft = cv2.GaussianBlur(small, (0, 0), BLUR_SHARE * BLUR_SIDE)
     hidden = cv2.resize(soft, (columns, rows), interpolation=cv2.INTER_LINEAR)
     down, along = top - region.y, left - region.x
     size = (region.width, region.height)

@@ -40,33 +40,73 @@ JUDGEMENTS: Mapping[str, str] = {
 }
 """Each `Verdict` in words, with a place for the name of the area."""
 
-# A fall is clear from this share on: of all, or of the probability where there is little of it.
-_CLEAR = 0.1
-_CLEAR_SHARE = 0.5
-# Without this share of it, little is left of what has no name to lose.
-_MOST = 0.5
-# Beyond the controls is what falls by this factor more than they usually do.
-_TIMES = 1.5
-# Of a class with less than this probability that is not the answer, there is nothing to lose.
-_HARDLY = 0.05
+REMOVALS: Mapping[str, str] = {
+    "nothing": "No place speaks for it: there is nothing to test.",
+    "sentence": "{found}: {judgement}.",
+    "this_area": "this area",
+    "marked_area": "the marked area",
+    "untestable": "There is hardly any {quoted} here, so that hiding a part shows nothing",
+    "decides": "Without {area} {lost}, with as much hidden elsewhere {kept}",
+    "counts": "Without {area} {less}, with as much hidden elsewhere less so",
+    "undecided": "Without {area} {lost}, but hiding as much elsewhere can matter as much",
+    "rises": "Without {area} {more}",
+    "elsewhere_too": "Hiding as much elsewhere matters as much as hiding {area}",
+    "hardly": "Without {area} {same}",
+    "quoted": "\N{LEFT DOUBLE QUOTATION MARK}{label}\N{RIGHT DOUBLE QUOTATION MARK}",
+    "lost_noun": "it is no {label} any more",
+    "lost_quoted": "the network no longer says {quoted}",
+    "kept_noun": "it still is",
+    "kept_quoted": "it still does",
+    "mostly_noun": "it mostly still is",
+    "mostly_quoted": "it mostly still does",
+    "less_so": "less so",
+    "less": "it is clearly less like {quoted}",
+    "less_number": "the number of {quoted} is clearly smaller",
+    "more": "it would be even more like {quoted}",
+    "more_number": "the number of {quoted} would be larger",
+    "same": "it is hardly less like {quoted}",
+    "same_number": "the number of {quoted} hardly changes",
+    "numbers": (
+        "With the hottest {share} of what it saw hidden, {before} become {without}; with as much "
+        "hidden in {count} other places, {between}."
+    ),
+    "range": "{lowest} to {highest}",
+}
+"""Words of `removal_sentence` and `removal_numbers`."""
+
+THRESHOLDS: Mapping[str, float] = {
+    "clear": 0.1,
+    "clear_share": 0.5,
+    "most": 0.5,
+    "times": 1.5,
+    "hardly": 0.05,
+}
+"""Figures that `judge` goes by. A fall is ``clear`` from this share on: of all, or ``clear_share``
+of the probability where there is little of it. Without ``most`` of it, little is left of what has
+no name to lose. Beyond the controls is what falls by the factor ``times`` more than they usually
+do. Of a class with less probability than ``hardly`` that is not the answer, there is nothing to
+lose."""
+
+NO_NOUNS = ("a", "an", "class", "no", "none", "not", "nothing", "other", "the", "with")
+"""First words of labels that are not the name of a thing."""
+
 _NOUN = re.compile(r"[^\W\d_][\w' ,()/-]*$")
-_NO_NOUNS = frozenset(("a", "an", "class", "no", "none", "not", "nothing", "other", "the", "with"))
 
 
 def judge(removal: Removal) -> Verdict:
     """Return what a removal test means."""
-    if removal.of_probability and removal.before < _HARDLY and not removal.named:
+    if removal.of_probability and removal.before < THRESHOLDS["hardly"] and not removal.named:
         return "untestable"
     usual, greatest = median(removal.control_drops), removal.control_range[1]
     if removal.drop < _clear_fall(removal) or removal.drop <= removal.control_drop:
         return "does not decide"
     lost = removal.named and not removal.named_without_hot
     kept = 2 * removal.named_without_controls > len(removal.without_controls)
-    beyond = removal.drop > greatest and removal.drop >= _TIMES * max(usual, 0.0)
+    beyond = removal.drop > greatest and removal.drop >= THRESHOLDS["times"] * max(usual, 0.0)
     if not beyond or (lost and not kept):
         return "undecided"
     if not (removal.of_probability and removal.named):  # what cannot be lost can be halved
-        lost = removal.drop >= _MOST * abs(removal.before)
+        lost = removal.drop >= THRESHOLDS["most"] * abs(removal.before)
     return "decides" if lost else "counts"
 
 
@@ -88,7 +128,7 @@ def judge_several(verdicts: Sequence[str]) -> Verdict:
 def removal_sentence(
     removal: Removal | None,
     *,
-    area: str = "the marked area",
+    area: str = REMOVALS["marked_area"],
     emphasis: Callable[[str], str] = str,
     written: Callable[[str], str] = str,
 ) -> str:
@@ -101,72 +141,48 @@ def removal_sentence(
         written: Writes a label, e.g. with what a markup language would take for its own escaped.
     """
     if removal is None:
-        return "No place speaks for it: there is nothing to test."
-    verdict, what = judge(removal), _Class(removal, written(removal.label))
+        return REMOVALS["nothing"]
+    verdict = judge(removal)
+    found = REMOVALS[_found(removal, verdict)].format(
+        area=area, **_words_for(removal, written(removal.label))
+    )
+    judgement = JUDGEMENTS[verdict].format(REMOVALS["this_area"])
+    return REMOVALS["sentence"].format(found=found, judgement=emphasis(judgement))
+
+
+def _found(removal: Removal, verdict: Verdict) -> str:
+    """What was found, as a key of `REMOVALS`."""
+    if verdict != "does not decide":
+        return verdict
     clear = _clear_fall(removal)
-    judgement = JUDGEMENTS[verdict].format("this area")
-    if verdict == "untestable":
-        found = f"There is hardly any {what.quoted} here, so that hiding a part shows nothing"
-    elif verdict == "decides":
-        found = f"Without {area} {what.lost}, with as much hidden elsewhere {what.kept}"
-    elif verdict == "counts":
-        found = f"Without {area} {what.less}, with as much hidden elsewhere less so"
-    elif verdict == "undecided":
-        found = f"Without {area} {what.lost}, but hiding as much elsewhere can matter as much"
-    elif removal.drop <= -clear:
-        found = f"Without {area} {what.more}"
-    elif removal.control_drop >= clear:
-        found = f"Hiding as much elsewhere matters as much as hiding {area}"
-    else:
-        found = f"Without {area} {what.same}"
-    return f"{found}: {emphasis(judgement)}."
+    if removal.drop <= -clear:
+        return "rises"
+    return "elsewhere_too" if removal.control_drop >= clear else "hardly"
 
 
-class _Class:
-    """Words for what becomes of a class, in the middle of a sentence."""
+def _words_for(removal: Removal, label: str) -> Mapping[str, str]:
+    """Words for what becomes of a class, in the middle of a sentence, by their place in it."""
+    quoted = REMOVALS["quoted"].format(label=label)
+    ending = "" if removal.of_probability else "_number"
+    less, more, same = (
+        REMOVALS[f"{word}{ending}"].format(quoted=quoted) for word in ("less", "more", "same")
+    )
+    lost, kept = less, REMOVALS["less_so"]
+    kind = "noun" if removal.exclusive and _is_noun(removal.label) else "quoted"
+    if removal.of_probability and removal.named:
+        if not removal.named_without_hot:
+            lost = REMOVALS[f"lost_{kind}"].format(label=label, quoted=quoted)
+        always = removal.named_without_controls == len(removal.without_controls)
+        kept = REMOVALS[f"{'kept' if always else 'mostly'}_{kind}"]
+    return {
+        **{"label": label, "quoted": quoted, "less": less, "more": more, "same": same},
+        **{"lost": lost, "kept": kept},
+    }
 
-    def __init__(self, removal: Removal, label: str) -> None:
-        self._removal = removal
-        self._label = label
-        # "no zebra any more" fits most labels; whatever is no noun is quoted.
-        first = removal.label.split()[:1]
-        noun = bool(_NOUN.match(removal.label)) and first[0].lower() not in _NO_NOUNS
-        self._is_noun = noun and removal.exclusive
-        self.quoted = f"\N{LEFT DOUBLE QUOTATION MARK}{label}\N{RIGHT DOUBLE QUOTATION MARK}"
 
-    @property
-    def lost(self) -> str:
-        removal = self._removal
-        if not removal.of_probability or not removal.named or removal.named_without_hot:
-            return self.less
-        if self._is_noun:
-            return f"it is no {self._label} any more"
-        return f"the network no longer says {self.quoted}"
-
-    @property
-    def kept(self) -> str:
-        removal = self._removal
-        if not removal.of_probability or not removal.named:
-            return "less so"
-        all_of_them = removal.named_without_controls == len(removal.without_controls)
-        often = "" if all_of_them else "mostly "
-        return f"it {often}still {'is' if self._is_noun else 'does'}"
-
-    @property
-    def less(self) -> str:
-        return self._change("it is clearly less like {}", "the number of {} is clearly smaller")
-
-    @property
-    def more(self) -> str:
-        return self._change("it would be even more like {}", "the number of {} would be larger")
-
-    @property
-    def same(self) -> str:
-        return self._change("it is hardly less like {}", "the number of {} hardly changes")
-
-    def _change(self, of_probability: str, of_number: str) -> str:
-        words = of_probability if self._removal.of_probability else of_number
-        return words.format(self.quoted)
+def _is_noun(label: str) -> bool:
+    """True for most labels, of which "no zebra any more" can be said; others are quoted."""
+    return bool(_NOUN.match(label)) and label.split()[0].lower() not in NO_NOUNS
 
 
 def removal_figures(removal: Removal | None) -> tuple[str, ...]:
@@ -198,11 +214,15 @@ def removal_numbers(removal: Removal) -> str:
         strength(each, is_share=removal.of_probability, in_words=True)
         for each in (min(removal.without_controls), max(removal.without_controls))
     )
-    between = lowest if lowest == highest else f"{lowest} to {highest}"
-    share = percent(removal.share, in_words=True)
-    return (
-        f"With the hottest {share} of what it saw hidden, {before} become {without}; "
-        f"with as much hidden in {len(removal.without_controls)} other places, {between}."
+    between = lowest
+    if lowest != highest:
+        between = REMOVALS["range"].format(lowest=lowest, highest=highest)
+    return REMOVALS["numbers"].format(
+        share=percent(removal.share, in_words=True),
+        before=before,
+        without=without,
+        count=len(removal.without_controls),
+        between=between,
     )
 
 
@@ -232,8 +252,10 @@ def scramble_sentence(correlation: float | None) -> str:
 
 def _clear_fall(removal: Removal) -> float:
     if removal.of_probability:
-        return min(_CLEAR, _CLEAR_SHARE * removal.before)
-    return _CLEAR * max(map(abs, (removal.before, removal.without_hot, *removal.without_controls)))
+        return min(THRESHOLDS["clear"], THRESHOLDS["clear_share"] * removal.before)
+    return THRESHOLDS["clear"] * max(
+        map(abs, (removal.before, removal.without_hot, *removal.without_controls))
+    )
 
 
 def _figure(removal: Removal, value: float) -> str:

@@ -23,12 +23,15 @@ from live_gradcam.choices import View
 from live_gradcam.preprocessing.settings import Interpolation, Preprocessing
 from live_gradcam.values import Image, Region
 
-# Reach of PIL's continuous filters to each side, in pixels of the coarser grid. The others,
-# nearest and box, jump at positions that a part rounds to one side and the whole to the other.
-_REACH: Mapping[str, float] = {"bilinear": 1.0, "hamming": 1.0, "bicubic": 2.0, "lanczos": 3.0}
-# The whole-frame view keeps the frame's shape up to this ratio; slivers are squeezed.
-_LONGEST_RATIO = 4
-_GRID = 32  # common stride of the networks; whole-frame inputs are rounded to it
+REACH: Mapping[str, float] = {"bilinear": 1.0, "hamming": 1.0, "bicubic": 2.0, "lanczos": 3.0}
+"""Reach of PIL's continuous filters to each side, in pixels of the coarser grid. The others,
+nearest and box, jump at positions that a part rounds to one side and the whole to the other."""
+
+LONGEST_RATIO = 4
+"""The whole-frame view keeps the frame's shape up to this ratio; slivers are squeezed."""
+
+GRID = 32
+"""Common stride of the networks in pixels; whole-frame inputs are rounded to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +124,7 @@ class FramePlan:
             image: ``uint8 (H, W, 3)``, BGR; not modified.
             out: ``uint8 (height, width, 3)``, BGR.
         """
-        reach = _REACH.get(self.interpolation)
+        reach = REACH.get(self.interpolation)
         rows, columns = self.rows.part(reach), self.columns.part(reach)
         part = np.ascontiguousarray(image[slice(*rows.source), slice(*columns.source)])
         resized = PilImages.fromarray(part).resize(
@@ -212,4 +215,4 @@ def _seen(axis: Axis) -> tuple[int, int]:
 
 
 def _on_grid(length: float, crop: int) -> int:
-    return max(_GRID, round(min(length, _LONGEST_RATIO * crop) / _GRID) * _GRID)
+    return max(GRID, round(min(length, LONGEST_RATIO * crop) / GRID) * GRID)

@@ -19,24 +19,28 @@ from live_gradcam.values import SOFTMAX, Evidence, OutputKind, Prediction
 TAPS = (0.3, 0.4, 0.3)
 """Weights of the newest map, of the one before, and of the one before that."""
 
-# Changes of this many standard deviations of the noise are noise ...
-_NOISE_BAND = 3.0
-# ... as long as they are smaller than this share of the map's maximum, which nobody can see.
+NOISE_BAND = 3.0
+"""Changes of this many standard deviations of the noise are noise ..."""
+
 LARGEST_BAND = 0.03
-"""Largest distance of a shown map from the true one before it, as a share of its maximum."""
-# Share of a change within the band that is followed in one frame.
-_CREEP = 0.1
-# The estimate of the noise follows less noise at once and more noise by this factor a frame: motion
-# looks like noise, but does not last.
-_NOISE_GROWTH = 1.1
-# Standard deviation of one map from the median of the differences of two, for normal noise.
-_DEVIATIONS = 1.0 / (0.6745 * np.sqrt(2.0))
+"""... as long as they are smaller than this share of the map's maximum, which nobody can see: the
+largest distance of a shown map from the true one before it."""
 
-# A map that differs from the last ones by more than this share of their strength is news.
-_NEWS = 0.6
+CREEP = 0.1
+"""Share of a change within the band that is followed in one frame."""
 
-# Leads below this are noise, however small the numbers.
-_SMALLEST_LEAD = 0.02
+NOISE_GROWTH = 1.1
+"""The estimate of the noise follows less noise at once and more noise by this factor a frame:
+motion looks like noise, but does not last."""
+
+DEVIATIONS = float(1.0 / (0.6745 * np.sqrt(2.0)))
+"""Standard deviation of one map from the median of the differences of two, for normal noise."""
+
+NEWS = 0.6
+"""A map that differs from the last ones by more than this share of their strength is news."""
+
+SMALLEST_LEAD = 0.02
+"""Leads below this are noise, however small the numbers."""
 
 
 class SteadyLabels:
@@ -131,7 +135,7 @@ class SteadyLabels:
                     continue
                 pair = (below, above)
                 leads[pair] = self._leads.get(pair, 0) + 1
-                clear = lead >= max(self._margin * abs(self._smoothed[below]), _SMALLEST_LEAD)
+                clear = lead >= max(self._margin * abs(self._smoothed[below]), SMALLEST_LEAD)
                 if clear or leads[pair] > self._patience:
                     order[rank], order[rank + 1] = below, above
         self._leads = leads
@@ -188,11 +192,11 @@ class SteadyMaps:
         changes = [np.abs(each - before[i]).ravel() for i, each in newest.items() if i in before]
         if not changes:
             return
-        noise = float(np.median(np.concatenate(changes)) * _DEVIATIONS)
+        noise = float(np.median(np.concatenate(changes)) * DEVIATIONS)
         if self._noise is None or noise < self._noise:
             self._noise = noise
         else:
-            self._noise = min(noise, self._noise * _NOISE_GROWTH + 1e-12)
+            self._noise = min(noise, self._noise * NOISE_GROWTH + 1e-12)
 
     def _settle(self, index: int) -> NDArray[np.float32]:
         averaged = self._average(index)
@@ -200,10 +204,10 @@ class SteadyMaps:
         if before is None or self._noise is None:
             return averaged
         band = min(
-            _NOISE_BAND * self._noise * float(np.linalg.norm(TAPS)),
+            NOISE_BAND * self._noise * float(np.linalg.norm(TAPS)),
             LARGEST_BAND * float(np.abs(averaged).max()),
         )
-        held_back = np.clip(averaged - before, -band, band) * np.float32(1.0 - _CREEP)
+        held_back = np.clip(averaged - before, -band, band) * np.float32(1.0 - CREEP)
         calm: NDArray[np.float32] = (averaged - held_back).astype(np.float32)
         return calm
 
@@ -232,4 +236,4 @@ def _is_news(
             return True
         change += float(np.abs(after - past).sum())
         strength += max(float(np.abs(after).sum()), float(np.abs(past).sum()))
-    return change > _NEWS * strength
+    return change > NEWS * strength

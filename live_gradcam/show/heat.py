@@ -37,9 +37,12 @@ _COLORMAPS: Mapping[str, _Colormap] = MappingProxyType(
     }
 )
 
-# Weight of the colour against the image at heat h is opacity * h**_FADE: cold stays untouched.
-_FADE = 0.8
-_FINE = 16  # pixels to which a cell of the map is enlarged smoothly before the last, linear step
+FADE = 0.8
+"""The weight of the colour against the image at heat h is ``opacity * h**FADE``: cold stays
+untouched."""
+
+FINE = 16
+"""Pixels to which a cell of the map is enlarged smoothly before the last, linear step."""
 
 # Signed evidence: from faint to full, BGR.
 _WARM = ((90, 180, 255), (0, 120, 255), (20, 20, 235))
@@ -89,7 +92,7 @@ def upsample(
     # Smooth and exact while small, then linear on bytes: 15 times faster than cubic floats at full
     # size, and no step is larger than one colour index.
     rows, columns = heat.shape
-    fine = (min(width, columns * _FINE), min(height, rows * _FINE))
+    fine = (min(width, columns * FINE), min(height, rows * FINE))
     smooth = cv2.resize(heat, fine, interpolation=cv2.INTER_CUBIC)
     low, centre, span = (-1.0, 128.0, 127.0) if signed else (0.0, 0.0, 255.0)
     indices = np.rint(np.clip(smooth, low, 1.0) * span + centre).astype(np.uint8)
@@ -130,7 +133,7 @@ def heat_table(colormap: str, opacity: float, signed: bool) -> HeatTable:
         code, low, high = _COLORMAPS[colormap]
         ramp = np.rint(255 * (low + (high - low) * strength)).astype(np.uint8).reshape(256, 1)
         colours = cv2.applyColorMap(ramp, code)[:, 0].astype(np.float64)
-    weight = opacity * np.minimum(strength, 1.0) ** _FADE
+    weight = opacity * np.minimum(strength, 1.0) ** FADE
     return HeatTable(
         colours=np.rint(colours).astype(np.uint8),
         ink=np.rint(colours * weight[:, None]).astype(np.uint8)[:, None],

@@ -19,7 +19,9 @@ from live_gradcam.values import Explanation, Image, Region
 BACKDROP = 14
 """Grey level of the canvas around pictures."""
 
-_DIMMED = 0.42
+DIMMED = 0.42
+"""Share of its brightness that remains where the network does not see."""
+
 _FINE_SIDE = 512  # of the mask whose outline is drawn: fine enough to be smooth on any screen
 
 
@@ -138,7 +140,7 @@ def _dim_around(image: Image, seen: Region) -> None:
         image[rows, seen.x + seen.width :],
     ):
         if outside.size:
-            cv2.convertScaleAbs(outside, outside, _DIMMED)
+            cv2.convertScaleAbs(outside, outside, DIMMED)
 
 
 def _seen_part(

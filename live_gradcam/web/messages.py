@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from live_gradcam.errors import LiveGradcamError
 from live_gradcam.faithfulness.removal import Removal
-from live_gradcam.faithfulness.verdicts import removal_numbers, removal_sentence
+from live_gradcam.faithfulness.verdicts import REMOVALS, removal_numbers, removal_sentence
 from live_gradcam.show.votes import Spot, Vote
 from live_gradcam.show.words import answer_sentence
 from live_gradcam.values import Explanation
-from live_gradcam.wording import number
+from live_gradcam.wording import listed, number
+
+SENTENCES: Mapping[str, str] = {
+    "coloured": "It looks mostly at the coloured places.",
+    "uncoloured": "No place speaks for it, so nothing is coloured.",
+    "unseen": "The network does not see this spot.",
+    "for": "This spot speaks for {label}",
+    "against": "This spot speaks against {label}",
+    "neither": "This spot says nothing about {label}",
+    "vote": "{label} ({points})",
+    "others_for": "for {votes}",
+    "others_against": "against {votes}",
+    "others": "{said}; {others}",
+    "unit": "{said}, in {unit}",
+    "end": "{said}.",
+}
+"""What the page says about the coloured places, and about a spot."""
 
 
 def describe_answer(explanation: Explanation) -> str:
@@ -25,14 +41,12 @@ def describe_answer(explanation: Explanation) -> str:
     )
     if not explanation.finite:
         return answer
-    where = "It looks mostly at the coloured places."
-    if not (explanation.evidence[0] > 0).any():
-        where = "No place speaks for it, so nothing is coloured."
-    return f"{answer} {where}"
+    coloured = (explanation.evidence[0] > 0).any()
+    return f"{answer} {SENTENCES['coloured' if coloured else 'uncoloured']}"
 
 
 def describe_trust(
-    removal: Removal | None, *, numbers: bool = True, area: str = "the marked area"
+    removal: Removal | None, *, numbers: bool = True, area: str = REMOVALS["marked_area"]
 ) -> str:
     """The removal test and what it says about the map, as sentences in Markdown.
 
@@ -55,22 +69,24 @@ def plain(sentence: str) -> str:
 def describe_spot(spot: Spot | None) -> str:
     """What a spot of the picture says about the classes, as a plain sentence."""
     if spot is None:
-        return "The network does not see this spot."
+        return SENTENCES["unseen"]
     others = [
-        f"{word} {_listed([f'{vote.label} ({_points(vote)})' for vote in votes])}"
-        for word, votes in (("for", spot.votes_for), ("against", spot.votes_against))
+        SENTENCES[word].format(votes=listed([_vote(vote) for vote in votes]))
+        for word, votes in (("others_for", spot.votes_for), ("others_against", spot.votes_against))
         if votes
     ]
     shown = spot.shown
-    says = {1: "speaks for", -1: "speaks against", 0: "says nothing about"}[shown.sign]
-    given = f" ({_points(shown)})" if shown.sign else ""
-    more = f"; {', '.join(others)}" if others else ""
-    unit = f", in {spot.unit}" if spot.unit and (given or more) else ""
-    return f"This spot {says} {shown.label}{given}{more}{unit}."
+    label = _vote(shown) if shown.sign else shown.label
+    said = SENTENCES[("neither", "for", "against")[shown.sign]].format(label=label)
+    if others:
+        said = SENTENCES["others"].format(said=said, others=", ".join(others))
+    if spot.unit and (shown.sign or others):
+        said = SENTENCES["unit"].format(said=said, unit=spot.unit)
+    return SENTENCES["end"].format(said=said)
 
 
-def _listed(parts: Sequence[str]) -> str:
-    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+def _vote(vote: Vote) -> str:
+    return SENTENCES["vote"].format(label=vote.label, points=_points(vote))
 
 
 def _points(vote: Vote) -> str:

@@ -100,7 +100,7 @@ def require_server(url: str, *, name: str) -> None:
         raise ModelError(
             f"cannot download the weights of {name}",
             url,
-            _reason(problem),
+            why_failed(problem),
             "Give a file with --weights FILE, or use the bundled network with --model scenes",
         ) from problem
 
@@ -134,7 +134,7 @@ def _download(url: str, path: Path, name: str, progress: Progress) -> None:
         partial = Path(partial_name)
         with os.fdopen(handle, "wb") as file:
             received, total = 0, None
-            for chunk, total in _receive(url):
+            for chunk, total in receive(url):
                 file.write(chunk)
                 received += len(chunk)
                 progress(received, total)
@@ -148,7 +148,7 @@ def _download(url: str, path: Path, name: str, progress: Progress) -> None:
         raise ModelError(
             f"cannot download the weights of {name}",
             url,
-            _reason(exc),
+            why_failed(exc),
             f"Give a file with --weights FILE, or put it at {path}, "
             "or use the bundled network with --model scenes",
         ) from exc
@@ -157,7 +157,8 @@ def _download(url: str, path: Path, name: str, progress: Progress) -> None:
             partial.unlink(missing_ok=True)
 
 
-def _reason(exc: Exception) -> str:
+def why_failed(exc: Exception) -> str:
+    """Say in a few words why a download failed."""
     if isinstance(exc, urllib.error.HTTPError):
         return f"the server answered {exc.code} {exc.reason}"
     if isinstance(exc, urllib.error.URLError):
@@ -171,7 +172,7 @@ def _reason(exc: Exception) -> str:
     return (isinstance(exc, OSError) and exc.strerror) or str(exc) or type(exc).__name__
 
 
-def _receive(url: str) -> Iterator[tuple[bytes, int | None]]:
+def receive(url: str) -> Iterator[tuple[bytes, int | None]]:
     """Yield chunks of a file with its full length, ``None`` where the server does not say it.
 
     A separate thread reads, because looking up a name can hang longer than any timeout allows.

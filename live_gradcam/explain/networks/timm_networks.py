@@ -130,6 +130,27 @@ def load_timm(name: str, path: Path | None, state: str | None = None) -> Network
     return replace(spec, labels=labels, origin=origin, in_channels=channels, notes=notes)
 
 
+def build_timm(name: str, channels: int) -> nn.Module:
+    """Build a network of timm without its weights.
+
+    Args:
+        name: timm's name.
+        channels: Number of channels of its images.
+
+    Raises:
+        ModelError: timm is not installed or does not know the name, or the network cannot be built.
+    """
+    timm = _import_timm(name)
+    _require_name(timm, name)
+    try:
+        with torch_threads(1):
+            network: nn.Module = timm.create_model(name, pretrained=False, in_chans=channels)
+    except Exception as exc:  # a network may refuse a number of channels in any way
+        cause = str(exc).partition("\n")[0] or type(exc).__name__
+        raise ModelError("cannot build network", f"timm:{name}", cause) from exc
+    return network.eval().requires_grad_(False)
+
+
 def describe_timm(network: nn.Module, name: str) -> NetworkSpec:
     """Describe a network that timm built: its layer and its preprocessing.
 

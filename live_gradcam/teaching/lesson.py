@@ -1,0 +1,168 @@
+"""From examples to a classifier: `learn` fits a head, `teach` does all of it for pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from live_gradcam.choices import DEFAULT_DEVICE, DEFAULT_VIEW, View
+from live_gradcam.errors import UsageError
+from live_gradcam.explain.classifier import Classifier
+from live_gradcam.explain.pooled import with_linear_head
+from live_gradcam.image_like import ImageLike
+from live_gradcam.images.inputs import take_batch
+from live_gradcam.teaching.examples import ANYTHING_ELSE, Burst, Examples, picture_burst
+from live_gradcam.teaching.features import FeatureExtractor
+from live_gradcam.teaching.fit import FittedHead, fit_head
+from live_gradcam.teaching.learned import Learned, describe_learned
+from live_gradcam.teaching.validation import Validation, validate
+from live_gradcam.values import Image
+
+_WHAT = "cannot teach"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lesson:
+    """A head that was fitted, and what it has learned.
+
+    Attributes:
+        examples: That it was taught; every class has some.
+        head: Fitted on all of them.
+        learned: What is known of it.
+    """
+
+    examples: Examples
+    head: FittedHead
+    learned: Learned
+
+    def put_on(self, classifier: Classifier) -> Classifier:
+        """Return a classifier with this head; its trunk is shared.
+
+        Args:
+            classifier: Its trunk made the features.
+        """
+        return put_on(classifier, self.head, self.examples.labels)
+
+
+def put_on(classifier: Classifier, head: FittedHead, labels: Iterable[str]) -> Classifier:
+    """Return a classifier with a head that was fitted to its features; its trunk is shared."""
+    names = tuple(labels)
+    origin = f"taught {len(names)} classes, on {classifier.weights_origin}"
+    weight, bias = torch.from_numpy(head.weight.copy()), torch.from_numpy(head.bias.copy())
+    return with_linear_head(classifier, weight, bias, names, origin=origin)
+
+
+def placeholder(classifier: Classifier, features: int) -> Classifier:
+    """Return a classifier as it will be taught, with a head that knows nothing yet.
+
+    Args:
+        classifier: Its trunk is shared.
+        features: Number of the trunk's features.
+    """
+    return with_linear_head(classifier, torch.zeros(2, features), torch.zeros(2), ("one", "other"))
+
+
+def check_examples(examples: Examples) -> Examples:
+    """Return the examples of the classes that have some.
+
+    Raises:
+        UsageError: There are fewer than two such classes.
+    """
+    taught = examples.taught()
+    if len(taught.labels) < 2:
+        raise _too_few(taught.labels[0] if taught.labels else "")
+    return taught
+
+
+def _too_few(only: str) -> UsageError:
+    cause = "it is the only class" if only else "there are no examples"
+    step = f'Show another class, or a few pictures of "{ANYTHING_ELSE}"'
+    return UsageError(_WHAT, only, cause, step)
+
+
+def refit(
+    examples: Examples, strength: float, start: NDArray[np.float64] | None = None
+) -> FittedHead:
+    """Fit a head with a strength that is known: a fraction of a second, while examples arrive.
+
+    Args:
+        examples: Of at least two classes; those without examples are left out.
+        strength: C of the regression, as the last `learn` found it.
+        start: Of the last head, see `FittedHead.start`; the result is the same, only sooner.
+
+    Raises:
+        UsageError: There are fewer than two classes with examples.
+    """
+    taught = check_examples(examples)
+    classes, count = taught.classes(), len(taught.labels)
+    return fit_head(taught.features(), classes, count, strength=strength, start=start)
+
+
+def learn(examples: Examples) -> Lesson:
+    """Fit a head, its strength chosen by cross-validation over bursts, and say what it has learned.
+
+    Args:
+        examples: Of at least two classes; those without examples are left out.
+
+    Raises:
+        UsageError: There are fewer than two classes with examples.
+    """
+    taught = check_examples(examples)
+    validation: Validation = validate(taught)
+    head = refit(taught, validation.strength)
+    return Lesson(taught, head, describe_learned(taught, head, validation))
+
+
+def teach(
+    classifier: Classifier,
+    examples: Mapping[str, Iterable[ImageLike]],
+    *,
+    device: str = DEFAULT_DEVICE,
+    view: View = DEFAULT_VIEW,
+    on_learned: Callable[[Learned], None] | None = None,
+) -> Classifier:
+    """Teach a classifier new classes: a linear head on its trunk's pooled features.
+
+    For example::
+
+        taught = lg.teach(lg.load_classifier("resnet18"), {"mug": mugs, "anything else": desks})
+
+    Args:
+        classifier: Its trunk is used as it is, and shared; it stays as it is.
+        examples: For each class its pictures, see `live_gradcam.Explainer.explain`. Views of each
+            from nearer are taught, too; pictures are held out to choose the strength.
+        device: Where the trunk runs meanwhile.
+        view: Part of the pictures that the network is shown.
+        on_learned: Told what was learned: accuracy on held-out pictures, confusion, sentences.
+
+    Returns:
+        A classifier with these classes, in this order. Its maps are exact: their sum and the bias
+        of a class are its score.
+
+    Raises:
+        UsageError: There are fewer than two classes, or one has no pictures.
+        SourceError: A picture cannot be read.
+        ModelError: The classifier is explained at several layers, or its code cannot be cut.
+        DeviceError: The device cannot be used.
+    """
+    images: dict[str, list[Image]] = {}
+    for label, given in examples.items():
+        taken = take_batch(given, on_error="raise")
+        images[str(label)] = [each.image for each in taken if not isinstance(each, Exception)]
+        if not images[str(label)]:
+            step = "Give pictures of it, or leave it out"
+            raise UsageError(_WHAT, str(label), "it has no examples", step)
+    if len(images) < 2:
+        raise _too_few(next(iter(images), ""))
+    bursts: list[Burst] = []
+    with FeatureExtractor(classifier, device=device, view=view) as extractor:
+        for label, pictures in images.items():
+            bursts += [picture_burst(label, each, extractor) for each in pictures]
+    lesson = learn(Examples(tuple(images), tuple(bursts)))
+    if on_learned is not None:
+        on_learned(lesson.learned)
+    return lesson.put_on(classifier)

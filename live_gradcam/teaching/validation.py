@@ -1,0 +1,112 @@
+"""Cross-validation over bursts: what a head would have said of bursts that it was not taught.
+
+Neighbouring frames are near-copies, so that only whole bursts are held out. Each fold holds out
+some bursts of every class that has several; a class of one burst is always taught and never asked.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from live_gradcam.teaching.examples import Examples
+from live_gradcam.teaching.fit import DEFAULT_STRENGTH, STRENGTHS, trial_scores
+
+MOST_FOLDS = 4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Validation:
+    """What was said of held-out bursts, by heads of the chosen strength.
+
+    Attributes:
+        strength: Of those that were tried the one with the smallest loss on held-out examples.
+        answers: Of each burst, what was said of each of its examples: class indices ``(n,)``;
+            ``None`` where it was never held out.
+        covered: Probabilities ``(m, classes)`` of its frames with all that moves covered; ``None``
+            where it was never held out.
+    """
+
+    strength: float
+    answers: tuple[NDArray[np.int64] | None, ...]
+    covered: tuple[NDArray[np.float64] | None, ...]
+
+    @property
+    def held_out(self) -> tuple[bool, ...]:
+        """``True`` for each burst that was held out."""
+        return tuple(each is not None for each in self.answers)
+
+
+def folds_of(examples: Examples) -> list[int | None]:
+    """Return for each burst the fold in which it is held out; ``None`` where it never is."""
+    counts = Counter(each.label for each in examples.bursts)
+    folds = min(MOST_FOLDS, max(counts.values(), default=0))
+    seen: Counter[str] = Counter()
+    found: list[int | None] = []
+    for each in examples.bursts:
+        found.append(seen[each.label] % folds if counts[each.label] > 1 else None)
+        seen[each.label] += 1
+    return found
+
+
+def validate(examples: Examples) -> Validation:
+    """Hold out bursts, and choose the strength by what is said of them.
+
+    Args:
+        examples: Of at least two classes, each with examples.
+    """
+    bursts, folds = examples.bursts, folds_of(examples)
+    class_count = len(examples.labels)
+    scores: list[NDArray[np.float64] | None] = [None] * len(bursts)
+    for fold in sorted({each for each in folds if each is not None}):
+        taught = [burst for burst, each in zip(bursts, folds, strict=True) if each != fold]
+        asked = [index for index, each in enumerate(folds) if each == fold]
+        parts = [part for index in asked for part in _asked(examples, index)]
+        found = trial_scores(
+            examples.features(taught),
+            examples.classes(taught),
+            class_count,
+            np.concatenate(parts),
+        )
+        lengths = [sum(map(len, _asked(examples, index))) for index in asked]
+        split = np.split(found, np.cumsum(lengths)[:-1], axis=1)
+        for index, part in zip(asked, split, strict=True):
+            scores[index] = part
+    best = _best(examples, scores)
+    answers: list[NDArray[np.int64] | None] = []
+    covered: list[NDArray[np.float64] | None] = []
+    for burst, score in zip(bursts, scores, strict=True):
+        own = None if score is None else score[best]
+        answers.append(None if own is None else own[: len(burst)].argmax(1))
+        covered.append(None if own is None else _shares(own[len(burst) :]))
+    tried = any(each is not None for each in scores)
+    strength = STRENGTHS[best] if tried else DEFAULT_STRENGTH
+    return Validation(strength, tuple(answers), tuple(covered))
+
+
+def _asked(examples: Examples, index: int) -> list[NDArray[np.float32]]:
+    burst = examples.bursts[index]
+    return [burst.features, *([] if burst.moving is None else [burst.moving.covered])]
+
+
+def _best(examples: Examples, scores: list[NDArray[np.float64] | None]) -> int:
+    """Return the index of the strength with the smallest loss, every class counting alike."""
+    losses: dict[str, list[NDArray[np.float64]]] = {}
+    for burst, score in zip(examples.bursts, scores, strict=True):
+        if score is not None:
+            own = score[:, : len(burst)]
+            top = own.max(2, keepdims=True)
+            total = np.log(np.exp(own - top).sum(2)) + top[..., 0]
+            wrong = total - own[..., examples.labels.index(burst.label)]
+            losses.setdefault(burst.label, []).append(wrong)
+    means = [np.concatenate(each, axis=1).mean(1) for each in losses.values()]
+    return int(np.mean(means, axis=0).argmin()) if means else 0
+
+
+def _shares(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    raised = np.exp(scores - scores.max(1, keepdims=True))
+    shares: NDArray[np.float64] = raised / raised.sum(1, keepdims=True)
+    return shares

@@ -1,0 +1,194 @@
+"""Whatever is missing or broken is said in a sentence; the page is never blank."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from live_gradcam.native import cv2
+from live_gradcam.scenes import render_scene
+from scripts.faults.media import write_film
+
+from .conftest import replaced
+from .visits import CHROMIUM, EXPLAINED, FLAGS, Visit, visiting
+
+Copy = Callable[[str], tuple[Path, str]]
+
+
+def without_graph(folder: Path) -> None:
+    (folder / "graph.onnx").unlink()
+
+
+def cut_short(folder: Path) -> None:
+    graph = folder / "graph.onnx"
+    replaced(graph, graph.read_bytes()[:100_000])
+
+
+def described(folder: Path, **changes: Any) -> None:
+    """Change what the page is told; the service worker's version stays."""
+    description = json.loads((folder / "site.json").read_text(encoding="utf-8"))
+    for name, value in changes.items():
+        description[name] = {**description[name], **value}
+    replaced(folder / "site.json", json.dumps(description).encode())
+
+
+def not_a_graph(folder: Path) -> None:
+    """The right length and checksum, and nonsense inside."""
+    import hashlib
+
+    content = b"\x08nonsense" * 1000
+    replaced(folder / "graph.onnx", content)
+    described(folder, graph={"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()})
+
+
+def wrong_labels(folder: Path) -> None:
+    described(folder, model={"labels": ["cat", "dog"], "titles": ["cat", "dog"], "classes": [0, 1]})
+
+
+def damaged_description(folder: Path) -> None:
+    replaced(folder / "site.json", b'{"format": 1, "model"')
+
+
+def newer_description(folder: Path) -> None:
+    replaced(folder / "site.json", b'{"format": 99}')
+
+
+def without_description(folder: Path) -> None:
+    (folder / "site.json").unlink()
+
+
+def without_runtime(folder: Path) -> None:
+    (folder / "runtime" / "ort-wasm-simd-threaded.wasm").unlink()
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (without_graph, "the server answers 404"),
+        (cut_short, "is not the one that was exported"),
+        (not_a_graph, "cannot be read"),
+        (wrong_labels, "16 scores, and there are 2 labels"),
+        (damaged_description, "site.json beside this page is damaged"),
+        (newer_description, "of another version than the page"),
+        (without_description, "needs the file site.json"),
+        (without_runtime, "engine that runs the network cannot start"),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_a_damaged_folder_says_what_is_damaged(
+    chromium: Any, copy: Copy, damage: Callable[[Path], None], words: str
+) -> None:
+    folder, address = copy(damage.__name__)
+    damage(folder)
+    with visiting(chromium, address, fails=True) as visit:
+        assert words in visit.failure()
+
+
+def text_file(path: Path) -> None:
+    path.write_text("hello", encoding="utf-8")
+
+
+def nothing(path: Path) -> None:
+    path.touch()
+
+
+def half_a_picture(path: Path) -> None:
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(40))
+
+
+@pytest.mark.parametrize(
+    ("make", "name", "words"),
+    [
+        (text_file, "text.jpg", "text.jpg is no picture that this browser can read"),
+        (nothing, "nothing.png", "nothing.png is empty"),
+        (half_a_picture, "half.png", "half.png is no picture that this browser can read"),
+        (
+            lambda path: write_film(path),
+            "film.mp4",
+            "film.mp4 is a video: open it on the tab Video",
+        ),
+    ],
+    ids=["text", "nothing", "half", "film"],
+)
+def test_what_is_no_picture_is_named_and_the_last_one_stays(
+    visit: Visit, tmp_path: Path, make: Callable[[Path], None], name: str, words: str
+) -> None:
+    make(tmp_path / name)
+    answer = visit.text("#answer")
+    visit.page.set_input_files("#picture-file", str(tmp_path / name))
+    visit.wait_until(f"document.getElementById('message').textContent.includes({words!r})")
+    assert visit.page.is_visible("#message")
+    assert visit.text("#answer") == answer
+
+
+def test_a_film_that_is_none_is_named(visit: Visit, tmp_path: Path) -> None:
+    text_file(tmp_path / "text.mp4")
+    visit.page.click("#tab-video")
+    visit.page.set_input_files("#video-file", str(tmp_path / "text.mp4"))
+    assert "text.mp4 cannot be played" in visit.failure()
+    visit.page.click("#tab-picture")
+
+
+def test_a_picture_of_forty_megapixels_is_explained(visit: Visit, tmp_path: Path) -> None:
+    scene = render_scene(2, width=320, height=200, objects=1).image
+    path = tmp_path / "large.jpg"
+    cv2.imwrite(str(path), cv2.resize(scene, (8000, 5000), interpolation=cv2.INTER_NEAREST))
+    visit.choose_picture(path)
+    assert "8000x5000 pixels is very large; each 2x2 of its pixels" in visit.text("#message")
+    large = visit.text("#classes li:first-child .name")
+    small = tmp_path / "small.png"
+    cv2.imwrite(str(small), np.asarray(scene))
+    visit.choose_picture(small)
+    assert visit.text("#classes li:first-child .name") == large
+
+
+@pytest.mark.parametrize(
+    ("without", "words"),
+    [
+        ("--use-fake-ui-for-media-stream", "does not allow this page to use the camera"),
+        ("--use-fake-device-for-media-stream", "finds no camera"),
+    ],
+)
+def test_a_camera_that_cannot_be_used(
+    playwright: Any, address: str, without: str, words: str
+) -> None:
+    flags = [flag for flag in FLAGS if flag != without]
+    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+    with visiting(browser, address) as visit:
+        visit.page.click("#tab-camera")
+        visit.page.click("#camera-start")
+        assert words in visit.failure()
+        assert visit.text("#camera-start") == "Start the camera"
+    browser.close()
+
+
+def test_the_page_says_which_engine_runs_and_why(chromium: Any, address: str) -> None:
+    """A plain host sends no headers for threads; the service worker adds them from then on."""
+    context = chromium.new_context()
+    page = context.new_page()
+    page.goto(address)
+    first = Visit(page)
+    first.wait_until(EXPLAINED)
+    page.click("#engine summary")
+    page.wait_for_selector("#engine[data-compared]", timeout=60_000)
+    said = first.text("#engine")
+    assert "In use: WebAssembly with one thread" in said
+    assert "There is one thread only" in said
+    assert "WebGPU" in said
+    first.wait_until("Boolean(navigator.serviceWorker.controller)")
+
+    context.set_offline(True)
+    page.reload()
+    again = Visit(page)
+    again.wait_until(EXPLAINED)
+    assert again.run("() => crossOriginIsolated")
+    page.click("#engine summary")
+    again.wait_until("document.getElementById('engine-lines').innerText.includes('In use')")
+    assert "threads" in again.text("#engine-lines").split(",")[0]
+    assert again.wait_for_verdict()
+    context.close()

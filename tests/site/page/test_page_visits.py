@@ -1,0 +1,295 @@
+"""What visitors do with the page: pictures, questions, the camera, a film, a snapshot."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from live_gradcam.graph.explainer import GraphExplainer
+from live_gradcam.native import cv2
+from live_gradcam.scenes import render_scene
+from live_gradcam.show.votes import spot_at
+from live_gradcam.values import Image
+from live_gradcam.web.messages import describe_spot
+from scripts.faults.media import write_film
+
+from .visits import CHROMIUM, FLAGS, PHONE, Visit, visiting
+
+axe_playwright = pytest.importorskip("axe_playwright_python.sync_playwright")
+
+
+@pytest.fixture(scope="module")
+def picture(tmp_path_factory: pytest.TempPathFactory, explainer: GraphExplainer) -> Path:
+    """A picture in which something speaks for the best class."""
+    scenes = (render_scene(seed, width=320, height=240, objects=2).image for seed in range(60))
+    telling = next(each for each in scenes if (explainer.explain(each).evidence[0] > 0).any())
+    path = tmp_path_factory.mktemp("pictures") / "telling.png"
+    cv2.imwrite(str(path), telling)
+    return path
+
+
+@pytest.fixture
+def asked(visit: Visit, picture: Path) -> Iterator[Visit]:
+    """A visit that shows the picture with the page's own choices."""
+    visit.run("() => { window.begun ??= { ...liveGradcam.session.state.choices }; }")
+    visit.run("() => liveGradcam.session.state.set(window.begun)")
+    visit.choose_picture(picture)
+    yield visit
+    assert not visit.problems, visit.problems
+
+
+def image_of(path: Path) -> Image:
+    image = cv2.imread(str(path))
+    assert image is not None
+    return np.asarray(image, np.uint8)
+
+
+def tiles(visit: Visit) -> list[str]:
+    found: list[str] = visit.run(
+        "() => [...document.querySelectorAll('#tiles figcaption')].map((each) => each.textContent)"
+    )
+    return found
+
+
+def painted(visit: Visit) -> str:
+    """What the first canvas shows, as text that differs where the pixels do."""
+    return str(visit.run("() => document.querySelector('#tiles canvas').toDataURL()"))
+
+
+def labels(explainer: GraphExplainer, path: Path) -> list[str]:
+    return [each.label for each in explainer.explain(path).predictions]
+
+
+def test_a_picture_is_answered_with_the_best_classes(
+    asked: Visit, explainer: GraphExplainer, picture: Path
+) -> None:
+    best = labels(explainer, picture)
+    rows = asked.page.locator("#classes .name").all_inner_texts()
+    assert rows == best[:3]
+    assert tiles(asked) == [best[0]]
+    assert best[0] in asked.text("#answer")
+    assert asked.page.locator("#classes button[aria-pressed=true] .name").inner_text() == best[0]
+
+
+def test_the_truth_meter_marks_the_area_and_says_what_it_means(asked: Visit) -> None:
+    verdict = asked.wait_for_verdict()
+    marked = painted(asked)
+    assert "area" in verdict
+    asked.page.uncheck("#truth")
+    assert asked.text("#verdict") == ""
+    assert painted(asked) != marked
+
+
+def test_another_class_is_explained_when_it_is_pressed_or_named(
+    asked: Visit, explainer: GraphExplainer, picture: Path
+) -> None:
+    best = labels(explainer, picture)
+    asked.page.locator("#classes button").nth(1).click()
+    assert tiles(asked) == [best[1]]
+    assert f"you asked about {best[1]}" in asked.text("#answer")
+    asked.page.click("#follow")
+    assert tiles(asked) == [best[0]]
+    last = explainer.classifier.labels[-1]
+    asked.page.fill("#held", last)
+    asked.page.keyboard.press("Enter")
+    assert tiles(asked) == [last]
+    asked.page.fill("#held", "no such class")
+    asked.page.keyboard.press("Enter")
+    wrong = asked.run("() => document.getElementById('held').validationMessage")
+    assert "no class called no such class" in wrong
+    assert tiles(asked) == [last]
+
+
+def test_three_maps_a_contrast_and_evidence_against(
+    asked: Visit, explainer: GraphExplainer, picture: Path
+) -> None:
+    best = labels(explainer, picture)
+    plain = painted(asked)
+    asked.page.check("input[value=mosaic]")
+    assert tiles(asked) == best[:3]
+    asked.page.check("input[value=contrast]")
+    assert tiles(asked) == [f"{best[0]} rather than {best[1]}"]
+    asked.page.fill("#against", best[2])
+    asked.page.keyboard.press("Enter")
+    assert tiles(asked) == [f"{best[0]} rather than {best[2]}"]
+    assert best[2] in asked.text("#answer")
+    asked.page.check("input[value=single]")
+    asked.page.check("#signed")
+    assert painted(asked) != plain
+    assert asked.text("#legend span:first-child").startswith("\N{MINUS SIGN}")
+
+
+def test_a_spot_says_what_it_speaks_for(
+    asked: Visit, explainer: GraphExplainer, picture: Path
+) -> None:
+    explanation = explainer.explain(picture)
+    every = explainer.explain(picture, classes="all")
+    shown = explanation.explained[0]
+    canvas = asked.page.locator("#tiles canvas")
+    for x, y in ((160, 120), (60, 200)):
+        box = canvas.bounding_box()
+        canvas.hover(
+            position={"x": (x + 0.5) / 320 * box["width"], "y": (y + 0.5) / 240 * box["height"]}
+        )
+        assert asked.text("#spot") == describe_spot(spot_at(every, x, y, shown=shown))
+    asked.page.mouse.move(0, 0)
+    assert asked.text("#spot") == ""
+    canvas.focus()
+    asked.page.keyboard.press("ArrowRight")
+    assert asked.text("#spot").startswith("This spot")
+
+
+def test_keys_do_what_the_table_says(
+    asked: Visit, explainer: GraphExplainer, picture: Path
+) -> None:
+    best = labels(explainer, picture)
+    asked.page.locator("h1").click()
+    for key, expected in (("2", [best[1]]), ("0", [best[0]]), ("a", best[:3]), ("a", [best[0]])):
+        asked.page.keyboard.press(key)
+        assert tiles(asked) == expected
+    asked.page.keyboard.press("b")
+    assert tiles(asked) == ["The picture", best[0]]
+    asked.page.keyboard.press("b")
+    assert tiles(asked) == [best[0]]
+    assert "coloured" not in asked.text("#answer")
+    asked.page.keyboard.press("h")
+    assert "truth meter" in asked.text("#help")
+    asked.page.keyboard.press("Escape")
+
+
+def test_another_view_is_explained_anew(
+    asked: Visit, explainer: GraphExplainer, picture: Path
+) -> None:
+    asked.run("() => liveGradcam.session.state.set({ view: 'stretch' })")
+    asked.wait_until("liveGradcam.session.shown.explanation.region.width === 320")
+    rows = asked.page.locator("#classes .name").all_inner_texts()
+    expected = explainer.explain(picture, view="stretch")
+    assert rows == [each.label for each in expected.predictions]
+
+
+def test_a_snapshot_is_a_picture_and_its_record(
+    asked: Visit, explainer: GraphExplainer, picture: Path
+) -> None:
+    asked.wait_for_verdict()
+    saved: dict[str, Path] = {}
+    downloads: list[Any] = []
+    asked.page.on("download", lambda download: downloads.append(download))
+    asked.page.click("#snapshot")
+    while len(downloads) < 2:
+        asked.page.wait_for_event("download")
+    for download in downloads:
+        saved[Path(download.suggested_filename).suffix] = Path(download.path())
+    record = json.loads(saved[".json"].read_text(encoding="utf-8"))
+    expected = explainer.explain(picture)
+    assert record["source"] == "telling.png"
+    assert record["explained"] == expected.explained[0]
+    assert record["region"] == expected.region.as_list()
+    assert np.allclose(record["evidence"][0], expected.evidence[0], atol=1e-3)
+    assert record["removal"]["without_controls"]
+    rendered = image_of(saved[".png"])
+    assert rendered.shape[1] == 320
+    assert rendered.shape[0] > 240
+
+
+def test_pictures_are_pasted_and_dropped(asked: Visit, picture: Path) -> None:
+    for name, event, field in (
+        ("pasted.png", "paste", "clipboardData"),
+        ("dropped.png", "drop", "dataTransfer"),
+    ):
+        asked.run(
+            """([name, event, field, bytes]) => {
+              const transfer = new DataTransfer();
+              transfer.items.add(new File([Uint8Array.from(bytes)], name, { type: "image/png" }));
+              const kind = event === "paste" ? ClipboardEvent : DragEvent;
+              document.body.dispatchEvent(new kind(event, { [field]: transfer, bubbles: true }));
+            }""",
+            [name, event, field, list(picture.read_bytes())],
+        )
+        asked.wait_for_picture(name)
+
+
+def test_a_film_is_explained_where_it_stands(asked: Visit, tmp_path: Path) -> None:
+    film = write_film(tmp_path / "film.mp4", frames=24, width=320, height=240, rate=12)
+    asked.page.click("#tab-video")
+    asked.page.set_input_files("#video-file", str(film))
+    asked.wait_for_picture("film.mp4")
+    asked.run("() => { document.getElementById('film').currentTime = 1; }")
+    asked.wait_until("liveGradcam.session.shown.seconds === 1 && !liveGradcam.session.busy")
+    assert asked.text("#answer")
+    asked.page.click("#tab-picture")
+
+
+def y4m(path: Path, image: Image) -> Path:
+    """A film of one picture, as Chromium takes it for a camera."""
+    height, width = image.shape[:2]
+    planes = cv2.cvtColor(image, cv2.COLOR_BGR2YUV_I420).tobytes()
+    frames = b"".join(b"FRAME\n" + planes for _ in range(4))
+    path.write_bytes(f"YUV4MPEG2 W{width} H{height} F10:1 Ip A1:1 C420jpeg\n".encode() + frames)
+    return path
+
+
+def test_the_camera_is_explained_live(
+    playwright: Any, address: str, explainer: GraphExplainer, tmp_path: Path
+) -> None:
+    scenes = (render_scene(seed, width=640, height=480, objects=1).image for seed in range(40))
+    scene, sure = next(
+        (scene, found)
+        for scene in scenes
+        if ((found := explainer.explain(scene).predictions[0]).probability or 0.0) > 0.9
+    )
+    film = y4m(tmp_path / "camera.y4m", scene)
+    flags = [*FLAGS, f"--use-file-for-fake-video-capture={film}"]
+    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+    with visiting(browser, address, permissions=["camera"]) as visit:
+        visit.page.click("#tab-camera")
+        visit.page.click("#camera-start")
+        visit.wait_until("liveGradcam.session.shown.live && liveGradcam.session.rate > 0")
+        assert visit.text("#classes li:first-child .name") == sure.label
+        visit.page.click("#camera-freeze")
+        visit.wait_until("!liveGradcam.session.busy && !liveGradcam.session.waiting")
+        number = visit.run("() => liveGradcam.session.shown.number")
+        visit.page.wait_for_timeout(300)
+        assert visit.run("() => liveGradcam.session.shown.number") == number
+        visit.page.locator("#engine summary").click()
+        visit.page.wait_for_selector("#engine[data-compared]")
+        assert "explained pictures a second" in visit.text("#engine")
+        visit.page.click("#camera-start")
+        assert visit.text("#camera-start") == "Start the camera"
+    browser.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nobody_is_kept_out(asked: Visit, scheme: str) -> None:
+    asked.page.emulate_media(color_scheme=scheme)
+    asked.page.locator("#controls summary").first.click()
+    asked.page.locator("#engine summary").click()
+    for tab in ("picture", "camera", "video"):
+        asked.page.click(f"#tab-{tab}")
+        asked.run("() => Promise.all(document.getAnimations().map((each) => each.finished))")
+        found = axe_playwright.Axe().run(asked.page).response["violations"]
+        serious = [
+            f"{each['id']}: {node['html'][:120]}"
+            for each in found
+            if each["impact"] in ("serious", "critical")
+            for node in each["nodes"]
+        ]
+        assert serious == []
+
+
+def test_a_phone_shows_everything_without_scrolling_sideways(chromium: Any, address: str) -> None:
+    with visiting(chromium, address, **PHONE) as visit:
+        visit.page.check("input[value=mosaic]")
+        wide = "() => [document.documentElement.scrollWidth, innerWidth]"
+        scroll, width = visit.run(wide)
+        assert scroll <= width
+        small = visit.run(
+            """() => [...document.querySelectorAll("button, label.button, select, summary")]
+              .filter((each) => each.getClientRects().length && each.clientHeight < 40)
+              .map((each) => each.outerHTML)"""
+        )
+        assert small == []

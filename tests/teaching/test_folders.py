@@ -1,0 +1,143 @@
+"""The command: a folder of folders becomes a file, whatever else is in the folders."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import live_gradcam as lg
+from live_gradcam.native import cv2
+from live_gradcam.teaching import learn
+from live_gradcam.teaching.examples import Burst
+from live_gradcam.teaching.features import FrameFeatures
+from live_gradcam.teaching.folders import ClassFolder, collect, cut_into_bursts, find_files
+from tests.teaching.sessions import show, wall
+from tests.teaching.support import small_classifier
+
+
+def _write(folder: Path, label: str, shape: int, seed: int, count: int = 3) -> None:
+    (folder / label).mkdir(parents=True, exist_ok=True)
+    for index in range(count):
+        shown = show(shape, wall(seed + index), seed + index, 1)
+        done, data = cv2.imencode(".png", shown.frames[0])
+        assert done
+        (folder / label / f"{index}.png").write_bytes(data.tobytes())  # any name of any system
+
+
+def _write_film(path: Path, shape: int, seed: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 8, (224, 224))
+    for image in show(shape, wall(seed), seed, 24).frames:
+        writer.write(image)
+    writer.release()
+
+
+def test_the_command_teaches_and_its_file_runs_everywhere(
+    tmp_path: Path, command: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    folder = tmp_path / "things"
+    _write(folder, "circle", 0, 0)
+    _write(folder, "星", 3, 40)
+    (folder / "empty").mkdir()
+    (folder / "circle" / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no picture")
+    (folder / "circle" / "notes.txt").write_text("no picture either")
+    done = command("teach", folder, "-o", "mugs.safetensors", "--model", "scenes", timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert "circle" in done.stdout
+    assert "星" in done.stdout
+    assert "right about" in done.stdout
+    assert "left out: cannot read picture" in done.stderr
+    assert "empty is left out" in done.stderr
+    assert "wrote mugs.safetensors" in done.stderr
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["mugs.safetensors", "things"]
+    arguments = [folder / "星" / "0.png", "-o", "-", "--weights", "mugs.safetensors", "--quiet"]
+    ran = command("run", *arguments, timeout=300)
+    assert ran.returncode == 0, ran.stderr
+    assert "星" in ran.stdout
+    again = command("teach", folder, "-o", "mugs.safetensors", "--model", "scenes")
+    assert again.returncode == 2
+    assert "it exists" in again.stderr
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two classes, of pictures and a film."""
+    _write(tmp_path, "circle", 0, 0, count=2)
+    _write_film(tmp_path / "fish" / "clip.avi", 15, 3)
+    return tmp_path
+
+
+def test_a_film_is_cut_into_bursts(folder: Path) -> None:
+    with lg.FeatureExtractor(small_classifier()) as extractor:
+        examples = collect(find_files(folder, print), extractor)
+    assert examples.labels == ("circle", "fish")
+    film = [each for each in examples.bursts if each.label == "fish"]
+    assert [len(each) for each in film] == [8, 7, 7]
+    assert all(each.moving is not None for each in film)
+    pictures = [each for each in examples.bursts if each.label == "circle"]
+    assert [len(each) for each in pictures] == [3, 3]
+
+
+def test_what_is_known_is_not_made_again(folder: Path) -> None:
+    classes = find_files(folder, print)
+    made: list[Burst] = []
+    with lg.FeatureExtractor(small_classifier()) as extractor:
+        first = collect(classes, extractor, on_burst=made.append)
+        assert len(made) == len(first.bursts)
+        made.clear()
+        again = collect(classes, extractor, known=first, on_burst=made.append)
+        assert made == []
+        assert [each.name for each in again.bursts] == [each.name for each in first.bursts]
+        # Of a film whose last burst is missing all is made anew.
+        collect(classes, extractor, known=first.without_last(), on_burst=made.append)
+    assert [each.label for each in made] == ["fish"] * 3
+
+
+def test_bursts_do_not_touch() -> None:
+    maps = np.zeros((1, 1, 1), np.float32)
+    black = np.zeros((1, 1, 3), np.uint8)
+    numbers = [np.array([index], np.float32) for index in range(64)]
+    frames = [FrameFeatures(each, maps, black, lg.Region(0, 0, 1, 1)) for each in numbers]
+    cut = [[int(each.pooled[0]) for each in burst] for burst in cut_into_bursts(frames)]
+    assert len(cut) == 5
+    assert cut[0][0] == 0
+    assert cut[-1][-1] == 63
+    assert all(after[0] - before[-1] == 2 for before, after in pairwise(cut))
+    assert [len(each) for each in cut_into_bursts(frames[:3])] == [3]
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        ((), "there are no folders in it"),
+        (("one",), "there are no pictures in it"),
+    ],
+)
+def test_a_folder_without_classes_is_refused(
+    made: tuple[str, ...], said: str, tmp_path: Path
+) -> None:
+    for name in made:
+        (tmp_path / name).mkdir()
+    with pytest.raises(lg.SourceError, match=said):
+        find_files(tmp_path, print)
+
+
+def test_real_pictures_and_clips_are_learned(shared: Path) -> None:
+    """Two clips cut into bursts, on real weights: held-out bursts are told apart."""
+    network = lg.load_classifier(
+        "squeezenet1_1", weights=shared / "weights" / "squeezenet1_1-imagenet.pth"
+    )
+
+    films = sorted((shared / "media" / "video").glob("*.mp4"))[:2]
+    classes = [ClassFolder(path.stem, (path,)) for path in films]
+    with lg.FeatureExtractor(network) as extractor:
+        examples = collect(classes, extractor)
+        learned = learn(examples).learned
+    assert learned.accuracy is not None
+    assert learned.accuracy >= 0.95
+    assert np.trace(learned.confusion) >= 0.95 * learned.held_out
