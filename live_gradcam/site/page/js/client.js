@@ -10,6 +10,12 @@ import { startWorker } from "./start_worker.js";
 /** @typedef {import("./types.js").Site} Site */
 /** @typedef {import("./types.js").View} View */
 
+/**
+ * A picture with its explanation, or with what was wrong.
+ * @typedef {{bitmap: ImageBitmap, explanation: Explanation, failure?: undefined}
+ *   | {bitmap: ImageBitmap, explanation?: undefined, failure: import("./types.js").Failure}} Explained
+ */
+
 export class Client {
   /** @param {(loaded: number) => void} onProgress Is told how many bytes of the graph have come. */
   constructor(onProgress) {
@@ -17,6 +23,8 @@ export class Client {
     /** @type {Map<number, {done: (result: any) => void, failed: (error: Error) => void}>} */
     this.waiting = new Map();
     this.asked = 0;
+    /** @type {Error | null} What the worker ended with: nobody answers any more. */
+    this.dead = null;
     this.worker.addEventListener("message", ({ data }) => {
       if (data.loaded !== undefined) onProgress(data.loaded);
       else this.settle(data);
@@ -24,6 +32,9 @@ export class Client {
     this.worker.addEventListener("error", (event) => {
       event.preventDefault();
       this.fail(new PageError("failure.worker", { cause: event.message || "worker.js" }));
+    });
+    this.worker.addEventListener("messageerror", () => {
+      this.fail(new PageError("failure.worker", { cause: "worker.js" }));
     });
   }
 
@@ -37,6 +48,7 @@ export class Client {
 
   /** @param {Error} error */
   fail(error) {
+    this.dead = error;
     for (const { failed } of this.waiting.values()) failed(error);
     this.waiting.clear();
   }
@@ -50,8 +62,9 @@ export class Client {
   call(name, asked, transfer = []) {
     const id = this.asked++;
     return new Promise((done, failed) => {
-      this.waiting.set(id, { done, failed });
+      if (this.dead) throw this.dead;
       this.worker.postMessage({ id, name, asked }, transfer);
+      this.waiting.set(id, { done, failed });
     });
   }
 
@@ -79,7 +92,7 @@ export class Client {
    * @param {number} number By which `test` knows the picture.
    * @param {ImageBitmap} bitmap Given away, and given back.
    * @param {View} view
-   * @returns {Promise<{bitmap: ImageBitmap, explanation: Explanation}>}
+   * @returns {Promise<Explained>}
    */
   explain(number, bitmap, view) {
     return this.call("explain", { number, bitmap, view }, [bitmap]);

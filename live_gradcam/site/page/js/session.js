@@ -1,16 +1,18 @@
 // The middle of the page: pictures come in, are explained one after the other, and are shown.
 
-import { failureOf } from "./failures.js";
-import { shownClass, tilesOf } from "./choosing.js";
+import { failureOf, PageError } from "./failures.js";
+import { choose } from "./choosing.js";
+import { mapOf } from "./evidence.js";
 import { HeatScale } from "./scale.js";
 import { ownScale } from "./heat.js";
 import { SteadyLabels } from "./steady_labels.js";
+import { TruthMeter } from "./truth.js";
 
 /** @typedef {import("./client.js").Client} Client */
 /** @typedef {import("./state.js").State} State */
 /** @typedef {import("./types.js").Explanation} Explanation */
 /** @typedef {import("./types.js").Failure} Failure */
-/** @typedef {import("./types.js").Reading} Reading */
+/** @typedef {import("./types.js").Model} Model */
 /** @typedef {import("./types.js").Site} Site */
 /** @typedef {import("./choosing.js").Tile} Tile */
 
@@ -20,13 +22,15 @@ import { SteadyLabels } from "./steady_labels.js";
  * @property {ImageBitmap} bitmap Belongs to the session from now on.
  * @property {string} name For the snapshot.
  * @property {boolean} live One of many: the newest one wins.
+ * @property {boolean} [frozen] One of many at which somebody stopped to look: the colour scale and
+ *   the order of the labels go on.
  * @property {number | null} seconds Its time in a film.
+ * @property {{width: number, height: number}} original Size of the file's picture, or the film's.
  *
  * A picture and its explanation.
  * @typedef {Incoming & {number: number, explanation: Explanation}} Shown
  */
 
-const TRUTH_EVERY_FRAMES = 20;
 const RATE_SPAN_MS = 1000;
 
 export class Session extends EventTarget {
@@ -43,77 +47,150 @@ export class Session extends EventTarget {
     this.client = client;
     this.state = state;
     this.scale = new HeatScale(site.figures.scale);
+    /** What explains: the exported network, until `useModel` puts another head on it. */
+    this.model = site.model;
     this.labels = new SteadyLabels(site.figures.labels, site.model);
     /** @type {Shown | null} */
     this.shown = null;
     /** @type {Tile[]} */
     this.tiles = [];
+    /** Index of the class whose map is shown. */
+    this.index = 0;
+    /** @type {number | null} Class that a contrast compares it with; null where there is none. */
+    this.other = null;
+    /** @type {number[]} Classes that were asked about and have no map of this picture. */
+    this.unmapped = [];
     this.scaleValue = 0;
-    /** @type {{reading: Reading, index: number, question: string, number: number} | null} */
-    this.truth = null;
-    this.testing = false;
-    this.untested = 0;
-    this.busy = false;
-    /** @type {Incoming | null} */
+    this.truth = new TruthMeter(this);
+    /** @type {Incoming | null} The picture that is being explained. */
+    this.working = null;
+    /** @type {Incoming | null} The picture that comes next. */
     this.waiting = null;
+    /** @type {Incoming | null} The picture that was explained last, which can be explained anew. */
+    this.picture = null;
+    /** The last picture was explained by another head, or in another view. */
+    this.outdated = false;
+    /** A moving picture that is grabbed now is the next one; "free" says when that becomes true. */
+    this.free = true;
     this.numbers = 0;
     /** @type {number[]} */
     this.times = [];
     state.onChange((changed) => this.onChoice(changed));
   }
 
+  get busy() {
+    return this.working !== null;
+  }
+
   /** @param {Incoming} incoming */
   offer(incoming) {
     this.waiting?.bitmap.close();
     this.waiting = incoming;
-    if (!this.busy) void this.work();
+    this.free = false;
+    void this.work();
   }
 
-  /** Forget what waits: its source has ended. */
-  drop() {
-    this.waiting?.bitmap.close();
-    this.waiting = null;
+  /** The pictures move no more: the last one that was explained is looked at, and tested, as a still. */
+  settle() {
+    if (this.waiting?.live) {
+      this.waiting.bitmap.close();
+      this.waiting = null;
+    }
     this.times = [];
+    for (const moving of [this.working, this.picture, this.shown]) {
+      if (moving?.live) Object.assign(moving, { live: false, frozen: true });
+    }
+    if (!this.shown?.frozen) return;
+    this.show();
+    void this.truth.test();
+  }
+
+  /** Explain the last picture anew, unless another one comes before. */
+  renew() {
+    this.outdated = true;
+    void this.work();
+  }
+
+  /**
+   * Explain with another head from now on: what was chosen and measured was about the one before.
+   * Whoever calls tells the worker in the same turn.
+   * @param {Model} model
+   */
+  useModel(model) {
+    this.model = model;
+    this.labels = new SteadyLabels(this.site.figures.labels, model);
+    this.scale.reset();
+    this.truth.forget();
+    this.shown = null;
+    this.tiles = [];
+    this.state.set({ held: null, against: null });
+    this.dispatchEvent(new Event("model"));
+    this.renew();
   }
 
   async work() {
-    this.busy = true;
-    while (this.waiting) {
-      const incoming = this.waiting;
-      this.waiting = null;
+    if (this.working) return;
+    while ((this.working = this.next())) {
       try {
         await this.ready;
-        await this.explain(incoming);
+        await this.explain(this.working);
       } catch (error) {
         this.dispatchEvent(new CustomEvent("failure", { detail: failureOf(error) }));
       }
     }
-    this.busy = false;
-    this.dispatchEvent(new Event("idle"));
+    this.welcome();
+  }
+
+  /** Let the sources of moving pictures grab the next one. */
+  welcome() {
+    if (this.waiting || this.free) return;
+    this.free = true;
+    this.dispatchEvent(new Event("free"));
+  }
+
+  next() {
+    const { waiting, picture, outdated } = this;
+    this.waiting = null;
+    this.outdated = false;
+    return waiting ?? (outdated && picture && !picture.live ? picture : null);
   }
 
   /** @param {Incoming} incoming */
   async explain(incoming) {
     const number = this.numbers++;
-    const { bitmap, explanation } = await this.client.explain(number, incoming.bitmap, this.state.choices.view);
+    const { model, picture, client, state } = this;
+    this.free = false;
+    const asked = client.explain(number, incoming.bitmap, state.choices.view);
+    const { bitmap, explanation, failure } = await asked.catch((error) => {
+      if (incoming === picture) this.picture = null; // it is lost with its worker
+      throw error;
+    });
+    // The next picture comes while this one is drawn.
+    this.welcome();
+    if (failure && incoming !== picture) bitmap.close();
+    else this.picture = Object.assign(incoming, { bitmap });
+    if (failure) throw new PageError(failure.key, failure.values);
+    if (picture && incoming !== picture) picture.bitmap.close();
+    if (model !== this.model) {
+      this.outdated = true;
+      return;
+    }
+    const { live } = incoming;
     const before = this.shown;
-    if (before && before.bitmap !== bitmap) before.bitmap.close();
-    if (!incoming.live || before?.live !== true || before.name !== incoming.name) {
+    if (!(live || incoming.frozen) || !(before?.live || before?.frozen) || before.name !== incoming.name) {
       this.scale.reset();
       this.labels.reset();
+      incoming.frozen = false;
     }
-    if (incoming.live) {
-      const held = this.state.choices.held !== null;
-      explanation.predictions = this.labels.update(explanation.predictions, held);
-    }
-    this.shown = { ...incoming, bitmap, explanation, number };
-    if (!incoming.live) this.truth = null;
+    if (live || incoming.frozen) explanation.predictions = this.labels.update(explanation.predictions, state.choices.held !== null);
+    this.shown = { ...incoming, explanation, number };
+    if (!live) this.truth.forget();
     this.count();
-    this.untested += 1;
+    this.truth.untested += 1;
     this.choose(true);
     this.dispatchEvent(new CustomEvent("explained", { detail: this.shown }));
     this.show();
-    void this.test();
+    void this.truth.test();
   }
 
   count() {
@@ -136,21 +213,22 @@ export class Session extends EventTarget {
     const { shown } = this;
     if (!shown) return;
     const { choices } = this.state;
-    this.tiles = tilesOf(shown.explanation, choices, this.site);
+    Object.assign(this, choose(shown.explanation, choices, this.model, this.site));
     const maps = this.tiles.flatMap((tile) => (tile.map ? [tile.map.values] : []));
-    const steady = shown.live && choices.steady;
-    if (steady) this.scaleValue = isNew ? this.scale.update(maps, choices.signed) : this.scale.value;
+    const steady = (shown.live || shown.frozen) && choices.steady;
+    const step = isNew || this.scale.value === 0;
+    if (steady) this.scaleValue = step ? this.scale.update(maps, choices.signed) : this.scale.value;
     else this.scaleValue = Math.max(0, ...maps.map((each) => ownScale(each, choices.signed)));
   }
 
-  /** Index of the class whose map is shown. */
-  get index() {
-    return this.shown ? shownClass(this.shown.explanation, this.state.choices, this.site) : 0;
-  }
-
-  /** The map of a contrast; null where the map is a class's own. */
+  /** The picture of a contrast; null where maps are the classes' own. */
   get contrast() {
     return this.tiles.find((tile) => tile.isContrast) ?? null;
+  }
+
+  /** The map of the class, or of the contrast, that is asked about; null where the graph has none. */
+  get map() {
+    return this.contrast ? this.contrast.map : this.shown && mapOf(this.shown.explanation, this.index);
   }
 
   /** What the truth meter is asked: it changes with the class, and with what it is compared to. */
@@ -162,33 +240,9 @@ export class Session extends EventTarget {
     this.dispatchEvent(new Event("shown"));
   }
 
-  /** The truth meter's reading, if it is about the class that is shown. */
+  /** What the truth meter found about what is shown. */
   get reading() {
-    const { truth, shown } = this;
-    if (!this.state.choices.truth || !truth || !shown || truth.question !== this.question) return null;
-    return shown.live || truth.number === shown.number ? truth : null;
-  }
-
-  /** Test the picture that is shown, where that is due. */
-  async test() {
-    const { shown, index, question } = this;
-    if (!shown || !this.state.choices.truth || this.testing || !shown.explanation.finite) return;
-    if (shown.live && this.reading && this.untested < TRUTH_EVERY_FRAMES) return;
-    if (!shown.live && this.reading) return;
-    this.testing = true;
-    this.untested = 0;
-    try {
-      const reading = await this.client.test(shown.number, index, this.contrast?.map?.values ?? null);
-      if (reading) this.truth = { reading, index, question, number: shown.number };
-    } catch (error) {
-      this.dispatchEvent(new CustomEvent("failure", { detail: failureOf(error) }));
-      return;
-    } finally {
-      this.testing = false;
-    }
-    this.show();
-    // Something else has been asked meanwhile.
-    if (this.shown && !this.shown.live && !this.reading) void this.test();
+    return this.truth.reading;
   }
 
   /** @param {(keyof import("./state.js").Choices)[]} changed */
@@ -196,15 +250,12 @@ export class Session extends EventTarget {
     const { shown } = this;
     if (!shown) return;
     if (changed.includes("view") && !shown.live) {
-      // The worker has the bitmap until it is explained; what waits now is newer.
-      if (!this.busy) this.offer({ ...shown });
-      else this.addEventListener("idle", () => this.shown && this.offer({ ...this.shown }), { once: true });
+      this.renew();
       return;
     }
     if (changed.some((name) => ["mode", "signed", "held", "against", "steady"].includes(name))) this.scale.reset();
-    const maps = this.tiles;
-    this.choose(shown.live && this.scale.value === 0 && maps.length > 0);
+    this.choose(false);
     this.show();
-    void this.test();
+    void this.truth.test();
   }
 }
