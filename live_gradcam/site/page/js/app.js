@@ -22,6 +22,9 @@ import { VideoSource } from "./video.js";
 
 const BASE = new URL("../", import.meta.url);
 const MEGABYTE = 1e6;
+const PARTS_HEARD = 4;
+// What changes with each picture, and is read out where one stands still.
+const HEARD_OF_STILLS = ["answer", "spot", "verdict"];
 
 /** @param {string} words */
 function say(words) {
@@ -43,7 +46,13 @@ function showProgress(site, loaded) {
   bar.max = site.graph.bytes;
   bar.value = loaded;
   const [done, total] = [loaded, site.graph.bytes].map((bytes) => (bytes / MEGABYTE).toFixed(1));
-  write(find("loading", HTMLElement), text(loaded < site.graph.bytes ? "loading.network" : "loading.engine", { done, total }));
+  const said = text(loaded < site.graph.bytes ? "loading.network" : "loading.engine", { done, total });
+  write(find("loading", HTMLElement), said);
+  // Read out four times, not with each piece that comes.
+  const part = String(Math.floor((PARTS_HEARD * loaded) / site.graph.bytes));
+  const heard = find("heard", HTMLElement);
+  if (heard.dataset.part !== part) write(heard, said);
+  heard.dataset.part = part;
 }
 
 /** @param {Site} site */
@@ -65,7 +74,10 @@ function build(site) {
     const line = find("message", HTMLElement);
     if (line.dataset.kind === "failure") say("");
     document.body.dataset.state = "explained";
-    find("answer", HTMLElement).setAttribute("aria-live", session.shown?.live ? "off" : "polite");
+    write(find("heard", HTMLElement), "");
+    for (const id of HEARD_OF_STILLS) {
+      find(id, HTMLElement).setAttribute("aria-live", session.shown?.live ? "off" : "polite");
+    }
   });
 
   const offer = session.offer.bind(session);
@@ -106,7 +118,8 @@ function build(site) {
   find("help-open", HTMLButtonElement).addEventListener("click", () => find("help", HTMLDialogElement).showModal());
   const freeze = () => {
     if (camera.stream) camera.freeze();
-    else if (video.address) void (video.video.paused ? video.video.play() : video.video.pause());
+    else if (video.address && video.video.paused) video.video.play().catch(() => {}); // paused again before it began
+    else if (video.address) video.video.pause();
   };
   listenToKeys(session, { snapshot, freeze });
   return { site, client, session, engine, picture, ready };
@@ -122,6 +135,7 @@ async function start() {
   const site = await loadSite(BASE);
   useTexts(site.texts);
   writeTexts(document);
+  document.documentElement.lang = text("page.language");
   document.title = site.title;
   write(find("title", HTMLElement), site.title);
   writeModel(site.model);
@@ -145,7 +159,8 @@ async function start() {
       return explanation;
     },
   };
-  Reflect.set(window, "liveGradcam", programs);
+  // For tests, measurements (scripts/site_parity.py, scripts/site_measures.py) and the console: not for other pages.
+  Reflect.set(window, "liveGradcam", Object.freeze(programs));
   engine.show(await ready);
   document.body.dataset.state = session.shown ? "explained" : "ready";
   const [first] = site.examples;

@@ -33,6 +33,8 @@ export class CameraSource {
     this.facing = "user";
     /** @type {MediaStream | null} */
     this.stream = null;
+    /** Permission is asked for; the answer may take as long as somebody thinks. */
+    this.asking = false;
     this.frozen = false;
     this.run = 0;
     this.grabbing = false;
@@ -40,7 +42,7 @@ export class CameraSource {
     this.video = document.createElement("video");
     this.video.muted = true;
     this.video.playsInline = true;
-    this.button.addEventListener("click", () => (this.stream ? this.stop() : void this.start()));
+    this.button.addEventListener("click", () => (this.stream || this.asking ? this.leave() : void this.start()));
     this.freezer.addEventListener("click", () => this.freeze());
     this.turner.addEventListener("click", () => this.turn());
     this.showButtons();
@@ -48,6 +50,8 @@ export class CameraSource {
 
   async start() {
     const run = ++this.run;
+    this.asking = true;
+    this.showButtons();
     this.taker.say(text("camera.waiting"));
     try {
       if (!navigator.mediaDevices?.getUserMedia) throw new PageError("failure.camera_insecure");
@@ -60,6 +64,7 @@ export class CameraSource {
         return;
       }
       this.stream = stream;
+      this.asking = false;
       const [track] = stream.getVideoTracks();
       track.addEventListener("ended", () => {
         if (this.stream !== stream) return;
@@ -108,8 +113,15 @@ export class CameraSource {
     void this.start();
   }
 
+  /** Somebody has had enough of it. */
+  leave() {
+    if (this.asking) this.taker.say("");
+    this.stop();
+  }
+
   stop() {
     this.run += 1;
+    this.asking = false;
     this.stopWatching();
     this.stream?.getTracks().forEach((track) => track.stop());
     this.stream = null;
@@ -119,7 +131,7 @@ export class CameraSource {
   }
 
   showButtons() {
-    this.button.textContent = text(this.stream ? "camera.stop" : "camera.start");
+    this.button.textContent = text(this.stream ? "camera.stop" : this.asking ? "camera.cancel" : "camera.start");
     this.freezer.textContent = text(this.frozen ? "camera.go_on" : "camera.freeze");
     this.freezer.disabled = !this.stream;
   }
@@ -128,6 +140,8 @@ export class CameraSource {
 /** @param {unknown} error */
 function refusal(error) {
   const key = error instanceof DOMException ? REFUSALS[error.name] : undefined;
+  // Inside another page it is that page, too, that may have refused.
+  if (key === "failure.camera_refused" && window.self !== window.top) return new PageError("failure.camera_framed");
   if (key) return new PageError(key);
   return error instanceof PageError ? error : new PageError("failure.camera", { cause: String(error) });
 }

@@ -12,7 +12,13 @@ import { fill } from "./wording.js";
 
 /**
  * One picture that is drawn, and what is written under it.
- * @typedef {{index: number, title: string, map: EvidenceMap | null, bare?: boolean, isContrast?: boolean}} Tile
+ * @typedef {object} Tile
+ * @property {number} index
+ * @property {string} title
+ * @property {EvidenceMap | null} map As the network made it.
+ * @property {EvidenceMap | null} drawn The same; of a moving picture without the shimmer of noise.
+ * @property {boolean} [bare]
+ * @property {boolean} [isContrast]
  *
  * What is shown of an explanation.
  * @typedef {object} Chosen
@@ -37,7 +43,7 @@ export function choose(explanation, choices, model, site) {
   const other = asked ? against : (wished[1] ?? null);
   const tiles = mapsOf(explanation, choices, model, site, wished, index, other);
   if (choices.layout === "side-by-side" && choices.mode !== "mosaic") {
-    tiles.unshift({ index, title: site.texts["tile.bare"], map: null, bare: true });
+    tiles.unshift({ index, title: site.texts["tile.bare"], map: null, drawn: null, bare: true });
   }
   return { index, other, tiles };
 }
@@ -70,12 +76,16 @@ function candidates(explanation, held, model) {
  * @returns {Tile[]}
  */
 function mapsOf(explanation, choices, { labels, contrasts }, site, wished, index, other) {
-  const tile = (/** @type {number} */ each) => ({ index: each, title: labels[each], map: mapOf(explanation, each) });
+  const tile = (/** @type {number} */ each) => {
+    const map = mapOf(explanation, each);
+    return { index: each, title: labels[each], map, drawn: map };
+  };
   if (choices.mode === "mosaic") return wished.slice(0, site.settings.tiles).map(tile);
   const [first, second] = [mapOf(explanation, index), other === null ? null : mapOf(explanation, other)];
   if (choices.mode === "contrast" && contrasts && other !== null && first && second) {
     const title = fill(site.texts["contrast.title"], { first: labels[index], second: labels[other] });
-    return [{ index, title, map: difference(first, second), isContrast: true }];
+    const map = difference(first, second);
+    return [{ index, title, map, drawn: map, isContrast: true }];
   }
   return [tile(index)];
 }

@@ -15,8 +15,6 @@
  * @property {Vote[]} votesAgainst
  */
 
-const MOST_VOTES = 3;
-
 /**
  * The map of a class; null where the graph has none.
  * @param {Explanation} explanation
@@ -48,9 +46,10 @@ export function difference(first, second) {
  * @param {number} shown Index of the class whose map is shown.
  * @param {number} x
  * @param {number} y
+ * @param {number} most Votes of other classes, for and against, that are named.
  * @returns {Spot | null}
  */
-export function spotAt(explanation, labels, shown, x, y) {
+export function spotAt(explanation, labels, shown, x, y, most) {
   const { region } = explanation;
   const { data, classes, rows, columns } = explanation.evidence;
   const column = Math.floor(((x - region.x) * columns) / region.width);
@@ -66,8 +65,8 @@ export function spotAt(explanation, labels, shown, x, y) {
   return {
     cell: cellAt(region, rows, columns, row, column),
     shown: first,
-    votesFor: others.slice(0, MOST_VOTES).filter((vote) => vote.value > 0),
-    votesAgainst: others.reverse().slice(0, MOST_VOTES).filter((vote) => vote.value < 0),
+    votesFor: others.slice(0, most).filter((vote) => vote.value > 0),
+    votesAgainst: others.reverse().slice(0, most).filter((vote) => vote.value < 0),
   };
 }
 

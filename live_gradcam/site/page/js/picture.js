@@ -87,8 +87,18 @@ export class PictureSource {
 
   /** @param {File} file */
   openFile(file) {
-    if (file.type.startsWith("video/")) this.taker.openVideo(file);
+    if (this.isFilm(file, file.name)) this.taker.openVideo(file);
     else void this.open(file, file.name);
+  }
+
+  /**
+   * Browsers know the type of some films only; the name tells of the others.
+   * @param {Blob} blob
+   * @param {string} name
+   */
+  isFilm({ type }, name) {
+    if (type) return type.startsWith("video/");
+    return this.site.settings.film_suffixes.some((ending) => name.toLowerCase().endsWith(ending));
   }
 
   /** Forget what is still being opened: another tab is shown. */
@@ -104,7 +114,7 @@ export class PictureSource {
     const opening = ++this.opened;
     try {
       const blob = await coming;
-      if (blob.type.startsWith("video/")) throw new PageError("failure.picture_is_video", { file: name });
+      if (this.isFilm(blob, name)) throw new PageError("failure.picture_is_video", { file: name });
       const bitmap = await decode(blob, name, this.site.settings.max_pixels);
       if (opening !== this.opened) {
         bitmap.close(); // another one has been chosen meanwhile

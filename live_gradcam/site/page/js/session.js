@@ -5,6 +5,7 @@ import { choose } from "./choosing.js";
 import { HeatScale } from "./scale.js";
 import { ownScale } from "./heat.js";
 import { SteadyLabels } from "./steady_labels.js";
+import { SteadyMaps } from "./steady_maps.js";
 
 /** @typedef {import("./client.js").Client} Client */
 /** @typedef {import("./state.js").State} State */
@@ -29,7 +30,6 @@ import { SteadyLabels } from "./steady_labels.js";
  * @typedef {Incoming & {number: number, explanation: Explanation}} Shown
  */
 
-const TRUTH_EVERY_FRAMES = 20;
 const RATE_SPAN_MS = 1000;
 
 export class Session extends EventTarget {
@@ -49,6 +49,7 @@ export class Session extends EventTarget {
     /** What explains: the exported network, until `useModel` puts another head on it. */
     this.model = site.model;
     this.labels = new SteadyLabels(site.figures.labels, site.model);
+    this.maps = new SteadyMaps(site.figures.maps);
     /** @type {Shown | null} */
     this.shown = null;
     /** @type {Tile[]} */
@@ -108,6 +109,7 @@ export class Session extends EventTarget {
   useModel(model) {
     this.model = model;
     this.labels = new SteadyLabels(this.site.figures.labels, model);
+    this.maps.reset();
     this.scale.reset();
     this.shown = this.truth = null;
     this.tiles = [];
@@ -153,6 +155,7 @@ export class Session extends EventTarget {
     if (!moves || !before || !(before.live || before.frozen) || before.name !== incoming.name) {
       this.scale.reset();
       this.labels.reset();
+      this.maps.reset();
     }
     if (moves) {
       const held = this.state.choices.held !== null;
@@ -189,10 +192,23 @@ export class Session extends EventTarget {
     if (!shown) return;
     const { choices } = this.state;
     Object.assign(this, choose(shown.explanation, choices, this.model, this.site));
-    const maps = this.tiles.flatMap((tile) => (tile.map ? [tile.map.values] : []));
     const steady = (shown.live || shown.frozen) && choices.steady;
+    if (steady) this.steadyMaps();
+    const maps = this.tiles.flatMap(({ drawn }) => (drawn ? [drawn.values] : []));
     if (steady) this.scaleValue = isNew ? this.scale.update(maps, choices.signed) : this.scale.value;
     else this.scaleValue = Math.max(0, ...maps.map((each) => ownScale(each, choices.signed)));
+  }
+
+  /** Take the shimmer of the camera's noise out of the maps that are drawn. */
+  steadyMaps() {
+    const { view, mirror, mode } = this.state.choices;
+    const tiles = this.tiles.filter((tile) => tile.map);
+    const maps = tiles.map((tile) => /** @type {import("./heat.js").EvidenceMap} */ (tile.map));
+    // Maps of one class can be compared as long as they mean the same.
+    const size = maps.map(({ rows, columns }) => `${rows}x${columns}`)[0];
+    const context = `${view} ${mirror} ${mode === "contrast"} ${size}`;
+    const calm = this.maps.update(tiles.map((tile) => tile.index), maps.map((map) => map.values), context);
+    tiles.forEach((tile, place) => (tile.drawn = { ...maps[place], values: calm[place] }));
   }
 
   /** The map of a contrast; null where the map is a class's own. */
@@ -220,7 +236,7 @@ export class Session extends EventTarget {
   async test() {
     const { shown, index, question } = this;
     if (!shown || !this.state.choices.truth || this.testing || !shown.explanation.finite) return;
-    if (shown.live && this.reading && this.untested < TRUTH_EVERY_FRAMES) return;
+    if (shown.live && this.reading && this.untested < this.site.figures.truth.every_frames) return;
     if (!shown.live && this.reading) return;
     this.testing = true;
     this.untested = 0;

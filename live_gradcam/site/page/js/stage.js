@@ -5,6 +5,7 @@ import { drawExplained, LONGEST_SIDE } from "./drawing.js";
 import { spotAt } from "./evidence.js";
 import { describeSpot } from "./answers.js";
 import { find, write } from "./document.js";
+import { text } from "./texts.js";
 
 /** @typedef {import("./session.js").Session} Session */
 /** @typedef {import("./session.js").Shown} Shown */
@@ -56,7 +57,7 @@ export class Stage {
     const truth = session.reading;
     this.list.dataset.count = String(tiles.length);
     this.fit(tiles.length);
-    tiles.forEach(({ title, map, index, bare }, place) => {
+    tiles.forEach(({ title, drawn: map, index, bare }, place) => {
       const figure = /** @type {HTMLElement} */ (this.list.children[place]);
       const canvas = /** @type {HTMLCanvasElement} */ (figure.firstElementChild);
       let reading = truth && truth.index === index && !bare ? truth.reading : null;
@@ -68,7 +69,7 @@ export class Stage {
       const drawn = { picture: this.picture, explanation: shown.explanation, map, choices, reading };
       const bareIfAsked = bare || choices.layout === "plain";
       drawExplained(canvas, { ...drawn, scale: session.scaleValue, cell: this.spot?.cell ?? null, bare: bareIfAsked }, this.site);
-      canvas.setAttribute("aria-label", title);
+      canvas.setAttribute("aria-label", text(bareIfAsked ? "tile.bare_label" : "tile.label", { title }));
       write(/** @type {HTMLElement} */ (figure.lastElementChild), title);
     });
   }
@@ -79,7 +80,9 @@ export class Stage {
       const figure = document.createElement("figure");
       const canvas = document.createElement("canvas");
       canvas.tabIndex = 0;
-      canvas.setAttribute("role", "img");
+      // Arrow keys walk over it: what browses pages with the same keys has to leave them to it.
+      canvas.setAttribute("role", "application");
+      canvas.setAttribute("aria-roledescription", text("tile.kind"));
       canvas.setAttribute("aria-describedby", "spot");
       figure.append(canvas, document.createElement("figcaption"));
       this.list.append(figure);
@@ -129,7 +132,9 @@ export class Stage {
     const { shown, index } = this.session;
     const { point } = this;
     this.spot =
-      point && shown ? spotAt(shown.explanation, this.session.model.labels, index, point.x, point.y) : null;
+      point && shown
+        ? spotAt(shown.explanation, this.session.model.labels, index, point.x, point.y, this.site.settings.votes)
+        : null;
     write(this.words, point && shown ? describeSpot(this.spot, this.session.model, this.site) : "");
   }
 }
