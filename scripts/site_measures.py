@@ -245,11 +245,8 @@ def measure_rate(bench: Bench) -> list[Figure]:
             camera = float(page.evaluate(_RATE, bench.options.seconds))
         bar = f">= {least:g}"
         for what, rate in (("one picture", still), ("camera", camera)):
-            figures.append(
-                Figure(
-                    f"{precision}, {name}, {threads} threads", rate, "a second", bar, rate >= least
-                )
-            )
+            name = f"{precision}, {what}, {threads} threads"
+            figures.append(Figure(name, rate, "a second", bar, rate >= least))
         name = f"{precision}, camera with the truth meter, {threads} threads"
         figures.append(Figure(name, tested, "a second"))
     return figures
