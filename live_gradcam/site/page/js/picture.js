@@ -12,6 +12,9 @@ import { text } from "./texts.js";
  * Whoever takes pictures and says what is wrong.
  * @typedef {object} Taker
  * @property {(incoming: Incoming) => void} offer
+ * @property {() => void} settle The pictures move no more.
+ * @property {() => boolean} isFree A moving picture that is grabbed now is the next one.
+ * @property {(told: () => void) => void} onFree
  * @property {(error: unknown) => void} fail
  * @property {(sentence: string) => void} say
  * @property {(file: File) => void} openVideo
@@ -23,6 +26,17 @@ const AS_IN_PYTHON = /** @type {ImageBitmapOptions} */ ({
 });
 
 /**
+ * Browsers know the media types of few films, and none of what comes from some file managers.
+ * @param {Blob} blob
+ * @param {string} name
+ * @param {string[]} endings Of films.
+ */
+function isVideo({ type }, name, endings) {
+  if (type.startsWith("video/") || type.startsWith("image/")) return type.startsWith("video/");
+  return endings.some((ending) => name.toLowerCase().endsWith(ending));
+}
+
+/**
  * Decode a picture as the network should see it: upright, with the colours that the file has.
  * @param {Blob} blob
  * @param {string} name
@@ -31,17 +45,36 @@ const AS_IN_PYTHON = /** @type {ImageBitmapOptions} */ ({
  */
 export async function decode(blob, name, mostPixels) {
   if (!blob.size) throw new PageError("failure.picture_empty", { file: name });
-  /** @type {ImageBitmap} */
-  let bitmap;
-  try {
-    bitmap = await createImageBitmap(blob, AS_IN_PYTHON);
-  } catch {
-    throw new PageError("failure.not_a_picture", { file: name });
+  const size = await sizeOf(blob);
+  if (!size) throw new PageError("failure.not_a_picture", { file: name });
+  const { width, height } = size;
+  if (width * height > mostPixels) {
+    throw new PageError("failure.picture_large", { file: name, width, height, most: Math.floor(mostPixels / 1e6) });
   }
-  const { width, height } = bitmap;
-  if (width * height <= mostPixels) return bitmap;
-  bitmap.close();
-  throw new PageError("failure.picture_large", { file: name, width, height, most: Math.floor(mostPixels / 1e6) });
+  try {
+    return await createImageBitmap(blob, AS_IN_PYTHON);
+  } catch {
+    throw new PageError("failure.picture_undecoded", { file: name, width, height });
+  }
+}
+
+/**
+ * Width and height of a picture without the memory of its pixels; null where it is none.
+ * @param {Blob} blob
+ * @returns {Promise<{width: number, height: number} | null>}
+ */
+async function sizeOf(blob) {
+  const image = new Image();
+  const address = URL.createObjectURL(blob);
+  try {
+    return await new Promise((done) => {
+      image.onload = () => done({ width: image.naturalWidth, height: image.naturalHeight });
+      image.onerror = () => done(null);
+      image.src = address;
+    });
+  } finally {
+    URL.revokeObjectURL(address);
+  }
 }
 
 export class PictureSource {
@@ -87,18 +120,8 @@ export class PictureSource {
 
   /** @param {File} file */
   openFile(file) {
-    if (this.isFilm(file, file.name)) this.taker.openVideo(file);
+    if (isVideo(file, file.name, this.site.settings.film_suffixes)) this.taker.openVideo(file);
     else void this.open(file, file.name);
-  }
-
-  /**
-   * Browsers know the type of some films only; the name tells of the others.
-   * @param {Blob} blob
-   * @param {string} name
-   */
-  isFilm({ type }, name) {
-    if (type) return type.startsWith("video/");
-    return this.site.settings.film_suffixes.some((ending) => name.toLowerCase().endsWith(ending));
   }
 
   /** Forget what is still being opened: another tab is shown. */
@@ -114,15 +137,16 @@ export class PictureSource {
     const opening = ++this.opened;
     try {
       const blob = await coming;
-      if (this.isFilm(blob, name)) throw new PageError("failure.picture_is_video", { file: name });
+      if (isVideo(blob, name, this.site.settings.film_suffixes)) throw new PageError("failure.picture_is_video", { file: name });
       const bitmap = await decode(blob, name, this.site.settings.max_pixels);
       if (opening !== this.opened) {
         bitmap.close(); // another one has been chosen meanwhile
         return;
       }
-      const factor = reduction(bitmap.width, bitmap.height);
-      this.taker.offer({ bitmap, name, live: false, seconds: null });
-      this.taker.say(factor > 1 ? text("note.reduced", { width: bitmap.width, height: bitmap.height, factor }) : "");
+      const { width, height } = bitmap;
+      const factor = reduction(width, height);
+      this.taker.offer({ bitmap, name, live: false, seconds: null, original: { width, height } });
+      this.taker.say(factor > 1 ? text("note.reduced", { width, height, factor }) : "");
     } catch (error) {
       if (opening === this.opened) this.taker.fail(error);
     }

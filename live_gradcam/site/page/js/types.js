@@ -103,6 +103,7 @@
  * @property {boolean} finite False where the numbers overflowed.
  * @property {number} width Of the picture that was explained.
  * @property {number} height Of the picture that was explained.
+ * @property {string} engine That ran the network.
  * @property {{preprocess: number, network: number}} timings Milliseconds.
  *
  * @typedef {object} Removal
@@ -127,7 +128,7 @@
  * @typedef {object} Engine
  * @property {string} name "wasm" or "webgpu".
  * @property {number} threads
- * @property {number} milliseconds Median of one picture.
+ * @property {number | null} milliseconds Median of one picture; null where it was not measured.
  *
  * @typedef {object} EngineReport
  * @property {Engine} used

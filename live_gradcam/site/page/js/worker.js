@@ -23,8 +23,9 @@ const HANDLERS = {
   // The bitmap goes back with its explanation: they are shown together.
   async explain({ number, bitmap, view }) {
     try {
-      const explanation = await opened().explain(number, bitmap, view);
-      return { result: { bitmap, explanation }, transfer: [bitmap] };
+      const { explanation, reduced } = await opened().explain(number, bitmap, view);
+      if (reduced) bitmap.close();
+      return { result: { bitmap: reduced ?? bitmap, explanation }, transfer: [reduced ?? bitmap] };
     } catch (error) {
       return { result: { bitmap, failure: failureOf(error) }, transfer: [bitmap] };
     }
