@@ -25,7 +25,7 @@ from live_gradcam.site.policy import THREADS
 from live_gradcam.site.server import media_type
 from live_gradcam.values import Image
 
-PATIENCE_MS = 300_000
+PATIENCE_MS = 120_000
 BITS = 12
 """Of the number that `numbered` writes into a picture, below 4096."""
 
