@@ -21,6 +21,12 @@ Layout: TypeAlias = Literal["heatmap", "side-by-side", "plain"]
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 """The layouts, in the order in which a key walks through them."""
 
+FILM_SUFFIXES = (
+    *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg"),
+    *(".m2ts", ".mts", ".ts", ".wmv", ".flv", ".ogv", ".3gp", ".y4m"),
+)
+"""Endings of films, where nothing but the name says what a file is."""
+
 HudLayout: TypeAlias = Literal["normal", "stage", "expert"]
 """What is written beside the picture: the best labels with a legend, one large sentence for an
 audience, or every figure there is."""

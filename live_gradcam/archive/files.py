@@ -11,6 +11,7 @@ from typing import Literal, TypeAlias
 
 from live_gradcam.capture.images import is_image_file, natural_key
 from live_gradcam.capture.open import source_files
+from live_gradcam.choices import FILM_SUFFIXES
 from live_gradcam.errors import SourceError, UsageError
 from live_gradcam.images.animated import is_animated
 from live_gradcam.images.sniff import sniff
@@ -19,27 +20,6 @@ from live_gradcam.images.tables import column_of_files, read_table, read_text
 FileKind: TypeAlias = Literal["picture", "film"]
 
 LIST_SUFFIXES = (".txt", ".csv")
-# Endings of films; files of other endings are looked into where somebody named them.
-_FILM_SUFFIXES = frozenset(
-    [
-        ".mp4",
-        ".m4v",
-        ".mov",
-        ".mkv",
-        ".webm",
-        ".avi",
-        ".mpg",
-        ".mpeg",
-        ".m2ts",
-        ".mts",
-        ".ts",
-        ".wmv",
-        ".flv",
-        ".ogv",
-        ".3gp",
-        ".y4m",
-    ]
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +130,7 @@ def _in_list(path: Path) -> Iterator[Path]:
 def _is_wanted(path: Path) -> bool:
     if path.name.startswith(".") or not path.is_file():
         return False
-    return path.suffix.lower() in _FILM_SUFFIXES or is_image_file(path)
+    return path.suffix.lower() in FILM_SUFFIXES or is_image_file(path)
 
 
 def _sorted(paths: Iterable[Path]) -> list[Path]:
@@ -191,7 +171,7 @@ def kind_of(path: Path) -> FileKind:
     try:
         verdict = sniff(path)
     except SourceError:
-        return "film" if path.suffix.lower() in _FILM_SUFFIXES else "picture"
+        return "film" if path.suffix.lower() in FILM_SUFFIXES else "picture"
     if verdict.content == "video":
         return "film"
     return "film" if is_animated(path, verdict.format) else "picture"

@@ -13,6 +13,9 @@ from live_gradcam.show.text import wrap_text
 from live_gradcam.show.words import POINTS, evidence_unit
 from live_gradcam.values import Explanation, Region
 
+MOST_VOTES = 3
+"""Number of votes for, and of votes against, that are listed beside that of the shown class."""
+
 _WIDTH_SHARE = 0.45
 _FOR = (90, 190, 255)
 _AGAINST = (255, 200, 110)
@@ -79,7 +82,7 @@ class Spot:
 
 
 def spot_at(
-    explanation: Explanation, x: int, y: int, *, shown: int | None = None, most: int = 3
+    explanation: Explanation, x: int, y: int, *, shown: int | None = None, most: int = MOST_VOTES
 ) -> Spot | None:
     """Collect the votes of the spot at pixel (x, y) of the frame.
 

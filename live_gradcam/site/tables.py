@@ -18,6 +18,8 @@ from live_gradcam.choices import (
     DEFAULT_OPACITY,
     DEFAULT_TOP_K,
     DEFAULT_VIEW,
+    FILM_SUFFIXES,
+    LAYOUTS,
 )
 from live_gradcam.faithfulness import removal, verdicts
 from live_gradcam.images.pixels import MAX_PIXELS
@@ -25,9 +27,11 @@ from live_gradcam.session import smoothing
 from live_gradcam.session.keys import KEYS, OPACITY_STEP
 from live_gradcam.session.smoothing import SteadyLabels
 from live_gradcam.session.state import MOSAIC_TILES
+from live_gradcam.session.truth import TRUTH_EVERY_FRAMES
 from live_gradcam.show import heat, scene, words
 from live_gradcam.show.options import LOW_CONFIDENCE
 from live_gradcam.show.scale import HeatScale
+from live_gradcam.show.votes import MOST_VOTES
 from live_gradcam.web import messages
 from live_gradcam.web.settings import VIEW_LABELS
 from live_gradcam.wording import FIGURES
@@ -101,10 +105,13 @@ def settings() -> Mapping[str, Any]:
         "view": DEFAULT_VIEW,
         "colormap": DEFAULT_COLORMAP,
         "colormaps": list(COLORMAP_NAMES),
+        "layouts": list(LAYOUTS),
         "opacity": DEFAULT_OPACITY,
         "opacity_step": OPACITY_STEP,
         "top_k": DEFAULT_TOP_K,
         "tiles": MOSAIC_TILES,
+        "votes": MOST_VOTES,
+        "film_suffixes": list(FILM_SUFFIXES),
         "max_pixels": MAX_PIXELS,
     }
 
@@ -115,7 +122,8 @@ def figures() -> Mapping[str, Any]:
     ``heat`` is `live_gradcam.show.heat`'s and `live_gradcam.show.scene`'s, ``scale`` `HeatScale`'s,
     ``labels`` and ``maps`` `SteadyLabels`' and `SteadyMaps`', ``removal`` the removal test's (with
     ``shifts``, down and to the right in pixels of the mask, in the order in which they are tried),
-    ``verdict`` what `live_gradcam.faithfulness.verdicts.judge` goes by.
+    ``truth`` how often a moving picture is tested, ``verdict`` what
+    `live_gradcam.faithfulness.verdicts.judge` goes by.
     """
     side = removal.MASK_SIDE
     return {
@@ -144,6 +152,7 @@ def figures() -> Mapping[str, Any]:
             "luckiest": removal.LUCKIEST,
             "shifts": [list(shift) for shift in removal.control_shifts(side, side)],
         },
+        "truth": {"every_frames": TRUTH_EVERY_FRAMES},
         "verdict": {**verdicts.THRESHOLDS, "no_nouns": list(verdicts.NO_NOUNS)},
         "answer": {"low_confidence": LOW_CONFIDENCE},
     }

@@ -168,7 +168,8 @@ def test_answers_and_spots_are_described_in_the_same_words(visit: Visit, sign: f
               finite: true,
             };
             const colours = values[0] > 0 ? "spot.coloured" : "spot.uncoloured";
-            const spot = spotAt(explanation, site.model.labels, shown, 5, 5);
+            const spot = spotAt(
+              explanation, site.model.labels, shown, 5, 5, site.settings.votes);
             const { model } = site;
             return [
               describeAnswer(explanation, shown, colours, model, site),

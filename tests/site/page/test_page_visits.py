@@ -18,9 +18,7 @@ from live_gradcam.values import Image
 from live_gradcam.web.messages import describe_spot
 from scripts.faults.media import write_film
 
-from .visits import CHROMIUM, FLAGS, PHONE, Visit, visiting
-
-axe_playwright = pytest.importorskip("axe_playwright_python.sync_playwright")
+from .visits import CHROMIUM, FLAGS, Visit, visiting
 
 
 @pytest.fixture(scope="module")
@@ -261,35 +259,3 @@ def test_the_camera_is_explained_live(
         visit.page.click("#camera-start")
         assert visit.text("#camera-start") == "Start the camera"
     browser.close()
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nobody_is_kept_out(asked: Visit, scheme: str) -> None:
-    asked.page.emulate_media(color_scheme=scheme)
-    asked.page.locator("#controls summary").first.click()
-    asked.page.locator("#engine summary").click()
-    for tab in ("picture", "camera", "video"):
-        asked.page.click(f"#tab-{tab}")
-        asked.run("() => Promise.all(document.getAnimations().map((each) => each.finished))")
-        found = axe_playwright.Axe().run(asked.page).response["violations"]
-        serious = [
-            f"{each['id']}: {node['html'][:120]}"
-            for each in found
-            if each["impact"] in ("serious", "critical")
-            for node in each["nodes"]
-        ]
-        assert serious == []
-
-
-def test_a_phone_shows_everything_without_scrolling_sideways(chromium: Any, address: str) -> None:
-    with visiting(chromium, address, **PHONE) as visit:
-        visit.page.check("input[value=mosaic]")
-        wide = "() => [document.documentElement.scrollWidth, innerWidth]"
-        scroll, width = visit.run(wide)
-        assert scroll <= width
-        small = visit.run(
-            """() => [...document.querySelectorAll("button, label.button, select, summary")]
-              .filter((each) => each.getClientRects().length && each.clientHeight < 40)
-              .map((each) => each.outerHTML)"""
-        )
-        assert small == []

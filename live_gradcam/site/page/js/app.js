@@ -24,6 +24,9 @@ const BASE = new URL("../", import.meta.url);
 const MEGABYTE = 1e6;
 const RENEWED = `live-gradcam ${BASE.href} renewed`;
 const RENEWAL_MS = 60_000;
+const PARTS_HEARD = 4;
+// What changes with each picture, and is read out where one stands still.
+const HEARD_OF_STILLS = ["answer", "spot", "verdict"];
 
 /** @param {string} words */
 function say(words) {
@@ -52,7 +55,13 @@ function showProgress(site, loaded) {
   bar.max = site.graph.bytes;
   bar.value = loaded;
   const [done, total] = [loaded, site.graph.bytes].map((bytes) => (bytes / MEGABYTE).toFixed(1));
-  write(find("loading", HTMLElement), text(loaded < site.graph.bytes ? "loading.network" : "loading.engine", { done, total }));
+  const said = text(loaded < site.graph.bytes ? "loading.network" : "loading.engine", { done, total });
+  write(find("loading", HTMLElement), said);
+  // Read out four times, not with each piece that comes.
+  const part = String(Math.floor((PARTS_HEARD * loaded) / site.graph.bytes));
+  const heard = find("heard", HTMLElement);
+  if (heard.dataset.part !== part) write(heard, said);
+  heard.dataset.part = part;
 }
 
 /** @param {Site} site */
@@ -73,9 +82,12 @@ function build(site) {
   session.addEventListener("explained", () => {
     if (find("message", HTMLElement).dataset.from === "session") say("");
     document.body.dataset.state = "explained";
+    write(find("heard", HTMLElement), "");
   });
   session.addEventListener("shown", () => {
-    find("answer", HTMLElement).setAttribute("aria-live", session.shown?.live ? "off" : "polite");
+    for (const id of HEARD_OF_STILLS) {
+      find(id, HTMLElement).setAttribute("aria-live", session.shown?.live ? "off" : "polite");
+    }
   });
 
   const offer = session.offer.bind(session);
@@ -138,6 +150,7 @@ async function start() {
   const site = await loadSite(BASE);
   useTexts(site.texts);
   writeTexts(document);
+  document.documentElement.lang = text("page.language");
   document.title = site.title;
   write(find("title", HTMLElement), site.title);
   writeModel(site.model);
@@ -161,7 +174,8 @@ async function start() {
       return explanation;
     },
   };
-  Reflect.set(window, "liveGradcam", programs);
+  // For tests, measurements (scripts/site_parity.py, scripts/site_measures.py) and the console: not for other pages.
+  Reflect.set(window, "liveGradcam", Object.freeze(programs));
   engine.show(await ready);
   document.body.dataset.state = session.shown ? "explained" : "ready";
   const [first] = site.examples;

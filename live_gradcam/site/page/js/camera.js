@@ -53,9 +53,9 @@ export class CameraSource {
 
   async start() {
     const run = ++this.run;
-    this.taker.say(text("camera.waiting"));
     this.asking = true;
     this.showButtons();
+    this.taker.say(text("camera.waiting"));
     try {
       if (!navigator.mediaDevices?.getUserMedia) throw new PageError("failure.camera_insecure");
       const stream = await navigator.mediaDevices.getUserMedia({
@@ -139,7 +139,7 @@ export class CameraSource {
   }
 
   showButtons() {
-    this.button.textContent = text(this.stream || this.asking ? "camera.stop" : "camera.start");
+    this.button.textContent = text(this.stream ? "camera.stop" : this.asking ? "camera.cancel" : "camera.start");
     this.freezer.textContent = text(this.frozen ? "camera.go_on" : "camera.freeze");
     this.freezer.disabled = !this.stream;
   }
@@ -148,6 +148,8 @@ export class CameraSource {
 /** @param {unknown} error */
 function refusal(error) {
   const key = error instanceof DOMException ? REFUSALS[error.name] : undefined;
+  // Inside another page it is that page, too, that may have refused.
+  if (key === "failure.camera_refused" && window.self !== window.top) return new PageError("failure.camera_framed");
   if (key) return new PageError(key);
   return error instanceof PageError ? error : new PageError("failure.camera", { cause: String(error) });
 }

@@ -12,7 +12,13 @@ import { fill } from "./wording.js";
 
 /**
  * One picture that is drawn, and what is written under it.
- * @typedef {{index: number, title: string, map: EvidenceMap | null, bare?: boolean, isContrast?: boolean}} Tile
+ * @typedef {object} Tile
+ * @property {number} index
+ * @property {string} title
+ * @property {EvidenceMap | null} map As the network made it.
+ * @property {EvidenceMap | null} drawn The same; of a moving picture without the shimmer of noise.
+ * @property {boolean} [bare]
+ * @property {boolean} [isContrast]
  *
  * What is shown of an explanation.
  * @typedef {object} Chosen
@@ -40,17 +46,18 @@ export function choose(explanation, choices, model, site) {
   const contrast = mode === "contrast" && model.contrasts && other !== null;
   const asked = [index, ...(contrast ? [other] : [])];
   const map = (/** @type {number} */ each) => mapOf(explanation, each);
-  const tile = (/** @type {number} */ each) => ({ index: each, title: model.labels[each], map: map(each) });
+  const tile = (/** @type {number} */ each) => ({ index: each, title: model.labels[each], map: map(each), drawn: map(each) });
   /** @type {Tile[]} */
   let tiles = [tile(index)];
   if (mode === "mosaic" && wished.length) tiles = wished.slice(0, site.settings.tiles).map(tile);
   if (contrast) {
     const title = fill(site.texts["contrast.title"], { first: model.labels[index], second: model.labels[other] });
     const [first, second] = [map(index), map(other)];
-    tiles = [{ index, title, map: first && second && difference(first, second), isContrast: true }];
+    const both = first && second && difference(first, second);
+    tiles = [{ index, title, map: both, drawn: both, isContrast: true }];
   }
   if (layout === "side-by-side" && mode !== "mosaic") {
-    tiles.unshift({ index, title: site.texts["tile.bare"], map: null, bare: true });
+    tiles.unshift({ index, title: site.texts["tile.bare"], map: null, drawn: null, bare: true });
   }
   return { index, other, unmapped: asked.filter((each) => !mapped.has(each)), tiles };
 }

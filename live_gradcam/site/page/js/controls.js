@@ -1,5 +1,6 @@
 // The controls: each shows a choice and makes it.
 
+import { findClass, foldedName } from "./class_names.js";
 import { find } from "./document.js";
 import { text } from "./texts.js";
 
@@ -10,6 +11,8 @@ import { text } from "./texts.js";
 
 /** Choices that are yes or no, by the id of their box. */
 const BOXES = /** @type {const} */ (["signed", "steady", "truth", "mirror"]);
+
+const MOST_NAMED = 5; // of classes that could be meant
 
 export class Controls {
   /** @param {Session} session */
@@ -29,7 +32,7 @@ export class Controls {
       radio.addEventListener("change", () => this.state.set({ mode: /** @type {Choices["mode"]} */ (radio.value) }));
     }
     const opacity = find("opacity", HTMLInputElement);
-    opacity.step = "0.05";
+    opacity.step = String(this.site.settings.opacity_step);
     opacity.addEventListener("input", () => this.state.set({ opacity: Number(opacity.value) }));
     this.held.addEventListener("change", () => this.chooseClass(this.held, "held"));
     this.against.addEventListener("change", () => this.chooseClass(this.against, "against"));
@@ -69,7 +72,7 @@ export class Controls {
     for (const name of settings.colormaps) colours.add(new Option(name, name));
     colours.addEventListener("change", () => this.state.set({ colormap: colours.value }));
     const layout = find("layout", HTMLSelectElement);
-    for (const name of ["heatmap", "side-by-side", "plain"]) layout.add(new Option(text(`layout.${name}`), name));
+    for (const name of settings.layouts) layout.add(new Option(text(`layout.${name}`), name));
     layout.addEventListener("change", () => this.state.set({ layout: /** @type {Choices["layout"]} */ (layout.value) }));
   }
 
@@ -78,16 +81,50 @@ export class Controls {
    * @param {"held" | "against"} choice
    */
   chooseClass(input, choice) {
-    const wished = input.value.trim().toLowerCase();
-    const known = /** @type {string[]} */ (this.titles);
-    const index = known.findIndex((title) => title.toLowerCase() === wished);
-    const { classes } = this.session.model;
-    const hasMap = index >= 0 && (classes === "top" || classes.includes(index));
-    const problem = !wished || hasMap ? "" : text(index < 0 ? "failure.no_class" : "failure.no_map", { label: input.value });
+    const problem = this.takeClass(input.value, choice);
     input.setCustomValidity(problem);
-    if (problem) input.reportValidity();
-    else this.state.set({ [choice]: wished ? index : null });
-    if (!problem) this.showClasses();
+    if (problem) {
+      input.reportValidity();
+      return;
+    }
+    const chosen = this.state.choices[choice];
+    if (chosen !== null) input.value = /** @type {string[]} */ (this.titles)[chosen]; // the whole of its name
+    this.showClasses();
+  }
+
+  /**
+   * @param {string} typed
+   * @param {"held" | "against"} choice
+   * @returns {string} What is wrong with it; empty where the class was taken.
+   */
+  takeClass(typed, choice) {
+    const { labels, classes } = this.session.model;
+    const titles = /** @type {string[]} */ (this.titles);
+    const label = typed.trim();
+    if (!label) {
+      this.state.set({ [choice]: null });
+      return "";
+    }
+    const listed = titles.findIndex((title) => foldedName(title) === foldedName(label));
+    const meaning = listed >= 0 ? { index: listed } : findClass(labels, label);
+    if ("many" in meaning) return text("failure.many_classes", { label, names: this.named(meaning.many) });
+    if ("near" in meaning) {
+      const names = this.named(meaning.near);
+      return text(names ? "failure.no_class_near" : "failure.no_class", { label, names });
+    }
+    const { index } = meaning;
+    if (classes !== "top" && !classes.includes(index)) return text("failure.no_map", { label: titles[index] });
+    this.state.set({ [choice]: index });
+    return "";
+  }
+
+  /** @param {number[]} indices */
+  named(indices) {
+    const titles = /** @type {string[]} */ (this.titles);
+    return indices
+      .slice(0, MOST_NAMED)
+      .map((index) => titles[index])
+      .join(text("controls.or"));
   }
 
   show() {
@@ -111,8 +148,13 @@ export class Controls {
     const { shown, index, other } = this.session;
     if (!shown) return;
     const titles = /** @type {string[]} */ (this.titles);
-    // Nobody's typing is overwritten.
-    if (document.activeElement !== this.held) this.held.value = titles[index];
-    if (document.activeElement !== this.against) this.against.value = other === null ? "" : titles[other];
+    this.fill(this.held, titles[index]);
+    this.fill(this.against, other === null ? "" : titles[other]);
+  }
+  /** @param {HTMLInputElement} input @param {string} title */
+  fill(input, title) {
+    if (document.activeElement === input) return; // nobody's typing is overwritten
+    input.value = title;
+    input.setCustomValidity("");
   }
 }

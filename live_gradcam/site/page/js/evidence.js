@@ -16,8 +16,6 @@
  * @property {number} place Of the cell in a map.
  */
 
-const MOST_VOTES = 3;
-
 /**
  * The map of a class; null where the graph has none.
  * @param {Explanation} explanation
@@ -49,9 +47,10 @@ export function difference(first, second) {
  * @param {number} shown Index of the class whose map is shown.
  * @param {number} x
  * @param {number} y
+ * @param {number} most Votes of other classes, for and against, that are named.
  * @returns {Spot | null}
  */
-export function spotAt(explanation, labels, shown, x, y) {
+export function spotAt(explanation, labels, shown, x, y, most) {
   const { region } = explanation;
   const { data, classes, rows, columns } = explanation.evidence;
   const column = Math.floor(((x - region.x) * columns) / region.width);
@@ -68,8 +67,8 @@ export function spotAt(explanation, labels, shown, x, y) {
     cell: cellAt(region, rows, columns, row, column),
     place: row * columns + column,
     shown: first,
-    votesFor: others.slice(0, MOST_VOTES).filter((vote) => vote.value > 0),
-    votesAgainst: others.reverse().slice(0, MOST_VOTES).filter((vote) => vote.value < 0),
+    votesFor: others.slice(0, most).filter((vote) => vote.value > 0),
+    votesAgainst: others.reverse().slice(0, most).filter((vote) => vote.value < 0),
   };
 }
 
@@ -77,16 +76,17 @@ export function spotAt(explanation, labels, shown, x, y) {
  * What a spot says where two classes are compared: first what it says about the two of them.
  * @param {Spot} spot
  * @param {Vote} shown
+ * @param {number} most Votes of each kind that are named beside it.
  * @returns {Spot}
  */
-export function asContrast(spot, shown) {
+export function asContrast(spot, shown, most) {
   const votes = [spot.shown, ...spot.votesFor, ...spot.votesAgainst];
   const sorted = votes.sort((a, b) => b.value - a.value);
   return {
     ...spot,
     shown,
-    votesFor: sorted.filter((vote) => vote.value > 0).slice(0, MOST_VOTES),
-    votesAgainst: sorted.filter((vote) => vote.value < 0).reverse().slice(0, MOST_VOTES),
+    votesFor: sorted.filter((vote) => vote.value > 0).slice(0, most),
+    votesAgainst: sorted.filter((vote) => vote.value < 0).reverse().slice(0, most),
   };
 }
 

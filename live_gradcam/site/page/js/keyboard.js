@@ -12,58 +12,111 @@ import { text } from "./texts.js";
  * @typedef {{snapshot: () => void, freeze: () => void}} Actions
  */
 
-/** @type {readonly Choices["layout"][]} */
-const LAYOUTS = ["heatmap", "side-by-side", "plain"];
+const REMEMBERED = "live-gradcam.keys"; // of browsers' stores; "off" where a visitor wants none
+const REPEATING = ["[", "]"];
+// What an element does with keys itself: letters, and the space bar.
+const TAKES_LETTERS = "input:not([type=checkbox], [type=radio], [type=range], [type=file]), select, textarea";
+const TAKES_SPACE = `button, summary, input, video, a[href], ${TAKES_LETTERS}`;
 
 /**
  * @param {Session} session
  * @param {Actions} actions
  */
 export function listenToKeys(session, actions) {
+  const doing = actionsOf(session, actions);
+  const help = find("help", HTMLDialogElement);
+  const on = rememberedSwitch();
+  writeHelp(session, [...doing.keys()]);
+  document.addEventListener("keydown", (event) => {
+    const name = nameOf(event.key);
+    const action = doing.get(name);
+    if (!action || !on.checked || event.defaultPrevented || event.isComposing) return;
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const { target } = event;
+    if (target instanceof Element && target.matches(name === "space" ? TAKES_SPACE : TAKES_LETTERS)) return;
+    if (help.open && name !== "h") return; // it lies over everything that keys could change
+    event.preventDefault();
+    if (!event.repeat || REPEATING.includes(name)) action();
+  });
+}
+
+/** @param {string} key As the browser calls it. */
+function nameOf(key) {
+  if (key === " ") return "space";
+  return key === "?" ? "h" : key.toLowerCase();
+}
+
+/**
+ * @param {Session} session
+ * @param {Actions} actions
+ * @returns {Map<string, () => void>}
+ */
+function actionsOf(session, actions) {
   const { site, state } = session;
+  const { settings, preprocessing } = site;
   const set = (/** @type {Partial<Choices>} */ changes) => state.set(changes);
   const after = (/** @type {readonly any[]} */ list, /** @type {any} */ value) => list[(list.indexOf(value) + 1) % list.length];
   const mode = (/** @type {Choices["mode"]} */ wanted) => () =>
     set({ mode: state.choices.mode === wanted ? "single" : wanted });
   const opacity = (/** @type {number} */ sign) => () => {
-    const step = sign * site.settings.opacity_step;
+    const step = sign * settings.opacity_step;
     set({ opacity: clamp(Math.round((state.choices.opacity + step) * 100) / 100, 0, 1) });
   };
   const help = find("help", HTMLDialogElement);
-  /** @type {Record<string, () => void>} */
-  const doing = {
-    0: () => set({ held: null }),
-    a: mode("mosaic"),
-    d: () => session.model.contrasts && mode("contrast")(),
-    e: () => set({ signed: !state.choices.signed }),
-    t: () => set({ truth: !state.choices.truth }),
-    v: () => set({ view: after(site.preprocessing.views, state.choices.view) }),
-    b: () => set({ layout: after(LAYOUTS, state.choices.layout) }),
-    c: () => set({ colormap: after(site.settings.colormaps, state.choices.colormap) }),
-    "[": opacity(-1),
-    "]": opacity(+1),
-    m: () => set({ mirror: !state.choices.mirror }),
-    f: () => void (document.fullscreenElement ? document.exitFullscreen() : document.documentElement.requestFullscreen()),
-    space: actions.freeze,
-    s: actions.snapshot,
-    h: () => (help.open ? help.close() : help.showModal()),
-  };
+  /** @type {[string, () => void][]} */
+  const rows = [
+    ["0", () => set({ held: null })],
+    ["a", mode("mosaic")],
+    ["d", () => session.model.contrasts && mode("contrast")()],
+    ["e", () => set({ signed: !state.choices.signed })],
+    ["t", () => set({ truth: !state.choices.truth })],
+    ["v", () => set({ view: after(preprocessing.views, state.choices.view) })],
+    ["b", () => set({ layout: after(settings.layouts, state.choices.layout) })],
+    ["c", () => set({ colormap: after(settings.colormaps, state.choices.colormap) })],
+    ["[", opacity(-1)],
+    ["]", opacity(+1)],
+    ["m", () => set({ mirror: !state.choices.mirror })],
+    ["f", () => void turnFullscreen().catch(() => {})], // browsers may refuse, phones may have none
+    ["space", actions.freeze],
+    ["s", actions.snapshot],
+    ["h", () => (help.open ? help.close() : help.showModal())],
+  ];
   for (let rank = 1; rank <= 9; rank++) {
-    doing[rank] = () => {
-      const row = document.querySelectorAll("#classes button")[rank - 1];
-      if (row instanceof HTMLElement) set({ held: Number(row.dataset.index) });
-    };
+    rows.push([
+      String(rank),
+      () => {
+        const row = document.querySelectorAll("#classes button")[rank - 1];
+        if (row instanceof HTMLElement) set({ held: Number(row.dataset.index) });
+      },
+    ]);
   }
-  writeHelp(session, Object.keys(doing));
-  document.addEventListener("keydown", (event) => {
-    const name = event.key === " " ? "space" : event.key === "?" ? "h" : event.key.toLowerCase();
-    const { target } = event;
-    const typing = target instanceof HTMLElement && target.matches("input:not([type=checkbox]), select, textarea, video");
-    const pressing = name === "space" && target instanceof HTMLElement && target.matches("button, summary, input");
-    if (typing || pressing || event.ctrlKey || event.metaKey || event.altKey || !(name in doing)) return;
-    event.preventDefault();
-    doing[name]();
+  return new Map(rows);
+}
+
+async function turnFullscreen() {
+  if (document.fullscreenElement) await document.exitFullscreen();
+  else await document.documentElement.requestFullscreen();
+}
+
+/**
+ * The box that turns single keys off, for those who speak to their computer or hit keys by accident.
+ * @returns {HTMLInputElement}
+ */
+function rememberedSwitch() {
+  const box = find("keys-on", HTMLInputElement);
+  try {
+    box.checked = localStorage.getItem(REMEMBERED) !== "off";
+  } catch {
+    // Browsers may keep nothing for this page: then it begins with keys each time.
+  }
+  box.addEventListener("change", () => {
+    try {
+      localStorage.setItem(REMEMBERED, box.checked ? "on" : "off");
+    } catch {
+      // The same.
+    }
   });
+  return box;
 }
 
 /** @param {Session} session @param {string[]} names */

@@ -25,12 +25,15 @@ const AS_IN_PYTHON = /** @type {ImageBitmapOptions} */ ({
   colorSpaceConversion: "none",
 });
 
-// Browsers know the media types of few films, and none of what comes from some file managers.
-const FILMS = /\.(mp4|m4v|mov|webm|mkv|avi|mpe?g|ogv|wmv|3gp|flv)$/i;
-
-/** @param {Blob} blob @param {string} name */
-function isVideo(blob, name) {
-  return blob.type.startsWith("video/") || (!blob.type.startsWith("image/") && FILMS.test(name));
+/**
+ * Browsers know the media types of few films, and none of what comes from some file managers.
+ * @param {Blob} blob
+ * @param {string} name
+ * @param {string[]} endings Of films.
+ */
+function isVideo({ type }, name, endings) {
+  if (type.startsWith("video/") || type.startsWith("image/")) return type.startsWith("video/");
+  return endings.some((ending) => name.toLowerCase().endsWith(ending));
 }
 
 /**
@@ -117,7 +120,7 @@ export class PictureSource {
 
   /** @param {File} file */
   openFile(file) {
-    if (isVideo(file, file.name)) this.taker.openVideo(file);
+    if (isVideo(file, file.name, this.site.settings.film_suffixes)) this.taker.openVideo(file);
     else void this.open(file, file.name);
   }
 
@@ -134,7 +137,7 @@ export class PictureSource {
     const opening = ++this.opened;
     try {
       const blob = await coming;
-      if (isVideo(blob, name)) throw new PageError("failure.picture_is_video", { file: name });
+      if (isVideo(blob, name, this.site.settings.film_suffixes)) throw new PageError("failure.picture_is_video", { file: name });
       const bitmap = await decode(blob, name, this.site.settings.max_pixels);
       if (opening !== this.opened) {
         bitmap.close(); // another one has been chosen meanwhile

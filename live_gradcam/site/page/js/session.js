@@ -6,6 +6,7 @@ import { mapOf } from "./evidence.js";
 import { HeatScale } from "./scale.js";
 import { ownScale } from "./heat.js";
 import { SteadyLabels } from "./steady_labels.js";
+import { SteadyMaps } from "./steady_maps.js";
 import { TruthMeter } from "./truth.js";
 
 /** @typedef {import("./client.js").Client} Client */
@@ -50,6 +51,7 @@ export class Session extends EventTarget {
     /** What explains: the exported network, until `useModel` puts another head on it. */
     this.model = site.model;
     this.labels = new SteadyLabels(site.figures.labels, site.model);
+    this.maps = new SteadyMaps(site.figures.maps);
     /** @type {Shown | null} */
     this.shown = null;
     /** @type {Tile[]} */
@@ -119,6 +121,7 @@ export class Session extends EventTarget {
   useModel(model) {
     this.model = model;
     this.labels = new SteadyLabels(this.site.figures.labels, model);
+    this.maps.reset();
     this.scale.reset();
     this.truth.forget();
     this.shown = null;
@@ -180,6 +183,7 @@ export class Session extends EventTarget {
     if (!(live || incoming.frozen) || !(before?.live || before?.frozen) || before.name !== incoming.name) {
       this.scale.reset();
       this.labels.reset();
+      this.maps.reset();
       incoming.frozen = false;
     }
     if (live || incoming.frozen) explanation.predictions = this.labels.update(explanation.predictions, state.choices.held !== null);
@@ -214,11 +218,24 @@ export class Session extends EventTarget {
     if (!shown) return;
     const { choices } = this.state;
     Object.assign(this, choose(shown.explanation, choices, this.model, this.site));
-    const maps = this.tiles.flatMap((tile) => (tile.map ? [tile.map.values] : []));
     const steady = (shown.live || shown.frozen) && choices.steady;
+    if (steady) this.steadyMaps();
+    const maps = this.tiles.flatMap(({ drawn }) => (drawn ? [drawn.values] : []));
     const step = isNew || this.scale.value === 0;
     if (steady) this.scaleValue = step ? this.scale.update(maps, choices.signed) : this.scale.value;
     else this.scaleValue = Math.max(0, ...maps.map((each) => ownScale(each, choices.signed)));
+  }
+
+  /** Take the shimmer of the camera's noise out of the maps that are drawn. */
+  steadyMaps() {
+    const { view, mirror, mode } = this.state.choices;
+    const tiles = this.tiles.filter((tile) => tile.map);
+    const maps = tiles.map((tile) => /** @type {import("./heat.js").EvidenceMap} */ (tile.map));
+    // Maps of one class can be compared as long as they mean the same.
+    const size = maps.map(({ rows, columns }) => `${rows}x${columns}`)[0];
+    const context = `${view} ${mirror} ${mode === "contrast"} ${size}`;
+    const calm = this.maps.update(tiles.map((tile) => tile.index), maps.map((map) => map.values), context);
+    tiles.forEach((tile, place) => (tile.drawn = { ...maps[place], values: calm[place] }));
   }
 
   /** The picture of a contrast; null where maps are the classes' own. */

@@ -5,6 +5,7 @@ import { drawExplained, LONGEST_SIDE } from "./drawing.js";
 import { asContrast, spotAt } from "./evidence.js";
 import { describeSpot } from "./answers.js";
 import { find, write } from "./document.js";
+import { text } from "./texts.js";
 
 /** @typedef {import("./session.js").Session} Session */
 /** @typedef {import("./session.js").Shown} Shown */
@@ -70,7 +71,7 @@ export class Stage {
     const reading = this.marked();
     this.list.dataset.count = String(tiles.length);
     this.fit(tiles.length);
-    tiles.forEach(({ title, map, index, bare }, place) => {
+    tiles.forEach(({ title, drawn: map, index, bare }, place) => {
       const figure = /** @type {HTMLElement} */ (this.list.children[place]);
       const canvas = /** @type {HTMLCanvasElement} */ (figure.firstElementChild);
       const drawn = {
@@ -84,7 +85,7 @@ export class Stage {
         bare: bare || choices.layout === "plain",
       };
       drawExplained(canvas, drawn, this.site);
-      canvas.setAttribute("aria-label", title);
+      canvas.setAttribute("aria-label", text(drawn.bare ? "tile.bare_label" : "tile.label", { title }));
       write(/** @type {HTMLElement} */ (figure.lastElementChild), title);
     });
   }
@@ -95,7 +96,8 @@ export class Stage {
    * @returns {Reading | null}
    */
   marked() {
-    const { reading: found, shown, map } = this.session;
+    const { reading: found, shown, tiles, index } = this.session;
+    const map = tiles.find((tile) => tile.index === index && !tile.bare)?.drawn;
     if (!found?.reading.mask || !shown || found.number === shown.number) return found?.reading ?? null;
     if (!map || !map.values.some((value) => value > 0)) return { ...found.reading, mask: null };
     const { number } = shown;
@@ -112,7 +114,9 @@ export class Stage {
       const figure = document.createElement("figure");
       const canvas = document.createElement("canvas");
       canvas.tabIndex = 0;
-      canvas.setAttribute("role", "img");
+      // Arrow keys walk over it: what browses pages with the same keys has to leave them to it.
+      canvas.setAttribute("role", "application");
+      canvas.setAttribute("aria-roledescription", text("tile.kind"));
       canvas.setAttribute("aria-describedby", "spot");
       figure.append(canvas, document.createElement("figcaption"));
       this.list.append(figure);
@@ -169,10 +173,12 @@ export class Stage {
     const { shown, index, tiles, contrast, model } = this.session;
     const { point } = this;
     const tile = point && tiles[point.tile];
-    this.spot = point && shown ? spotAt(shown.explanation, model.labels, tile?.index ?? index, point.x, point.y) : null;
+    const { votes } = this.site.settings;
+    this.spot =
+      point && shown ? spotAt(shown.explanation, model.labels, tile?.index ?? index, point.x, point.y, votes) : null;
     if (this.spot && contrast?.map) {
       const value = contrast.map.values[this.spot.place];
-      this.spot = asContrast(this.spot, { index, label: contrast.title, value });
+      this.spot = asContrast(this.spot, { index, label: contrast.title, value }, votes);
     }
     write(this.words, point && shown ? describeSpot(this.spot, model, this.site) : "");
   }

@@ -1,5 +1,5 @@
 /**
- * Tabs, as the ARIA practices have them: one is in the order of the keyboard, arrows walk.
+ * Tabs, as the ARIA practices have them: one is in the order of the keyboard, arrows, Home and End walk.
  * @param {HTMLElement} list Its buttons name their panels with `aria-controls`.
  * @param {(name: string) => void} onChange
  * @returns {(name: string) => void} Opens a tab.
@@ -19,10 +19,12 @@ export function useTabs(list, onChange) {
   for (const tab of tabs) {
     tab.addEventListener("click", () => open(tab));
     tab.addEventListener("keydown", (event) => {
-      const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-      if (!step) return;
+      const place = tabs.indexOf(tab);
+      /** @type {Record<string, number>} */
+      const places = { ArrowRight: place + 1, ArrowLeft: place - 1, Home: 0, End: -1 };
+      if (!(event.key in places)) return;
       event.preventDefault();
-      const next = tabs[(tabs.indexOf(tab) + step + tabs.length) % tabs.length];
+      const next = tabs[(places[event.key] + tabs.length) % tabs.length];
       next.focus();
       open(next);
     });

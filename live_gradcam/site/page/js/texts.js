@@ -7,8 +7,8 @@ import { fill } from "./wording.js";
 /** @type {Record<string, string>} */
 let table = {};
 
-// What can go wrong before the table of texts has come.
-const FIRST = {
+/** What can go wrong before the table of texts has come: the same sentences. */
+export const FIRST = {
   "failure.site_missing":
     "This page needs the file {file} beside it, and cannot get it. Put the whole folder on the server, and load the page again.",
   "failure.site_damaged":

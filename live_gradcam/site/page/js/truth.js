@@ -15,8 +15,6 @@ import { failureOf } from "./failures.js";
  * @property {number | null} seconds Its time in a film.
  */
 
-const EVERY_FRAMES = 20;
-
 export class TruthMeter {
   /** @param {Session} session */
   constructor(session) {
@@ -51,7 +49,7 @@ export class TruthMeter {
     const { session } = this;
     const { shown, index, question, model, client, contrast } = session;
     if (!shown || !this.applies || this.testing) return;
-    if (this.reading && (!shown.live || this.untested < EVERY_FRAMES)) return;
+    if (this.reading && (!shown.live || this.untested < session.site.figures.truth.every_frames)) return;
     this.testing = true;
     this.untested = 0;
     try {

@@ -48,17 +48,22 @@
  * @property {View} view
  * @property {string} colormap
  * @property {string[]} colormaps
+ * @property {import("./state.js").Choices["layout"][]} layouts
  * @property {number} opacity
  * @property {number} opacity_step
  * @property {number} top_k
  * @property {number} tiles
+ * @property {number} votes Of a spot, for and against, that are named beside the shown class's.
+ * @property {string[]} film_suffixes Endings of films, with their dots.
  * @property {number} max_pixels
  *
  * @typedef {object} Figures
  * @property {{fade: number, fine: number, dimmed: number}} heat
  * @property {{attack: number, decay: number, floor: number, forget: number}} scale
  * @property {{margin: number, patience: number, rate: number, smallest_lead: number}} labels
+ * @property {{taps: number[], noise_band: number, largest_band: number, creep: number, noise_growth: number, deviations: number, news: number}} maps
  * @property {import("./removal.js").RemovalFigures} removal
+ * @property {{every_frames: number}} truth
  * @property {{clear: number, clear_share: number, most: number, times: number, hardly: number, no_nouns: string[]}} verdict
  * @property {{low_confidence: number}} answer
  *
