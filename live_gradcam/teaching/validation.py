@@ -7,13 +7,15 @@ some bursts of every class that has several; a class of one burst is always taug
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from live_gradcam.teaching.calibration import choose_temperature
 from live_gradcam.teaching.examples import Examples
-from live_gradcam.teaching.fit import DEFAULT_STRENGTH, STRENGTHS, trial_scores
+from live_gradcam.teaching.fit import DEFAULT_STRENGTH, STRENGTHS, softmax, trial_scores
 
 MOST_FOLDS = 4
 
@@ -24,6 +26,8 @@ class Validation:
 
     Attributes:
         strength: Of those that were tried the one with the smallest loss on held-out examples.
+        temperature: With which the probabilities of held-out examples fit best, see `calibration`;
+            1 where none could be held out.
         answers: Of each burst, what was said of each of its examples: class indices ``(n,)``;
             ``None`` where it was never held out.
         covered: Probabilities ``(m, classes)`` of its frames with all that moves covered; ``None``
@@ -31,6 +35,7 @@ class Validation:
     """
 
     strength: float
+    temperature: float
     answers: tuple[NDArray[np.int64] | None, ...]
     covered: tuple[NDArray[np.float64] | None, ...]
 
@@ -52,16 +57,28 @@ def folds_of(examples: Examples) -> list[int | None]:
     return found
 
 
-def validate(examples: Examples) -> Validation:
+def validate(
+    examples: Examples,
+    *,
+    stop: Callable[[], bool] = lambda: False,
+    on_progress: Callable[[int, int], None] = lambda *_: None,
+) -> Validation:
     """Hold out bursts, and choose the strength by what is said of them.
 
     Args:
         examples: Of at least two classes, each with examples.
+        stop: Asked again and again; ``True`` gives up.
+        on_progress: Told how many folds are done, and of how many.
+
+    Raises:
+        Stopped: The caller asked for it.
     """
     bursts, folds = examples.bursts, folds_of(examples)
     class_count = len(examples.labels)
     scores: list[NDArray[np.float64] | None] = [None] * len(bursts)
-    for fold in sorted({each for each in folds if each is not None}):
+    numbers = sorted({each for each in folds if each is not None})
+    for done, fold in enumerate(numbers):
+        on_progress(done, len(numbers))
         taught = [burst for burst, each in zip(bursts, folds, strict=True) if each != fold]
         asked = [index for index, each in enumerate(folds) if each == fold]
         parts = [part for index in asked for part in _asked(examples, index)]
@@ -70,21 +87,21 @@ def validate(examples: Examples) -> Validation:
             examples.classes(taught),
             class_count,
             np.concatenate(parts),
+            stop=stop,
         )
         lengths = [sum(map(len, _asked(examples, index))) for index in asked]
         split = np.split(found, np.cumsum(lengths)[:-1], axis=1)
         for index, part in zip(asked, split, strict=True):
             scores[index] = part
-    best = _best(examples, scores)
+    on_progress(len(numbers), len(numbers))
+    strength, temperature, best = _best(examples, scores)
     answers: list[NDArray[np.int64] | None] = []
     covered: list[NDArray[np.float64] | None] = []
     for burst, score in zip(bursts, scores, strict=True):
         own = None if score is None else score[best]
         answers.append(None if own is None else own[: len(burst)].argmax(1))
-        covered.append(None if own is None else _shares(own[len(burst) :]))
-    tried = any(each is not None for each in scores)
-    strength = STRENGTHS[best] if tried else DEFAULT_STRENGTH
-    return Validation(strength, tuple(answers), tuple(covered))
+        covered.append(None if own is None else softmax(own[len(burst) :] / temperature))
+    return Validation(strength, temperature, tuple(answers), tuple(covered))
 
 
 def _asked(examples: Examples, index: int) -> list[NDArray[np.float32]]:
@@ -92,21 +109,23 @@ def _asked(examples: Examples, index: int) -> list[NDArray[np.float32]]:
     return [burst.features, *([] if burst.moving is None else [burst.moving.covered])]
 
 
-def _best(examples: Examples, scores: list[NDArray[np.float64] | None]) -> int:
-    """Return the index of the strength with the smallest loss, every class counting alike."""
-    losses: dict[str, list[NDArray[np.float64]]] = {}
-    for burst, score in zip(examples.bursts, scores, strict=True):
-        if score is not None:
-            own = score[:, : len(burst)]
-            top = own.max(2, keepdims=True)
-            total = np.log(np.exp(own - top).sum(2)) + top[..., 0]
-            wrong = total - own[..., examples.labels.index(burst.label)]
-            losses.setdefault(burst.label, []).append(wrong)
-    means = [np.concatenate(each, axis=1).mean(1) for each in losses.values()]
-    return int(np.mean(means, axis=0).argmin()) if means else 0
+def _best(examples: Examples, scores: list[NDArray[np.float64] | None]) -> tuple[float, float, int]:
+    """Return the strength with the smallest loss, its temperature, and its index.
 
-
-def _shares(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    raised = np.exp(scores - scores.max(1, keepdims=True))
-    shares: NDArray[np.float64] = raised / raised.sum(1, keepdims=True)
-    return shares
+    Every class counts alike. Each strength is judged with its own temperature: the freest is the
+    surest, and no better for that.
+    """
+    held = [
+        (burst, score[:, : len(burst)])
+        for burst, score in zip(examples.bursts, scores, strict=True)
+        if score is not None
+    ]
+    if not held:
+        return DEFAULT_STRENGTH, 1.0, 0
+    truth = examples.classes([burst for burst, _ in held])
+    counts = np.bincount(truth, minlength=len(examples.labels))
+    share = 1.0 / (counts[truth] * np.count_nonzero(counts))
+    together = np.concatenate([score for _, score in held], axis=1)
+    found = [choose_temperature(each, truth, share, len(held)) for each in together]
+    best = int(np.argmin([loss for _, loss in found]))
+    return STRENGTHS[best], found[best][0], best
