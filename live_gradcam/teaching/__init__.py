@@ -7,7 +7,7 @@
 - `lesson`: from examples to a classifier
 - `journal`: nothing that was shown is lost by a crash
 - `session`: examples arrive while the network runs; `explainer` puts new heads on it between frames
-- `folders`, `saving`: from files, and to a file
+- `folders`, `saving`: from files, and to a file; `covers` shows pictures of it
 """
 
 from live_gradcam.teaching.examples import ANYTHING_ELSE, Burst, Examples
@@ -16,7 +16,7 @@ from live_gradcam.teaching.features import FeatureExtractor, FrameFeatures
 from live_gradcam.teaching.journal import Journal
 from live_gradcam.teaching.learned import ClassLearned, Learned
 from live_gradcam.teaching.lesson import Lesson, learn, refit, teach
-from live_gradcam.teaching.saving import save_taught
+from live_gradcam.teaching.saving import load_taught, save_taught
 from live_gradcam.teaching.session import TeachingSession
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "TaughtExplainer",
     "TeachingSession",
     "learn",
+    "load_taught",
     "refit",
     "save_taught",
     "teach",
