@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 from live_gradcam.errors import UsageError
 from live_gradcam.spelling import near_in_spelling
 
-LONGEST_LABEL = 100
-"""Most characters of a name that people give to a class."""
+LONGEST_NAME = 80
+"""Characters of a name that people give to a class, at most."""
 
 # Joiners inside emoji and of Persian and Indian scripts, which are no trick of a stranger's.
 _JOINERS = "\u200c\u200d"
@@ -35,12 +35,12 @@ def check_label(name: str, what: str) -> str:
     label = unicodedata.normalize("NFC", name).strip()
     if not label:
         raise UsageError(what, "", "its name is empty", "Give it a name")
-    if len(label) > LONGEST_LABEL:
-        cause = f"its name has {len(label)} characters, and {LONGEST_LABEL} are allowed"
+    if len(label) > LONGEST_NAME:
+        cause = f"its name has {len(label)} characters, and at most {LONGEST_NAME} are allowed"
         raise UsageError(what, f"{label[:40]} ...", cause, "Shorten it")
     unseen = [each for each in label if unicodedata.category(each) in _INVISIBLE]
     if any(each not in _JOINERS for each in unseen):
-        cause = "its name has line ends or other characters that cannot be seen"
+        cause = "its name has characters that cannot be shown in a line"
         raise UsageError(what, ascii(label)[1:-1], cause, "Rename it")
     return label
 

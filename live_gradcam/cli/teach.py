@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from live_gradcam import lifecycle
 from live_gradcam.choices import DEFAULT_VIEW
 from live_gradcam.cli.console import Console
 from live_gradcam.cli.network import NetworkOptions, ViewOption, open_classifier, require_network
@@ -111,7 +113,11 @@ def teach_command(arguments: TeachArguments, console: Console) -> None:
         path = arguments.output.with_name(f"{arguments.output.name}.partial")
         resume = arguments.resume or path.exists()
         with Journal(
-            path, network=classifier.name, trunk=extractor.trunk_hash, resume=resume
+            path,
+            network=classifier.name,
+            trunk=extractor.trunk_hash,
+            settings=extractor.settings,
+            resume=resume,
         ) as journal:
             try:
                 examples = _collect(classes, extractor, journal, console)
@@ -169,10 +175,21 @@ def _collect(
 
 
 def _learn(examples: Examples, console: Console) -> Lesson:
+    from live_gradcam.teaching.fit import Stopped
     from live_gradcam.teaching.lesson import learn
 
-    with console.waiting("fitting"):
-        return learn(examples)
+    # A fit is native code in a thread of its own: it ends when it asks, and not before.
+    with (
+        lifecycle.cooperative() as token,
+        console.progress("fitting", unit="folds") as line,
+        contextlib.suppress(Stopped),
+    ):
+        return learn(
+            examples,
+            stop=lambda: token.requested,
+            on_progress=lambda done, total: line.update(done, total, None),
+        )
+    raise lifecycle.Interrupted(token.exit_code)
 
 
 def _write_report(

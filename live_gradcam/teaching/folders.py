@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
@@ -124,8 +123,8 @@ def collect(
     Args:
         classes: See `find_files`.
         extractor: Runs the trunk.
-        known: Examples of an earlier call, which need not be made again where the network was shown
-            the same parts of the files.
+        known: Examples of an earlier call with the same `FeatureExtractor.settings`, which need
+            not be made again.
         on_burst: Told each new burst.
         on_progress: Told how many files are done, and of how many.
         on_notice: Told of each file that is left out, and why.
@@ -134,13 +133,12 @@ def collect(
         DeviceError: The device failed, or has too little memory.
     """
     earlier = _by_file(known) if known is not None else {}
-    shown = _shown(extractor)
     examples = Examples()
     total, done = sum(len(each.files) for each in classes), 0
     for each in classes:
         examples = examples.with_class(each.label)
         for path in each.files:
-            key = _key(each.label, path, shown)
+            key = _key(each.label, path)
             bursts = earlier.get(key)
             if bursts is None:
                 try:
@@ -159,23 +157,13 @@ def collect(
     return examples
 
 
-def _shown(extractor: FeatureExtractor) -> str:
-    """Return what the part of a file that the network is shown, and how, is known by."""
-    settings = (
-        extractor.view,
-        extractor.runtime.precision,
-        astuple(extractor.classifier.preprocessing),
-    )
-    return hashlib.sha256(repr(settings).encode()).hexdigest()[:12]
-
-
-def _key(label: str, path: Path, shown: str) -> str:
+def _key(label: str, path: Path) -> str:
     """Return what a file's examples are known by: another file has another one."""
     try:
         facts = path.stat()
     except OSError:
-        return f"{label}/{path.name}:{shown}"
-    return f"{label}/{path.absolute()}:{facts.st_size}:{facts.st_mtime_ns}:{shown}"
+        return f"{label}/{path.name}"
+    return f"{label}/{path.absolute()}:{facts.st_size}:{facts.st_mtime_ns}"
 
 
 def _by_file(examples: Examples) -> dict[str, list[Burst]]:
