@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from live_gradcam.choices import DEFAULT_METHOD
-from live_gradcam.errors import ModelError, SinkError, UsageError
+from live_gradcam.errors import ModelError, UsageError
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.export.plain_methods import why_no_graph
 from live_gradcam.explain.methods import Method, require_method
@@ -15,7 +15,7 @@ from live_gradcam.exports.description import choose_classes
 from live_gradcam.exports.formats import Format, require_format, require_installed
 from live_gradcam.exports.pictures import generated
 from live_gradcam.graph.metadata import ExplainedClasses, GraphPrecision
-from live_gradcam.show.images import already_exists
+from live_gradcam.show.images import check_output_file
 from live_gradcam.values import Image
 from live_gradcam.wording import did_you_mean
 
@@ -31,16 +31,11 @@ def check_output(path: Path, precision: GraphPrecision, *, overwrite: bool) -> F
         UsageError: The ending or the precision is not known, they do not go together, or the file
             exists.
         ModelError: A package that it takes is not installed.
-        SinkError: There is no such folder.
+        SinkError: There is no such folder, or nothing can be made in it.
     """
     kind = check_format(path, precision)
     for part in kind.files(path):
-        if part.is_dir():
-            raise UsageError("cannot export", str(part), "it is a folder", "Name a file")
-        if part.exists() and not overwrite:
-            raise already_exists(part)
-    if not path.parent.is_dir():
-        raise SinkError("cannot export", str(path), "the folder does not exist", "Create it")
+        check_output_file("cannot export", part, overwrite=overwrite)
     return kind
 
 

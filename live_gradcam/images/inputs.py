@@ -111,7 +111,7 @@ def take_batch(
         step = f"{did_you_mean(str(on_error), get_args(OnError))}Use raise or skip"
         raise UsageError("cannot explain", f"on_error={on_error!r}", "", step)
     taken: list[TakenImage | SourceError] = []
-    for each in _as_batch(given):
+    for each in as_batch(given):
         try:
             taken.append(take_image(each, color=color, keep=False))
         except SourceError as exc:
@@ -134,8 +134,12 @@ def with_errors(
     return [each if isinstance(each, SourceError) else next(good) for each in batch]
 
 
-def _as_batch(given: Iterable[ImageLike]) -> Sequence[ImageLike]:
-    """Return the pictures of a batch, as `take_batch` is given them."""
+def as_batch(given: Iterable[ImageLike]) -> Iterable[ImageLike]:
+    """Return the pictures of a batch, as `take_batch` is given them, without reading one.
+
+    Raises:
+        UsageError: It is a single picture, or nothing that has several.
+    """
     if isinstance(given, (str, os.PathLike, bytes, bytearray, memoryview, Pillow.Image, Frame)):
         named = printable(str(given)) if isinstance(given, (str, os.PathLike)) else _named(given)
         raise _no_batch(named, "it is one")
@@ -149,7 +153,7 @@ def _as_batch(given: Iterable[ImageLike]) -> Sequence[ImageLike]:
         return given
     if isinstance(given, Mapping) or not isinstance(given, Iterable):
         raise _no_batch(_named(given), "it is no list of pictures")
-    return list(given)
+    return given
 
 
 def _no_batch(where: str, cause: str) -> UsageError:

@@ -9,7 +9,7 @@
 - `journal`: nothing that was shown is lost by a crash
 - `lesson_state`: classes and examples as they arrive; `fitter` makes heads of several such lessons
 - `session`: both for one lesson while the network runs; `explainer` explains with a taught head
-- `folders`, `saving`: from files, and to a file
+- `folders`, `saving`: from files, and to a file; `covers` shows pictures of it
 """
 
 from live_gradcam.teaching.examples import ANYTHING_ELSE, Burst, Examples
@@ -26,7 +26,7 @@ from live_gradcam.teaching.lesson_state import (
     TakenBack,
     Taught,
 )
-from live_gradcam.teaching.saving import save_taught
+from live_gradcam.teaching.saving import load_taught, save_taught
 from live_gradcam.teaching.session import TeachingSession, open_journal
 
 __all__ = [
@@ -48,6 +48,7 @@ __all__ = [
     "TaughtExplainer",
     "TeachingSession",
     "learn",
+    "load_taught",
     "open_journal",
     "refit",
     "save_taught",

@@ -77,6 +77,15 @@ class Burst:
     def __len__(self) -> int:
         return len(self.features)
 
+    @property
+    def source(self) -> str:
+        """The film that it is a part of; empty where it is no part of one.
+
+        Parts of a film are called ``FILM#1/3``, ``FILM#2/3``, ...
+        """
+        film, mark, number = self.name.rpartition("#")
+        return film if mark and not number.endswith("/1") else ""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Examples:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from live_gradcam.class_names import check_label as checked_name
 from live_gradcam.errors import UsageError
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.teaching.examples import Burst, Examples, KeptFrame, Moving, thumbnail_of
@@ -25,9 +26,6 @@ BACKGROUND_SECONDS = 3.0
 
 BACKGROUND_BURSTS = 2
 """Bursts that this makes, so that one of them can be held out."""
-
-LONGEST_NAME = 80
-"""Characters of a class's name at most."""
 
 # Frames of a burst in which what moves is looked for: as many as memory for them, and no fewer.
 _KEPT_BYTES, _FEWEST_KEPT, _MOST_KEPT = 8 << 20, 12, 24
@@ -445,19 +443,9 @@ class LessonState:
 
 
 def check_label(label: str) -> str:
-    """Return the name of a class without what is blank at its ends.
+    """Return the name of a class as it is kept, see `live_gradcam.class_names.check_label`.
 
     Raises:
-        UsageError: It is empty, longer than `LONGEST_NAME`, or of several lines.
+        UsageError: It cannot be a name.
     """
-    name = label.strip()
-    cause = ""
-    if not name:
-        cause = "its name is empty"
-    elif len(name) > LONGEST_NAME:
-        cause = f"its name has {len(name)} characters, and at most {LONGEST_NAME} are allowed"
-    elif not name.isprintable():
-        cause = "its name has characters that cannot be shown in a line"
-    if cause:
-        raise UsageError("cannot add a class", repr(name)[:LONGEST_NAME], cause, "Type a name")
-    return name
+    return checked_name(label, "cannot add a class")

@@ -6,7 +6,6 @@ some bursts of every class that has several; a class of one burst is always taug
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -46,14 +45,24 @@ class Validation:
 
 
 def folds_of(examples: Examples) -> list[int | None]:
-    """Return for each burst the fold in which it is held out; ``None`` where it never is."""
-    counts = Counter(each.label for each in examples.bursts)
-    folds = min(MOST_FOLDS, max(counts.values(), default=0))
-    seen: Counter[str] = Counter()
+    """Return for each burst the fold in which it is held out; ``None`` where it never is.
+
+    Of a class of several films a film is held out as a whole: its parts are much alike.
+    """
+    groups: dict[str, dict[str, int]] = {}
+    for index, each in enumerate(examples.bursts):
+        known = groups.setdefault(each.label, {})
+        known.setdefault(each.source or f"#{index}", len(known))
+    for label, known in groups.items():
+        if len(known) == 1:  # parts of one film are better than nothing
+            own = (i for i, each in enumerate(examples.bursts) if each.label == label)
+            groups[label] = {f"#{index}": place for place, index in enumerate(own)}
+    folds = min(MOST_FOLDS, max(map(len, groups.values()), default=0))
     found: list[int | None] = []
-    for each in examples.bursts:
-        found.append(seen[each.label] % folds if counts[each.label] > 1 else None)
-        seen[each.label] += 1
+    for index, each in enumerate(examples.bursts):
+        known = groups[each.label]
+        place = known.get(each.source, known.get(f"#{index}", 0))
+        found.append(place % folds if len(known) > 1 else None)
     return found
 
 
