@@ -86,7 +86,7 @@ def keys() -> Mapping[str, Mapping[str, Any]]:
     """Return the table of keys, each row by its first key.
 
     A row has ``keys`` (lower case, ``space`` and ``left`` by these names), ``shown`` (as people
-    read them), ``help`` and ``group``.
+    read them), ``help`` and ``group``. Teaching has keys of its own there.
     """
     return {
         binding.keys[0]: {
@@ -96,7 +96,7 @@ def keys() -> Mapping[str, Mapping[str, Any]]:
             "group": binding.group,
         }
         for binding in KEYS
-        if not binding.ends
+        if not binding.ends and binding.group != "teaching"
     }
 
 
