@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, TypeVar, get_args
 from urllib.parse import unquote, urlsplit
 
 import numpy as np
@@ -28,6 +28,8 @@ from live_gradcam.images.web import fetch_picture
 from live_gradcam.picture import Picture, remember
 from live_gradcam.values import Frame, Image
 from live_gradcam.wording import did_you_mean
+
+T = TypeVar("T")
 
 OnError: TypeAlias = Literal["raise", "skip"]
 """What an image that cannot be read does to the others of its batch."""
@@ -117,6 +119,19 @@ def take_batch(
                 raise
             taken.append(exc)
     return taken
+
+
+def with_errors(
+    batch: Sequence[TakenImage | SourceError], found: Sequence[T]
+) -> list[T | SourceError]:
+    """Return what was found of each image of a batch, and its error where it could not be read.
+
+    Args:
+        batch: From `take_batch`.
+        found: One for each image of it that could be read, in order.
+    """
+    good = iter(found)
+    return [each if isinstance(each, SourceError) else next(good) for each in batch]
 
 
 def _as_batch(given: Iterable[ImageLike]) -> Sequence[ImageLike]:

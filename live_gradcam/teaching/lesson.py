@@ -102,17 +102,25 @@ def refit(
     return fit_head(taught.features(), classes, count, strength=strength, start=start)
 
 
-def learn(examples: Examples) -> Lesson:
+def learn(
+    examples: Examples,
+    *,
+    stop: Callable[[], bool] = lambda: False,
+    on_progress: Callable[[int, int], None] = lambda *_: None,
+) -> Lesson:
     """Fit a head, its strength chosen by cross-validation over bursts, and say what it has learned.
 
     Args:
         examples: Of at least two classes; those without examples are left out.
+        stop: Asked again and again; ``True`` gives up.
+        on_progress: Told how many fits are done, and of how many.
 
     Raises:
         UsageError: There are fewer than two classes with examples.
+        Stopped: The caller asked for it.
     """
     taught = check_examples(examples)
-    validation: Validation = validate(taught)
+    validation: Validation = validate(taught, stop=stop, on_progress=on_progress)
     head = refit(taught, validation.strength)
     return Lesson(taught, head, describe_learned(taught, head, validation))
 

@@ -7,6 +7,7 @@ some bursts of every class that has several; a class of one burst is always taug
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,16 +53,28 @@ def folds_of(examples: Examples) -> list[int | None]:
     return found
 
 
-def validate(examples: Examples) -> Validation:
+def validate(
+    examples: Examples,
+    *,
+    stop: Callable[[], bool] = lambda: False,
+    on_progress: Callable[[int, int], None] = lambda *_: None,
+) -> Validation:
     """Hold out bursts, and choose the strength by what is said of them.
 
     Args:
         examples: Of at least two classes, each with examples.
+        stop: Asked again and again; ``True`` gives up.
+        on_progress: Told how many folds are done, and of how many.
+
+    Raises:
+        Stopped: The caller asked for it.
     """
     bursts, folds = examples.bursts, folds_of(examples)
     class_count = len(examples.labels)
     scores: list[NDArray[np.float64] | None] = [None] * len(bursts)
-    for fold in sorted({each for each in folds if each is not None}):
+    numbers = sorted({each for each in folds if each is not None})
+    for done, fold in enumerate(numbers):
+        on_progress(done, len(numbers))
         taught = [burst for burst, each in zip(bursts, folds, strict=True) if each != fold]
         asked = [index for index, each in enumerate(folds) if each == fold]
         parts = [part for index in asked for part in _asked(examples, index)]
@@ -70,11 +83,13 @@ def validate(examples: Examples) -> Validation:
             examples.classes(taught),
             class_count,
             np.concatenate(parts),
+            stop=stop,
         )
         lengths = [sum(map(len, _asked(examples, index))) for index in asked]
         split = np.split(found, np.cumsum(lengths)[:-1], axis=1)
         for index, part in zip(asked, split, strict=True):
             scores[index] = part
+    on_progress(len(numbers), len(numbers))
     best = _best(examples, scores)
     answers: list[NDArray[np.int64] | None] = []
     covered: list[NDArray[np.float64] | None] = []
