@@ -41,6 +41,9 @@ def check_teaching(arguments: RunArguments) -> None:
         raise UsageError(f"{TEACH} needs the window", arguments.teach, "", step)
     if arguments.kiosk:
         raise UsageError(f"{TEACH} and --kiosk exclude each other", arguments.teach, "")
+    if arguments.network.precision == "int8":
+        cause = "a network in 8 bits has no features to learn by"
+        raise UsageError(f"cannot use {TEACH}", "--precision int8", cause, "Leave out one of them")
     class_names(arguments.teach)
     if arguments.resume:
         _require_journal(Path.cwd())

@@ -307,7 +307,8 @@ def press(state: SessionState, key: str, situation: Situation) -> SessionState:
     binding = (_WHILE_OPEN.get(key) if state.teaching.open else None) or _BY_KEY.get(key)
     if binding is None or not binding.is_for(visitors=not situation.may_quit):
         return state
-    return binding.change(replace(state, message=""), situation, key)
+    changed = binding.change(replace(state, message=""), situation, key)
+    return state if changed == state else changed  # a key that is held comes again and again
 
 
 def help_lines(*, may_quit: bool = True) -> tuple[str, ...]:

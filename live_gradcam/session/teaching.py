@@ -83,7 +83,11 @@ class Teaching(Closeable):
             LiveGradcamError: The session that was to be gone on with cannot be.
         """
         if self._desk is None and not self._open():
-            return False
+            if not self._controller.state.teaching.open:
+                return False
+            self._controller.close_row()  # it was open from the beginning
+            self._controller.show_message(self.unteachable)
+            return True
         assert self._desk is not None, "it is there"
         try:
             changed = self._desk.poll(self._controller.state)

@@ -119,10 +119,9 @@ class TeachingDesk(Closeable):
         words = ""
         for _ in range(teaching.undos - self._undos):
             back = lesson.undo()
-            found = back is not None and back.count
             words = TEACHING["nothing back"]
-            if back is not None and found:
-                words = TEACHING["taken back"].format(count=back.count, label=back.label)
+            if back is not None and back.examples:
+                words = TEACHING["taken back"].format(count=back.examples, label=back.label)
         self._undos = teaching.undos
         self._follow_key(lesson, state)
         return words

@@ -11,8 +11,8 @@ from live_gradcam.wording import percent
 TEACHING: Mapping[str, str] = MappingProxyType(
     {
         "preparing": "Preparing to learn ...",
-        "nothing": "Show it nothing for {seconds} s: that is anything else.",
-        "first": "Hold 1 and show it something. + adds a class and asks its name.",
+        "nothing": "Show it nothing for {seconds} s: that becomes anything else.",
+        "first": "Hold 1 and show it something (+ asks for a name first).",
         "second": "Show a second class, or nothing (0): one alone cannot be told from anything.",
         "learning": "Learning ...",
         "right": "It is right about {share} of what it had not seen.",

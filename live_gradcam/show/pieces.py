@@ -118,9 +118,9 @@ def _always(written: Written) -> Iterator[_Piece]:
     if hud.recording_seconds is not None:
         clock = recording_panel(hud.recording_seconds, space)
         yield Piece("recording", [clock], _FROM_TOP_RIGHT)
-    if hud.teaching is not None:
+    if hud.teaching is not None and not hud.help:
         usual, *reduced = teaching_panels(hud.teaching, space)
-        yield Piece("teaching", [usual], ("bottom", "top"), reduced=reduced, most=_TEACHING_SHARE)
+        yield Piece("teaching", [usual], ("bottom",), reduced=reduced, most=_TEACHING_SHARE)
 
 
 def _help(written: Written, others: Iterable[_Piece]) -> Iterator[_Piece]:

@@ -27,6 +27,7 @@ from live_gradcam.show.text import BASELINE, Colour, Strip, fit_text, text_strip
 from live_gradcam.values import Image
 
 _WIDEST_CELL = 11.0  # in em
+_SENTENCE = 34.0  # in em: the row is so wide at least, whatever is said
 _NARROWEST_NAME = 3.2  # in em: below that a cell has no room for a name
 _PICTURE_HEIGHT = 1.5  # in lines
 _MOST_PICTURES = 3
@@ -77,21 +78,22 @@ def _panel(row: TeachingRow, space: Space, look: _Look) -> Panel | None:
     size, gap = space.size, round(0.3 * space.size)
     inner = space.room - 2 * gap
     parts: list[Part] = []
-    width = y = 0
+    # As wide whatever is said, so that the row stands still.
+    width, y = min(inner, round(_SENTENCE * size)) if look.line else 0, 0
     if cells:
         each = min((inner - gap * (len(cells) - 1)) // len(cells), round(_WIDEST_CELL * size))
         if look.names and each < _NARROWEST_NAME * size:
             return None
         if each < min(2, len(cells)) * size:
             return None
-        width = (each + gap) * len(cells) - gap
-        y = gap
+        cells_width = (each + gap) * len(cells) - gap
+        width, y = max(width, cells_width), gap
         drawn = [_cell(cell, space, each, look) for cell in cells]
         below = max(bottom for _, bottom in drawn)
         pictures = round(_PICTURE_HEIGHT * line_height(size)) if look.pictures else 0
         height = below + pictures + round(0.2 * size)
         for position, (cell, (strips, _)) in enumerate(zip(cells, drawn, strict=True)):
-            left = gap + position * (each + gap)
+            left = gap + (width - cells_width) // 2 + position * (each + gap)
             ground = rounded(each, height, gap, *((ACCENT, 1.0) if cell.held else (WHITE, 0.1)))
             parts.append((ground, left, y))
             parts += [(strip, left + x, y + top) for strip, x, top in strips]
@@ -99,10 +101,8 @@ def _panel(row: TeachingRow, space: Space, look: _Look) -> Panel | None:
             parts += [(strip, left + gap + x, y + below) for strip, x in shown]
         y += height
     if look.line:
-        said, below = _said(row, space, inner)
+        said, below = _said(row, space, width)
         if said:
-            widest = max(strip.width for strip, _, _ in said)
-            width = max(width, min(inner, -(-widest // size) * size))
             y += round(0.2 * size)
             parts += [(strip, gap + (width - strip.width) // 2, y + top) for strip, _, top in said]
             y += below
@@ -186,7 +186,9 @@ def _said(row: TeachingRow, space: Space, width: int) -> tuple[Sequence[Part], i
         words, colour = row.line, WHITE
     else:
         return (), 0
-    size, lines = two_lines(words, space.size, width, space.least)
+    size, lines = fitting_size([words], space.size, width, space.least), (words,)
+    if text_width(words, size) > width:
+        size, lines = two_lines(words, space.size, width, space.least)
     parts: list[Part] = []
     y = 0
     for each in lines:
