@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from statistics import median
 
 from live_gradcam.choices import View
 from live_gradcam.errors import LiveGradcamError
@@ -18,7 +17,7 @@ _LEAST_RATE = 0.7
 """Share of the rate without teaching that is kept."""
 
 _REMEMBERED, _FIRST = 9, 3
-_MOST_SKIPPED = 8
+_MOST_SKIPPED, _AT_FIRST = 20, 2  # before the trunk was timed some times
 _LOOK_AGAIN = 30  # frames after which the explainer is timed again: it may be compiled by now
 
 
@@ -92,8 +91,10 @@ class FrameLearner:
         if len(own) < _FIRST or self._frames % _LOOK_AGAIN == 0:
             return False
         one_forward = self._keeps and explainer is self._own
-        cost = median(trunk) / max(median(own), 1e-3) if trunk else 1.0
+        # The quickest of the last ones: whatever else the machine does makes the others longer.
+        cost = min(trunk) / max(min(own), 1e-3) if trunk else 1.0
         extra = cost - 1 if one_forward else cost
         spare = 1 / _LEAST_RATE - 1
-        skipped = min(_MOST_SKIPPED, max(0, math.ceil(extra / spare) - 1))
+        most = _MOST_SKIPPED if len(trunk) >= _FIRST else _AT_FIRST
+        skipped = min(most, max(0, math.ceil(extra / spare) - 1))
         return self._since >= skipped

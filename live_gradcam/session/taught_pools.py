@@ -10,6 +10,8 @@ import threading
 import time
 from collections.abc import Callable, Collection
 
+import numpy as np
+
 from live_gradcam.choices import View
 from live_gradcam.errors import LiveGradcamError
 from live_gradcam.explain.classifier import Classifier
@@ -20,12 +22,14 @@ from live_gradcam.protocol import ExplainerKey, LiveExplainer, MethodFacts
 from live_gradcam.session.learner import FrameLearner
 from live_gradcam.teaching.explainer import TaughtExplainer
 from live_gradcam.teaching.features import FeatureExtractor
+from live_gradcam.values import Image
 
 _logger = logging.getLogger(__name__)
 
 # Seconds in which the trunk is given the time to become as fast as the network was.
 _PATIENCE_SECONDS = 10.0
 _KEPT_BESIDE = 2  # explainers of a taught head at other layers, with other methods or weights
+_WARM: Image = np.zeros((64, 64, 3), np.uint8)
 
 
 class TaughtPools:
@@ -139,6 +143,7 @@ class TaughtPools:
         try:
             extractor = FeatureExtractor.like(self._explainer)
             _ = extractor.trunk_hash
+            extractor.extract([_WARM, _WARM])  # the first forward is slow, and nobody's
         except Exception as error:  # tracing runs code of strangers
             _logger.warning("cannot make the features", exc_info=error)
             self._trouble = str(error) or type(error).__name__

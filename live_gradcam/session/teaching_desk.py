@@ -196,7 +196,9 @@ class TeachingDesk(Closeable):
         self._journal = open_journal(
             self._folder, extractor, resume=options.resume, on_notice=self._on_notice
         )
-        self._lesson = LessonState(journal=self._journal, most_examples=_MOST_EXAMPLES)
+        self._lesson = LessonState(
+            journal=self._journal, most_examples=_MOST_EXAMPLES, clock=self._clock
+        )
         self._fitter = Fitter(extractor)
 
     # What is seen

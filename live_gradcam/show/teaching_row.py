@@ -186,7 +186,8 @@ def _said(row: TeachingRow, space: Space, width: int) -> tuple[Sequence[Part], i
         words, colour = row.line, WHITE
     else:
         return (), 0
-    size, lines = fitting_size([words], space.size, width, space.least), (words,)
+    lines: tuple[str, ...] = (words,)
+    size = fitting_size(lines, space.size, width, space.least)
     if text_width(words, size) > width:
         size, lines = two_lines(words, space.size, width, space.least)
     parts: list[Part] = []

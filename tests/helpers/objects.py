@@ -9,9 +9,11 @@ from typing_extensions import override
 
 from live_gradcam.images.geometry import resize
 from live_gradcam.native import cv2
+from live_gradcam.scenes.backgrounds import add_noise
+from live_gradcam.scenes.placement import generator
 from live_gradcam.values import Image
 from scripts.faults.servers import LoopbackServer
-from tests.teaching.sessions import add_noise, generator, show, wall
+from tests.teaching.sessions import show, wall
 
 WIDTH, HEIGHT = 640, 480
 FRAMES = 24
