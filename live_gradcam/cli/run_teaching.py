@@ -20,7 +20,7 @@ _LONGEST = 80
 
 def with_empty_teach(arguments: Sequence[str]) -> list[str]:
     """Return a command line in which ``--teach`` alone has an empty value: no classes yet."""
-    following = [*arguments[1:], ""]
+    following = (*arguments, "")[1:]
     return [
         f"{TEACH}=" if word == TEACH and (not after or after.startswith("-")) else word
         for word, after in zip(arguments, following, strict=True)

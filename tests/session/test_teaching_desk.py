@@ -43,7 +43,7 @@ class Session:
     """A desk, and what a session does around it."""
 
     def __init__(
-        self, explainer: Explainer, folder: Path, *, moving: bool = False, **options: object
+        self, explainer: Explainer, folder: Path, *, moving: bool = False, **options: Any
     ) -> None:
         self.explainer, self.folder = explainer, folder
         self.notices: list[str] = []
@@ -52,7 +52,7 @@ class Session:
         self.pools = TaughtPools(explainer)
         self.desk = TeachingDesk(
             self.pools,
-            TeachingOptions(open=True, **options),  # type: ignore[arg-type]
+            TeachingOptions(open=True, **options),
             folder=folder,
             moving=moving,
             on_notice=self.notices.append,
@@ -150,7 +150,7 @@ class Timed:
 def begin(explainer: Explainer, tmp_path: Path) -> Iterator[Callable[..., Session]]:
     made: list[Session] = []
 
-    def begin(**options: object) -> Session:
+    def begin(**options: Any) -> Session:
         made.append(Session(explainer, tmp_path, **options))
         return made[-1]
 
@@ -331,7 +331,7 @@ def test_the_rate_stays_where_the_trunk_is_slower_than_the_explainer(
         learner = FrameLearner(trunk, shown if own else Timed(explainer, 1.0))  # type: ignore[arg-type]
         spent, taken = 0.0, 0
         for _ in range(45):
-            _, features = learner.explain(shown, WALL, classes=None, view="crop")  # type: ignore[arg-type]
+            _, features = learner.explain(shown, WALL, classes=None, view="crop")
             taken += features is not None
             one_forward = own and features is not None
             spent += 0.0 if one_forward else 10.0
