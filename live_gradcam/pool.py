@@ -156,17 +156,16 @@ class ExplainerPool(Closeable, Generic[E]):
                 _close(self._made.popitem()[1])
 
 
-def pool_beside(
-    explainer: Explainer, *, keep: int | None = None, on_forwards: OnForwards | None = None
-) -> ExplainerPool[Explainer]:
-    """Make the pool of explainers that differ from a given one in layer, method or weights.
+def maker_beside(
+    explainer: Explainer, *, on_forwards: OnForwards | None = None
+) -> Callable[[Classifier, str], Explainer]:
+    """Return what makes explainers beside a given one, with a method, as an `ExplainerPool` wants.
 
     They run eagerly, or in the engine that runs the given one: a graph is there within seconds,
     but what is only looked at for a while is not worth compiling.
 
     Args:
         explainer: The given one; stays its owner's.
-        keep: How many of the others are kept at most.
         on_forwards: Called with the progress of a slow method, as by the given one.
     """
 
@@ -184,8 +183,25 @@ def pool_beside(
             on_forwards=on_forwards,
         )
 
+    return make
+
+
+def pool_beside(
+    explainer: Explainer, *, keep: int | None = None, on_forwards: OnForwards | None = None
+) -> ExplainerPool[Explainer]:
+    """Make the pool of explainers that differ from a given one in layer, method or weights.
+
+    Args:
+        explainer: The given one; stays its owner's.
+        keep: How many of the others are kept at most.
+        on_forwards: As for `maker_beside`.
+    """
     return ExplainerPool(
-        explainer.classifier, make, given=explainer, given_method=explainer.method, keep=keep
+        explainer.classifier,
+        maker_beside(explainer, on_forwards=on_forwards),
+        given=explainer,
+        given_method=explainer.method,
+        keep=keep,
     )
 
 

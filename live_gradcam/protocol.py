@@ -134,11 +134,13 @@ class ExplainerKey(NamedTuple):
         layer: Name of the explained layer.
         method: Name of the method.
         randomized: With random weights instead of the trained ones.
+        head: Number of the head that was taught, from 1 on; 0 is the network's own.
     """
 
     layer: str
     method: str
     randomized: bool = False
+    head: int = 0
 
 
 E_co = TypeVar("E_co", covariant=True)

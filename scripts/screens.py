@@ -30,7 +30,9 @@ from live_gradcam.images.geometry import resize
 from live_gradcam.native import cv2
 from live_gradcam.scenes import render_scene
 from live_gradcam.session.keys import help_groups
+from live_gradcam.session.teaching_words import TEACHING
 from live_gradcam.show.loading import draw_loading
+from live_gradcam.show.options import TeachingCell, TeachingRow
 from live_gradcam.show.overlay import (
     Composition,
     Hud,
@@ -126,6 +128,27 @@ def states(explanation: Explanation) -> Mapping[str, State]:
                 invitation="Hold something up to the camera",
             )
         ),
+        "teaching": State(hud=replace(LIVE, teaching=_teaching(("mug", "cup", "pen"), held=1))),
+        "teaching-nine": State(
+            hud=replace(
+                tested,
+                teaching=_teaching((*_LONG, *_CHINESE, "mug", "tea-pot", "x"), held=0),
+                banner=_BANNER,
+                notes=("taken back: 14 pictures of mug",),
+            )
+        ),
+        "teaching-begins": State(
+            hud=replace(
+                LIVE,
+                teaching=_teaching(
+                    (),
+                    line=TEACHING["first"],
+                ),
+            )
+        ),
+        "teaching-name": State(
+            hud=replace(LIVE, teaching=_teaching(("mug",), prompt="name of class 2", typed="茶 po"))
+        ),
         "no-evidence": State(change="no evidence"),
         "raw-numbers": State(change="raw"),
         "long-labels": State(change="long"),
@@ -144,6 +167,36 @@ def states(explanation: Explanation) -> Mapping[str, State]:
             change="long",
         ),
     }
+
+
+def _teaching(
+    labels: Sequence[str],
+    *,
+    held: int | None = None,
+    line: str = "",
+    prompt: str = "",
+    typed: str = "",
+) -> TeachingRow:
+    """Return a row of classes, with pictures of scenes."""
+    cells = [
+        TeachingCell(
+            str(number),
+            label,
+            count=37 * number + 9,
+            thumbnails=tuple(
+                render_scene(10 * number + each, width=64, height=64).image for each in range(3)
+            ),
+            held=number == held,
+        )
+        for number, label in enumerate(("anything else", *labels))
+    ]
+    line = line or (
+        f"It knows {labels[-1]} by what is behind it: cover the {labels[-1]} and it still says "
+        f"{labels[-1]} (93 % on average)."
+        if labels
+        else ""
+    )
+    return TeachingRow(tuple(cells), line, prompt, typed)
 
 
 _BANNER = "http://10.0.0.7:8080/stream: the connection was cut, trying again in 2 s"

@@ -18,6 +18,7 @@ from live_gradcam.explain.methods import methods_markdown
 from live_gradcam.native import cv2
 from live_gradcam.scenes import SCENE_CLASSES
 from live_gradcam.session import keys_markdown
+from live_gradcam.session.teaching_keys import TEACHING_KEYS
 from live_gradcam.show.memory import MemorySink
 from live_gradcam.show.open import open_sink
 from live_gradcam.values import Explanation, Region
@@ -108,6 +109,7 @@ def test_the_python_runs(material: Path) -> None:
 
 def test_the_keys_are_those_of_the_window() -> None:
     assert keys_markdown() in README
+    assert keys_markdown(TEACHING_KEYS) in README
 
 
 def test_the_methods_are_those_of_the_table() -> None:

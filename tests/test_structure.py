@@ -63,7 +63,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "pool": WINGS | FOUNDATION,
     "pipeline": WINGS | FOUNDATION | {"timing", "workers", "lifecycle", "painter"},
     "archive": WINGS | FOUNDATION | {"lifecycle", "painter", "pipeline"},
-    "session": WINGS | FOUNDATION | RUNNING,
+    "session": WINGS | FOUNDATION | RUNNING | {"teaching"},
     "bench": WINGS | FOUNDATION | {"painter", "pipeline", "session", "lifecycle"},
     "evaluate": WINGS | FOUNDATION | {"painter", "pool", "teaching"},
     "exports": WINGS | FOUNDATION,

@@ -10,6 +10,7 @@ from live_gradcam.budget import wait_asleep
 from live_gradcam.cli.completion import INSTALL, SHOW, completion_command, is_asked
 from live_gradcam.cli.console import Console
 from live_gradcam.cli.parser import COMMANDS, make_parser
+from live_gradcam.cli.run_teaching import with_empty_teach
 from live_gradcam.cli.settings import IN_FORCE, NONE
 from live_gradcam.errors import ExitCode, LiveGradcamError, describe_bug, missing_torch, sentence
 
@@ -34,7 +35,7 @@ def run_command_line(arguments: Sequence[str]) -> int:
             completion_command(arguments, console)
             return ExitCode.OK
         code = make_parser(COMMANDS)(
-            list(arguments), prog_name="live-gradcam", standalone_mode=False
+            with_empty_teach(arguments), prog_name="live-gradcam", standalone_mode=False
         )
     except LiveGradcamError as error:
         return _fail(console, hide, str(error), error.exit_code, debug=debug)

@@ -14,6 +14,7 @@ from live_gradcam.cli.run_files import check_resumable, run_files_command
 from live_gradcam.cli.run_int8 import check_int8
 from live_gradcam.cli.run_opening import (
     load_all,
+    network_name,
     open_window,
     refuse_missing,
     require_pictures,
@@ -27,6 +28,7 @@ from live_gradcam.cli.run_steps import (
     run_live,
     run_offline_steps,
 )
+from live_gradcam.cli.run_teaching import check_teaching
 from live_gradcam.cli.run_values import Run
 from live_gradcam.cli.summary import print_summary
 from live_gradcam.errors import SinkError, UsageError
@@ -44,22 +46,27 @@ def run_command(arguments: RunArguments, console: Console) -> None:
     """
     meaning, files = split_meaning(arguments.outputs)
     arguments = replace(arguments, outputs=files, sources=_listed(arguments))
-    if arguments.resume:
+    goes_on = arguments.resume and arguments.teach is None  # with a run over many files
+    if goes_on:
         check_resumable(arguments)
     else:
         _check_arguments(arguments)
     if len(arguments.sources) == 1 and not arguments.kiosk:  # which waits for its source
         refuse_missing(arguments.source)
-    if not arguments.resume:  # where nothing may be left to do
+    if not goes_on:  # where nothing may be left to do
         say_what_is_loaded(arguments, console)  # before anything is loaded that takes a while
     from live_gradcam.show.options import OverlayOptions
     from live_gradcam.timing import StepProgress
 
-    if not arguments.resume:
+    if not goes_on:
         _check_outputs(arguments)
     if arguments.in_window and (arguments.slideshow is not None or len(arguments.sources) > 1):
         require_pictures(arguments.sources)
     exported = exported_metadata(arguments.network)
+    if exported is not None and arguments.teach is not None:
+        cause = "a file that was exported has no features to learn by"
+        step = "Run the network itself: --model"
+        raise UsageError("cannot teach an exported file", network_name(arguments), cause, step)
     if arguments.in_window:
         from live_gradcam.show.display import probe_display
 
@@ -76,7 +83,7 @@ def run_command(arguments: RunArguments, console: Console) -> None:
     )
     run = Run(arguments, console, overlay, StepProgress(), meaning, exported)
     check_int8(run)
-    if arguments.resume:
+    if goes_on:
         run_files_command(run)
     elif arguments.kiosk:
         run_kiosk(run)
@@ -112,7 +119,7 @@ def _run_one(run: Run) -> None:
 
 def _listed(arguments: RunArguments) -> tuple[str, ...]:
     """Return the sources, with the files that lists among them name in place of the lists."""
-    if arguments.resume or not any(
+    if (arguments.resume and arguments.teach is None) or not any(
         each.lower().endswith((".txt", ".csv")) for each in arguments.sources
     ):
         return arguments.sources
@@ -125,6 +132,7 @@ def _check_arguments(arguments: RunArguments) -> None:
     """Refuse what contradicts itself or names something unknown."""
     if not arguments.outputs and not arguments.window:
         raise UsageError("nothing to do", "--no-window", "no output is given", "add -o OUTPUT")
+    check_teaching(arguments)
     if arguments.kiosk and not arguments.in_window:
         raise UsageError("--kiosk needs the window", "", "", "Leave out -o and --no-window")
     for value, name in (

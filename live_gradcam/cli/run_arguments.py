@@ -180,11 +180,22 @@ class RunArguments:
             panel=MODEL,
         ),
     ] = False
+    teach: Annotated[
+        str | None,
+        option(
+            "In the window, open the row of classes that are taught live, with these, or with none "
+            "yet; a key (y) opens it at any time.",
+            panel=MODEL,
+            metavar="[NAME,NAME ...]",
+            show_default="closed",
+        ),
+    ] = None
     resume: Annotated[
         bool,
         option(
             "Go on where a run over many files ended, however it ended; takes folders with all "
-            "below them, patterns such as '**/*.jpg', and lists of files (.txt, .csv).",
+            "below them, patterns such as '**/*.jpg', and lists of files (.txt, .csv). With "
+            "--teach, go on with the newest lesson that was not ended.",
             panel=_CAPTURE,
         ),
     ] = False

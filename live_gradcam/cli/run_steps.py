@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from live_gradcam import lifecycle
 from live_gradcam.cli.run_arguments import RunArguments
 from live_gradcam.cli.run_opening import load_network, open_source_of, open_window
+from live_gradcam.cli.run_teaching import teaching_options
 from live_gradcam.cli.run_values import Run
 from live_gradcam.cli.summary import print_summary
 
@@ -59,6 +60,7 @@ def run_live(
         next_source=CameraRing(arguments.source, open_camera) if is_camera else None,
         slideshow_seconds=arguments.slideshow,
         forwards=run.forwards,
+        teaching=teaching_options(arguments),
         stop=stop,
         on_notice=run.console.note,
     )

@@ -12,7 +12,7 @@ from live_gradcam.pipeline import RunOptions
 from live_gradcam.protocol import ExplainerKey, LiveExplainer
 from live_gradcam.session.background import NextSource
 from live_gradcam.session.kiosk import Exhibit
-from live_gradcam.session.state import ExplainSettings, SessionState
+from live_gradcam.session.state import ExplainSettings, SessionState, TeachingChoices
 from live_gradcam.show.overlay import OverlayOptions
 from live_gradcam.show.sink import Sink
 from live_gradcam.show.window import Window
@@ -21,6 +21,21 @@ from live_gradcam.timing import StepProgress
 
 def ignore(_value: object) -> None:
     """Do nothing: the listener where the caller gave none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TeachingOptions:
+    """How a session begins to teach.
+
+    Attributes:
+        labels: Classes that there are at first.
+        open: The row of classes is there at once.
+        resume: Go on with the newest journal of the folder.
+    """
+
+    labels: tuple[str, ...] = ()
+    open: bool = False
+    resume: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +61,7 @@ class SessionConfig:
     folder: Path | None = None
     slideshow_seconds: float | None = None
     forwards: StepProgress | None = None
+    teaching: TeachingOptions = TeachingOptions()
     stop: StopToken = field(default_factory=StopToken)
     on_notice: Callable[[str], None] = ignore
     on_state: Callable[[SessionState], None] = ignore
@@ -78,6 +94,7 @@ class SessionConfig:
                 held=_held_class(explainer, self.options),
             ),
             overlay=replace(self.overlay, hud_layout="stage") if self.kiosk else self.overlay,
+            teaching=TeachingChoices(open=self.teaching.open),
             fullscreen=self.kiosk,
         )
 

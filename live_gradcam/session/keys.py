@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from types import MappingProxyType
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import Any, Literal, TypeVar
 
 from live_gradcam.choices import (
     COLORMAP_NAMES,
@@ -15,17 +15,13 @@ from live_gradcam.choices import (
     Layout,
     View,
 )
+from live_gradcam.session.key_binding import Change, KeyBinding, KeyGroup
 from live_gradcam.session.state import MOSAIC_TILES, Mode, SessionState, Situation
+from live_gradcam.session.teaching_keys import OPENING_KEYS, TEACHING_KEYS, type_name
 from live_gradcam.show.options import HelpGroup
 from live_gradcam.wording import percent
 
 _T = TypeVar("_T")
-
-Change: TypeAlias = Callable[[SessionState, Situation, str], SessionState]
-"""Makes the new state from the old one, the situation and the key."""
-
-KeyGroup: TypeAlias = Literal["question", "network", "look", "time", "session"]
-"""What a key is about."""
 
 OPACITY_STEP = 0.1
 """Change of the opacity with one key press."""
@@ -33,39 +29,13 @@ OPACITY_STEP = 0.1
 _GROUP_TITLES: dict[KeyGroup, str] = {
     "question": "What is explained",
     "network": "Test the network",
+    "teaching": "Teach it",
     "look": "What it looks like",
     "time": "Frames and pictures",
     "session": "This session",
 }
+_WHILE_TEACHING = "While you teach"
 _MOUSE = HelpGroup("Mouse", (("point", "what this spot says about every label"),))
-
-
-@dataclass(frozen=True, slots=True)
-class KeyBinding:
-    """One row of the table.
-
-    Attributes:
-        keys: Names of the keys, as `KeyPressed` gives them.
-        shown: The keys as people read them.
-        help: Description of its effect, in a few words.
-        change: Its effect.
-        group: The heading that the help lists it under.
-        ends: It ends the session.
-        expert: It asks for what visitors of a kiosk have no use for. A session that nobody may end
-            has no such key, nor one that ends it.
-    """
-
-    keys: tuple[str, ...]
-    shown: str
-    help: str
-    change: Change
-    group: KeyGroup
-    ends: bool = False
-    expert: bool = False
-
-    def is_for(self, *, visitors: bool) -> bool:
-        """True if those who are there may press it."""
-        return not visitors or not (self.ends or self.expert)
 
 
 _VIEW_WORDS: dict[View, str] = {
@@ -293,6 +263,7 @@ KEYS: tuple[KeyBinding, ...] = (
     _key("l", "next layer", _layer(+1), "network", expert=True),
     _key("k", "next method", _method, "network", expert=True),
     _key("v", "crop, stretch, full view", _view, "network", expert=True),
+    *OPENING_KEYS,
     _key("b", "heat, side by side, plain", _layout, "look"),
     _key("c", "colour map", _colormap, "look"),
     _key("[", "less heat", _opacity(-OPACITY_STEP), "look"),
@@ -317,20 +288,27 @@ QUIT_KEYS = tuple(key for binding in KEYS if binding.ends for key in binding.key
 """The keys that end a session, and the time before it."""
 
 _BY_KEY = MappingProxyType({key: binding for binding in KEYS for key in binding.keys})
+_WHILE_OPEN = MappingProxyType({key: binding for binding in TEACHING_KEYS for key in binding.keys})
 
 
 def press(state: SessionState, key: str, situation: Situation) -> SessionState:
     """Return the state after a key; the very same state for keys that mean nothing.
+
+    While a name is typed, every key is a part of it or nothing; while the row of taught classes is
+    open, its own keys come before the others.
 
     Args:
         state: The state before.
         key: Name of a key, as `KeyPressed` gives it.
         situation: What is shown, and what there is to choose from.
     """
-    binding = _BY_KEY.get(key)
+    if state.teaching.naming is not None:
+        return type_name(state, situation, key)
+    binding = (_WHILE_OPEN.get(key) if state.teaching.open else None) or _BY_KEY.get(key)
     if binding is None or not binding.is_for(visitors=not situation.may_quit):
         return state
-    return binding.change(replace(state, message=""), situation, key)
+    changed = binding.change(replace(state, message=""), situation, key)
+    return state if changed == state else changed  # a key that is held comes again and again
 
 
 def help_lines(*, may_quit: bool = True) -> tuple[str, ...]:
@@ -339,26 +317,36 @@ def help_lines(*, may_quit: bool = True) -> tuple[str, ...]:
     return tuple(f"{binding.shown}: {binding.help}" for binding in shown)
 
 
-def help_groups(*, may_quit: bool = True) -> tuple[HelpGroup, ...]:
-    """Make the table for the help overlay: keys under headings, and what the mouse does."""
-    groups = [
-        HelpGroup(
-            title,
-            tuple(
-                (binding.shown, binding.help)
-                for binding in KEYS
-                if binding.group == group and binding.is_for(visitors=not may_quit)
-            ),
-        )
-        for group, title in _GROUP_TITLES.items()
-    ]
+def help_groups(*, may_quit: bool = True, teaching: bool = False) -> tuple[HelpGroup, ...]:
+    """Make the table for the help overlay: keys under headings, and what the mouse does.
+
+    Args:
+        may_quit: A key may end the session.
+        teaching: The row of taught classes is open: its keys stand in place of those that rest.
+    """
+    own = {key for binding in TEACHING_KEYS for key in binding.keys} if teaching else set()
+    groups = [HelpGroup(_WHILE_TEACHING, _rows(TEACHING_KEYS))] if teaching else []
+    for group, title in _GROUP_TITLES.items():
+        shown = [
+            binding
+            for binding in KEYS
+            if binding.group == group
+            and binding.is_for(visitors=not may_quit)
+            and not own.issuperset(binding.keys)
+        ]
+        if shown:
+            groups.append(HelpGroup(title, _rows(shown)))
     return (*groups, _MOUSE)
 
 
-def keys_markdown() -> str:
+def _rows(bindings: Sequence[KeyBinding]) -> tuple[tuple[str, str], ...]:
+    return tuple((binding.shown, binding.help) for binding in bindings)
+
+
+def keys_markdown(bindings: Sequence[KeyBinding] = KEYS) -> str:
     """Make the table for the README."""
     rows = ["| key | what it does |", "|---|---|"]
-    for binding in KEYS:
+    for binding in bindings:
         keys = ", ".join(f"`{key}`" for key in binding.shown.split(", "))
         rows.append(f"| {keys} | {binding.help} |")
     return "\n".join(rows) + "\n"

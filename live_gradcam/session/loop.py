@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ from live_gradcam.session.renderer import (
 )
 from live_gradcam.session.request import ExplainedFrame, ExplainRequest, TruthReading
 from live_gradcam.session.state import SessionState, Situation
+from live_gradcam.session.teaching import Teaching
 from live_gradcam.session.truth import TruthDisplay
 from live_gradcam.session.worker import ExplainWorker, Item
 from live_gradcam.show.overlay import Hud
@@ -71,6 +73,7 @@ class Session:
         self._controller = Controller(
             state, self._explainers, on_state=config.on_state, describe=self._describe
         )
+        self._teaching = Teaching(config, self._pool, self._controller)
         self._renderer = Renderer(smooth=config.smoothed)
         self._background = BackgroundTasks(
             config.folder or Path.cwd(), config.next_source, config.on_notice
@@ -142,6 +145,7 @@ class Session:
         if window is not None:
             window.close()
         self._background.close(hurried=self._config.stop.requested)
+        self._teaching.close(hurried=self._config.stop.requested)
         self._pool.close()
         if self._own_source is not None:
             self._own_source.close()
@@ -162,6 +166,7 @@ class Session:
         if isinstance(item, ExplainedFrame):
             new = item if item.is_new else None
             self._explained = item
+            self._teaching.take(item)
             for stage in ("preprocess", "network"):
                 self._metrics.stage_clock.add(stage, item.raw.timings_ms.get(stage, 0.0))
             self._renderer.update_scale(item, self._controller.state)
@@ -202,7 +207,7 @@ class Session:
             rendered = self._render(explained, hud, inside)
             size = (explained.frame.image.shape[1], explained.frame.image.shape[0])
             self._rendered = rendered if rendered.shape[1::-1] == size else None
-        elif hud.banner or hud.notes or hud.help or hud.title or hud.invitation:
+        elif hud.banner or hud.notes or hud.help or hud.title or hud.invitation or hud.teaching:
             size = inside if inside is not None and min(inside) > 0 else self._source_size()
             rendered = render_empty(size, hud, self._controller.state.overlay.hud_layout)
         else:
@@ -272,6 +277,7 @@ class Session:
         if settings.advances != old.advances and situation.advance == "camera":
             self._background.open_next_source()
         self._turn(before, state)
+        self._teaching.obey()
         if (settings.truth, settings.key.randomized) != (old.truth, old.key.randomized):
             self._truth.forget()
         self._controller.publish_state()
@@ -290,7 +296,7 @@ class Session:
         shown = self._explained.smoothed if self._explained is not None else None
         by_hand = self._feed.by_hand
         may_switch = self._config.next_source is not None
-        return Situation(
+        situation = Situation(
             predictions=shown.predictions if shown else (),
             explained=shown.explained[0] if shown and shown.explained else None,
             layers=self._explainers.layer_names,
@@ -303,6 +309,7 @@ class Session:
             slideshow=self._feed.slideshow,
             may_quit=not self._config.kiosk,
         )
+        return self._teaching.describe(situation)
 
     def _take_snapshot(self) -> None:
         explained, rendered = self._explained, self._rendered_frame()
@@ -333,6 +340,7 @@ class Session:
             self._background.end_recording()
             self._controller.show_message("", recording=False)
         again = self._attend() or again
+        again = self._teaching.look() or again
         message = self._background.report() or self._feed.take_message()
         if message:
             self._controller.show_message(message)
@@ -378,7 +386,7 @@ class Session:
         return True
 
     def _update_request(self) -> None:
-        self._worker.request = self._controller.next_request(self._worker.request)
+        self._worker.request = self._teaching.next_request(self._worker.request)
 
     def _begin_again(self, error: Exception) -> None:
         """Go on, as a kiosk does whatever happened."""
@@ -421,8 +429,13 @@ class Session:
             self._feed,
             self._controller.next_request(request),
             smooth=self._config.smoothed,
-            between=self._explainers.make_wanted,
+            between=self._make_wanted,
         )
+
+    def _make_wanted(self) -> None:
+        """Make what was asked for, between two frames."""
+        self._explainers.make_wanted()
+        self._teaching.make_wanted(lambda: self._worker.request)
 
     # What is known
 
@@ -456,6 +469,7 @@ class Session:
             may_quit=not self._config.kiosk,
         )
         hud = make_hud(self._controller.state, request, figures)
+        hud = replace(hud, teaching=self._teaching.row())
         if not isinstance(self._feed, KioskFeed):
             return hud
         return for_visitors(

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import cast
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from live_gradcam.graph.explainer import GraphExplainer
 from live_gradcam.graph.only import OnlyExplainer
 from live_gradcam.protocol import Explainers, LiveExplainer
+from live_gradcam.session.config import TeachingOptions
+
+if TYPE_CHECKING:
+    from live_gradcam.session.taught_pools import TaughtPools
+    from live_gradcam.session.teaching_desk import TeachingDesk
 
 
 def explainers_beside(
@@ -26,6 +32,29 @@ def explainers_beside(
     if isinstance(explainer, GraphExplainer):
         return OnlyExplainer(explainer)
     from live_gradcam.explain.explainer import Explainer
-    from live_gradcam.pool import pool_beside
+    from live_gradcam.session.taught_pools import TaughtPools
 
-    return pool_beside(cast(Explainer, explainer), keep=keep, on_forwards=on_forwards)
+    return TaughtPools(cast(Explainer, explainer), keep=keep, on_forwards=on_forwards)
+
+
+def pools_to_teach(pool: Explainers[LiveExplainer]) -> TaughtPools | None:
+    """Return the explainers that classes can be taught beside; ``None`` for an exported file's."""
+    if isinstance(pool, OnlyExplainer):
+        return None
+    from live_gradcam.session.taught_pools import TaughtPools
+
+    return pool if isinstance(pool, TaughtPools) else None
+
+
+def make_desk(
+    pools: TaughtPools,
+    options: TeachingOptions,
+    *,
+    folder: Path,
+    moving: bool,
+    on_notice: Callable[[str], None],
+) -> TeachingDesk:
+    """Make the desk where classes are taught; see `TeachingDesk`."""
+    from live_gradcam.session.teaching_desk import TeachingDesk
+
+    return TeachingDesk(pools, options, folder=folder, moving=moving, on_notice=on_notice)

@@ -20,6 +20,7 @@ from live_gradcam.session.keys import help_groups
 from live_gradcam.session.request import ExplainedFrame, ExplainRequest, TruthReading
 from live_gradcam.session.state import SessionState
 from live_gradcam.show.layout import Seat
+from live_gradcam.show.options import HelpGroup
 from live_gradcam.show.overlay import (
     Hud,
     MarkedArea,
@@ -226,13 +227,14 @@ def make_hud(state: SessionState, request: ExplainRequest, figures: Figures) -> 
         banner=figures.banner,
         notes=tuple(notes),
         recording_seconds=figures.recording_seconds,
-        help=help_groups(may_quit=figures.may_quit) if state.show_help else (),
+        help=_help(state, figures) if state.show_help else (),
         verdict=truth_sentence(reading, randomized=random) if wanted.measured else "",
         marked=figures.marked if wanted.measured and not random else None,
         figures=truth_figures(reading, randomized=random) if wanted.measured else (),
     )
     status = {"frozen": wanted.frozen, "held": wanted.held is not None}
     words = [request.explainer.classifier.name]
+    words += ["taught"] if used.key.head else []
     words += [] if figures.own_layer else [used.key.layer]
     words += [] if used.key.method == "gradcam" else [used.key.method]
     runtime = request.explainer.runtime
@@ -248,6 +250,10 @@ def make_hud(state: SessionState, request: ExplainRequest, figures: Figures) -> 
         precision=f"{runtime.precision} {beside}".rstrip(),
         compiled=None if beside else request.explainer.compiled,
     )
+
+
+def _help(state: SessionState, figures: Figures) -> tuple[HelpGroup, ...]:
+    return help_groups(may_quit=figures.may_quit, teaching=state.teaching.open)
 
 
 def caption(frame: Frame) -> str:
@@ -277,6 +283,8 @@ def record_extra(
 ) -> Mapping[str, Any]:
     """Make the fields of records beyond the explanation."""
     extra: dict[str, Any] = {"layer": used.layer, "scrambled": used.randomized}
+    if used.head:
+        extra["taught"] = True
     if state.settings.truth:
         removal = reading.removal if reading is not None else None
         extra["truth"] = {

@@ -4,16 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from live_gradcam.choices import View
 from live_gradcam.faithfulness.removal import Removal
 from live_gradcam.protocol import ClassChoice, LiveExplainer
 from live_gradcam.session.state import MOSAIC_TILES, ExplainSettings, Mode
-from live_gradcam.values import Explanation, Frame, Prediction
+from live_gradcam.values import Explanation, Frame, Image, Prediction
+
+if TYPE_CHECKING:
+    from live_gradcam.teaching.features import FrameFeatures
 
 _MAPS_OF_MODE: dict[Mode, int] = {"single": 1, "contrast": 2, "mosaic": MOSAIC_TILES}
+
+
+class Learner(Protocol):
+    """Explains a frame, and keeps the features that it was explained by, to be taught."""
+
+    def explain(
+        self, explainer: LiveExplainer, image: Image, *, classes: ClassChoice, view: View
+    ) -> tuple[Explanation, FrameFeatures | None]:
+        """Explain an image as an explainer does, and return the trunk's features of it, too.
+
+        Args:
+            explainer: Knows which head answers.
+            image: ``uint8 (H, W, 3)`` BGR.
+            classes: Classes that get a map.
+            view: Part of the image that the network is shown.
+
+        Returns:
+            The explanation, and the features; ``None`` instead of them for a frame that would cost
+            the rate too much.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +52,8 @@ class ExplainRequest:
         predictor: Predicts as ``explainer`` does, for the removal test, which needs no maps;
             ``None`` leaves that to ``explainer``.
         pointing: The mouse asks what a spot says about all classes.
+        learner: Keeps the features, while examples are shown.
+        burst: Number of the burst that these are for; 0 while none are shown.
     """
 
     settings: ExplainSettings
@@ -34,12 +61,14 @@ class ExplainRequest:
     trained: LiveExplainer
     predictor: LiveExplainer | None = None
     pointing: bool = False
+    learner: Learner | None = None
+    burst: int = 0
 
     @property
     def question(self) -> Hashable:
         """A value that differs between requests with different answers for the same frame."""
         settings = self.settings
-        return (settings.context, settings.mode, settings.target, self.pointing)
+        return (settings.context, settings.mode, settings.target, self.pointing, self.burst)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,6 +82,7 @@ class ExplainedFrame:
         smoothed: The same maps, and the labels in their order, steady in time.
         request: What was asked for.
         is_new: The frame was not explained before.
+        features: Of the frame, where examples are shown.
     """
 
     frame: Frame
@@ -61,6 +91,7 @@ class ExplainedFrame:
     smoothed: Explanation
     request: ExplainRequest
     is_new: bool
+    features: FrameFeatures | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

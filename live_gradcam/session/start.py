@@ -11,7 +11,7 @@ from live_gradcam.lifecycle import StopToken
 from live_gradcam.pipeline import RunOptions, Summary
 from live_gradcam.protocol import LiveExplainer
 from live_gradcam.session.background import NextSource
-from live_gradcam.session.config import SessionConfig, ignore
+from live_gradcam.session.config import SessionConfig, TeachingOptions, ignore
 from live_gradcam.session.kiosk import Exhibit
 from live_gradcam.session.loop import Session
 from live_gradcam.session.state import SessionState
@@ -38,6 +38,7 @@ def run_session(
     folder: Path | None = None,
     slideshow_seconds: float | None = None,
     forwards: StepProgress | None = None,
+    teaching: TeachingOptions | None = None,
     stop: StopToken | None = None,
     on_notice: Callable[[str], None] | None = None,
     on_state: Callable[[SessionState], None] | None = None,
@@ -62,10 +63,13 @@ def run_session(
         exhibit: What the visitors of a kiosk are told and shown.
         reopen: Opens the source; where it is given, a source that ends or fails is opened again.
         next_source: Opens the next camera.
-        folder: Where snapshots and recordings go; the current folder if ``None``.
+        folder: Where snapshots, recordings and taught classifiers go; the current folder if
+            ``None``.
         slideshow_seconds: Time that each image is shown before the next one; ``None`` waits for a
             key.
         forwards: Progress of a slow method, updated by the explainer; the window shows it.
+        teaching: The row of classes that are taught is open at the beginning, or has classes; a key
+            opens it in any case, but for visitors of a kiosk.
         stop: Ends the session from outside.
         on_notice: Called, with one sentence, about what the user should know.
         on_state: Called with every new state that a key has made.
@@ -95,6 +99,7 @@ def run_session(
         folder=folder,
         slideshow_seconds=slideshow_seconds,
         forwards=forwards,
+        teaching=teaching or TeachingOptions(),
         stop=stop or StopToken(),
         on_notice=on_notice or ignore,
         on_state=on_state or ignore,

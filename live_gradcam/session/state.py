@@ -11,6 +11,9 @@ from live_gradcam.protocol import ExplainerKey, MethodFacts
 from live_gradcam.show.options import OverlayOptions
 from live_gradcam.values import Prediction
 
+MOST_CLASSES = 9
+"""Number of classes that can be taught in the window: one for each digit."""
+
 Mode: TypeAlias = Literal["single", "mosaic", "contrast"]
 """One map, the best maps side by side, or the first class's map minus the second's."""
 
@@ -72,12 +75,36 @@ class ExplainSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TeachingChoices:
+    """The choices of a person who teaches. Events are counts, as in `ExplainSettings`.
+
+    Attributes:
+        open: The row of classes is there, and its keys hold.
+        naming: What has been typed of the name of a new class; ``None`` where none is named.
+        held: Class whose key is held down: 1 is the first one, 0 anything else.
+        presses: Number of times that such a key went down.
+        added: Names of classes in the order in which they were added.
+        undos: Number of times that the last burst was taken back.
+        own: The network's own classes are explained, whatever was taught.
+    """
+
+    open: bool = False
+    naming: str | None = None
+    held: int | None = None
+    presses: int = 0
+    added: tuple[str, ...] = ()
+    undos: int = 0
+    own: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SessionState:
     """All choices of the person. Keys make a new state from an old one; nothing else does.
 
     Attributes:
         settings: The choices that the explaining thread obeys.
         overlay: The way frames are rendered: layout, colours, opacity, signed, what is written.
+        teaching: What is taught.
         fullscreen: Fill the screen.
         show_help: Show the keys.
         recording: Record what is shown.
@@ -91,6 +118,7 @@ class SessionState:
 
     settings: ExplainSettings
     overlay: OverlayOptions
+    teaching: TeachingChoices = TeachingChoices()
     fullscreen: bool = False
     show_help: bool = False
     recording: bool = False
@@ -122,6 +150,11 @@ class Situation:
         by_hand: Images are shown one after the other, by hand.
         slideshow: They advance by themselves as well.
         may_quit: A key may end the session.
+        unteachable: Why nothing can be taught, in a few words; empty if it can.
+        taught: There is a head that was taught.
+        taught_classes: The classes of the row, in order, without anything else.
+        taken_names: Names that no new class can have.
+        own_classes: Number of the network's own classes.
     """
 
     predictions: tuple[Prediction, ...] = ()
@@ -135,6 +168,11 @@ class Situation:
     by_hand: bool = False
     slideshow: bool = False
     may_quit: bool = True
+    unteachable: str = ""
+    taught: bool = False
+    taught_classes: tuple[str, ...] = ()
+    taken_names: tuple[str, ...] = ()
+    own_classes: int = 0
 
     def method(self, name: str) -> MethodFacts:
         """Return what is known of a method."""

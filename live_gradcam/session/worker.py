@@ -7,7 +7,7 @@ once: no frame is taken from the source before the last explained one has been t
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -67,7 +67,7 @@ class ExplainWorker:
         self._answered: Hashable = None
         self._obeyed = (0, 0)
         self._tester = TruthTester()
-        self._randomized = False
+        self._asked: tuple[bool, Sequence[str]] | None = None
 
     @property
     def finished(self) -> bool:
@@ -160,22 +160,37 @@ class ExplainWorker:
         settings = request.settings
         if settings.mirror:
             frame = mirror_frame(frame)
-        if settings.key.randomized != self._randomized:
-            self._labels.reset()
-            self._randomized = settings.key.randomized
+        self._attend_to(request)
         leader = self._labels.top if frame.place is None else None
         classes = wanted_classes(request, leader, self._known)
-        (raw,) = request.explainer.explain_batch([frame.image], classes=classes, view=settings.view)
+        explainer, features = request.explainer, None
+        if request.learner is not None:
+            raw, features = request.learner.explain(
+                explainer, frame.image, classes=classes, view=settings.view
+            )
+        else:
+            (raw,) = explainer.explain_batch([frame.image], classes=classes, view=settings.view)
         predictions = raw.predictions
         smooth = self._smooth and frame.place is None  # pictures do not follow each other in time
         if smooth:
             held = settings.held is not None
             predictions = self._labels.update(raw.predictions, raw.output, held=held)
         self._known = tuple(each.class_index for each in predictions)
-        contrasts = request.explainer.contrasts
+        contrasts = explainer.contrasts
         selected = select_maps(raw, settings, predictions, contrasts=contrasts)
         smoothed = replace(selected, predictions=predictions)
         if smooth:
             maps = self._maps.update(selected.explained, selected.evidence, settings.context)
             smoothed = replace(smoothed, evidence=maps)
-        return ExplainedFrame(frame, raw, selected, smoothed, request, is_new)
+        return ExplainedFrame(frame, raw, selected, smoothed, request, is_new, features)
+
+    def _attend_to(self, request: ExplainRequest) -> None:
+        """Forget what was known of the labels where other weights or other classes answer."""
+        randomized, labels = request.settings.key.randomized, request.explainer.classifier.labels
+        if self._asked is not None and self._asked[1] != labels:
+            # The same index is another class now, if it is one at all.
+            self._known = ()
+            self._maps.reset()
+        if self._asked != (randomized, labels):
+            self._labels.reset()
+        self._asked = (randomized, labels)

@@ -18,7 +18,7 @@ from live_gradcam.choices import (
     HudLayout,
     Layout,
 )
-from live_gradcam.values import Explanation
+from live_gradcam.values import Explanation, Image
 
 LOW_CONFIDENCE = 0.2
 """A top probability below this is called "low confidence"."""
@@ -102,6 +102,43 @@ class HelpGroup:
     rows: tuple[tuple[str, str], ...]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class TeachingCell:
+    """A class in the row of those that are taught.
+
+    Attributes:
+        key: Name of the key that is held to show it.
+        label: Name of the class.
+        count: Number of its examples.
+        thumbnails: Small pictures of what was shown, ``uint8 (h, w, 3)`` BGR, the newest first.
+        held: Its key is held: what is seen is taken for it.
+    """
+
+    key: str
+    label: str
+    count: int = 0
+    thumbnails: tuple[Image, ...] = ()
+    held: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TeachingRow:
+    """The row of classes that are taught.
+
+    Attributes:
+        cells: In order.
+        line: A sentence: what to do, or what was learned.
+        prompt: What is asked for while a name is typed, e.g. ``name of class 4``; then nothing else
+            is said.
+        typed: The name so far.
+    """
+
+    cells: tuple[TeachingCell, ...] = ()
+    line: str = ""
+    prompt: str = ""
+    typed: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hud:
     """Figures and messages of a run that an overlay shows; whatever is empty is not drawn.
@@ -125,6 +162,7 @@ class Hud:
         help: The keys in groups; empty while no help is wanted.
         title: Headline of an exhibit, over the picture all the time.
         invitation: What people in front of an exhibit are asked to do, in large type.
+        teaching: The classes that are taught; ``None`` while their row is closed.
     """
 
     caption: str = ""
@@ -145,3 +183,4 @@ class Hud:
     help: tuple[HelpGroup, ...] = ()
     title: str = ""
     invitation: str = ""
+    teaching: TeachingRow | None = None

@@ -28,6 +28,7 @@ from live_gradcam.show.panels import (
     recording_panel,
     shown_label,
 )
+from live_gradcam.show.teaching_row import teaching_panels
 from live_gradcam.show.text import wrap_text
 from live_gradcam.show.votes import Spot, votes_panel
 from live_gradcam.show.words import answer_sentence, evidence_unit
@@ -39,6 +40,7 @@ IMPORTANCE = (
     "help",
     "title",
     "invitation",
+    "teaching",
     "sentence",
     "labels",
     "notice",
@@ -52,6 +54,7 @@ IMPORTANCE = (
 """Every piece, the most important first: where there is not room for all, the last ones go."""
 
 _NOTE_SHARE = 0.85
+_TEACHING_SHARE = 0.4
 _DETAIL_SHARE = 0.72
 _NOTE_WIDTH = 0.5
 _SENTENCE_WIDTH = 30.0  # in em: longer lines are hard to read
@@ -115,6 +118,9 @@ def _always(written: Written) -> Iterator[_Piece]:
     if hud.recording_seconds is not None:
         clock = recording_panel(hud.recording_seconds, space)
         yield Piece("recording", [clock], _FROM_TOP_RIGHT)
+    if hud.teaching is not None and not hud.help:
+        usual, *reduced = teaching_panels(hud.teaching, space)
+        yield Piece("teaching", [usual], ("bottom",), reduced=reduced, most=_TEACHING_SHARE)
 
 
 def _help(written: Written, others: Iterable[_Piece]) -> Iterator[_Piece]:

@@ -24,7 +24,7 @@ class KeyPressed:
 
     Attributes:
         key: The character in lower case (the toolkit cannot tell upper from lower), or one of
-            ``esc enter space tab backspace delete home end left right up down``.
+            ``esc enter space tab backspace delete home end left right up down``, ``f1`` to ``f9``.
     """
 
     key: str
@@ -61,6 +61,7 @@ _NAMED_KEYS: Mapping[int, str] = MappingProxyType(
         65363: "right",
         65364: "down",
         65535: "delete",
+        **{65470 + number: f"f{number + 1}" for number in range(9)},
         # Windows
         2359296: "home",
         2293760: "end",
@@ -69,6 +70,7 @@ _NAMED_KEYS: Mapping[int, str] = MappingProxyType(
         2555904: "right",
         2621440: "down",
         3014656: "delete",
+        **{(0x70 + number) << 16: f"f{number + 1}" for number in range(9)},
         # macOS
         63273: "home",
         63275: "end",
@@ -77,8 +79,10 @@ _NAMED_KEYS: Mapping[int, str] = MappingProxyType(
         63234: "left",
         63235: "right",
         63272: "delete",
+        **{63236 + number: f"f{number + 1}" for number in range(9)},
     }
 )
+_UNICODE = 1 << 24  # X11 adds it to the number of a character beyond Latin-1
 _MODIFIERS = 0xFF0000  # GTK mixes Shift, NumLock and so on into the code
 _MOST_KEYS = 16
 # A change to full screen that had no effect is asked for again after so many images, some times.
@@ -96,11 +100,14 @@ def key_name(code: int) -> str | None:
     """Return the name of a key code of ``cv2.waitKeyEx``; ``None`` for unknown ones."""
     if code in _NAMED_KEYS:
         return _NAMED_KEYS[code]
+    if _UNICODE + 0xFF < code < _UNICODE + 0x110000:
+        letter = chr(code - _UNICODE)
+        return letter.lower() if letter.isprintable() else None
     if code > 0xFFFF:
         code &= ~_MODIFIERS
         if code in _NAMED_KEYS:
             return _NAMED_KEYS[code]
-    return chr(code).lower() if 32 < code < 127 else None
+    return chr(code).lower() if 32 < code < 127 or 160 < code < 256 else None
 
 
 class Window(Closeable):

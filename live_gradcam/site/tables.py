@@ -90,12 +90,13 @@ def keys() -> Mapping[str, Mapping[str, Any]]:
     """Return the table of keys, each row by its first key.
 
     A row has ``keys`` (lower case, ``space`` and ``left`` by these names) and ``shown`` (as people
-    read them); what they do is the text ``key.`` and the row's name.
+    read them); what they do is the text ``key.`` and the row's name. Teaching has keys of its own
+    there.
     """
     return {
         binding.keys[0]: {"keys": list(binding.keys), "shown": binding.shown}
         for binding in KEYS
-        if not binding.ends
+        if not binding.ends and binding.group != "teaching"
     }
 
 

@@ -101,3 +101,70 @@ def test_what_cannot_be_explained_is_said_and_taken_back(
     assert "that cannot be explained: unknown layer" in controller.state.message
     assert not controller.is_pending(request)
     assert controller.next_request(request).settings == controller.state.settings
+
+
+TEACHING = replace(HERE, taught_classes=("mug", "cup"), taken_names=("mug", "cup"))
+
+
+def test_a_key_is_held_while_the_toolkit_repeats_it(bench: Bench) -> None:
+    controller = bench.controller
+    controller.press("y", TEACHING)
+    controller.press("1", TEACHING)
+    # A tap holds for longer than it takes until the first repeat.
+    bench.seconds = 0.7
+    assert not controller.expire()
+    controller.press("1", TEACHING)
+    for _ in range(40):
+        bench.seconds += 0.1
+        assert not controller.expire()
+        controller.press("1", TEACHING)
+    assert controller.state.teaching.held == 1
+    assert controller.state.teaching.presses == 1
+    bench.seconds += 0.35
+    assert controller.expire()
+    assert controller.state.teaching.held is None
+    controller.press("1", TEACHING)
+    controller.press("2", TEACHING)
+    assert (controller.state.teaching.held, controller.state.teaching.presses) == (2, 3)
+    # The first key's time says nothing about the second's.
+    bench.seconds += 0.5
+    assert not controller.expire()
+    bench.seconds += 0.3
+    assert controller.expire()
+
+
+def test_a_tap_that_is_repeated_early_is_held_no_shorter(bench: Bench) -> None:
+    controller = bench.controller
+    controller.press("y", TEACHING)
+    controller.press("1", TEACHING)
+    controller.press("1", TEACHING)
+    bench.seconds = 0.6
+    assert not controller.expire()
+
+
+def test_a_held_class_keeps_its_name_when_another_head_answers(bench: Bench) -> None:
+    controller = bench.controller
+    controller.begin_anew(with_settings(controller.state, held=1, kept=0))
+    controller.use_head(3, ("mug", "cup", "pen"), ("anything else", "mug", "cup"))
+    settings = controller.state.settings
+    assert (settings.key.head, settings.held, settings.kept) == (3, 2, 1)
+    controller.use_head(4, ("anything else", "mug", "cup"), ("pen", "mug"))
+    settings = controller.state.settings
+    assert (settings.held, settings.kept) == (None, 1)
+    controller.begin_anew(with_settings(controller.state, held=487))
+    controller.use_head(5, ("pen", "mug"), ("pen", "mug"))
+    assert controller.state.settings.held is None
+
+
+def test_a_head_that_is_being_made_is_not_asked_for_its_classes_yet(
+    bench: Bench, explainer: Explainer
+) -> None:
+    controller = bench.controller
+    request = make_request(explainer, held=2)
+    controller.use_head(0, (), ())
+    controller.begin_anew(with_settings(controller.state, held=900, layer="c", head=0))
+    controller.use_head(1, (), ())
+    controller.begin_anew(with_settings(controller.state, held=900))
+    asked = controller.next_request(request)
+    assert asked.explainer is explainer
+    assert (asked.settings.key, asked.settings.held) == (request.settings.key, 2)

@@ -14,6 +14,7 @@ from live_gradcam.explain.methods import METHOD_FACTS, METHODS, QUICK_METHODS
 from live_gradcam.session import KEYS, help_groups, help_lines, keys_markdown
 from live_gradcam.session.keys import press
 from live_gradcam.session.state import SessionState, Situation
+from live_gradcam.session.teaching_keys import TEACHING_KEYS
 from live_gradcam.values import Prediction
 from tests.session.doubles import START, with_settings
 
@@ -76,6 +77,8 @@ EFFECTS: dict[str, tuple[Callable[[SessionState], object], object, object]] = {
     "home": (lambda s: s.message, ONLY.format("first"), ONLY.format("first")),
     "end": (lambda s: s.message, ONLY.format("last"), ONLY.format("last")),
     "t": (lambda s: s.settings.truth, True, False),
+    "y": (lambda s: s.teaching.open, True, False),
+    "o": (lambda s: "nothing has been taught" in s.message, True, True),
     "x": (lambda s: (s.settings.key.randomized, s.settings.target), (True, 0), (False, None)),
 }
 
@@ -118,7 +121,7 @@ def test_maps_are_subtracted_only_where_that_is_right() -> None:
     assert after("k", state=allowed).settings.mode == "contrast"
 
 
-@pytest.mark.parametrize("key", ["tab", "y", "up", "ä", "", "f13", "Q"])
+@pytest.mark.parametrize("key", ["tab", "w", "f1", "+", "up", "ä", "", "f13", "Q"])
 def test_unknown_keys_are_ignored(key: str) -> None:
     assert press(START, key, HERE) is START
 
@@ -150,7 +153,7 @@ def test_a_kiosk_has_no_key_that_ends_it() -> None:
     assert "quit" not in " ".join(help_lines(may_quit=False))
 
 
-@pytest.mark.parametrize("key", sorted("jlkvifsr"))
+@pytest.mark.parametrize("key", sorted("jlkvifsryo"))
 def test_visitors_of_a_kiosk_have_no_keys_for_developers(key: str) -> None:
     kiosk = replace(HERE, may_quit=False)
     assert after(key, situation=kiosk) == START
@@ -211,3 +214,5 @@ def test_the_help_and_the_readme_are_made_from_the_table() -> None:
     for binding, line in zip(KEYS, help_lines(), strict=True):
         assert line == f"{binding.shown}: {binding.help}"
         assert f"| {binding.help} |" in keys_markdown()
+    for binding in TEACHING_KEYS:
+        assert f"| {binding.help} |" in keys_markdown(TEACHING_KEYS)

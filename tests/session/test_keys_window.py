@@ -299,6 +299,13 @@ def test_every_key_in_a_real_window(begin: Callable[..., WindowedSession], tmp_p
     show.screen.xdotool("mousemove", 244, 204)
     show.until("the votes", lambda p: differ(p, without) > 2)
 
+    # y: the row of classes that are taught, and away with it; o: nothing has been taught.
+    row = np.s_[380:470, 120:520]
+    before = show.look()
+    show.press_until("y", lambda p: show.state["teaching"]["open"] and differ(p, before, row) > 8)
+    show.press_until("y", lambda _: not show.state["teaching"]["open"])
+    show.press_until("o", lambda _: "nothing has been taught" in show.state["message"])
+
     # p, left, Home and End are for pictures, and say so.
     for key, which in (("p", "previous"), ("left", "previous"), ("home", "first"), ("end", "last")):
         show.press_until(key, lambda _: f"a {which} one" in show.state["message"])  # noqa: B023
@@ -306,7 +313,7 @@ def test_every_key_in_a_real_window(begin: Callable[..., WindowedSession], tmp_p
 
     # n: the next camera sees something else. Unknown keys do nothing.
     other = still(2)
-    for key in ("y", "Tab", "F5"):
+    for key in ("w", "Tab", "F5"):
         show.screen.xdotool("key", key)
     show.press_until("n", lambda p: differ(p, other * 0.42, BESIDE) < 12)
     show.press("right")

@@ -9,11 +9,14 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 import pytest
+import torch
 
 from live_gradcam.capture.scene import SceneSource
 from live_gradcam.capture.source import Source
 from live_gradcam.errors import SourceError
 from live_gradcam.explain.explainer import Explainer
+from live_gradcam.explain.heads import LinearHead
+from live_gradcam.explain.pooled import with_linear_head
 from live_gradcam.session.feeds import make_feed
 from live_gradcam.session.request import ExplainedFrame, ExplainRequest, TruthReading
 from live_gradcam.session.worker import ExplainWorker
@@ -116,3 +119,44 @@ def test_a_failure_in_the_thread_is_raised_where_items_are_asked_for(
         await_item(worker, ExplainedFrame)
         with pytest.raises(SourceError, match="it is broken"):
             await_item(worker, ExplainedFrame)
+
+
+def with_classes(explainer: Explainer, count: int) -> Explainer:
+    """The same network with a head of so many classes."""
+    head = torch.Generator().manual_seed(count)
+    features = explainer.classifier.head
+    assert isinstance(features, LinearHead)
+    width = features.weight.shape[1]
+    classifier = with_linear_head(
+        explainer.classifier,
+        torch.randn(count, width, generator=head),
+        torch.randn(count, generator=head),
+        tuple(f"class {n}" for n in range(count)),
+        origin="a test",
+    )
+    return Explainer(classifier, compile="off", precision="fp32")
+
+
+def test_a_head_with_other_classes_is_asked_for_none_of_the_ones_before(
+    explainer: Explainer,
+) -> None:
+    with (
+        with_classes(explainer, 1000) as many,
+        with_classes(explainer, 3) as three,
+        with_classes(explainer, 4) as four,
+        scene() as source,
+        working(source, make_request(many, held=487, mode="mosaic")) as worker,
+    ):
+        assert await_item(worker, ExplainedFrame).selected.explained[0] == 487
+        worker.request = make_request(many, mode="mosaic")
+        while await_item(worker, ExplainedFrame).request is not worker.request:
+            pass
+        for number, other in enumerate((three, four, three, many), 1):
+            worker.request = make_request(other, head=number, mode="mosaic")
+            found = await_item(worker, ExplainedFrame)
+            while found.request is not worker.request:
+                found = await_item(worker, ExplainedFrame)
+            labels = other.classifier.labels
+            assert all(each.label in labels for each in found.smoothed.predictions)
+            assert found.selected.explained[0] == found.smoothed.predictions[0].class_index
+            assert len(found.selected.explained) == 3

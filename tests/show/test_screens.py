@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from live_gradcam.choices import HUD_LAYOUTS, HudLayout
 from live_gradcam.show.layout.coverage import overlaps
-from live_gradcam.show.overlay import Composition, compose
+from live_gradcam.show.options import TeachingRow
+from live_gradcam.show.overlay import Composition, Hud, compose
 from live_gradcam.show.pieces import IMPORTANCE
 from live_gradcam.show.scene import Scene
 from live_gradcam.show.text import Strip
@@ -73,7 +74,8 @@ def test_no_panel_overlaps_another_and_everything_is_inside(name: str) -> None:
 
 @pytest.mark.parametrize("size", SIZES)
 def test_on_stage_all_type_has_a_28th_of_the_window_s_height(size: tuple[int, int]) -> None:
-    for name in ("usual", "truth", "pointing", "mosaic-busy", "kiosk", "everything"):
+    names = ("usual", "truth", "pointing", "mosaic-busy", "kiosk", "everything")
+    for name in (*names, "teaching", "teaching-nine", "teaching-name"):
         state = STATES[name]
         for piece, strip, _, _ in texts(drawn(state, "stage", size, 120)):
             if piece != "help":
@@ -93,7 +95,8 @@ def test_on_stage_even_a_capital_is_so_high() -> None:
 def test_type_has_a_contrast_of_4_5_to_what_is_behind_it(
     layout: HudLayout, level: int, size: tuple[int, int]
 ) -> None:
-    for name in ("usual", "truth", "help-banner", "mosaic", "everything", "kiosk", "chinese"):
+    names = ("usual", "truth", "help-banner", "mosaic", "everything", "kiosk", "chinese")
+    for name in (*names, "teaching", "teaching-nine", "teaching-name"):
         made = drawn(STATES[name], layout, size, level)
         for piece, strip, x, y in texts(made):
             below = made.image[y : y + strip.height, x : x + strip.width]
@@ -152,6 +155,45 @@ def test_on_stage_there_is_one_sentence_and_the_rate() -> None:
         "The network sees mug and is 93 % sure.",
         "14.9 FPS",
     ]
+
+
+@pytest.mark.parametrize("layout", HUD_LAYOUTS)
+def test_the_classes_that_are_taught_are_there_at_every_size(layout: HudLayout) -> None:
+    for size in SIZES:
+        for name in ("teaching", "teaching-nine", "teaching-begins", "teaching-name"):
+            made = drawn(STATES[name], layout, size, 120)
+            (panel,) = (each.panel for each in made.placed if each.name == "teaching")
+            row = STATES[name].hud.teaching
+            assert row is not None
+            shown = [strip.text for strip, _, _ in panel.parts]
+            held = [cell.key for cell in row.cells if cell.held]
+            assert set(held) <= set(shown), (size, name)
+            # A number that is cut off would be another one.
+            counts = {str(cell.count) for cell in row.cells} | {cell.key for cell in row.cells}
+            assert {text for text in shown if text.rstrip("…").isdecimal()} <= counts
+            if size == (1920, 1080) and layout != "stage":
+                assert all(cell.key in shown for cell in row.cells)
+                assert all(str(cell.count) in shown for cell in row.cells)
+                names = [cell.label for cell in row.cells if len(cell.label) < 8]
+                assert set(names) <= set(shown)
+                pictures = [strip for strip, _, _ in panel.parts if not strip.keep.any()]
+                assert len(pictures) >= 2 * len(row.cells)
+            if row.prompt and size[0] >= 640:
+                assert any(row.typed in text for text in shown), (size, name)
+
+
+def test_the_end_of_a_long_name_is_seen_while_it_is_typed() -> None:
+    name = "the red mug with the broken handle from grandma"
+    typing = TeachingRow(prompt="name of class 2", typed=name)
+    state = State(hud=Hud(teaching=typing))
+    for layout in HUD_LAYOUTS:
+        made = drawn(state, layout, (450, 800), 120)
+        (panel,) = (each.panel for each in made.placed if each.name == "teaching")
+        words = " ".join(strip.text for strip, _, _ in panel.parts if strip.text)
+        prompt, _, end = words.partition("…")
+        assert prompt == "name of class 2: "
+        assert end.endswith("_")
+        assert name.endswith(end.removesuffix("_"))
 
 
 def test_the_help_stands_alone_but_for_what_must_be_seen() -> None:

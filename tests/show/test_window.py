@@ -446,7 +446,10 @@ def test_a_build_of_opencv_without_windows_names_the_remedy(
     [
         (ord("q"), "q"), (ord("Q"), "q"), (27, "esc"), (32, "space"), (13, "enter"), (10, "enter"),
         (65361, "left"), (2424832, "left"), (63234, "left"), (0x100000 | ord("h"), "h"),
-        (-55, None), (0, None), (65505, None), (233, None), (127, None),
+        (-55, None), (0, None), (65505, None), (127, None), (0x10000 | 65470, "f1"),
+        (65470, "f1"), (65478, "f9"), (65479, None), (0x700000, "f1"), (0x780000, "f9"),
+        (63236, "f1"), (63244, "f9"), (0xE9, "é"), (0xC9, "é"), (0x1008336, "\u8336"),
+        (0x1000416, "\u0436"), (0x100FFFF, None), (0x10000 | ord("+"), "+"),
     ],
 )  # fmt: skip
 def test_key_codes_of_every_toolkit(code: int, name: str | None) -> None:

@@ -95,8 +95,8 @@ def test_slow_methods_are_offered_only_where_the_page_was_started_with_one(
 
 
 def test_empty_names_are_the_pages_own(pool: ExplainerPool[BatchExplainer]) -> None:
-    assert explainer_key(pool) == pool.key() == ("layer4", "layercam", False)
-    assert explainer_key(pool, layer="layer3", method="gradcam") == ("layer3", "gradcam", False)
+    assert explainer_key(pool) == pool.key() == ("layer4", "layercam", False, 0)
+    assert explainer_key(pool, layer="layer3", method="gradcam") == ("layer3", "gradcam", False, 0)
 
 
 def test_methods_that_the_page_does_not_offer_are_refused(
