@@ -67,7 +67,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "evaluate": WINGS | FOUNDATION | {"painter", "pool"},
     "exports": WINGS | FOUNDATION,
     "teaching": WINGS | FOUNDATION,
-    "web": WINGS | FOUNDATION | RUNNING,
+    "web": WINGS | FOUNDATION | RUNNING | {"teaching"},
     "site": WINGS | FOUNDATION | {"exports", "session", "web"},
     "cli": WINGS
     | FOUNDATION
