@@ -35,19 +35,26 @@ def _stage(prefix: str, promise: str) -> str:
 """
 
 
-def _answer(prefix: str, first: str) -> str:
-    return f"""
-<div id="{prefix}-answer" class="live-answer">
-  <p id="{prefix}-sentence" class="live-sentence">{html.escape(first, quote=False)}</p>
-  <p id="{prefix}-verdict" class="live-verdict"></p>
-  <ol id="{prefix}-labels" class="classes" aria-label="The most likely classes"></ol>
-  <p id="{prefix}-spot" class="spot" role="status" aria-live="polite"></p>
-</div>
-"""
+def _sentence(prefix: str, first: str) -> str:
+    text = html.escape(first, quote=False)
+    return f'<p id="{prefix}-sentence" class="live-sentence">{text}</p>'
 
 
-def _camera_side(prefix: str, promise: str) -> gr.HTML:
-    """The camera's picture with its buttons; returns the legend below it."""
+def _labels(prefix: str) -> str:
+    name = "The most likely classes"
+    return f'<ol id="{prefix}-labels" class="classes" aria-label="{name}"></ol>'
+
+
+def _verdict(prefix: str) -> str:
+    return f'<p id="{prefix}-verdict" class="live-verdict"></p>'
+
+
+def _spot(prefix: str) -> str:
+    return f'<p id="{prefix}-spot" class="spot" role="status" aria-live="polite"></p>'
+
+
+def _camera_side(prefix: str, promise: str, found: str = "") -> gr.HTML:
+    """The camera's picture with its buttons, and what was found; returns the legend below."""
     piece_of_html(_stage(prefix, promise), elem_id=prefix)
     with gr.Row(elem_id=f"{prefix}-buttons", elem_classes="camera-buttons"):
         start = gr.Button("Start the camera", variant="primary", elem_id=f"{prefix}-button")
@@ -56,6 +63,8 @@ def _camera_side(prefix: str, promise: str) -> gr.HTML:
     for button, action in ((start, "toggle"), (freeze, "freeze"), (keep, "snapshot")):
         script = f"() => {{ {_SCRIPTS[prefix]}.{action}(); }}"
         button.click(None, js=script, api_visibility="private")
+    if found:
+        piece_of_html(found, elem_id=f"{prefix}-found")
     bar = piece_of_html(legend(DEFAULT.colormap), elem_id=f"{prefix}-legend")
     piece_of_html(f'<p class="hint" id="{prefix}-hint">{_HINT}</p>')
     return bar
@@ -77,7 +86,8 @@ def fill_camera_tab(state: AppState) -> None:
         with gr.Column(scale=7, min_width=300, elem_id="camera-left", elem_classes="camera-left"):
             bar = _camera_side("camera", _FORGOTTEN)
         with gr.Column(scale=4, min_width=280):
-            piece_of_html(_answer("camera", "Start the camera and hold something up to it."))
+            sentence = _sentence("camera", "Start the camera and hold something up to it.")
+            piece_of_html(sentence + _verdict("camera") + _labels("camera") + _spot("camera"))
             controls = make_controls(state)
             mirror = gr.Checkbox(label="Mirror", value=False)
             controls.colormap.change(legend, controls.colormap, bar, queue=False, **QUIET)
@@ -95,7 +105,7 @@ _LESSON = """
     <button type="button" id="teach-own" aria-pressed="false" disabled
       title="Explain the network as it came, and again what it was taught">Its own classes</button>
   </div>
-  <p id="teach-line" role="status" aria-live="polite">{first}</p>
+  <p id="teach-line" role="status" aria-live="polite" data-first="{first}">{first}</p>
   <ul id="teach-sentences" aria-label="What it goes by"></ul>
   <details id="teach-confusion" hidden>
     <summary>What it took for what, of what it had not been taught</summary>
@@ -138,9 +148,10 @@ def fill_teach_tab(state: AppState, *, whole_files: bool) -> None:
     )
     with gr.Row(equal_height=False, elem_id="teach-row", elem_classes="camera-row"):
         with gr.Column(scale=6, min_width=300, elem_id="teach-left", elem_classes="camera-left"):
-            bar = _camera_side("teach", promise)
+            bar = _camera_side("teach", promise, _spot("teach") + _verdict("teach"))
         with gr.Column(scale=5, min_width=300, elem_id="teach-right"):
-            piece_of_html(_answer("teach", "Teach it something new, and see what it goes by."))
+            sentence = _sentence("teach", "Teach it something new, and see what it goes by.")
+            piece_of_html(sentence + _labels("teach"))
             whole = _WHOLE if whole_files else ""
             most = limits.lesson_classes + 1
             piece_of_html(_LESSON.format(most=most, first=_FIRST, whole=whole, hint=hint))

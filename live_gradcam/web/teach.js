@@ -15,7 +15,7 @@
 
   let lesson = null; // its name on the server, as long as there is one
   let state = empty();
-  let held = null; // the class that is being shown: { row, burst, since, small }
+  let held = null; // the class that is being shown: { row, burst, since, small, before }
   let burst = 0; // number of the newest
   let told = 0; // until when a sentence of this page stands where the server's do
   let revision = -1; // of the server's newest words
@@ -66,6 +66,7 @@
   }
 
   async function prepare() {
+    tell("");
     if (lesson) return;
     const found = await send("live/lesson", { labels: state.classes.map((each) => each.label) });
     lesson = found.lesson;
@@ -78,8 +79,15 @@
     queue = queue.then(async () => {
       if (!mine || mine !== lesson) return;
       try {
+        const before = new Map(state.classes.map((each) => [each.label, each.bursts]));
         const found = await send(`live/lesson/${mine}`, body);
-        if (mine === lesson) take(found);
+        if (mine !== lesson) return;
+        take(found);
+        for (const each of state.classes) {
+          // The last burst is the one of the last small picture, if it has one.
+          if (each.bursts < before.get(each.label)) each.small.pop();
+        }
+        draw();
       } catch (error) {
         if (mine === lesson) fail(error);
       }
@@ -108,11 +116,7 @@
     for (const [from, to] of found.renamed ?? []) known.set(to, known.get(from));
     state = found;
     revision = found.revision;
-    state.classes.forEach((each, row) => {
-      each.small = known.get(each.label) ?? [];
-      const kept = each.bursts + (held?.row === row && held.small ? 1 : 0);
-      each.small.length = Math.min(each.small.length, kept);
-    });
+    for (const each of state.classes) each.small = known.get(each.label) ?? [];
     draw();
     if (state.learning && !camera.live) look();
   }
@@ -141,8 +145,9 @@
       tell("The camera has to run first: start it, or go on.");
       return;
     }
+    tell("");
     burst += 1;
-    held = { row, burst, since: performance.now(), small: null };
+    held = { row, burst, since: performance.now(), small: null, before: state.classes[row].bursts };
     draw();
   }
 
@@ -151,7 +156,13 @@
     const mine = held;
     const end = () => {
       if (held === mine) held = null;
-      act({ do: "end", burst: mine.burst });
+      const shown = state.classes[mine.row];
+      act({ do: "end", burst: mine.burst }).then(() => {
+        // Nothing of it was taken: there was no room, or it was too short.
+        const now = state.classes.find((each) => each.label === shown?.label);
+        if (now && now.bursts <= mine.before) now.small = now.small.filter((one) => one !== mine.small);
+        draw();
+      });
       draw();
     };
     const left = mine.since + shortest - performance.now();
@@ -180,7 +191,8 @@
 
   function tell(text) {
     told = text ? performance.now() + TELL_MS : 0;
-    setText(find("line"), text || state.line);
+    if (text) setText(find("line"), text);
+    else drawLine();
     if (text) setTimeout(draw, TELL_MS + 50);
   }
 
@@ -209,8 +221,13 @@
     for (const each of document.querySelectorAll("#teach-save button")) {
       each.disabled = !state.ready;
     }
-    if (performance.now() > told) setText(find("line"), state.line);
+    drawLine();
     drawLearned();
+  }
+
+  function drawLine() {
+    const line = find("line");
+    if (line && performance.now() > told) setText(line, state.line || line.dataset.first);
   }
 
   function drawRow(list, each, index) {
