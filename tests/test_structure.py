@@ -68,7 +68,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "evaluate": WINGS | FOUNDATION | {"painter", "pool", "teaching"},
     "exports": WINGS | FOUNDATION,
     "teaching": WINGS | FOUNDATION,
-    "web": WINGS | FOUNDATION | RUNNING,
+    "web": WINGS | FOUNDATION | RUNNING | {"teaching"},
     "site": WINGS | FOUNDATION | {"exports", "session", "web"},
     "cli": WINGS
     | FOUNDATION

@@ -5,10 +5,11 @@ From what is asked to what is answered:
 * `limits`, `settings`: what visitors may ask for, and what the page's controls can say.
 * `security`: guards every request before Gradio sees it. `cache`: the folder of uploaded files.
 * `engine`: one network for all visitors, in one thread.
-* `images`, `camera`, `videos`: the work of the three tabs, each with its own addresses.
-* `messages`: sentences for visitors.
+* `images`, `camera`, `teaching`, `videos`: the work of the four tabs, each with its own addresses.
+* `looks`, `lesson_looks`: what explains a camera's frames, and what a visitor has taught.
+* `messages`, `lesson_words`: sentences for visitors.
 * `handlers`, `api`: the events of the page, and the functions for programs.
-* `page`, ``page.css``, ``camera.js``: the layout.
+* `page`, `live_tabs`, `controls`, ``page.css``, ``camera.js``, ``teach.js``: the layout.
 * `state`: all services together. `server`: the page on the network. `space`: as a public Space.
 """
 

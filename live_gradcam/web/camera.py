@@ -9,43 +9,29 @@ its own request.
 from __future__ import annotations
 
 import asyncio
-import json
 import secrets
 import threading
 import time
-from collections.abc import Callable, Mapping
-from concurrent.futures import Future
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
-from urllib.parse import quote
 
 import anyio.to_thread
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
-from live_gradcam.errors import LiveGradcamError, SourceError, UsageError
+from live_gradcam.errors import SourceError
 from live_gradcam.faithfulness.removal import Removal, removal_test
 from live_gradcam.images import read_image
-from live_gradcam.protocol import ExplainerKey
 from live_gradcam.show.overlay import paint
 from live_gradcam.show.scale import HeatScale
 from live_gradcam.show.votes import spot_at
 from live_gradcam.values import Explanation, Image
-from live_gradcam.web.engine import Busy, SharedEngine, VisitorExplainer
-from live_gradcam.web.images import TOP, draw_overlay, encode_image
+from live_gradcam.web.engine import Busy, SharedEngine
+from live_gradcam.web.images import draw_overlay, encode_image
 from live_gradcam.web.limits import Limits
-from live_gradcam.web.messages import describe_answer, describe_trust, plain, public_message
+from live_gradcam.web.looks import Look, Looker, NetworkLooker
+from live_gradcam.web.messages import describe_trust
 from live_gradcam.web.picture_routes import spot_answer
-from live_gradcam.web.security import logged_in
-from live_gradcam.web.settings import (
-    ViewSettings,
-    class_choices,
-    explainer_key,
-    settings_from_query,
-)
-from live_gradcam.wording import strength
+from live_gradcam.web.settings import ViewSettings, class_choices
 
 _JPEG_QUALITY = 80
 # One is decoded, one explained, one rendered; one more makes up for jitter.
@@ -64,7 +50,7 @@ class Camera:
         newest: Number of the newest frame that arrived.
         waiting: Number of frames that are being worked on.
         method: Name of the method of the last drawn map.
-        last: The last explained frame, with its explanation and settings.
+        last: The last explained frame, with what the network made of it, and its settings.
         measuring: Held while the last frame is tested.
     """
 
@@ -74,11 +60,32 @@ class Camera:
     newest: int = -1
     waiting: int = 0
     method: str = ""
-    last: tuple[Image, Explanation, ViewSettings] | None = None
+    last: tuple[Image, Look, ViewSettings] | None = None
     measuring: asyncio.Lock = field(default_factory=asyncio.Lock)
     scale: HeatScale = field(default_factory=HeatScale)
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     drawing: threading.Lock = field(default_factory=threading.Lock)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ShownFrame:
+    """A frame as it is shown.
+
+    Attributes:
+        rendered: A JPEG file.
+        explanation: With the map that is drawn.
+        labels: Of all classes that the network could have said.
+        spot: What the asked spot says, as `spot_answer` has it.
+    """
+
+    rendered: bytes
+    explanation: Explanation
+    labels: tuple[str, ...]
+    spot: dict[str, Any] | None = None
+
+    def choice(self, class_index: int) -> tuple[str, str]:
+        """Title and name of a class, as of `class_choices`."""
+        return class_choices(self.labels)[class_index]
 
 
 class CameraService:
@@ -93,17 +100,13 @@ class CameraService:
     def __init__(
         self, engine: SharedEngine, limits: Limits, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._engine = engine
+        self._network = NetworkLooker(engine)
         self._limits = limits
         self._clock = clock
         self._cameras: dict[str, Camera] = {}
 
     def __len__(self) -> int:
         return len(self._cameras)
-
-    def choice(self, class_index: int) -> tuple[str, str]:
-        """Title and name of a class, as of `class_choices`."""
-        return class_choices(self._engine.pool.classifier.labels)[class_index]
 
     def start(self) -> Camera:
         """Start a camera.
@@ -153,7 +156,8 @@ class CameraService:
         *,
         width: int | None = None,
         spot: tuple[float, float] | None = None,
-    ) -> tuple[bytes, Explanation, dict[str, Any] | None] | None:
+        looker: Looker | None = None,
+    ) -> ShownFrame | None:
         """Explain one frame.
 
         Args:
@@ -163,18 +167,17 @@ class CameraService:
             settings: Values of the controls; the layer is always the page's own.
             width: Width in which the frame is shown, in pixels; its own if ``None``.
             spot: Column and row, 0..1, of a spot that is to say what it says about the classes.
+            looker: Explains it; the page's own network if ``None``.
 
         Returns:
-            The rendered frame as a JPEG file, the explanation, and what the spot says as
-            `spot_answer` has it; ``None`` where a newer frame of
-            the same camera arrived before the network was free.
+            The frame as it is shown; ``None`` where a newer frame of the same camera arrived before
+            the network was free.
 
         Raises:
             LiveGradcamError: The frame is no image, or the class or the method is unknown.
         """
-        pool = self._engine.pool
-        wanted = settings.class_index(pool.classifier)
-        key = explainer_key(pool, method=settings.method)
+        looker = looker or self._network
+        looker.check(settings)
         camera.newest = max(camera.newest, number)
         if camera.waiting >= _AT_WORK:
             return None
@@ -184,39 +187,21 @@ class CameraService:
             async with camera.turn:
                 if number < camera.newest:
                     return None
-                submit = partial(
-                    self._engine.submit, camera.name, image, view=settings.view, key=key
-                )
-                if spot is None:
-                    explanation = maps = await asyncio.wrap_future(submit(classes=wanted))
-                else:
-                    explanation, maps = await self._ask(submit, wanted, key)
-            camera.last = (image, explanation, settings)
-            votes = _votes(spot, maps, explanation.explained[0], image) if spot else None
+                look = await looker.look(camera.name, image, settings, ask=spot is not None)
+            camera.last = (image, look, settings)
+            shown = look.shown
+            votes = _votes(spot, look.maps, shown.explained[0], image) if spot else None
             wide = min(width or image.shape[1], self._limits.camera_width)
-            drawn = await anyio.to_thread.run_sync(
-                _draw, camera, image, explanation, settings, wide
-            )
+            drawn = await anyio.to_thread.run_sync(_draw, camera, image, shown, settings, wide)
         finally:
             camera.waiting -= 1
-        return drawn, explanation, votes
+        return ShownFrame(drawn, shown, look.labels, votes)
 
-    async def _ask(
-        self, submit: Callable[..., Future[Explanation]], wanted: int | None, key: ExplainerKey
-    ) -> tuple[Explanation, Explanation]:
-        """The shown map, and the maps that a spot is asked about, which it is one of."""
-        # The network's own layer is cut already: this needs no turn.
-        cheap = self._engine.pool.all_maps_are_cheap(key)
-        if wanted is None:
-            maps = await asyncio.wrap_future(submit(classes="all" if cheap else "top"))
-            return maps.with_classes([maps.predictions[0].class_index]), maps
-        # How likely an unlikely class is, is known only where it is asked for by itself.
-        shown = await asyncio.wrap_future(submit(classes=wanted))
-        listed = [each.class_index for each in shown.predictions]
-        return shown, await asyncio.wrap_future(submit(classes="all" if cheap else listed))
+    async def judge(self, camera: Camera) -> tuple[str, str]:
+        """Test whether the coloured places of the last frame matter.
 
-    async def judge(self, camera: Camera) -> str:
-        """Test whether the coloured places of the last frame matter; a sentence in Markdown.
+        Returns:
+            A sentence in Markdown, and the name of the class that it is about.
 
         Raises:
             Busy: The last test of this camera is not over.
@@ -224,27 +209,23 @@ class CameraService:
         if camera.last is None or camera.measuring.locked():
             raise Busy("cannot test the frame", cause="there is none, or one is being tested")
         async with camera.measuring:
-            image, explanation, settings = camera.last
-            cheapest = self._engine.pool.key(method="gradcam")
-            explainer = VisitorExplainer(
-                self._engine, f"removal {camera.name}", settings.view, cheapest
-            )
+            image, look, settings = camera.last
 
             def measure() -> Removal | None:
                 return removal_test(
-                    explainer, image, explanation, view=settings.view, at_once=_TESTED_AT_ONCE
+                    look.explainer, image, look.shown, view=settings.view, at_once=_TESTED_AT_ONCE
                 )
 
-            return describe_trust(
-                await anyio.to_thread.run_sync(measure), numbers=False, area="the hottest area"
-            )
+            found = await anyio.to_thread.run_sync(measure)
+            sentence = describe_trust(found, numbers=False, area="the hottest area")
+            return sentence, class_choices(look.labels)[look.shown.explained[0]][1]
 
     async def snapshot(self, camera: Camera) -> bytes | None:
         """The last frame as a PNG file with labels and legend; ``None`` where there is none."""
         if camera.last is None:
             return None
-        image, explanation, settings = camera.last
-        drawn = await anyio.to_thread.run_sync(draw_overlay, image, explanation, settings)
+        image, look, settings = camera.last
+        drawn = await anyio.to_thread.run_sync(draw_overlay, image, look.shown, settings)
         return encode_image(drawn, ".png")
 
     def _decode(self, data: bytes) -> Image:
@@ -274,127 +255,3 @@ def _draw(
         options = settings.overlay_options(scale=camera.scale.update(explanation, signed=False))
         drawn = paint(image, explanation, options=options, size=(width, height)).image
     return encode_image(drawn, ".jpg", quality=_JPEG_QUALITY)
-
-
-def camera_routes(service: CameraService, limits: Limits) -> list[Route]:
-    """Addresses that the page's script talks to."""
-    minutes = round(limits.camera_seconds / 60)
-    over = (
-        f"The camera was stopped: it sent nothing for {limits.camera_idle_seconds:.0f} seconds, or "
-        f"ran for {minutes} minutes. Start it again."
-    )
-
-    async def start(request: Request) -> Response:
-        if not await logged_in(request):
-            return _sentence(401, "Log in first.")
-        try:
-            camera = service.start()
-        except Busy as busy:
-            return _sentence(503, str(busy))
-        return JSONResponse({"camera": camera.name, "seconds": limits.camera_seconds})
-
-    async def frame(request: Request) -> Response:
-        camera = service.find(request.path_params["name"])
-        if camera is None:
-            return _sentence(410, over)
-        data = await _body(request, limits.frame_bytes)
-        if data is None:
-            return _sentence(413, "The frame is too large.")
-        try:
-            number = int(request.query_params["n"])
-            settings = settings_from_query(request.query_params)
-            width, spot = _wishes(request.query_params)
-        except (UsageError, ValueError, KeyError):
-            return _sentence(400, "The settings are not understood.")
-        try:
-            shown = await service.explain(camera, number, data, settings, width=width, spot=spot)
-        except LiveGradcamError as error:
-            return _sentence(422, public_message(error))
-        if shown is None:
-            return Response(status_code=204)
-        rendered, explanation, votes = shown
-        summary = {**_summary(explanation, service.choice), "spot": votes}
-        headers = {"x-explanation": quote(json.dumps(summary)), **_PRIVATE}
-        return Response(rendered, media_type="image/jpeg", headers=headers)
-
-    async def verdict(request: Request) -> Response:
-        camera = service.find(request.path_params["name"])
-        if camera is None:
-            return _sentence(410, over)
-        about = "" if camera.last is None else service.choice(camera.last[1].explained[0])[1]
-        try:
-            found = {"verdict": plain(await service.judge(camera)), "about": about}
-            return JSONResponse(found, headers=_PRIVATE)
-        except Busy:
-            return Response(status_code=204)
-        except LiveGradcamError as error:
-            return _sentence(422, public_message(error))
-
-    async def snapshot(request: Request) -> Response:
-        camera = service.find(request.path_params["name"])
-        data = await service.snapshot(camera) if camera is not None else None
-        if data is None:
-            return _sentence(410, over)
-        return Response(data, media_type="image/png", headers=_PRIVATE)
-
-    async def stop(request: Request) -> Response:
-        service.stop(request.path_params["name"])
-        return Response(status_code=204)
-
-    return [
-        Route("/live/camera", start, methods=["POST"]),
-        Route("/live/camera/{name}", frame, methods=["POST"]),
-        Route("/live/camera/{name}/verdict", verdict, methods=["POST"]),
-        Route("/live/camera/{name}/snapshot.png", snapshot, methods=["GET"]),
-        Route("/live/camera/{name}/stop", stop, methods=["POST"]),
-    ]
-
-
-_PRIVATE = {"cache-control": "no-store"}
-
-
-def _sentence(status: int, text: str) -> Response:
-    return JSONResponse({"detail": text}, status_code=status, headers=_PRIVATE)
-
-
-def _wishes(query: Mapping[str, str]) -> tuple[int | None, tuple[float, float] | None]:
-    """The width of the answer, and the spot that is asked.
-
-    Raises:
-        ValueError: One of them is none.
-    """
-    width = int(query["width"]) if "width" in query else None
-    if width is not None and not 1 <= width <= 100_000:
-        raise ValueError("no such width")
-    if "x" not in query or "y" not in query:
-        return width, None
-    x, y = float(query["x"]), float(query["y"])
-    if not (0 <= x <= 1 and 0 <= y <= 1):
-        raise ValueError("no such spot")
-    return width, (x, y)
-
-
-async def _body(request: Request, limit: int) -> bytes | None:
-    parts = bytearray()
-    async for part in request.stream():
-        parts += part
-        if len(parts) > limit:
-            return None
-    return bytes(parts)
-
-
-def _summary(explanation: Explanation, choice: Callable[[int], tuple[str, str]]) -> dict[str, Any]:
-    return {
-        "sentence": plain(describe_answer(explanation)),
-        "explained": choice(explanation.explained[0])[1],
-        "predictions": [
-            {
-                "label": choice(each.class_index)[0],
-                "name": choice(each.class_index)[1],
-                "probability": None if each.probability is None else round(each.probability, 4),
-                "strength": strength(each.strength, is_share=each.probability is not None),
-            }
-            for each in explanation.predictions[:TOP]
-        ],
-        "network_ms": round(explanation.timings_ms.get("explain", 0.0), 2),
-    }

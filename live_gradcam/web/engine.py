@@ -8,13 +8,14 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from live_gradcam.choices import View
 from live_gradcam.closeable import Closeable
 from live_gradcam.errors import LiveGradcamError
 from live_gradcam.pool import ExplainerPool
 from live_gradcam.protocol import BatchExplainer, ClassChoice, ExplainerKey
+from live_gradcam.teaching.features import FeatureExtractor, FrameFeatures
 from live_gradcam.values import Explanation, Image
 
 _logger = logging.getLogger(__name__)
@@ -28,15 +29,25 @@ class Busy(LiveGradcamError):
 
 @dataclass(slots=True)
 class _Request:
-    key: ExplainerKey
+    """An image that waits.
+
+    Attributes:
+        question: What is asked of it; requests with the same one share a forward.
+        answer: Answers it for several images.
+        image: The image.
+        then: Makes of the answer what this visitor is given.
+        result: What this visitor is given, of any kind.
+    """
+
+    question: tuple[object, ...]
+    answer: Callable[[list[Image]], Sequence[Any]]
     image: Image
-    classes: ClassChoice
-    view: View
-    result: Future[Explanation] = field(default_factory=Future)
+    then: Callable[[Any], Any] | None = None
+    result: Future[Any] = field(default_factory=Future)
 
     def fits(self, other: _Request) -> bool:
-        """True if both can be explained in one forward."""
-        return self.key == other.key and self.view == other.view and self.classes == other.classes
+        """True if both can be answered in one forward."""
+        return self.question == other.question
 
 
 class SharedEngine(Closeable):
@@ -63,6 +74,12 @@ class SharedEngine(Closeable):
         self._closed = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="page-engine")
 
+    @property
+    def waiting(self) -> int:
+        """Number of images that wait for their turn."""
+        with self._lock:
+            return sum(map(len, self._waiting.values()))
+
     def submit(
         self,
         visitor: str,
@@ -87,7 +104,46 @@ class SharedEngine(Closeable):
         Raises:
             Busy: The visitor has too many images waiting, or the page is closing.
         """
-        request = _Request(key or self.pool.key(), image, classes, view)
+        key = key or self.pool.key()
+
+        def explain(images: list[Image]) -> Sequence[Explanation]:
+            return self.pool.get(key).explain_batch(images, classes=classes, view=view)
+
+        return self._wait(visitor, _Request(("explain", key, classes, view), explain, image))
+
+    def submit_features(
+        self,
+        visitor: str,
+        image: Image,
+        extractor: FeatureExtractor,
+        then: Callable[[FrameFeatures], T],
+        *,
+        view: View = "crop",
+    ) -> Future[T]:
+        """Ask for what is to be made of an image's features, with a head of the visitor's own.
+
+        Whatever visitors teach it, the trunk is the same: they share its forwards.
+
+        Args:
+            visitor: As for `submit`.
+            image: As for `submit`.
+            extractor: Runs the trunk; one for all visitors.
+            then: Makes the answer of the features, for this visitor alone, in the engine's thread.
+            view: As for `submit`.
+
+        Returns:
+            The answer to come; cancelling gives the turn back.
+
+        Raises:
+            Busy: As for `submit`.
+        """
+
+        def extract(images: list[Image]) -> Sequence[FrameFeatures]:
+            return extractor.extract(images, view=view)
+
+        return self._wait(visitor, _Request(("features", extractor, view), extract, image, then))
+
+    def _wait(self, visitor: str, request: _Request) -> Future[Any]:
         with self._lock:
             self._require_open()
             queue = self._waiting.setdefault(visitor, deque())
@@ -131,7 +187,7 @@ class SharedEngine(Closeable):
             while len(turn) < self._batch and self._take_one_of_each(turn):
                 pass
         if turn:
-            self._explain(turn)
+            self._answer(turn)
 
     def _take_one_of_each(self, turn: list[_Request]) -> bool:
         """Add one image of each visitor; ``False`` if none of those that wait fits."""
@@ -152,13 +208,11 @@ class SharedEngine(Closeable):
             found = True
         return found
 
-    def _explain(self, turn: list[_Request]) -> None:
+    def _answer(self, turn: list[_Request]) -> None:
         first = turn[0]
         try:
-            explanations = self.pool.get(first.key).explain_batch(
-                [request.image for request in turn], classes=first.classes, view=first.view
-            )
-            answers = list(zip(turn, explanations, strict=True))
+            found = first.answer([request.image for request in turn])
+            answers = list(zip(turn, found, strict=True))
         except Exception as error:
             if len(turn) == 1:
                 first.result.set_exception(error)
@@ -166,10 +220,15 @@ class SharedEngine(Closeable):
             # One visitor's image must not spoil the others'.
             _logger.debug("a batch of %d failed, one by one now", len(turn), exc_info=True)
             for request in turn:
-                self._explain([request])
+                self._answer([request])
             return
-        for request, explanation in answers:
-            request.result.set_result(explanation)
+        for request, answer in answers:
+            try:
+                given = answer if request.then is None else request.then(answer)
+            except Exception as error:
+                request.result.set_exception(error)
+            else:
+                request.result.set_result(given)
 
 
 def _closing() -> Busy:

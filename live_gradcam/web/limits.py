@@ -28,6 +28,11 @@ class Limits:
         camera_idle_seconds: A camera that sends nothing for so long is forgotten.
         frame_bytes: Largest camera frame.
         frame_side: Longest side of a camera frame in pixels.
+        lessons: Visitors who teach the network at the same time.
+        lesson_classes: Classes that a visitor can teach, beside "anything else".
+        lesson_examples: Frames that a visitor can teach.
+        lesson_seconds: Time after which what was taught is forgotten.
+        lesson_idle_seconds: What nobody asks for is forgotten after so long.
         images: Images that are remembered, so that controls need no second forward.
         image_bytes: Memory that remembered images may take.
         map_bytes: Memory that the maps of one image may take.
@@ -54,6 +59,11 @@ class Limits:
     camera_idle_seconds: float = 30.0
     frame_bytes: int = 4 * MEGABYTE
     frame_side: int = 1920
+    lessons: int = 4
+    lesson_classes: int = 9
+    lesson_examples: int = 1000
+    lesson_seconds: float = 1800.0
+    lesson_idle_seconds: float = 90.0
     images: int = 32
     image_bytes: int = 512 * MEGABYTE
     map_bytes: int = 64 * MEGABYTE

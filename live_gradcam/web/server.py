@@ -13,9 +13,10 @@ from typing import Any
 from starlette.middleware import Middleware
 
 from live_gradcam.errors import UsageError
-from live_gradcam.web.camera import camera_routes
+from live_gradcam.web.camera_routes import camera_routes
+from live_gradcam.web.lesson_routes import lesson_routes
 from live_gradcam.web.picture_routes import picture_routes
-from live_gradcam.web.security import Guard, Hosts
+from live_gradcam.web.security import Guard, Hosts, is_loopback
 from live_gradcam.web.state import AppState
 
 # Variables that Gradio reads and nobody set for the page.
@@ -144,7 +145,9 @@ def serving(
         # Gradio reads a part of its environment when it is imported.
         from live_gradcam.web.page import build_page, head, style, theme
 
-        page = build_page(state)
+        # Whoever serves a network to others has not given it away.
+        whole_files = is_loopback(host) and not share
+        page = build_page(state, whole_files=whole_files)
         try:
             with _patient():
                 _, local, shared = page.launch(
@@ -159,7 +162,8 @@ def serving(
                     max_file_size=state.limits.file_bytes,
                     app_kwargs={
                         "routes": [
-                            *camera_routes(state.cameras, state.limits),
+                            *camera_routes(state.cameras, state.limits, state.lessons),
+                            *lesson_routes(state.lessons, state.limits, whole_files=whole_files),
                             *picture_routes(state.images, state.limits),
                         ],
                         "middleware": [

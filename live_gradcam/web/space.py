@@ -13,11 +13,14 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping
+from typing import Any
 
 from live_gradcam import lifecycle
 
 _logger = logging.getLogger(__name__)
 _WAIT_SECONDS = 0.5
+# A small machine with many visitors: one of them teaches at a time, and not for long.
+_SMALL: dict[str, Any] = {"lessons": 1, "lesson_seconds": 600.0}
 
 
 def main() -> None:
@@ -36,13 +39,14 @@ def main() -> None:
 def _serve(settings: Mapping[str, str]) -> None:
     from live_gradcam.explain.explainer import Explainer
     from live_gradcam.explain.load import load_classifier
+    from live_gradcam.web.limits import Limits
     from live_gradcam.web.server import serving
     from live_gradcam.web.state import AppState
 
     classifier = load_classifier(settings.get("LIVE_GRADCAM_MODEL", "scenes"))
     with (
         Explainer(classifier) as explainer,
-        AppState.open(classifier, explainer) as state,
+        AppState.open(classifier, explainer, limits=Limits(**_SMALL)) as state,
         lifecycle.cooperative() as stop,
     ):
         names = [name for name in (settings.get("SPACE_HOST"), ".hf.space") if name]

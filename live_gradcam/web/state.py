@@ -12,12 +12,14 @@ from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.explainer import Explainer
 from live_gradcam.pool import ExplainerPool, pool_beside
 from live_gradcam.protocol import BatchExplainer
+from live_gradcam.teaching import FeatureExtractor
 from live_gradcam.web.cache import CacheFolder
 from live_gradcam.web.camera import CameraService
 from live_gradcam.web.engine import SharedEngine
 from live_gradcam.web.examples import find_examples
 from live_gradcam.web.images import ImageService
 from live_gradcam.web.limits import Limits
+from live_gradcam.web.teaching import TeachingService
 from live_gradcam.web.videos import VideoService
 
 
@@ -35,6 +37,7 @@ class AppState(Closeable):
         images: Work of the picture tab.
         cameras: Work of the camera tab.
         videos: Work of the video tab.
+        lessons: Work of the teach tab.
     """
 
     classifier: Classifier
@@ -46,6 +49,7 @@ class AppState(Closeable):
     images: ImageService
     cameras: CameraService
     videos: VideoService
+    lessons: TeachingService
 
     @classmethod
     def open(
@@ -84,11 +88,13 @@ class AppState(Closeable):
             images=images,
             cameras=CameraService(engine, limits),
             videos=VideoService(engine, limits, cache),
+            lessons=TeachingService(engine, limits, lambda: FeatureExtractor.like(explainer)),
         )
 
     def close(self) -> None:
         """Stop all work and delete all files. Idempotent."""
         self.videos.close()
         self.engine.close()
+        self.lessons.close()
         self.pool.close()
         self.cache.close()

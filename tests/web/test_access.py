@@ -14,7 +14,7 @@ from .conftest import Page, encoded, scene
 from .visits import PHONE, Visit, visiting
 
 axe_playwright = pytest.importorskip("axe_playwright_python.sync_playwright")
-TABS = ("Picture", "Camera", "Video")
+TABS = ("Picture", "Camera", "Teach", "Video")
 
 
 def stand_still(visit: Visit) -> None:
@@ -58,6 +58,22 @@ def test_nobody_is_kept_out_of_any_tab_in_any_state(
         visit.wait_for_text("#camera-rate", "frozen")
         assert serious_findings(visit) == []
         visit.page.click("#camera-button")
+
+        visit.tab("Teach")
+        visit.wait("#teach-classes li:nth-child(2)")
+        assert serious_findings(visit) == []
+        visit.page.click("#teach-button")
+        visit.wait("#teach-freeze:not([disabled])")
+        # As a screen reader presses it.
+        visit.page.locator("#teach-classes .hold").nth(1).dispatch_event("click")
+        visit.wait("#teach-classes .hold[aria-pressed=true]")
+        assert serious_findings(visit) == []
+        visit.wait("#teach-classes .hold[aria-pressed=true]", state="detached")
+        visit.wait("#teach-save button:not([disabled])")
+        visit.page.click("#teach-freeze")
+        visit.wait_for_text("#teach-rate", "frozen")
+        assert serious_findings(visit) == []
+        visit.page.click("#teach-button")
 
         visit.tab("Video")
         assert serious_findings(visit) == []

@@ -14,6 +14,7 @@ import pytest
 
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.explainer import Explainer
+from live_gradcam.explain.load import load_classifier
 from live_gradcam.values import Image
 from scripts.faults.media import quadrants, write_film
 
@@ -421,3 +422,80 @@ def test_a_video_can_be_cancelled(visit: Visit, tmp_path: Path) -> None:
     visit.wait_for_text("#video-message", "Cancelled.")
     assert visit.text("#video-message") == "Cancelled."
     assert visit.page.locator("#video-result video").count() == 0
+
+
+def test_a_class_is_taught_with_the_camera_and_kept(visit: Visit, tmp_path: Path) -> None:
+    visit.tab("Teach")
+    visit.wait("#teach-classes li:nth-child(2)")
+    assert "stays in its memory until you leave" in visit.text("#teach-stage")
+    rows = visit.page.locator("#teach-classes li")
+    name = rows.nth(1).locator(".title")
+    name.fill("<b>茶壶</b>")
+    name.press("Enter")
+    # Nobody can show anything before the camera runs.
+    rows.nth(1).locator(".hold").press("Space")
+    visit.wait_for_text("#teach-line", "The camera has to run first")
+    visit.page.click("#teach-button")
+    visit.wait("#teach-stage[data-state=live]")
+    visit.wait_for_text("#teach-line", "First show it nothing")
+    count = """([row, least]) => {
+      const shown = document.querySelectorAll("#teach-classes output")[row];
+      return Number(shown.innerText) >= least;
+    }"""
+    visit.wait_until(count, [0, 2])
+    # With the mouse, and with the keyboard: as long as it is held.
+    hold = rows.nth(1).locator(".hold")
+    mouse, keyboard = visit.page.mouse, visit.page.keyboard
+    for ready, press, let_go in (
+        (hold.hover, mouse.down, mouse.up),
+        (hold.focus, lambda: keyboard.down(" "), lambda: keyboard.up(" ")),
+    ):
+        before = int(rows.nth(1).locator("output").inner_text())
+        ready()
+        press()
+        visit.wait("#teach-classes li:nth-child(2) .hold[aria-pressed=true]")
+        visit.wait_until(count, [1, before + 3])
+        let_go()
+        visit.wait("#teach-classes li:nth-child(2) .hold[aria-pressed=false]")
+    visit.wait_until(
+        "() => document.querySelectorAll('#teach-classes li:nth-child(2) canvas').length === 2"
+    )
+    visit.wait_until(
+        "() => /Right about|tested/.test(document.querySelector('#teach-line').innerText)"
+    )
+    visit.wait("#teach-labels [data-class='<b>茶壶</b>']")
+    assert visit.page.locator("#teach-labels .name").count() == 2
+    visit.page.click("#teach-picture")
+    visit.wait_for_text("#teach-spot", "This spot")
+    # The network's own classes, and back.
+    visit.page.click("#teach-own")
+    visit.wait("#teach-labels [data-class=star], #teach-labels li:nth-child(3)")
+    visit.page.click("#teach-own")
+    visit.wait("#teach-labels [data-class='<b>茶壶</b>']")
+    with visit.page.expect_download() as waiting:
+        visit.page.click("#teach-save button")
+    visit.wait_for_text("#teach-line", "run 0 --weights taught.safetensors")
+    path = tmp_path / waiting.value.suggested_filename
+    waiting.value.save_as(path)
+    assert load_classifier(weights=path).labels == ("anything else", "<b>茶壶</b>")
+    # What is taken back is gone, with its small picture.
+    visit.page.click("#teach-undo")
+    visit.wait_until(
+        "() => document.querySelectorAll('#teach-classes li:nth-child(2) canvas').length === 1"
+    )
+    with visit.page.expect_response("**/live/lesson/*/stop"):
+        visit.page.click("#teach-forget")
+    visit.wait("#teach-stage[data-state=idle]")
+    visit.wait_until("() => document.querySelector('#teach-classes output').innerText === '0'")
+
+
+def test_one_camera_runs_at_a_time(visit: Visit) -> None:
+    visit.tab("Camera")
+    visit.page.click("#camera-button")
+    visit.wait("#camera-stage[data-state=live]")
+    visit.tab("Teach")
+    visit.page.click("#teach-button")
+    visit.wait("#teach-stage[data-state=live]")
+    assert visit.page.get_attribute("#camera-stage", "data-state") == "idle"
+    visit.page.click("#teach-button")
+    visit.wait("#teach-stage[data-state=idle]")

@@ -23,7 +23,8 @@ from live_gradcam.faithfulness.removal import removal_test
 from live_gradcam.pool import ExplainerPool
 from live_gradcam.protocol import BatchExplainer
 from live_gradcam.values import Image
-from live_gradcam.web.camera import Camera, CameraService, camera_routes
+from live_gradcam.web.camera import Camera, CameraService
+from live_gradcam.web.camera_routes import camera_routes
 from live_gradcam.web.engine import Busy, SharedEngine
 from live_gradcam.web.images import draw_overlay
 from live_gradcam.web.limits import Limits
@@ -92,9 +93,9 @@ def test_a_frame_is_explained_as_asked(service: CameraService) -> None:
     settings = ViewSettings(class_name="star", method="layercam", view="full")
     shown = asyncio.run(service.explain(camera, 0, frame, settings))
     assert shown is not None
-    rendered, explanation, spot = shown
-    assert decoded(rendered).shape == (240, 320, 3)
-    assert spot is None
+    explanation = shown.explanation
+    assert decoded(shown.rendered).shape == (240, 320, 3)
+    assert shown.spot is None
     assert (explanation.labels, explanation.method) == (("star",), "layercam")
     assert asyncio.run(service.explain(camera, -1, frame, settings)) is None
 
@@ -105,7 +106,7 @@ def test_a_frame_is_drawn_as_wide_as_it_is_shown_up_to_a_limit(service: CameraSe
     for number, (width, expected) in enumerate(((160, 160), (640, 640), (9000, 1280))):
         shown = asyncio.run(service.explain(camera, number, frame, ViewSettings(), width=width))
         assert shown is not None
-        assert decoded(shown[0]).shape == (expected * 3 // 4, expected, 3)
+        assert decoded(shown.rendered).shape == (expected * 3 // 4, expected, 3)
 
 
 def test_a_spot_of_a_frame_is_asked(service: CameraService) -> None:
@@ -115,7 +116,7 @@ def test_a_spot_of_a_frame_is_asked(service: CameraService) -> None:
         number = camera.newest + 1
         shown = asyncio.run(service.explain(camera, number, frame, ViewSettings(), spot=spot))
         assert shown is not None
-        _, explanation, answer = shown
+        explanation, answer = shown.explanation, shown.spot
         assert answer is not None
         assert (answer["cell"] is not None) == seen
         assert (explanation.labels[0] in answer["text"]) == seen
@@ -128,8 +129,8 @@ def spot_cell(service: CameraService, camera: Camera, frame: bytes) -> list[floa
     number = camera.newest + 1
     shown = asyncio.run(service.explain(camera, number, frame, ViewSettings(), spot=(0.5, 0.5)))
     assert shown is not None
-    assert shown[2] is not None
-    cell: list[float] = shown[2]["cell"]
+    assert shown.spot is not None
+    cell: list[float] = shown.spot["cell"]
     return cell
 
 
@@ -151,7 +152,7 @@ def test_a_spot_speaks_of_the_shown_class(layer: str, held: bool) -> None:
                 service.explain(service.start(), 0, encoded(scene(1)), settings, spot=(0.5, 0.5))
             )
     assert shown is not None
-    _, explanation, answer = shown
+    explanation, answer = shown.explanation, shown.spot
     assert explanation.labels == (rare if held else best[0].label,)
     assert explanation.explained[0] in {each.class_index for each in explanation.predictions}
     assert answer is not None
@@ -193,7 +194,7 @@ def test_the_last_frame_is_judged_and_can_be_kept(
     explanation = explainer.explain(telling)
     removal = removal_test(explainer, telling, explanation)
     expected = describe_trust(removal, numbers=False, area="the hottest area")
-    assert asyncio.run(service.judge(camera)) == expected
+    assert asyncio.run(service.judge(camera)) == (expected, explanation.labels[0])
     kept = asyncio.run(service.snapshot(camera))
     assert kept is not None
     assert decoded(kept).shape == telling.shape, "in its own size, with words"

@@ -57,8 +57,8 @@ class Visit:
     def text(self, selector: str) -> str:
         return str(self.page.inner_text(selector)).replace("\N{NO-BREAK SPACE}", " ")
 
-    def wait(self, selector: str) -> None:
-        self.page.wait_for_selector(selector, timeout=PATIENCE_MS)
+    def wait(self, selector: str, state: str = "visible") -> None:
+        self.page.wait_for_selector(selector, timeout=PATIENCE_MS, state=state)
 
     def wait_until(self, script: str, argument: object = None) -> Any:
         """Wait until a script returns something, and return it."""
