@@ -68,7 +68,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "exports": WINGS | FOUNDATION,
     "teaching": WINGS | FOUNDATION,
     "web": WINGS | FOUNDATION | RUNNING,
-    "site": WINGS | FOUNDATION | {"exports", "session", "web"},
+    "site": WINGS | FOUNDATION | {"exports", "session", "teaching", "web"},
     "cli": WINGS
     | FOUNDATION
     | RUNNING

@@ -25,6 +25,7 @@ def describe_site(
     examples: Sequence[Mapping[str, Any]],
     files: Mapping[str, Mapping[str, Any]],
     version: str,
+    teaching: Mapping[str, Any] | None = None,
 ) -> Mapping[str, Any]:
     """Return the content of ``site.json``.
 
@@ -37,6 +38,8 @@ def describe_site(
         examples: ``file`` and ``title`` of each picture.
         files: ``bytes`` and ``sha256`` of each file of the folder but this one, by its name.
         version: Changes whenever one of them does.
+        teaching: Of `live_gradcam.site.teaching.describe_teaching`; ``None`` where nothing can be
+            taught.
     """
     return {
         "format": FORMAT,
@@ -44,6 +47,7 @@ def describe_site(
         "title": title,
         "graph": graph,
         "model": _describe_model(metadata, method_title),
+        "teaching": teaching,
         "preprocessing": describe_preprocessing(metadata.preprocessing, any_size=metadata.any_size),
         "texts": tables.texts(),
         "colormaps": tables.colormaps(),

@@ -28,6 +28,7 @@ from live_gradcam.site.examples import write_examples
 from live_gradcam.site.policy import content_policy
 from live_gradcam.site.runtime import Runtime
 from live_gradcam.site.tables import PAGE_TEXTS
+from live_gradcam.site.teaching import describe_teaching, why_not_teachable
 from live_gradcam.values import Image
 
 DESCRIPTION = "site.json"
@@ -81,6 +82,7 @@ def write_site(
     top_k: int = DEFAULT_TOP_K,
     precision: GraphPrecision = "fp32",
     any_size: bool = False,
+    teach: bool = True,
     title: str = "",
     check: Sequence[Image] = (),
     calibrate: Sequence[Image] = (),
@@ -102,6 +104,7 @@ def write_site(
         top_k: Number of the best.
         precision: Of the network's trunk.
         any_size: Pictures may have any size, so that the page can show the network all of one.
+        teach: With a tab on which visitors teach the network, where its explained layer allows it.
         title: Headline of the page; the network's name is beside it in any case.
         check: Pictures that the graph is compared with the network on.
         calibrate: Pictures that the ranges of ``int8`` are taken from.
@@ -121,6 +124,9 @@ def write_site(
         head = require_method(method, classifier.head).make_head(classifier.head)
         every = head.all_maps_are_cheap and classifier.class_count <= _MOST_MAPS
         classes = "all" if every else "top"
+    if teach and (reason := why_not_teachable(classifier)):
+        on_notice(f"the page has no tab for teaching: {reason}")
+        teach = False
     is_new = not folder.exists()
     try:
         folder.mkdir(exist_ok=True)
@@ -134,6 +140,7 @@ def write_site(
                 top_k=top_k,
                 precision=precision,
                 any_size=any_size,
+                features=teach,
                 check=check,
                 calibrate=calibrate,
                 force=force,
@@ -209,6 +216,7 @@ def _fill(
         graph={"file": GRAPH, **known[GRAPH]},
         runtime={"version": runtime.version, "files": _below(known, _RUNTIME)},
         examples=[{"file": f"{_EXAMPLES}/{name}", "title": shown} for name, shown in examples],
+        teaching=describe_teaching(classifier, exported.metadata.features),
         files=known,
         version=_version_of(known, title),
     )

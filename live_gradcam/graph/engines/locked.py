@@ -17,6 +17,7 @@ from live_gradcam.graph.engines.devices import TITLES
 from live_gradcam.graph.metadata import (
     CLASSES,
     EVIDENCE,
+    FEATURES,
     PIXELS,
     SCORES,
     SELECTION,
@@ -102,7 +103,12 @@ class LockedEngine(ABC):
         ]
         if len(parts) == 1:
             return parts[0]
-        return GraphResult(*(np.concatenate(same) for same in zip(*parts, strict=True)))
+        return GraphResult(
+            *(
+                None if same[0] is None else np.concatenate(same)
+                for same in zip(*parts, strict=True)
+            )
+        )
 
     def set_threads(self, number: int) -> None:
         """See `live_gradcam.graph.engine.GraphEngine.set_threads`."""
@@ -147,7 +153,8 @@ class LockedEngine(ABC):
             fixed = self.metadata.classes
             numbers = range(scores.shape[1]) if isinstance(fixed, str) else fixed
             classes = np.tile(np.array(numbers, np.int64), (count, 1))
-        return GraphResult(scores, classes, evidence)
+        features = outputs[FEATURES][:count] if FEATURES in outputs else None
+        return GraphResult(scores, classes, evidence, features)
 
     def _check_size(self, pixels: NDArray[np.uint8]) -> None:
         assert pixels.dtype == np.uint8, "see the contract"
