@@ -169,7 +169,11 @@ def test_answers_and_spots_are_described_in_the_same_words(visit: Visit, sign: f
             };
             const colours = values[0] > 0 ? "spot.coloured" : "spot.uncoloured";
             const spot = spotAt(explanation, site.model.labels, shown, 5, 5);
-            return [describeAnswer(explanation, shown, colours, site), describeSpot(spot, site)];
+            const { model } = site;
+            return [
+              describeAnswer(explanation, shown, colours, model, site),
+              describeSpot(spot, model, site),
+            ];
           });
         }""".replace("LABELS", repr(list(LABELS))),
         listed,
@@ -183,8 +187,9 @@ def test_overflow_and_the_unseen_are_said(visit: Visit) -> None:
     found = visit.run(
         """async () => {
           const { describeAnswer, describeSpot } = await import("./js/answers.js");
-          const { site } = liveGradcam.session;
-          return [describeAnswer({ finite: false }, 0, "", site), describeSpot(null, site)];
+          const { model, site } = liveGradcam.session;
+          const overflow = { finite: false };
+          return [describeAnswer(overflow, 0, "", model, site), describeSpot(null, model, site)];
         }"""
     )
     assert found == [plain(describe_answer(explanation)), describe_spot(None)]

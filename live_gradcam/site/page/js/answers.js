@@ -18,9 +18,10 @@ import { fill, listed, percent, signed, strength } from "./wording.js";
  * @param {Explanation} explanation
  * @param {number} asked Index of the class whose map is shown.
  * @param {string} colours Key of the text about the colours; empty where there are none to speak of.
+ * @param {Model} model
  * @param {Site} site
  */
-export function describeAnswer(explanation, asked, colours, { model, texts, figures }) {
+export function describeAnswer(explanation, asked, colours, model, { texts, figures }) {
   if (!explanation.finite) return texts["answer.overflow"];
   const [best] = explanation.predictions;
   const answer =
@@ -64,9 +65,10 @@ function figure(prediction, words) {
 /**
  * What a spot of the picture says about the classes.
  * @param {Spot | null} spot
+ * @param {Model} model
  * @param {Site} site
  */
-export function describeSpot(spot, { model, texts }) {
+export function describeSpot(spot, model, { texts }) {
   if (!spot) return texts["spot.unseen"];
   const points = (/** @type {Vote} */ vote) =>
     fill(texts["spot.vote"], { label: vote.label, points: signed(vote.value) });

@@ -52,6 +52,7 @@ function build(site) {
   const ready = client.open(site, BASE);
   const state = new State(site);
   const session = new Session(site, client, state, ready);
+  session.addEventListener("model", () => writeModel(session.model));
   const stage = new Stage(session);
   const engine = new EnginePanel(session, client);
   new Panel(session);
@@ -111,6 +112,11 @@ function build(site) {
   return { site, client, session, engine, picture, ready };
 }
 
+/** @param {import("./types.js").Model} model */
+function writeModel({ name, labels }) {
+  write(find("model", HTMLElement), text("page.model", { name, classes: labels.length }));
+}
+
 async function start() {
   document.body.dataset.state = "loading";
   const site = await loadSite(BASE);
@@ -118,7 +124,7 @@ async function start() {
   writeTexts(document);
   document.title = site.title;
   write(find("title", HTMLElement), site.title);
-  write(find("model", HTMLElement), text("page.model", { name: site.model.name, classes: site.model.labels.length }));
+  writeModel(site.model);
   showProgress(site, 0);
   const page = build(site);
   const { client, session, engine, ready } = page;
@@ -134,7 +140,8 @@ async function start() {
     explainImage: async (bitmap) => {
       await ready;
       const copy = await createImageBitmap(bitmap);
-      const { explanation } = await client.explain(-1, copy, session.state.choices.view);
+      const { explanation, failure } = await client.explain(-1, copy, session.state.choices.view);
+      if (failure) throw new PageError(failure.key, failure.values);
       return explanation;
     },
   };

@@ -9,6 +9,12 @@ import { PageError } from "./failures.js";
 /** @typedef {import("./types.js").Site} Site */
 /** @typedef {import("./types.js").View} View */
 
+/**
+ * A picture with its explanation, or with what was wrong.
+ * @typedef {{bitmap: ImageBitmap, explanation: Explanation, failure?: undefined}
+ *   | {bitmap: ImageBitmap, explanation?: undefined, failure: import("./types.js").Failure}} Explained
+ */
+
 export class Client {
   /** @param {(loaded: number) => void} onProgress Is told how many bytes of the graph have come. */
   constructor(onProgress) {
@@ -16,6 +22,8 @@ export class Client {
     /** @type {Map<number, {done: (result: any) => void, failed: (error: Error) => void}>} */
     this.waiting = new Map();
     this.asked = 0;
+    /** @type {Error | null} What the worker ended with: nobody answers any more. */
+    this.dead = null;
     this.worker.addEventListener("message", ({ data }) => {
       if (data.loaded !== undefined) onProgress(data.loaded);
       else this.settle(data);
@@ -36,6 +44,7 @@ export class Client {
 
   /** @param {Error} error */
   fail(error) {
+    this.dead = error;
     for (const { failed } of this.waiting.values()) failed(error);
     this.waiting.clear();
   }
@@ -49,8 +58,9 @@ export class Client {
   call(name, asked, transfer = []) {
     const id = this.asked++;
     return new Promise((done, failed) => {
-      this.waiting.set(id, { done, failed });
+      if (this.dead) throw this.dead;
       this.worker.postMessage({ id, name, asked }, transfer);
+      this.waiting.set(id, { done, failed });
     });
   }
 
@@ -78,7 +88,7 @@ export class Client {
    * @param {number} number By which `test` knows the picture.
    * @param {ImageBitmap} bitmap Given away, and given back.
    * @param {View} view
-   * @returns {Promise<{bitmap: ImageBitmap, explanation: Explanation}>}
+   * @returns {Promise<Explained>}
    */
   explain(number, bitmap, view) {
     return this.call("explain", { number, bitmap, view }, [bitmap]);

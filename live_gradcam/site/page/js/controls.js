@@ -1,7 +1,6 @@
 // The controls: each shows a choice and makes it.
 
 import { find } from "./document.js";
-import { otherClass } from "./choosing.js";
 import { text } from "./texts.js";
 
 /** @typedef {import("./session.js").Session} Session */
@@ -37,6 +36,10 @@ export class Controls {
     find("follow", HTMLButtonElement).addEventListener("click", () => this.state.set({ held: null }));
     this.state.onChange(() => this.show());
     session.addEventListener("shown", () => this.showClasses());
+    session.addEventListener("model", () => {
+      this.listClasses();
+      this.show();
+    });
     this.show();
   }
 
@@ -45,9 +48,10 @@ export class Controls {
   }
 
   listClasses() {
-    const { labels, titles, classes } = this.site.model;
+    const { labels, titles, classes } = this.session.model;
     this.titles = titles ?? labels;
     const list = find("known-classes", HTMLDataListElement);
+    list.replaceChildren();
     const mapped = classes === "top" ? labels.map((_, index) => index) : classes;
     for (const index of mapped) {
       const option = document.createElement("option");
@@ -77,7 +81,7 @@ export class Controls {
     const wished = input.value.trim().toLowerCase();
     const known = /** @type {string[]} */ (this.titles);
     const index = known.findIndex((title) => title.toLowerCase() === wished);
-    const { classes } = this.site.model;
+    const { classes } = this.session.model;
     const hasMap = index >= 0 && (classes === "top" || classes.includes(index));
     const problem = !wished || hasMap ? "" : text(index < 0 ? "failure.no_class" : "failure.no_map", { label: input.value });
     input.setCustomValidity(problem);
@@ -91,7 +95,7 @@ export class Controls {
     for (const name of BOXES) find(name, HTMLInputElement).checked = choices[name];
     for (const radio of this.radios()) {
       radio.checked = radio.value === choices.mode;
-      radio.disabled = radio.value === "contrast" && !this.site.model.contrasts;
+      radio.disabled = radio.value === "contrast" && !this.session.model.contrasts;
     }
     find("view", HTMLSelectElement).value = choices.view;
     find("colormap", HTMLSelectElement).value = choices.colormap;
@@ -104,10 +108,9 @@ export class Controls {
   }
 
   showClasses() {
-    const { shown, index } = this.session;
+    const { shown, index, other } = this.session;
     if (!shown) return;
     const titles = /** @type {string[]} */ (this.titles);
-    const other = otherClass(shown.explanation, this.state.choices, this.site);
     // Nobody's typing is overwritten.
     if (document.activeElement !== this.held) this.held.value = titles[index];
     if (document.activeElement !== this.against) this.against.value = other === null ? "" : titles[other];

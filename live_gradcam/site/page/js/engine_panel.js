@@ -24,7 +24,7 @@ export class EnginePanel {
 
   /** @param {EngineReport} report */
   show({ used, measured, notes }) {
-    const { model, runtime } = this.session.site;
+    const { site, model } = this.session;
     const lines = measured.map((engine) => {
       const key = engine.name === used.name ? "engine.used" : "engine.slower";
       return text(key, { engine: nameOf(engine), milliseconds: Math.round(engine.milliseconds) });
@@ -32,7 +32,7 @@ export class EnginePanel {
     if (used.name === "wasm" && used.threads === 1) lines.push(text("engine.no_threads"));
     lines.push(...notes.map(sentence));
     const { name, layer, precision, method_title: method } = model;
-    lines.push(text("engine.model", { name, layer, precision, method, version: runtime.version }), ...model.notes);
+    lines.push(text("engine.model", { name, layer, precision, method, version: site.runtime.version }), ...model.notes);
     this.lines.replaceChildren(
       ...lines.map((line) => {
         const item = document.createElement("li");

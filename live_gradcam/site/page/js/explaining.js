@@ -29,6 +29,8 @@ export class Explaining {
   constructor(site, base) {
     this.site = site;
     this.base = base;
+    /** What the network's numbers mean: another head has other labels. */
+    this.model = site.model;
     /** @type {Uint8Array} */
     this.graph = new Uint8Array(0);
     /** @type {Session | null} */
@@ -137,8 +139,8 @@ export class Explaining {
   async test(number, index, shown = null) {
     const last = this.last;
     if (!last || last.number !== number) return null;
-    const { model, figures } = this.site;
-    const numbers = figures.removal;
+    const { model } = this;
+    const numbers = this.site.figures.removal;
     const { source, view, explanation } = last;
     const own = mapOf(explanation, index);
     const map = own && shown ? { ...own, values: shown } : own;
@@ -185,7 +187,8 @@ export class Explaining {
    * @returns {Promise<Explanation>}
    */
   async explainSource(source, view) {
-    const { model, preprocessing, settings } = this.site;
+    const { model } = this;
+    const { preprocessing, settings } = this.site;
     const began = performance.now();
     const plan = planPicture(source.height, source.width, preprocessing, view);
     const pixels = resample(source, plan);
@@ -209,7 +212,7 @@ export class Explaining {
   async run(pixels, width, height) {
     const session = /** @type {Session} */ (this.session);
     const answer = await session.run(pixels, height, width);
-    const { labels, classes } = this.site.model;
+    const { labels, classes } = this.model;
     if (answer.scores.length !== labels.length) {
       throw new PageError("failure.labels", { labels: labels.length, scores: answer.scores.length });
     }

@@ -33,7 +33,7 @@ export function listenToKeys(session, actions) {
   const doing = {
     0: () => set({ held: null }),
     a: mode("mosaic"),
-    d: () => site.model.contrasts && mode("contrast")(),
+    d: () => session.model.contrasts && mode("contrast")(),
     e: () => set({ signed: !state.choices.signed }),
     t: () => set({ truth: !state.choices.truth }),
     v: () => set({ view: after(site.preprocessing.views, state.choices.view) }),

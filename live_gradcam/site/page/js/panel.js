@@ -1,7 +1,6 @@
 // What stands beside the picture: the answer, the best classes, the truth meter, the legend.
 
 import { describeAnswer, unitOf } from "./answers.js";
-import { otherClass } from "./choosing.js";
 import { find, write } from "./document.js";
 import { mapOf } from "./evidence.js";
 import { predict, strengthOf } from "./predictions.js";
@@ -28,12 +27,12 @@ export class Panel {
 
   draw() {
     const { session, site } = this;
-    const { shown, index } = session;
+    const { shown, index, model } = session;
     if (!shown) return;
     const { explanation } = shown;
     const rows = [...explanation.predictions];
     if (!rows.some((row) => row.index === index)) {
-      rows.push(...predict(explanation.scores, site.model, 0, [index]));
+      rows.push(...predict(explanation.scores, model, 0, [index]));
     }
     write(this.answer, this.sentence(rows));
     this.listClasses(rows, index);
@@ -50,17 +49,15 @@ export class Panel {
   /** @param {Prediction[]} predictions */
   sentence(predictions) {
     const { session, site } = this;
-    const { shown, index } = session;
+    const { shown, index, other, contrast, model } = session;
     if (!shown) return "";
-    const contrast = session.contrast;
-    const other = otherClass(shown.explanation, session.state.choices, site);
     if (contrast && other !== null && shown.explanation.finite) {
-      const { labels } = site.model;
+      const { labels } = model;
       const speaksFor = contrast.map?.values.some((value) => value > 0);
       const key = session.state.choices.signed ? "contrast.signed" : speaksFor ? "contrast.sentence" : "contrast.nothing";
       return fill(site.texts[key], { first: labels[index], second: labels[other] });
     }
-    return describeAnswer({ ...shown.explanation, predictions }, index, this.colours(shown.explanation, index), site);
+    return describeAnswer({ ...shown.explanation, predictions }, index, this.colours(shown.explanation, index), model, site);
   }
 
   /**
@@ -127,7 +124,7 @@ export class Panel {
     const scale = number(Number(session.scaleValue.toPrecision(2)));
     write(low, signed ? `\u2212${scale}` : "0");
     write(high, scale);
-    write(unit, unitOf(site.model, site.texts));
+    write(unit, unitOf(session.model, site.texts));
     const canvas = /** @type {HTMLCanvasElement} */ (bar);
     const colours = site.colormaps[signed ? "signed" : colormap].slice(signed ? 1 : 0);
     canvas.width = colours.length;

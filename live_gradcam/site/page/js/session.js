@@ -1,7 +1,7 @@
 // The middle of the page: pictures come in, are explained one after the other, and are shown.
 
-import { failureOf } from "./failures.js";
-import { shownClass, tilesOf } from "./choosing.js";
+import { failureOf, PageError } from "./failures.js";
+import { choose } from "./choosing.js";
 import { HeatScale } from "./scale.js";
 import { ownScale } from "./heat.js";
 import { SteadyLabels } from "./steady_labels.js";
@@ -10,6 +10,7 @@ import { SteadyLabels } from "./steady_labels.js";
 /** @typedef {import("./state.js").State} State */
 /** @typedef {import("./types.js").Explanation} Explanation */
 /** @typedef {import("./types.js").Failure} Failure */
+/** @typedef {import("./types.js").Model} Model */
 /** @typedef {import("./types.js").Reading} Reading */
 /** @typedef {import("./types.js").Site} Site */
 /** @typedef {import("./choosing.js").Tile} Tile */
@@ -20,6 +21,8 @@ import { SteadyLabels } from "./steady_labels.js";
  * @property {ImageBitmap} bitmap Belongs to the session from now on.
  * @property {string} name For the snapshot.
  * @property {boolean} live One of many: the newest one wins.
+ * @property {boolean} [frozen] One of many at which somebody stopped to look: the colour scale and
+ *   the order of the labels go on.
  * @property {number | null} seconds Its time in a film.
  *
  * A picture and its explanation.
@@ -43,30 +46,45 @@ export class Session extends EventTarget {
     this.client = client;
     this.state = state;
     this.scale = new HeatScale(site.figures.scale);
+    /** What explains: the exported network, until `useModel` puts another head on it. */
+    this.model = site.model;
     this.labels = new SteadyLabels(site.figures.labels, site.model);
     /** @type {Shown | null} */
     this.shown = null;
     /** @type {Tile[]} */
     this.tiles = [];
+    /** Index of the class whose map is shown. */
+    this.index = 0;
+    /** @type {number | null} Class that a contrast compares it with; null where there is none. */
+    this.other = null;
     this.scaleValue = 0;
     /** @type {{reading: Reading, index: number, question: string, number: number} | null} */
     this.truth = null;
     this.testing = false;
     this.untested = 0;
-    this.busy = false;
-    /** @type {Incoming | null} */
+    /** @type {Incoming | null} The picture that is being explained. */
+    this.working = null;
+    /** @type {Incoming | null} The picture that comes next. */
     this.waiting = null;
+    /** @type {Incoming | null} The picture that was explained last, which can be explained anew. */
+    this.picture = null;
+    /** The last picture was explained by another head, or in another view. */
+    this.outdated = false;
     this.numbers = 0;
     /** @type {number[]} */
     this.times = [];
     state.onChange((changed) => this.onChoice(changed));
   }
 
+  get busy() {
+    return this.working !== null;
+  }
+
   /** @param {Incoming} incoming */
   offer(incoming) {
     this.waiting?.bitmap.close();
     this.waiting = incoming;
-    if (!this.busy) void this.work();
+    void this.work();
   }
 
   /** Forget what waits: its source has ended. */
@@ -76,33 +94,67 @@ export class Session extends EventTarget {
     this.times = [];
   }
 
+  /** Explain the last picture anew, unless another one comes before. */
+  renew() {
+    this.outdated = true;
+    void this.work();
+  }
+
+  /**
+   * Explain with another head from now on: what was chosen and measured was about the one before.
+   * Whoever calls tells the worker in the same turn.
+   * @param {Model} model
+   */
+  useModel(model) {
+    this.model = model;
+    this.labels = new SteadyLabels(this.site.figures.labels, model);
+    this.scale.reset();
+    this.shown = this.truth = null;
+    this.tiles = [];
+    this.state.set({ held: null, against: null });
+    this.dispatchEvent(new Event("model"));
+    this.renew();
+  }
+
   async work() {
-    this.busy = true;
-    while (this.waiting) {
-      const incoming = this.waiting;
-      this.waiting = null;
+    if (this.working) return;
+    while ((this.working = this.next())) {
       try {
         await this.ready;
-        await this.explain(incoming);
+        await this.explain(this.working);
       } catch (error) {
         this.dispatchEvent(new CustomEvent("failure", { detail: failureOf(error) }));
       }
     }
-    this.busy = false;
-    this.dispatchEvent(new Event("idle"));
+  }
+
+  next() {
+    const { waiting, picture, outdated } = this;
+    this.waiting = null;
+    this.outdated = false;
+    return waiting ?? (outdated && picture && !picture.live ? picture : null);
   }
 
   /** @param {Incoming} incoming */
   async explain(incoming) {
     const number = this.numbers++;
-    const { bitmap, explanation } = await this.client.explain(number, incoming.bitmap, this.state.choices.view);
+    const { model, picture } = this;
+    const { bitmap, explanation, failure } = await this.client.explain(number, incoming.bitmap, this.state.choices.view);
+    if (failure && incoming !== picture) bitmap.close();
+    else this.picture = { ...incoming, bitmap };
+    if (failure) throw new PageError(failure.key, failure.values);
+    if (picture && incoming !== picture) picture.bitmap.close();
+    if (model !== this.model) {
+      this.outdated = true;
+      return;
+    }
     const before = this.shown;
-    if (before && before.bitmap !== bitmap) before.bitmap.close();
-    if (!incoming.live || before?.live !== true || before.name !== incoming.name) {
+    const moves = incoming.live || incoming.frozen === true;
+    if (!moves || !before || !(before.live || before.frozen) || before.name !== incoming.name) {
       this.scale.reset();
       this.labels.reset();
     }
-    if (incoming.live) {
+    if (moves) {
       const held = this.state.choices.held !== null;
       explanation.predictions = this.labels.update(explanation.predictions, held);
     }
@@ -136,16 +188,11 @@ export class Session extends EventTarget {
     const { shown } = this;
     if (!shown) return;
     const { choices } = this.state;
-    this.tiles = tilesOf(shown.explanation, choices, this.site);
+    Object.assign(this, choose(shown.explanation, choices, this.model, this.site));
     const maps = this.tiles.flatMap((tile) => (tile.map ? [tile.map.values] : []));
-    const steady = shown.live && choices.steady;
+    const steady = (shown.live || shown.frozen) && choices.steady;
     if (steady) this.scaleValue = isNew ? this.scale.update(maps, choices.signed) : this.scale.value;
     else this.scaleValue = Math.max(0, ...maps.map((each) => ownScale(each, choices.signed)));
-  }
-
-  /** Index of the class whose map is shown. */
-  get index() {
-    return this.shown ? shownClass(this.shown.explanation, this.state.choices, this.site) : 0;
   }
 
   /** The map of a contrast; null where the map is a class's own. */
@@ -196,9 +243,7 @@ export class Session extends EventTarget {
     const { shown } = this;
     if (!shown) return;
     if (changed.includes("view") && !shown.live) {
-      // The worker has the bitmap until it is explained; what waits now is newer.
-      if (!this.busy) this.offer({ ...shown });
-      else this.addEventListener("idle", () => this.shown && this.offer({ ...this.shown }), { once: true });
+      this.renew();
       return;
     }
     if (changed.some((name) => ["mode", "signed", "held", "against", "steady"].includes(name))) this.scale.reset();

@@ -15,11 +15,10 @@ const LINE = 22;
  * @param {Session} session
  */
 export function recordOf(session) {
-  const { shown, site, index, tiles } = session;
+  const { shown, site, model, index, tiles } = session;
   if (!shown) return null;
   const { explanation } = shown;
   const { region, timings, evidence } = explanation;
-  const { model } = site;
   const removal = session.reading?.reading.removal ?? null;
   return {
     source: shown.name,
@@ -78,13 +77,13 @@ function rowsOf(values, columns) {
  * @returns {Promise<Blob | null>}
  */
 function pictureOf(session, canvases) {
-  const { shown, site, tiles } = session;
+  const { shown, model, tiles } = session;
   if (!shown) return Promise.resolve(null);
   const [{ width, height }] = canvases;
   const lines = shown.explanation.predictions.map(
     (each) => `${strength(strengthOf(each), each.probability !== null)}  ${each.label}`,
   );
-  const caption = text("snapshot.caption", { model: site.model.name, method: site.model.method_title, layer: site.model.layer });
+  const caption = text("snapshot.caption", { model: model.name, method: model.method_title, layer: model.layer });
   const sheet = document.createElement("canvas");
   sheet.width = canvases.length * width + (canvases.length - 1) * MARGIN;
   sheet.height = height + (lines.length + 2) * LINE + 2 * MARGIN;

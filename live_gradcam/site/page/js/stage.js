@@ -129,7 +129,7 @@ export class Stage {
     const { shown, index } = this.session;
     const { point } = this;
     this.spot =
-      point && shown ? spotAt(shown.explanation, this.site.model.labels, index, point.x, point.y) : null;
-    write(this.words, point && shown ? describeSpot(this.spot, this.site) : "");
+      point && shown ? spotAt(shown.explanation, this.session.model.labels, index, point.x, point.y) : null;
+    write(this.words, point && shown ? describeSpot(this.spot, this.session.model, this.site) : "");
   }
 }

@@ -22,8 +22,12 @@ const HANDLERS = {
   },
   // The bitmap goes back with its explanation: they are shown together.
   async explain({ number, bitmap, view }) {
-    const explanation = await opened().explain(number, bitmap, view);
-    return { result: { bitmap, explanation }, transfer: [bitmap] };
+    try {
+      const explanation = await opened().explain(number, bitmap, view);
+      return { result: { bitmap, explanation }, transfer: [bitmap] };
+    } catch (error) {
+      return { result: { bitmap, failure: failureOf(error) }, transfer: [bitmap] };
+    }
   },
   async test({ number, index, shown }) {
     return { result: await opened().test(number, index, shown) };
