@@ -27,6 +27,7 @@ from live_gradcam.session.state import MOSAIC_TILES
 from live_gradcam.show import heat, scene, words
 from live_gradcam.show.options import LOW_CONFIDENCE
 from live_gradcam.show.scale import HeatScale
+from live_gradcam.teaching.learned import LEARNED
 from live_gradcam.web import messages
 from live_gradcam.web.settings import VIEW_LABELS
 from live_gradcam.wording import FIGURES, MOMENT
@@ -40,8 +41,8 @@ def texts() -> Mapping[str, str]:
 
     Keys have the form ``table.name``: ``answer`` is what the network sees, ``removal`` and
     ``judgement`` what the truth meter says, ``spot`` what a spot says, ``figure`` the words around
-    figures, ``view`` the names of the views, ``unit`` those of the maps' units. Everything else
-    stands on this page alone.
+    figures, ``view`` the names of the views, ``unit`` those of the maps' units, ``learned`` what a
+    taught head has learned. Everything else stands on this page alone.
     """
     tables: Mapping[str, Mapping[str, str]] = {
         "answer": words.ANSWERS,
@@ -51,6 +52,7 @@ def texts() -> Mapping[str, str]:
         "figure": {**FIGURES, "moment": MOMENT},
         "unit": {"points": words.POINTS, "number": words.NUMBER_PART},
         "view": {str(view): label for view, label in VIEW_LABELS.items()},
+        "learned": LEARNED,
     }
     shared = {
         f"{table}.{key}": text.replace("{}", "{area}")

@@ -7,6 +7,7 @@ from typing import Any
 
 from live_gradcam.errors import ModelError
 from live_gradcam.explain.classifier import Classifier
+from live_gradcam.explain.methods import require_method
 from live_gradcam.explain.pooled import layout_of
 from live_gradcam.explain.taught import facts_of
 from live_gradcam.teaching.examples import ANYTHING_ELSE
@@ -47,6 +48,7 @@ def describe_teaching(classifier: Classifier, features: int) -> Mapping[str, Any
         "features": features,
         "trunk": facts.trunk,
         "facts": facts.as_metadata(),
+        "method_title": require_method("gradcam").title,
         "strengths": list(STRENGTHS),
         "default_strength": DEFAULT_STRENGTH,
         "most_folds": MOST_FOLDS,

@@ -8,7 +8,7 @@ background that another class has, too, nothing says that it will not be.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +23,18 @@ from live_gradcam.wording import percent
 # Mean probability of a class from which it is still named with its object covered, and how much
 # less it must be before the backgrounds of the others.
 _NAMED, _LEAD = 0.6, 0.4
+_MOST_NAMES = 3
+
+LEARNED: Mapping[str, str] = {
+    "same_pictures": "{one} and {other} have the same pictures: they cannot be told apart by them",
+    "by_background": "it knows {label} by what is behind it: cover the {label} and it still says "
+    "{label} ({share} on average)",
+    "one_background": "{label} was always shown before one background, and no other class was: it "
+    "may be told by that; show it before another one, too",
+    "one_burst": "shown in one go only, so nothing of it could be held out: {names}",
+    "and_more": "{names} and {count} more",
+}
+"""Templates of all sentences about what was learned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,22 +230,20 @@ def _shared(examples: Examples) -> tuple[tuple[str, str], ...]:
 
 
 def _sentences(learned: Learned) -> list[str]:
-    found = []
-    for one, other in learned.same_pictures:
-        found.append(f"{one} and {other} have the same pictures: they cannot be told apart by them")
+    found = [
+        LEARNED["same_pictures"].format(one=one, other=other)
+        for one, other in learned.same_pictures
+    ]
     for each in learned.classes:
         if each.by_background and each.covered is not None:
-            found.append(
-                f"it knows {each.label} by what is behind it: cover the {each.label} and it still "
-                f"says {each.label} ({percent(each.covered)} on average)"
-            )
+            share = percent(each.covered)
+            found.append(LEARNED["by_background"].format(label=each.label, share=share))
         elif each.one_background:
-            found.append(
-                f"{each.label} was always shown before one background, and no other class was: it "
-                "may be told by that; show it before another one, too"
-            )
+            found.append(LEARNED["one_background"].format(label=each.label))
     alone = [each.label for each in learned.classes if each.bursts == 1]
     if alone:
-        names = ", ".join(alone[:3]) + (f" and {len(alone) - 3} more" if len(alone) > 3 else "")
-        found.append(f"shown in one go only, so nothing of it could be held out: {names}")
+        names, more = ", ".join(alone[:_MOST_NAMES]), len(alone) - _MOST_NAMES
+        if more > 0:
+            names = LEARNED["and_more"].format(names=names, count=more)
+        found.append(LEARNED["one_burst"].format(names=names))
     return found

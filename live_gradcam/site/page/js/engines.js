@@ -9,8 +9,12 @@ import { PageError, shortened } from "./failures.js";
  * @typedef {object} Session
  * @property {string} name "wasm" or "webgpu".
  * @property {number} threads
- * @property {(pixels: Uint8Array, height: number, width: number) => Promise<Answer>} run
+ * @property {boolean} teachable It puts out the explained layer, too.
+ * @property {(pixels: Uint8Array, height: number, width: number, wanted?: Wanted) => Promise<Answer>} run
  * @property {() => Promise<void>} close
+ *
+ * What is computed out and copied: scores and maps, the explained layer, or both.
+ * @typedef {"explained" | "layer" | "both"} Wanted
  *
  * @typedef {object} Answer
  * @property {Float32Array} scores
@@ -19,11 +23,13 @@ import { PageError, shortened } from "./failures.js";
  * @property {number[] | null} classes Whose maps these are, where the graph says it.
  * @property {number} rows
  * @property {number} columns
+ * @property {import("./teaching/features.js").Layer | null} layer Where it is wanted.
  */
 
 const MOST_THREADS = 4;
 const RUNS = 3;
 const TOLERANCE = 0.02; // of the largest score: half precision on graphics cards
+const LAYER = "features"; // name of the output with the explained layer
 const MODULES = { wasm: "ort.wasm.min.mjs", webgpu: "ort.jspi.min.mjs" };
 
 /** Threads need memory that they share, which browsers give only to isolated pages. */
@@ -72,14 +78,31 @@ export async function openSession(name, folder, graph, file) {
   } catch (error) {
     throw openingError(error, name, file);
   }
-  const run = async (/** @type {Uint8Array} */ pixels, /** @type {number} */ height, /** @type {number} */ width) => {
+  /** @type {string[]} */
+  const names = session.outputNames;
+  /** @type {Session["run"]} */
+  const run = async (pixels, height, width, wanted = "explained") => {
     const feeds = { pixels: new ort.Tensor("uint8", pixels, [1, height, width, 3]) };
-    const { scores, evidence, classes } = await session.run(feeds);
-    const [, maps, rows, columns] = evidence.dims;
-    const named = classes ? Array.from(await classes.getData(), Number) : null;
-    return { scores: await taken(scores), evidence: await taken(evidence), maps, classes: named, rows, columns };
+    const asked = names.filter((output) => (output === LAYER ? wanted !== "explained" : wanted !== "layer"));
+    const { scores, evidence, classes, [LAYER]: features } = await session.run(feeds, asked);
+    const [, maps, rows, columns] = (evidence ?? features).dims;
+    return {
+      scores: scores ? await taken(scores) : new Float32Array(0),
+      evidence: evidence ? await taken(evidence) : new Float32Array(0),
+      maps,
+      classes: classes ? Array.from(await classes.getData(), Number) : null,
+      rows,
+      columns,
+      layer: features ? await layerOf(features) : null,
+    };
   };
-  return { name, threads, run, close: () => session.release() };
+  return { name, threads, teachable: names.includes(LAYER), run, close: () => session.release() };
+}
+
+/** @param {any} tensor */
+async function layerOf(tensor) {
+  const [, channels, rows, columns] = tensor.dims;
+  return { data: await taken(tensor), channels, rows, columns };
 }
 
 /** @param {any} tensor */
@@ -124,12 +147,15 @@ export function somePixels(height, width) {
  */
 export async function agree(first, second, height, width) {
   const pixels = somePixels(height, width);
-  const [ours, theirs] = [await first.run(pixels, height, width), await second.run(pixels, height, width)];
+  const wanted = first.teachable ? "both" : "explained";
+  const ours = await first.run(pixels, height, width, wanted);
+  const theirs = await second.run(pixels, height, width, wanted);
   const close = (/** @type {Float32Array} */ one, /** @type {Float32Array} */ other) => {
     const most = one.reduce((found, value) => Math.max(found, Math.abs(value)), 1);
     return one.every((value, place) => Math.abs(value - other[place]) <= TOLERANCE * most);
   };
-  return close(ours.scores, theirs.scores) && close(ours.evidence, theirs.evidence);
+  const layers = !ours.layer || (theirs.layer !== null && close(ours.layer.data, theirs.layer.data));
+  return layers && close(ours.scores, theirs.scores) && close(ours.evidence, theirs.evidence);
 }
 
 /**

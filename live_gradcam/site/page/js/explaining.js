@@ -10,6 +10,7 @@ import { planPicture } from "./plan.js";
 import { hasProbabilities, isNamed, predict, strengthOf } from "./predictions.js";
 import { controlAreas, hottestArea } from "./removal.js";
 import { resample } from "./resample.js";
+import { explainedBy, pooled } from "./teaching/features.js";
 
 /** @typedef {import("./engines.js").Session} Session */
 /** @typedef {import("./types.js").EngineReport} EngineReport */
@@ -31,6 +32,8 @@ export class Explaining {
     this.base = base;
     /** What the network's numbers mean: another head has other labels. */
     this.model = site.model;
+    /** @type {{weight: Float32Array, bias: Float32Array} | null} What answers in place of the network's own head. */
+    this.head = null;
     /** @type {Uint8Array} */
     this.graph = new Uint8Array(0);
     /** @type {Session | null} */
@@ -115,15 +118,42 @@ export class Explaining {
   }
 
   /**
+   * Put another head on the explained layer, or the network's own again.
+   * @param {{weight: Float32Array, bias: Float32Array} | null} head
+   * @param {import("./types.js").Model} model What its numbers mean.
+   */
+  async useHead(head, model) {
+    return this.inTurn(async () => {
+      this.head = head;
+      this.model = model;
+      this.last = null; // of the other head
+    });
+  }
+
+  /**
+   * The pooled features of the network's own pixels.
+   * @param {Uint8Array} pixels RGB.
+   * @param {number} width
+   * @param {number} height
+   */
+  async features(pixels, width, height) {
+    return this.inTurn(async () => {
+      const { layer } = await /** @type {Session} */ (this.session).run(pixels, height, width, "layer");
+      return layer && pooled(layer);
+    });
+  }
+
+  /**
    * @param {number} number Of the picture; `test` asks for it by that. Negative ones are forgotten.
    * @param {ImageBitmap} bitmap Not closed.
    * @param {View} view
+   * @param {boolean} keep With what a head is taught on.
    * @returns {Promise<Explanation>}
    */
-  async explain(number, bitmap, view) {
+  async explain(number, bitmap, view, keep = false) {
     return this.inTurn(async () => {
       const source = pixelsOf(bitmap);
-      const explanation = await this.explainSource(source, view);
+      const explanation = await this.explainSource(source, view, keep);
       if (number >= 0) this.last = { number, source, view, explanation };
       return explanation;
     });
@@ -184,16 +214,19 @@ export class Explaining {
   /**
    * @param {Source} source
    * @param {View} view
+   * @param {boolean} [keep]
    * @returns {Promise<Explanation>}
    */
-  async explainSource(source, view) {
+  async explainSource(source, view, keep = false) {
     const { model } = this;
     const { preprocessing, settings } = this.site;
     const began = performance.now();
     const plan = planPicture(source.height, source.width, preprocessing, view);
     const pixels = resample(source, plan);
     const prepared = performance.now();
-    const { scores, evidence } = await this.run(pixels, plan.columns.kept, plan.rows.kept);
+    const { kept: width } = plan.columns;
+    const { kept: height } = plan.rows;
+    const { scores, evidence, layer } = await this.run(pixels, width, height, keep);
     const finite = scores.every(Number.isFinite) && evidence.data.every(Number.isFinite);
     const shown = finite ? scores : scores.map((value) => (Number.isFinite(value) ? value : 0));
     return {
@@ -205,13 +238,16 @@ export class Explaining {
       width: source.width,
       height: source.height,
       timings: { preprocess: prepared - began, network: performance.now() - prepared },
+      kept: keep && layer && finite ? { layer, pooled: pooled(layer), pixels, width, height } : null,
     };
   }
 
-  /** @param {Uint8Array} pixels @param {number} width @param {number} height */
-  async run(pixels, width, height) {
+  /** @param {Uint8Array} pixels @param {number} width @param {number} height @param {boolean} [keep] */
+  async run(pixels, width, height, keep = false) {
     const session = /** @type {Session} */ (this.session);
-    const answer = await session.run(pixels, height, width);
+    const { head } = this;
+    const answer = await session.run(pixels, height, width, head ? "layer" : keep ? "both" : "explained");
+    if (head && answer.layer) return { ...explainedBy(answer.layer, head), layer: answer.layer };
     const { labels, classes } = this.model;
     if (answer.scores.length !== labels.length) {
       throw new PageError("failure.labels", { labels: labels.length, scores: answer.scores.length });
@@ -221,7 +257,7 @@ export class Explaining {
       throw new PageError("failure.classes", { classes: mapped.length, maps: answer.maps });
     }
     const { rows, columns } = answer;
-    return { scores: answer.scores, evidence: { data: answer.evidence, classes: mapped, rows, columns } };
+    return { scores: answer.scores, evidence: { data: answer.evidence, classes: mapped, rows, columns }, layer: answer.layer };
   }
 
   /**

@@ -68,6 +68,8 @@ export class Session extends EventTarget {
     this.waiting = null;
     /** @type {Incoming | null} The picture that was explained last, which can be explained anew. */
     this.picture = null;
+    /** Explanations come with what a head is taught on. */
+    this.keeps = false;
     /** The last picture was explained by another head, or in another view. */
     this.outdated = false;
     this.numbers = 0;
@@ -139,7 +141,12 @@ export class Session extends EventTarget {
   async explain(incoming) {
     const number = this.numbers++;
     const { model, picture } = this;
-    const { bitmap, explanation, failure } = await this.client.explain(number, incoming.bitmap, this.state.choices.view);
+    const { bitmap, explanation, failure } = await this.client.explain(
+      number,
+      incoming.bitmap,
+      this.state.choices.view,
+      this.keeps,
+    );
     if (failure && incoming !== picture) bitmap.close();
     else this.picture = { ...incoming, bitmap };
     if (failure) throw new PageError(failure.key, failure.values);
