@@ -307,8 +307,8 @@ export class TeachTab {
     if (teaching.working) return text("teach.learning");
     if (lesson.total && lesson.examples.labels.length < 2) return text("teach.second");
     const { learned } = teaching;
-    const accuracy = learned && accuracyOf(learned);
-    if (accuracy === null) return text("teach.untested");
+    const accuracy = learned ? accuracyOf(learned) : null;
+    if (!learned || accuracy === null) return text("teach.untested");
     const count = learned.confusion.flat().reduce((a, b) => a + b, 0);
     return text("teach.right", { share: percent(accuracy), count });
   }
