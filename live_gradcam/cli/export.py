@@ -53,7 +53,7 @@ class ExportArguments:
         ExportPrecision | None,
         option(
             "What the network computes in; int8 needs --calibrate. Sums and maps are fp32.",
-            show_default="fp32; of a page fp16, which is half as large",
+            show_default="fp32; of a page int8 where there are pictures for it, else fp16",
         ),
     ] = None
     any_size: Annotated[
@@ -101,7 +101,9 @@ def export_command(arguments: ExportArguments, console: Console) -> None:
         SourceError: There are no pictures in a folder.
         SinkError: The file cannot be written.
     """
-    if arguments.precision != "int8":
+    if arguments.precision != "int8" and not (
+        arguments.precision is None and is_folder(arguments.file)
+    ):
         for given, name in ((arguments.calibrate, "--calibrate"), (arguments.force, "--force")):
             if given:
                 raise UsageError(f"{name} is for --precision int8", "", "", "Leave it out")
@@ -153,16 +155,12 @@ def _export_site(arguments: ExportArguments, console: Console) -> None:
     from live_gradcam.site.runtime import obtain_runtime
 
     folder = Path(arguments.file)
-    precision: ExportPrecision = arguments.precision or "fp16"
-    check_folder(folder, precision, overwrite=arguments.overwrite)
+    check_folder(folder, arguments.precision, overwrite=arguments.overwrite)
     with console.waiting("fetching onnxruntime-web, once"):
         runtime = obtain_runtime(arguments.runtime, on_notice=console.note)
     check = read_pictures(arguments.check, console)
     calibrate = read_pictures(arguments.calibrate, console)
     classifier = open_classifier(arguments.network, console)
-    if arguments.precision is None and classifier.why_float32:
-        console.note(f"fp32 in place of fp16: {classifier.why_float32}")
-        precision = "fp32"
     done = write_site(
         folder,
         classifier,
@@ -170,7 +168,7 @@ def _export_site(arguments: ExportArguments, console: Console) -> None:
         method=arguments.method,
         classes=_classes(arguments),
         top_k=arguments.top_k,
-        precision=precision,
+        precision=arguments.precision,
         any_size=arguments.any_size,
         teach=arguments.teach,
         title=arguments.title or "",

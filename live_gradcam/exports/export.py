@@ -355,6 +355,11 @@ def check_output(path: Path, precision: GraphPrecision, *, overwrite: bool) -> F
     return kind
 
 
+def calibrates_itself(classifier: Classifier) -> bool:
+    """True if pictures of the kind that a network will see can be generated, for ``int8``."""
+    return classifier.name == _BUNDLED
+
+
 def _calibration(
     classifier: Classifier, images: Sequence[Image], on_notice: Callable[[str], None]
 ) -> Sequence[Image]:
@@ -368,7 +373,7 @@ def _calibration(
     if images:
         step = "Give 8 or more, as different as those that will be explained"
         raise UsageError("cannot calibrate int8", f"{len(images)} pictures", "too few", step)
-    if classifier.name != _BUNDLED:
+    if not calibrates_itself(classifier):
         step = "Name a folder with --calibrate"
         cause = "int8 needs pictures of the kind that the network will see"
         raise UsageError("cannot export", classifier.name, cause, step)

@@ -19,7 +19,7 @@ from live_gradcam.errors import SinkError
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.methods import require_method
 from live_gradcam.exports import Exported, export
-from live_gradcam.exports.export import check_output
+from live_gradcam.exports.export import calibrates_itself, check_output
 from live_gradcam.graph.metadata import GraphPrecision
 from live_gradcam.os_errors import cannot_write
 from live_gradcam.show.images import already_exists
@@ -80,7 +80,7 @@ def write_site(
     method: str = DEFAULT_METHOD,
     classes: str | int | Iterable[str | int] | None = None,
     top_k: int = DEFAULT_TOP_K,
-    precision: GraphPrecision = "fp32",
+    precision: GraphPrecision | None = None,
     any_size: bool = False,
     teach: bool = True,
     title: str = "",
@@ -102,7 +102,8 @@ def write_site(
         classes: Those that have a map, as for `live_gradcam.exports.export`; ``None`` for all
             where that costs nothing, else for the best of each picture.
         top_k: Number of the best.
-        precision: Of the network's trunk.
+        precision: Of the network's trunk; ``None`` for the smallest that there is, see
+            `usual_precision`.
         any_size: Pictures may have any size, so that the page can show the network all of one.
         teach: With a tab on which visitors teach the network, where its explained layer allows it.
         title: Headline of the page; the network's name is beside it in any case.
@@ -119,6 +120,10 @@ def write_site(
         SinkError: The folder cannot be written.
     """
     folder = Path(folder)
+    if precision is None:
+        precision = usual_precision(classifier, calibrate)
+        if precision == "fp32":
+            on_notice(f"fp32 in place of fp16: {classifier.why_float32}")
     check_folder(folder, precision, overwrite=overwrite)
     if classes is None:
         head = require_method(method, classifier.head).make_head(classifier.head)
@@ -159,7 +164,23 @@ def write_site(
     return Site(folder, exported, sizes, examples)
 
 
-def check_folder(folder: Path, precision: GraphPrecision, *, overwrite: bool) -> None:
+def usual_precision(classifier: Classifier, calibrate: Sequence[Image] = ()) -> GraphPrecision:
+    """Return what a page's graph computes in where nothing else is said: what loads soonest.
+
+    Args:
+        classifier: What is explained.
+        calibrate: Pictures that the ranges of ``int8`` can be taken from.
+
+    Returns:
+        ``int8`` where there are such pictures, or they can be generated; else ``fp16``, or ``fp32``
+        for a network that computes wrongly in less.
+    """
+    if calibrate or calibrates_itself(classifier):
+        return "int8"
+    return "fp32" if classifier.why_float32 else "fp16"
+
+
+def check_folder(folder: Path, precision: GraphPrecision | None, *, overwrite: bool) -> None:
     """Refuse a place that cannot be right, before anything slow begins.
 
     Raises:
@@ -174,6 +195,8 @@ def check_folder(folder: Path, precision: GraphPrecision, *, overwrite: bool) ->
     for name in _top_level():
         if (folder / name).exists() and not overwrite:
             raise already_exists(folder / name)
+    if precision is None:
+        return
     if folder.is_dir():
         check_output(folder / GRAPH, precision, overwrite=True)
     else:

@@ -13,8 +13,8 @@ import pytest
 from live_gradcam.native import cv2
 from live_gradcam.scenes import render_scene
 from scripts.faults.media import write_film
+from tests.site.conftest import replaced
 
-from .conftest import replaced
 from .visits import CHROMIUM, EXPLAINED, FLAGS, Visit, visiting
 
 Copy = Callable[[str], tuple[Path, str]]

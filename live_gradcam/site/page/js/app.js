@@ -29,13 +29,20 @@ function say(words) {
   const line = find("message", HTMLElement);
   line.hidden = !words;
   line.dataset.kind = "note";
+  line.dataset.from = "";
   write(line, words);
 }
 
-/** @param {unknown} error */
-function fail(error) {
+/**
+ * @param {unknown} error
+ * @param {"" | "session"} [from] What the session says is true until a picture is explained; whatever
+ *   else went wrong is said until the visitor does something else.
+ */
+function fail(error, from = "") {
   say(sentence(failureOf(error)));
-  find("message", HTMLElement).dataset.kind = "failure";
+  const line = find("message", HTMLElement);
+  line.dataset.kind = "failure";
+  line.dataset.from = from;
 }
 
 /** @param {Site} site @param {number} loaded */
@@ -60,31 +67,37 @@ function build(site) {
   new Controls(session);
   session.addEventListener("failure", (event) => {
     const { key, values } = /** @type {CustomEvent<import("./types.js").Failure>} */ (event).detail;
-    fail(new PageError(key, values));
+    fail(new PageError(key, values), "session");
   });
   session.addEventListener("explained", () => {
-    const line = find("message", HTMLElement);
-    if (line.dataset.kind === "failure") say("");
+    if (find("message", HTMLElement).dataset.from === "session") say("");
     document.body.dataset.state = "explained";
+  });
+  session.addEventListener("shown", () => {
     find("answer", HTMLElement).setAttribute("aria-live", session.shown?.live ? "off" : "polite");
   });
 
   const offer = session.offer.bind(session);
   if (!site.teaching) removeTeaching();
+  let tab = "picture";
   const openTab = useTabs(find("tabs", HTMLElement), (name) => {
+    tab = name;
     if (name !== "camera") camera.stop();
     if (name === "teach") teach?.enter();
     else teach?.leave();
-    if (name !== "video") video.pause();
     if (name !== "picture") picture.cancel();
-    session.drop();
+    session.settle();
     say("");
+    video.setActive(name === "video");
   });
   /** @type {import("./picture.js").Taker} */
   const taker = {
     offer,
     fail,
     say,
+    settle: session.settle.bind(session),
+    isFree: () => session.free,
+    onFree: (/** @type {() => void} */ told) => session.addEventListener("free", told),
     openVideo: (file) => {
       openTab("video");
       video.open(file);
@@ -105,14 +118,14 @@ function build(site) {
 
   const snapshot = () => {
     const canvases = /** @type {HTMLCanvasElement[]} */ ([...stage.list.querySelectorAll("canvas")]);
-    if (canvases.length) void saveSnapshot(session, canvases).catch(fail);
+    if (canvases.length) saveSnapshot(session, canvases).catch(fail);
   };
   find("snapshot", HTMLButtonElement).addEventListener("click", snapshot);
   find("help-open", HTMLButtonElement).addEventListener("click", () => find("help", HTMLDialogElement).showModal());
   const freeze = () => {
-    const live = [camera, teach?.camera].find((each) => each?.stream);
-    if (live) live.freeze();
-    else if (video.address) void (video.video.paused ? video.video.play() : video.video.pause());
+    if (tab === "camera") camera.freeze();
+    if (tab === "teach") teach?.camera.freeze();
+    if (tab === "video") video.toggle();
   };
   listenToKeys(session, { snapshot, freeze });
   return { site, client, session, engine, picture, teach, ready };

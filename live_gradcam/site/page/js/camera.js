@@ -38,22 +38,29 @@ export class CameraSource {
     this.facing = "user";
     /** @type {MediaStream | null} */
     this.stream = null;
+    /** The browser is asked for the camera, and may ask the visitor. */
+    this.asking = false;
     this.frozen = false;
     this.run = 0;
     this.grabbing = false;
+    /** A frame has come that was not grabbed. */
+    this.fresh = false;
     this.stopWatching = () => {};
     this.video = document.createElement("video");
     this.video.muted = true;
     this.video.playsInline = true;
-    this.button.addEventListener("click", () => (this.stream ? this.stop() : void this.start()));
+    this.button.addEventListener("click", () => (this.stream || this.asking ? this.stop() : void this.start()));
     this.freezer.addEventListener("click", () => this.freeze());
     this.turner.addEventListener("click", () => this.turn());
+    taker.onFree(() => this.fresh && void this.send(this.run));
     this.showButtons();
   }
 
   async start() {
     const run = ++this.run;
     this.taker.say(text("camera.waiting"));
+    this.asking = true;
+    this.showButtons();
     try {
       if (!navigator.mediaDevices?.getUserMedia) throw new PageError("failure.camera_insecure");
       const stream = await navigator.mediaDevices.getUserMedia({
@@ -65,6 +72,7 @@ export class CameraSource {
         return;
       }
       this.stream = stream;
+      this.asking = false;
       const [track] = stream.getVideoTracks();
       track.addEventListener("ended", () => {
         if (this.stream !== stream) return;
@@ -73,8 +81,12 @@ export class CameraSource {
       });
       this.video.srcObject = stream;
       await this.video.play();
+      if (run !== this.run) return;
       this.taker.say("");
-      this.stopWatching = watchFrames(this.video, () => void this.send(run));
+      this.stopWatching = watchFrames(this.video, () => {
+        this.fresh = true;
+        void this.send(run);
+      });
       this.onLive();
     } catch (error) {
       if (run !== this.run) return;
@@ -86,12 +98,15 @@ export class CameraSource {
 
   /** @param {number} run */
   async send(run) {
-    if (this.frozen || this.grabbing || run !== this.run) return;
+    if (!this.stream || this.frozen || this.grabbing || run !== this.run || !this.taker.isFree()) return;
     this.grabbing = true;
+    this.fresh = false;
     try {
       const bitmap = await grab(this.video, LONGEST_SIDE, this.state.choices.mirror);
       if (!bitmap) return;
-      if (run === this.run && !this.frozen) this.taker.offer({ bitmap, name: "camera", live: true, seconds: null });
+      const { videoWidth: width, videoHeight: height } = this.video;
+      const incoming = { bitmap, name: "camera", live: true, seconds: null, original: { width, height } };
+      if (run === this.run && !this.frozen) this.taker.offer(incoming);
       else bitmap.close();
     } catch (error) {
       if (run === this.run) this.taker.fail(error);
@@ -103,6 +118,7 @@ export class CameraSource {
   freeze() {
     if (!this.stream) return;
     this.frozen = !this.frozen;
+    if (this.frozen) this.taker.settle();
     this.showButtons();
   }
 
@@ -113,8 +129,12 @@ export class CameraSource {
     void this.start();
   }
 
+  /** The last picture stays, as a still. */
   stop() {
     this.run += 1;
+    if (this.asking) this.taker.say("");
+    this.asking = false;
+    if (this.stream) this.taker.settle();
     this.stopWatching();
     this.stream?.getTracks().forEach((track) => track.stop());
     this.stream = null;
@@ -124,7 +144,7 @@ export class CameraSource {
   }
 
   showButtons() {
-    this.button.textContent = text(this.stream ? "camera.stop" : "camera.start");
+    this.button.textContent = text(this.stream || this.asking ? "camera.stop" : "camera.start");
     this.freezer.textContent = text(this.frozen ? "camera.go_on" : "camera.freeze");
     this.freezer.disabled = !this.stream;
   }

@@ -16,8 +16,10 @@ import { fill } from "./wording.js";
  *
  * What is shown of an explanation.
  * @typedef {object} Chosen
- * @property {number} index Of the class whose map is shown.
+ * @property {number} index Of the class that is explained: the one that somebody chose, whether the
+ *   graph has a map of it or not, or else the best one that has a map.
  * @property {number | null} other Class that a contrast compares it with; null where there is none.
+ * @property {number[]} unmapped Classes that were asked about and have no map of this picture.
  * @property {Tile[]} tiles The pictures to draw.
  */
 
@@ -30,52 +32,40 @@ import { fill } from "./wording.js";
  * @returns {Chosen}
  */
 export function choose(explanation, choices, model, site) {
-  const wished = candidates(explanation, choices.held, model);
-  const index = wished[0] ?? explanation.predictions[0].index;
-  const { against } = choices;
-  const asked = against !== null && against !== index && wished.includes(against);
-  const other = asked ? against : (wished[1] ?? null);
-  const tiles = mapsOf(explanation, choices, model, site, wished, index, other);
-  if (choices.layout === "side-by-side" && choices.mode !== "mosaic") {
+  const { held, against, mode, layout } = choices;
+  const mapped = new Set(explanation.evidence.classes);
+  const wished = [...candidates(explanation, held, model)].filter((index) => mapped.has(index));
+  const index = held ?? wished[0] ?? explanation.predictions[0].index;
+  const other = against !== null && against !== index ? against : (wished.find((each) => each !== index) ?? null);
+  const contrast = mode === "contrast" && model.contrasts && other !== null;
+  const asked = [index, ...(contrast ? [other] : [])];
+  const map = (/** @type {number} */ each) => mapOf(explanation, each);
+  const tile = (/** @type {number} */ each) => ({ index: each, title: model.labels[each], map: map(each) });
+  /** @type {Tile[]} */
+  let tiles = [tile(index)];
+  if (mode === "mosaic" && wished.length) tiles = wished.slice(0, site.settings.tiles).map(tile);
+  if (contrast) {
+    const title = fill(site.texts["contrast.title"], { first: model.labels[index], second: model.labels[other] });
+    const [first, second] = [map(index), map(other)];
+    tiles = [{ index, title, map: first && second && difference(first, second), isContrast: true }];
+  }
+  if (layout === "side-by-side" && mode !== "mosaic") {
     tiles.unshift({ index, title: site.texts["tile.bare"], map: null, bare: true });
   }
-  return { index, other, tiles };
+  return { index, other, unmapped: asked.filter((each) => !mapped.has(each)), tiles };
 }
 
 /**
- * The classes that have a map, the one that is meant first.
+ * All classes, the one that is meant first.
  * @param {Explanation} explanation
  * @param {number | null} held
  * @param {Model} model
  */
 function candidates(explanation, held, model) {
-  const mapped = new Set(explanation.evidence.classes);
   // The order of the list, which is steady in moving pictures, comes before that of the scores.
-  const wished = [
+  return new Set([
     ...(held === null ? [] : [held]),
     ...explanation.predictions.map((each) => each.index),
     ...ranking(explanation.scores, model),
-  ];
-  return [...new Set(wished)].filter((index) => mapped.has(index));
-}
-
-/**
- * @param {Explanation} explanation
- * @param {Choices} choices
- * @param {Model} model
- * @param {Site} site
- * @param {number[]} wished
- * @param {number} index
- * @param {number | null} other
- * @returns {Tile[]}
- */
-function mapsOf(explanation, choices, { labels, contrasts }, site, wished, index, other) {
-  const tile = (/** @type {number} */ each) => ({ index: each, title: labels[each], map: mapOf(explanation, each) });
-  if (choices.mode === "mosaic") return wished.slice(0, site.settings.tiles).map(tile);
-  const [first, second] = [mapOf(explanation, index), other === null ? null : mapOf(explanation, other)];
-  if (choices.mode === "contrast" && contrasts && other !== null && first && second) {
-    const title = fill(site.texts["contrast.title"], { first: labels[index], second: labels[other] });
-    return [{ index, title, map: difference(first, second), isContrast: true }];
-  }
-  return [tile(index)];
+  ]);
 }

@@ -32,6 +32,9 @@ export class Client {
       event.preventDefault();
       this.fail(new PageError("failure.worker", { cause: event.message || "worker.js" }));
     });
+    this.worker.addEventListener("messageerror", () => {
+      this.fail(new PageError("failure.worker", { cause: "worker.js" }));
+    });
   }
 
   /** @param {{id: number, result?: unknown, failure?: import("./types.js").Failure}} answer */

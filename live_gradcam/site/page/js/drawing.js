@@ -89,6 +89,9 @@ function dimAround(brush, seen, canvas, kept) {
   brush.fill(around, "evenodd");
 }
 
+/** @type {WeakMap<Float32Array, {key: string, canvas: OffscreenCanvas}>} Maps that are painted. */
+const painted = new WeakMap();
+
 /**
  * @param {CanvasRenderingContext2D} brush
  * @param {Region} seen
@@ -98,6 +101,24 @@ function dimAround(brush, seen, canvas, kept) {
 function paintHeat(brush, seen, drawn, site) {
   const { map, scale, choices } = drawn;
   if (!map) return;
+  const { colormap, opacity, signed } = choices;
+  const key = [scale, colormap, opacity, signed, seen.width, seen.height].join(" ");
+  let heat = painted.get(map.values);
+  if (heat?.key !== key) {
+    heat = { key, canvas: heatCanvas(map, seen, drawn, site) };
+    painted.set(map.values, heat);
+  }
+  brush.imageSmoothingQuality = "high";
+  brush.drawImage(heat.canvas, seen.x, seen.y, seen.width, seen.height);
+}
+
+/**
+ * @param {EvidenceMap} map
+ * @param {Region} seen
+ * @param {Drawn} drawn
+ * @param {Site} site
+ */
+function heatCanvas(map, seen, { scale, choices }, site) {
   const { fine, fade } = site.figures.heat;
   const factor = Math.min(1, HEAT_SIDE / Math.max(seen.width, seen.height));
   const width = Math.max(1, Math.round(seen.width * factor));
@@ -108,8 +129,7 @@ function paintHeat(brush, seen, drawn, site) {
   const pixels = heatPixels(indices, heatTable(colours, choices.opacity, signed, fade), width, height);
   const heat = new OffscreenCanvas(width, height);
   /** @type {OffscreenCanvasRenderingContext2D} */ (heat.getContext("2d")).putImageData(pixels, 0, 0);
-  brush.imageSmoothingQuality = "high";
-  brush.drawImage(heat, seen.x, seen.y, seen.width, seen.height);
+  return heat;
 }
 
 /**

@@ -18,16 +18,23 @@ export class EnginePanel {
     this.lines = find("engine-lines", HTMLElement);
     this.rate = find("rate", HTMLElement);
     this.compared = false;
+    /** @type {EngineReport | null} */
+    this.report = null;
     this.details.addEventListener("toggle", () => this.details.open && this.compare());
     session.addEventListener("shown", () => this.showRate());
+    session.addEventListener("model", () => this.report && this.show(this.report));
   }
 
   /** @param {EngineReport} report */
-  show({ used, measured, notes }) {
+  show(report) {
+    this.report = report;
+    const { used, measured, notes } = report;
     const { site, model } = this.session;
-    const lines = measured.map((engine) => {
+    const lines = (measured.length ? measured : [used]).map((engine) => {
+      const { milliseconds } = engine;
+      if (milliseconds === null) return text("engine.runs", { engine: nameOf(engine) });
       const key = engine.name === used.name ? "engine.used" : "engine.slower";
-      return text(key, { engine: nameOf(engine), milliseconds: Math.round(engine.milliseconds) });
+      return text(key, { engine: nameOf(engine), milliseconds: Math.round(milliseconds) });
     });
     if (used.name === "wasm" && used.threads === 1) lines.push(text("engine.no_threads"));
     lines.push(...notes.map(sentence));
@@ -49,17 +56,24 @@ export class EnginePanel {
     this.compared = true;
     try {
       await this.session.ready;
-      this.show(await this.client.compareEngines());
+      await this.ask();
       this.details.dataset.compared = "true";
     } catch (error) {
       write(this.rate, sentence(failureOf(error)));
     }
   }
 
+  async ask() {
+    this.show(await this.client.compareEngines());
+  }
+
   showRate() {
     const { shown, rate } = this.session;
     if (!shown) return;
-    const { preprocess, network } = shown.explanation.timings;
+    const { engine, timings } = shown.explanation;
+    // The graphics card was lost meanwhile.
+    if (this.report && this.details.dataset.compared && engine !== this.report.used.name) this.ask().catch(() => {});
+    const { preprocess, network } = timings;
     const milliseconds = Math.round(preprocess + network);
     const key = shown.live && rate ? "engine.rate" : "engine.once";
     write(this.rate, text(key, { rate: rate.toFixed(1), milliseconds }));

@@ -2,8 +2,6 @@
 
 import { PageError, shortened } from "./failures.js";
 
-/** @typedef {import("./types.js").Engine} Engine */
-
 /**
  * A graph that is ready to run.
  * @typedef {object} Session
@@ -27,8 +25,7 @@ import { PageError, shortened } from "./failures.js";
  */
 
 const MOST_THREADS = 4;
-const RUNS = 3;
-const TOLERANCE = 0.02; // of the largest score: half precision on graphics cards
+const MEMORY = /out of memory|allocat|RangeError/i;
 const LAYER = "features"; // name of the output with the explained layer
 const MODULES = { wasm: "ort.wasm.min.mjs", webgpu: "ort.jspi.min.mjs" };
 
@@ -38,14 +35,16 @@ export function possibleThreads() {
   return Math.max(1, Math.min(MOST_THREADS, navigator.hardwareConcurrency || 1));
 }
 
-/** True if there is a graphics card that the browser lets pages use. */
-export async function hasWebGpu() {
+/**
+ * Key of the sentence that says why there is no engine for graphics cards here; empty where there is.
+ * The engine needs WebAssembly that can wait for a graphics card, which not every browser with
+ * WebGPU has.
+ */
+export async function webGpuLacks() {
   const gpu = /** @type {{requestAdapter(): Promise<unknown>} | undefined} */ (Reflect.get(navigator, "gpu"));
-  try {
-    return Boolean(gpu && (await gpu.requestAdapter()));
-  } catch {
-    return false;
-  }
+  const adapter = await gpu?.requestAdapter().catch(() => null);
+  if (!adapter) return "engine.webgpu_absent";
+  return Reflect.has(WebAssembly, "Suspending") ? "" : "engine.webgpu_waits";
 }
 
 /**
@@ -120,7 +119,8 @@ async function taken(tensor) {
  */
 function openingError(error, name, file) {
   const words = cause(error);
-  if (/out of memory|allocat|RangeError/i.test(words)) return new PageError("failure.memory", { file });
+  const few = MEMORY.test(words);
+  if (few) return name === "webgpu" ? new PageError("engine.webgpu_memory") : new PageError("failure.memory", { file });
   if (name === "webgpu") return new PageError("engine.webgpu_failed", { cause: words });
   if (/protobuf|load model|parse|INVALID_GRAPH|ERROR_CODE: [2-9]/i.test(words)) {
     return new PageError("failure.graph_corrupt", { file, cause: words });
@@ -133,46 +133,17 @@ function cause(error) {
   return shortened(error instanceof Error ? error.message : String(error));
 }
 
+/**
+ * What went wrong while a graph ran.
+ * @param {unknown} error
+ * @param {string} file Name of the graph.
+ */
+export function runningError(error, file) {
+  const words = cause(error);
+  return MEMORY.test(words) ? new PageError("failure.memory", { file }) : new PageError("failure.run", { cause: words });
+}
+
 /** @param {number} height @param {number} width */
 export function somePixels(height, width) {
   return new Uint8Array(height * width * 3).map((_, place) => (place * 37) % 251);
-}
-
-/**
- * True if two engines say the same: a fast engine that is wrong is of no use.
- * @param {Session} first
- * @param {Session} second
- * @param {number} height
- * @param {number} width
- */
-export async function agree(first, second, height, width) {
-  const pixels = somePixels(height, width);
-  const wanted = first.teachable ? "both" : "explained";
-  const ours = await first.run(pixels, height, width, wanted);
-  const theirs = await second.run(pixels, height, width, wanted);
-  const close = (/** @type {Float32Array} */ one, /** @type {Float32Array} */ other) => {
-    const most = one.reduce((found, value) => Math.max(found, Math.abs(value)), 1);
-    return one.every((value, place) => Math.abs(value - other[place]) <= TOLERANCE * most);
-  };
-  const layers = !ours.layer || (theirs.layer !== null && close(ours.layer.data, theirs.layer.data));
-  return layers && close(ours.scores, theirs.scores) && close(ours.evidence, theirs.evidence);
-}
-
-/**
- * The median time of one picture, by an engine that has run before: the first run prepares it.
- * @param {Session} session
- * @param {number} height
- * @param {number} width
- * @returns {Promise<Engine>}
- */
-export async function measure(session, height, width) {
-  const pixels = somePixels(height, width);
-  const times = [];
-  for (let run = 0; run < RUNS; run++) {
-    const began = performance.now();
-    await session.run(pixels, height, width);
-    times.push(performance.now() - began);
-  }
-  times.sort((a, b) => a - b);
-  return { name: session.name, threads: session.threads, milliseconds: times[times.length >> 1] };
 }

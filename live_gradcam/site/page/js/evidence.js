@@ -13,6 +13,7 @@
  * @property {Vote} shown
  * @property {Vote[]} votesFor Other classes that it speaks for, strongest first.
  * @property {Vote[]} votesAgainst
+ * @property {number} place Of the cell in a map.
  */
 
 const MOST_VOTES = 3;
@@ -65,9 +66,27 @@ export function spotAt(explanation, labels, shown, x, y) {
   const others = votes.filter((vote) => vote !== first).sort((a, b) => b.value - a.value);
   return {
     cell: cellAt(region, rows, columns, row, column),
+    place: row * columns + column,
     shown: first,
     votesFor: others.slice(0, MOST_VOTES).filter((vote) => vote.value > 0),
     votesAgainst: others.reverse().slice(0, MOST_VOTES).filter((vote) => vote.value < 0),
+  };
+}
+
+/**
+ * What a spot says where two classes are compared: first what it says about the two of them.
+ * @param {Spot} spot
+ * @param {Vote} shown
+ * @returns {Spot}
+ */
+export function asContrast(spot, shown) {
+  const votes = [spot.shown, ...spot.votesFor, ...spot.votesAgainst];
+  const sorted = votes.sort((a, b) => b.value - a.value);
+  return {
+    ...spot,
+    shown,
+    votesFor: sorted.filter((vote) => vote.value > 0).slice(0, MOST_VOTES),
+    votesAgainst: sorted.filter((vote) => vote.value < 0).reverse().slice(0, MOST_VOTES),
   };
 }
 

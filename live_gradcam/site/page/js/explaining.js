@@ -1,26 +1,23 @@
 // What the worker does: pictures in, scores and evidence out, one after the other.
 
-import { agree, hasWebGpu, measure, openSession, somePixels } from "./engines.js";
-import { failureOf, PageError } from "./failures.js";
-import { fetchGraph, keepGraph } from "./graph_file.js";
+import { somePixels } from "./engines.js";
+import { PageError } from "./failures.js";
 import { mapOf } from "./evidence.js";
-import { blurRegion, hide } from "./hiding.js";
-import { pixelsOf } from "./pixels.js";
+import { blurRegion, whileHidden } from "./hiding.js";
+import { Network } from "./network.js";
+import { bitmapOf, pixelsOf, reduction } from "./pixels.js";
 import { planPicture } from "./plan.js";
 import { hasProbabilities, isNamed, predict, strengthOf } from "./predictions.js";
 import { controlAreas, hottestArea } from "./removal.js";
 import { resample } from "./resample.js";
 import { explainedBy, pooled } from "./teaching/features.js";
 
-/** @typedef {import("./engines.js").Session} Session */
 /** @typedef {import("./types.js").EngineReport} EngineReport */
 /** @typedef {import("./types.js").Explanation} Explanation */
 /** @typedef {import("./types.js").Reading} Reading */
 /** @typedef {import("./types.js").Site} Site */
 /** @typedef {import("./types.js").Source} Source */
 /** @typedef {import("./types.js").View} View */
-
-const GAIN = 1.2; // another engine is taken only where it is clearly faster
 
 export class Explaining {
   /**
@@ -29,77 +26,34 @@ export class Explaining {
    */
   constructor(site, base) {
     this.site = site;
-    this.base = base;
+    this.network = new Network(site, base);
     /** What the network's numbers mean: another head has other labels. */
     this.model = site.model;
     /** @type {{weight: Float32Array, bias: Float32Array} | null} What answers in place of the network's own head. */
     this.head = null;
-    /** @type {Uint8Array} */
-    this.graph = new Uint8Array(0);
-    /** @type {Session | null} */
-    this.session = null;
-    /** @type {EngineReport | null} */
-    this.report = null;
     /** @type {{number: number, source: Source, view: View, explanation: Explanation} | null} */
     this.last = null;
-    this.turn = Promise.resolve();
   }
 
   /** @param {(loaded: number) => void} onProgress */
   async open(onProgress) {
-    const { graph, preprocessing } = this.site;
-    const address = new URL(graph.file, this.base);
-    const bytes = await fetchGraph(address, graph, onProgress);
-    this.graph = bytes;
-    this.session = await this.opened("wasm");
-    const { height, width } = preprocessing;
-    await this.run(somePixels(height, width), width, height); // says whether the labels fit
-    const used = await measure(this.session, height, width);
-    this.report = { used, measured: [used], notes: [] };
-    void keepGraph(address, this.base, this.site.version, bytes);
-    return this.report;
+    await this.network.open(onProgress);
+    const { pixels, width, height } = this.sample();
+    await this.run(pixels, width, height); // says whether the labels fit
+    return /** @type {EngineReport} */ (this.network.report);
   }
 
-  /**
-   * Try the graphics card, and keep whichever engine is faster.
-   * @returns {Promise<EngineReport>}
-   */
-  async compareEngines() {
-    const report = /** @type {EngineReport} */ (this.report);
-    if (report.measured.length > 1 || report.notes.length) return report;
-    if (!(await hasWebGpu())) {
-      report.notes.push({ key: "engine.webgpu_absent", values: {} });
-      return report;
-    }
+  /** @returns {Promise<EngineReport>} */
+  compareEngines() {
+    return this.network.compareEngines(() => this.sample());
+  }
+
+  /** Pixels to measure engines with: those of the last picture, where there is one. */
+  sample() {
     const { height, width } = this.site.preprocessing;
-    /** @type {Session | null} */
-    let unused = null;
-    try {
-      const other = (unused = await this.opened("webgpu"));
-      await this.inTurn(() => other.run(somePixels(height, width), height, width));
-      const found = await this.inTurn(() => measure(other, height, width));
-      report.measured.push(found);
-      await this.inTurn(async () => {
-        const current = /** @type {Session} */ (this.session);
-        if (found.milliseconds * GAIN > report.used.milliseconds) return;
-        if (!(await agree(current, other, height, width))) throw new PageError("engine.webgpu_differs");
-        report.used = found;
-        this.session = other;
-        unused = current;
-      });
-    } catch (error) {
-      const { key, values } = failureOf(error);
-      const known = key.startsWith("engine.");
-      report.notes.push(known ? { key, values } : { key: "engine.webgpu_failed", values: { cause: values.cause ?? key } });
-    }
-    await unused?.close();
-    this.graph = new Uint8Array(0); // no other engine will want it
-    return report;
-  }
-
-  /** @param {"wasm" | "webgpu"} name */
-  opened(name) {
-    return openSession(name, new URL("runtime/", this.base), this.graph, this.site.graph.file);
+    if (!this.last) return { pixels: somePixels(height, width), height, width };
+    const { pixels, plan } = this.prepared(this.last.source, this.last.view);
+    return { pixels, height: plan.rows.kept, width: plan.columns.kept };
   }
 
   /**
@@ -114,7 +68,7 @@ export class Explaining {
     if (!fits || pixels.length !== width * height * 3) {
       throw new PageError("failure.pixels", { width: size.width, height: size.height });
     }
-    return this.inTurn(() => this.run(pixels, width, height));
+    return this.network.inTurn(() => this.run(pixels, width, height));
   }
 
   /**
@@ -123,7 +77,7 @@ export class Explaining {
    * @param {import("./types.js").Model} model What its numbers mean.
    */
   async useHead(head, model) {
-    return this.inTurn(async () => {
+    return this.network.inTurn(async () => {
       this.head = head;
       this.model = model;
       this.last = null; // of the other head
@@ -137,8 +91,8 @@ export class Explaining {
    * @param {number} height
    */
   async features(pixels, width, height) {
-    return this.inTurn(async () => {
-      const { layer } = await /** @type {Session} */ (this.session).run(pixels, height, width, "layer");
+    return this.network.inTurn(async () => {
+      const { layer } = await this.network.run(pixels, height, width, "layer");
       return layer && pooled(layer);
     });
   }
@@ -147,15 +101,18 @@ export class Explaining {
    * @param {number} number Of the picture; `test` asks for it by that. Negative ones are forgotten.
    * @param {ImageBitmap} bitmap Not closed.
    * @param {View} view
-   * @param {boolean} keep With what a head is taught on.
-   * @returns {Promise<Explanation>}
+   * @param {boolean} [keep] With what a head is taught on.
+   * @returns {Promise<{explanation: Explanation, reduced: ImageBitmap | null}>} With the picture that
+   *   was explained, where it was too large.
    */
   async explain(number, bitmap, view, keep = false) {
-    return this.inTurn(async () => {
+    return this.network.inTurn(async () => {
       const source = pixelsOf(bitmap);
-      const explanation = await this.explainSource(source, view, keep);
+      const { pixels, plan, milliseconds } = this.prepared(source, view);
+      const explanation = await this.answer(source, pixels, plan, milliseconds, keep);
       if (number >= 0) this.last = { number, source, view, explanation };
-      return explanation;
+      const isLarge = reduction(bitmap.width, bitmap.height) > 1;
+      return { explanation, reduced: isLarge ? await bitmapOf(source) : null };
     });
   }
 
@@ -180,15 +137,19 @@ export class Explaining {
     const hot = hottestArea(map, numbers);
     const masks = [hot, ...controlAreas(hot, numbers)];
     const blurred = blurRegion(source, explanation.region, numbers);
-    /** @type {Explanation[]} */
+    /** @type {Float32Array[]} */
     const answers = [];
     for (const mask of masks) {
       // One at a time, so that no picture of a camera waits for all of them.
-      const copy = hide(source, explanation.region, blurred, mask, numbers.mask_side);
-      answers.push(await this.inTurn(() => this.explainSource(copy, view)));
+      const { scores } = await this.network.inTurn(() => {
+        const look = () => this.prepared(source, view);
+        const { pixels, plan } = whileHidden(source, explanation.region, blurred, mask, numbers.mask_side, look);
+        return this.run(pixels, plan.columns.kept, plan.rows.kept);
+      });
+      answers.push(scores);
     }
-    const strengths = answers.map((each) => strengthOf(predict(each.scores, model, 0, [index])[0]));
-    const named = answers.map((each) => isNamed(each.scores, model, index));
+    const strengths = answers.map((scores) => strengthOf(predict(scores, model, 0, [index])[0]));
+    const named = answers.map((scores) => isNamed(scores, model, index));
     const bias = model.bias;
     const sum = map.values.reduce((a, b) => a + b, 0);
     return {
@@ -212,18 +173,28 @@ export class Explaining {
   }
 
   /**
+   * The network's pixels of a picture.
    * @param {Source} source
    * @param {View} view
-   * @param {boolean} [keep]
+   */
+  prepared(source, view) {
+    const began = performance.now();
+    const plan = planPicture(source.height, source.width, this.site.preprocessing, view);
+    const pixels = resample(source, plan);
+    return { plan, pixels, milliseconds: performance.now() - began };
+  }
+
+  /**
+   * @param {Source} source
+   * @param {Uint8Array} pixels Of the network's size.
+   * @param {import("./plan.js").Plan} plan
+   * @param {number} preprocess Milliseconds that they took.
+   * @param {boolean} keep With what a head is taught on.
    * @returns {Promise<Explanation>}
    */
-  async explainSource(source, view, keep = false) {
+  async answer(source, pixels, plan, preprocess, keep) {
     const { model } = this;
-    const { preprocessing, settings } = this.site;
     const began = performance.now();
-    const plan = planPicture(source.height, source.width, preprocessing, view);
-    const pixels = resample(source, plan);
-    const prepared = performance.now();
     const { kept: width } = plan.columns;
     const { kept: height } = plan.rows;
     const { scores, evidence, layer } = await this.run(pixels, width, height, keep);
@@ -232,21 +203,21 @@ export class Explaining {
     return {
       scores: shown,
       evidence: finite ? evidence : { ...evidence, data: new Float32Array(evidence.data.length) },
-      predictions: predict(shown, model, settings.top_k),
+      predictions: predict(shown, model, this.site.settings.top_k),
       region: plan.region,
       finite,
       width: source.width,
       height: source.height,
-      timings: { preprocess: prepared - began, network: performance.now() - prepared },
+      engine: this.network.engine,
+      timings: { preprocess, network: performance.now() - began },
       kept: keep && layer && finite ? { layer, pooled: pooled(layer), pixels, width, height } : null,
     };
   }
 
   /** @param {Uint8Array} pixels @param {number} width @param {number} height @param {boolean} [keep] */
   async run(pixels, width, height, keep = false) {
-    const session = /** @type {Session} */ (this.session);
     const { head } = this;
-    const answer = await session.run(pixels, height, width, head ? "layer" : keep ? "both" : "explained");
+    const answer = await this.network.run(pixels, height, width, head ? "layer" : keep ? "both" : "explained");
     if (head && answer.layer) return { ...explainedBy(answer.layer, head), layer: answer.layer };
     const { labels, classes } = this.model;
     if (answer.scores.length !== labels.length) {
@@ -258,20 +229,5 @@ export class Explaining {
     }
     const { rows, columns } = answer;
     return { scores: answer.scores, evidence: { data: answer.evidence, classes: mapped, rows, columns }, layer: answer.layer };
-  }
-
-  /**
-   * Wait for what was asked for before: an engine runs one picture at a time.
-   * @template T
-   * @param {() => Promise<T>} work
-   * @returns {Promise<T>}
-   */
-  inTurn(work) {
-    const done = this.turn.then(work);
-    this.turn = done.then(
-      () => undefined,
-      () => undefined,
-    );
-    return done;
   }
 }

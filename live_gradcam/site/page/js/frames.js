@@ -3,19 +3,20 @@
 /**
  * Call back for each frame that the element shows, until it is stopped.
  * @param {HTMLVideoElement} video
- * @param {() => void} onFrame
+ * @param {(seconds: number | null) => void} onFrame Is told the frame's own time where the browser
+ *   says it: the element's clock may be anywhere between two frames.
  * @returns {() => void} Stops it.
  */
 export function watchFrames(video, onFrame) {
   let on = true;
-  const next = () => {
+  const next = (/** @type {number | null} */ seconds) => {
     if (!on) return;
-    onFrame();
+    onFrame(seconds);
     wait();
   };
   const wait = () => {
-    if ("requestVideoFrameCallback" in video) video.requestVideoFrameCallback(next);
-    else setTimeout(next, 30);
+    if ("requestVideoFrameCallback" in video) video.requestVideoFrameCallback((_, { mediaTime }) => next(mediaTime));
+    else setTimeout(() => next(null), 30);
   };
   wait();
   return () => {

@@ -52,7 +52,10 @@ export function heatIndices(map, scale, signed, width, height, fine) {
       : roundEven(clamp(value, 0, 1) * 255),
   );
   if (tall === height && wide === width) return Uint8Array.from(bytes);
-  return Uint8Array.from(enlargeLinear(bytes, tall, wide, height, width), (value) => value + 0.5);
+  const large = enlargeLinear(bytes, tall, wide, height, width);
+  const result = new Uint8Array(large.length);
+  for (let place = 0; place < result.length; place++) result[place] = large[place] + 0.5;
+  return result;
 }
 
 /**

@@ -8,45 +8,84 @@ import { roundEven } from "./rounding.js";
 /** @typedef {import("./removal.js").RemovalFigures} RemovalFigures */
 
 /**
+ * A region of a picture, blurred beyond recognition: three planes of `side` squared grey levels.
+ * @typedef {{planes: Float32Array[], side: number}} Blurred
+ */
+
+/**
  * The blurred picture of a region, made once for all the areas that are to be hidden.
  * @param {Source} source
  * @param {Region} region Inside the picture.
  * @param {RemovalFigures} figures
- * @returns {Uint8ClampedArray} RGBA of the region's size.
+ * @returns {Blurred}
  */
 export function blurRegion(source, region, figures) {
   const { blur_side: side, blur_share: share } = figures;
-  const result = new Uint8ClampedArray(region.width * region.height * 4).fill(255);
-  for (let channel = 0; channel < 3; channel++) {
-    const small = Float32Array.from(shrink(source, region, side, channel), roundEven);
-    const soft = Float32Array.from(blur(small, side, share * side), roundEven);
-    const large = enlargeLinear(soft, side, side, region.height, region.width);
-    for (let place = 0; place < large.length; place++) result[place * 4 + channel] = large[place];
-  }
-  return result;
+  const planes = [0, 1, 2].map((channel) => {
+    const small = shrink(source, region, side, channel).map(roundEven);
+    return blur(small, side, share * side).map(roundEven);
+  });
+  return { planes, side };
 }
 
 /**
- * A copy of the picture in which the masked part of the region is another picture.
+ * Hide the masked part of a region while something looks at the picture, which is afterwards as it
+ * was: a copy of a large picture would need more memory than phones have.
+ * @template T
  * @param {Source} source
  * @param {Region} region
- * @param {Uint8ClampedArray} hidden Of `blurRegion`.
+ * @param {Blurred} blurred
  * @param {Uint8Array} mask Square, over the region.
  * @param {number} side Of the mask.
- * @returns {Source}
+ * @param {() => T} look Is done with the picture when it returns.
+ * @returns {T}
  */
-export function hide(source, region, hidden, mask, side) {
-  const data = new Uint32Array(source.data.slice().buffer);
-  const blurred = new Uint32Array(hidden.buffer);
-  for (let row = 0; row < region.height; row++) {
-    const maskRow = Math.floor((row * side) / region.height) * side;
-    const at = (region.y + row) * source.width + region.x;
+export function whileHidden(source, region, blurred, mask, side, look) {
+  const { buffer, byteOffset, length } = source.data;
+  const pixels = new Uint32Array(buffer, byteOffset, length / 4);
+  const row = new Uint8ClampedArray(region.width * 4).fill(255);
+  const hidden = new Uint32Array(row.buffer);
+  /** @type {Map<number, Uint32Array>} Rows as they were, by their place. */
+  const kept = new Map();
+  for (let down = 0; down < region.height; down++) {
+    const first = Math.floor((down * side) / region.height) * side;
+    const masked = mask.subarray(first, first + side);
+    if (!masked.includes(1)) continue;
+    const at = (region.y + down) * source.width + region.x;
+    kept.set(at, pixels.slice(at, at + region.width));
+    blurredRow(blurred, down, region.height, row);
     for (let column = 0; column < region.width; column++) {
-      if (!mask[maskRow + Math.floor((column * side) / region.width)]) continue;
-      data[at + column] = blurred[row * region.width + column];
+      if (masked[Math.floor((column * side) / region.width)]) pixels[at + column] = hidden[column];
     }
   }
-  return { ...source, data: new Uint8ClampedArray(data.buffer) };
+  try {
+    return look();
+  } finally {
+    for (const [at, original] of kept) pixels.set(original, at);
+  }
+}
+
+/**
+ * One row of the blurred picture at the region's size, linear as OpenCV enlarges.
+ * @param {Blurred} blurred
+ * @param {number} row
+ * @param {number} height Of the region.
+ * @param {Uint8ClampedArray} result RGBA.
+ */
+function blurredRow({ planes, side }, row, height, result) {
+  const centre = ((row + 0.5) * side) / height - 0.5;
+  const low = Math.floor(centre);
+  const share = centre - low;
+  const inside = (/** @type {number} */ place) => Math.min(side - 1, Math.max(0, place)) * side;
+  const [above, below] = [inside(low), inside(low + 1)];
+  const line = new Float32Array(side);
+  planes.forEach((plane, channel) => {
+    for (let each = 0; each < side; each++) {
+      line[each] = (1 - share) * plane[above + each] + share * plane[below + each];
+    }
+    const wide = enlargeLinear(line, 1, side, 1, result.length / 4);
+    for (let column = 0; column < wide.length; column++) result[column * 4 + channel] = wide[column];
+  });
 }
 
 /**
@@ -56,15 +95,19 @@ export function hide(source, region, hidden, mask, side) {
  * @param {Region} region
  * @param {number} side
  * @param {number} channel
+ * @returns {Float32Array}
  */
 function shrink(source, region, side, channel) {
   const { x, y, width, height } = region;
-  const plane = new Float32Array(width * height);
-  for (let row = 0; row < height; row++) {
-    let at = ((y + row) * source.width + x) * 4 + channel;
-    for (let place = row * width; place < (row + 1) * width; place++, at += 4) plane[place] = source.data[at];
+  const stride = source.width * 4;
+  const start = y * stride + x * 4 + channel;
+  if (width < side || height < side) {
+    const plane = new Float32Array(width * height);
+    for (let place = 0, row = 0; row < height; row++) {
+      for (let column = 0; column < width; column++) plane[place++] = source.data[start + row * stride + column * 4];
+    }
+    return enlargeLinear(plane, height, width, side, side);
   }
-  if (width < side || height < side) return enlargeLinear(plane, height, width, side, side);
   const across = boxes(width, side);
   const down = boxes(height, side);
   const result = new Float32Array(side * side);
@@ -72,7 +115,8 @@ function shrink(source, region, side, channel) {
     across.forEach((columns, column) => {
       let sum = 0;
       for (const [place, weight] of rows) {
-        for (const [along, share] of columns) sum += plane[place * width + along] * weight * share;
+        const at = start + place * stride;
+        for (const [along, share] of columns) sum += source.data[at + along * 4] * weight * share;
       }
       result[row * side + column] = sum;
     }),

@@ -7,6 +7,24 @@
 
 const SHARPNESS = -0.75; // OpenCV's cubic
 
+/** @type {Map<string, Taps>} */
+const known = new Map();
+const MOST_KNOWN = 32;
+
+/**
+ * Pictures of a film have the same sizes.
+ * @param {(length: number, size: number) => Taps} make
+ * @param {number} length
+ * @param {number} size
+ */
+function taps(make, length, size) {
+  const key = `${make.name} ${length} ${size}`;
+  const found = known.get(key) ?? make(length, size);
+  if (known.size >= MOST_KNOWN) known.clear();
+  known.set(key, found);
+  return found;
+}
+
 /** @param {number} length @param {number} size @returns {Taps} */
 function cubicTaps(length, size) {
   const starts = new Int32Array(size);
@@ -84,7 +102,7 @@ function apply(values, rows, columns, down, across) {
  * @returns {Float32Array}
  */
 export function enlargeCubic(values, rows, columns, height, width) {
-  return apply(values, rows, columns, cubicTaps(rows, height), cubicTaps(columns, width));
+  return apply(values, rows, columns, taps(cubicTaps, rows, height), taps(cubicTaps, columns, width));
 }
 
 /**
@@ -96,5 +114,5 @@ export function enlargeCubic(values, rows, columns, height, width) {
  * @returns {Float32Array}
  */
 export function enlargeLinear(values, rows, columns, height, width) {
-  return apply(values, rows, columns, linearTaps(rows, height), linearTaps(columns, width));
+  return apply(values, rows, columns, taps(linearTaps, rows, height), taps(linearTaps, columns, width));
 }

@@ -2,14 +2,12 @@
 
 import { describeAnswer, unitOf } from "./answers.js";
 import { find, write } from "./document.js";
-import { mapOf } from "./evidence.js";
 import { predict, strengthOf } from "./predictions.js";
 import { text } from "./texts.js";
 import { removalNumbers, removalSentence } from "./verdicts.js";
-import { fill, number, strength } from "./wording.js";
+import { number, strength } from "./wording.js";
 
 /** @typedef {import("./session.js").Session} Session */
-/** @typedef {import("./types.js").Explanation} Explanation */
 /** @typedef {import("./types.js").Prediction} Prediction */
 
 export class Panel {
@@ -37,7 +35,7 @@ export class Panel {
     write(this.answer, this.sentence(rows));
     this.listClasses(rows, index);
     const truth = session.reading;
-    const waiting = session.state.choices.truth && explanation.finite ? text("truth.waiting") : "";
+    const waiting = session.truth.applies ? text("truth.waiting") : "";
     const removal = truth?.reading.removal ?? null;
     write(this.verdict, truth ? removalSentence(removal, site.figures.verdict, site.texts) : waiting);
     write(this.numbers, removal ? removalNumbers(removal, site.texts) : "");
@@ -49,29 +47,52 @@ export class Panel {
   /** @param {Prediction[]} predictions */
   sentence(predictions) {
     const { session, site } = this;
-    const { shown, index, other, contrast, model } = session;
+    const { shown, index, contrast, model, unmapped } = session;
     if (!shown) return "";
-    if (contrast && other !== null && shown.explanation.finite) {
-      const { labels } = model;
-      const speaksFor = contrast.map?.values.some((value) => value > 0);
-      const key = session.state.choices.signed ? "contrast.signed" : speaksFor ? "contrast.sentence" : "contrast.nothing";
-      return fill(site.texts[key], { first: labels[index], second: labels[other] });
-    }
-    return describeAnswer({ ...shown.explanation, predictions }, index, this.colours(shown.explanation, index), model, site);
+    const explanation = { ...shown.explanation, predictions };
+    const { held, mode, layout } = session.state.choices;
+    const [best] = predictions;
+    const asked = held ?? best.index;
+    const said = [contrast && explanation.finite ? this.contrastSentence() : describeAnswer(explanation, asked, "", model, site)];
+    if (!explanation.finite || layout === "plain") return said.join(" ");
+    const label = (/** @type {number} */ each) => model.labels[each];
+    if (unmapped.length) said.push(this.noMap(unmapped[0]));
+    else if (asked !== index) said.push(this.noMap(asked));
+    if (asked !== index && mode !== "mosaic") said.push(text("best.shown", { label: label(index) }));
+    if (contrast || mode === "mosaic") return said.filter(Boolean).join(" ");
+    if (mode === "contrast") said.push(text("contrast.alone"));
+    said.push(unmapped.length ? text("colours.none") : text(this.colours()));
+    return said.join(" ");
+  }
+
+  /** What the colours of a contrast say; nothing where there is no map of it. */
+  contrastSentence() {
+    const { index, other, contrast, model, state } = this.session;
+    if (!contrast || other === null) return "";
+    const { against, signed } = state.choices;
+    const names = { first: model.labels[index], second: model.labels[other] };
+    const itself = against === index ? text("contrast.itself", names) : "";
+    if (!contrast.map) return `${itself} ${text("contrast.no_map", names)}`.trim();
+    const speaksFor = contrast.map.values.some((value) => value > 0);
+    const key = signed ? "contrast.signed" : speaksFor ? "contrast.sentence" : "contrast.nothing";
+    return `${itself} ${text(key, names)}`.trim();
   }
 
   /**
-   * Key of the text that says what the colours mean.
-   * @param {Explanation} explanation
+   * That the graph has no map of a class, or not of this picture.
    * @param {number} index
    */
-  colours(explanation, index) {
-    const { signed, layout } = this.session.state.choices;
-    if (layout === "plain") return "";
-    const map = mapOf(explanation, index);
-    if (!map) return "colours.no_map";
-    const speaksFor = map.values.some((value) => value > 0);
-    if (!signed) return speaksFor ? "spot.coloured" : "spot.uncoloured";
+  noMap(index) {
+    const { shown, model } = this.session;
+    const count = shown?.explanation.evidence.classes.length ?? 0;
+    return text(model.classes === "top" ? "class.no_map_here" : "class.no_map", { label: model.labels[index], count });
+  }
+
+  /** Key of the text that says what the colours mean. */
+  colours() {
+    const { map, state } = this.session;
+    const speaksFor = map?.values.some((value) => value > 0);
+    if (!state.choices.signed) return speaksFor ? "spot.coloured" : "spot.uncoloured";
     return speaksFor ? "colours.signed" : "colours.against";
   }
 

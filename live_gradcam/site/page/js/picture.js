@@ -12,6 +12,9 @@ import { text } from "./texts.js";
  * Whoever takes pictures and says what is wrong.
  * @typedef {object} Taker
  * @property {(incoming: Incoming) => void} offer
+ * @property {() => void} settle The pictures move no more.
+ * @property {() => boolean} isFree A moving picture that is grabbed now is the next one.
+ * @property {(told: () => void) => void} onFree
  * @property {(error: unknown) => void} fail
  * @property {(sentence: string) => void} say
  * @property {(file: File) => void} openVideo
@@ -22,6 +25,14 @@ const AS_IN_PYTHON = /** @type {ImageBitmapOptions} */ ({
   colorSpaceConversion: "none",
 });
 
+// Browsers know the media types of few films, and none of what comes from some file managers.
+const FILMS = /\.(mp4|m4v|mov|webm|mkv|avi|mpe?g|ogv|wmv|3gp|flv)$/i;
+
+/** @param {Blob} blob @param {string} name */
+function isVideo(blob, name) {
+  return blob.type.startsWith("video/") || (!blob.type.startsWith("image/") && FILMS.test(name));
+}
+
 /**
  * Decode a picture as the network should see it: upright, with the colours that the file has.
  * @param {Blob} blob
@@ -31,17 +42,36 @@ const AS_IN_PYTHON = /** @type {ImageBitmapOptions} */ ({
  */
 export async function decode(blob, name, mostPixels) {
   if (!blob.size) throw new PageError("failure.picture_empty", { file: name });
-  /** @type {ImageBitmap} */
-  let bitmap;
-  try {
-    bitmap = await createImageBitmap(blob, AS_IN_PYTHON);
-  } catch {
-    throw new PageError("failure.not_a_picture", { file: name });
+  const size = await sizeOf(blob);
+  if (!size) throw new PageError("failure.not_a_picture", { file: name });
+  const { width, height } = size;
+  if (width * height > mostPixels) {
+    throw new PageError("failure.picture_large", { file: name, width, height, most: Math.floor(mostPixels / 1e6) });
   }
-  const { width, height } = bitmap;
-  if (width * height <= mostPixels) return bitmap;
-  bitmap.close();
-  throw new PageError("failure.picture_large", { file: name, width, height, most: Math.floor(mostPixels / 1e6) });
+  try {
+    return await createImageBitmap(blob, AS_IN_PYTHON);
+  } catch {
+    throw new PageError("failure.picture_undecoded", { file: name, width, height });
+  }
+}
+
+/**
+ * Width and height of a picture without the memory of its pixels; null where it is none.
+ * @param {Blob} blob
+ * @returns {Promise<{width: number, height: number} | null>}
+ */
+async function sizeOf(blob) {
+  const image = new Image();
+  const address = URL.createObjectURL(blob);
+  try {
+    return await new Promise((done) => {
+      image.onload = () => done({ width: image.naturalWidth, height: image.naturalHeight });
+      image.onerror = () => done(null);
+      image.src = address;
+    });
+  } finally {
+    URL.revokeObjectURL(address);
+  }
 }
 
 export class PictureSource {
@@ -87,7 +117,7 @@ export class PictureSource {
 
   /** @param {File} file */
   openFile(file) {
-    if (file.type.startsWith("video/")) this.taker.openVideo(file);
+    if (isVideo(file, file.name)) this.taker.openVideo(file);
     else void this.open(file, file.name);
   }
 
@@ -104,15 +134,16 @@ export class PictureSource {
     const opening = ++this.opened;
     try {
       const blob = await coming;
-      if (blob.type.startsWith("video/")) throw new PageError("failure.picture_is_video", { file: name });
+      if (isVideo(blob, name)) throw new PageError("failure.picture_is_video", { file: name });
       const bitmap = await decode(blob, name, this.site.settings.max_pixels);
       if (opening !== this.opened) {
         bitmap.close(); // another one has been chosen meanwhile
         return;
       }
-      const factor = reduction(bitmap.width, bitmap.height);
-      this.taker.offer({ bitmap, name, live: false, seconds: null });
-      this.taker.say(factor > 1 ? text("note.reduced", { width: bitmap.width, height: bitmap.height, factor }) : "");
+      const { width, height } = bitmap;
+      const factor = reduction(width, height);
+      this.taker.offer({ bitmap, name, live: false, seconds: null, original: { width, height } });
+      this.taker.say(factor > 1 ? text("note.reduced", { width, height, factor }) : "");
     } catch (error) {
       if (opening === this.opened) this.taker.fail(error);
     }

@@ -27,20 +27,45 @@ export function pixelsOf(bitmap) {
   const width = Math.floor(bitmap.width / factor);
   const height = Math.floor(bitmap.height / factor);
   const rows = Math.max(1, Math.min(height, Math.floor(STRIPE_PIXELS / (bitmap.width * factor))));
-  const data = new Uint8ClampedArray(width * height * 4);
-  const canvas = new OffscreenCanvas(bitmap.width, rows * factor);
-  const brush = canvas.getContext("2d", { willReadFrequently: true });
+  const brush = brushOf(bitmap.width, rows * factor);
   if (!brush) throw new PageError("failure.memory", { file: `${bitmap.width}x${bitmap.height}` });
+  if (rows === height && factor === 1) return { data: stripeOf(brush, bitmap, 0, rows), width, height };
+  const data = new Uint8ClampedArray(width * height * 4);
   for (let top = 0; top < height; top += rows) {
     const count = Math.min(rows, height - top);
-    brush.fillStyle = "white";
-    brush.fillRect(0, 0, canvas.width, canvas.height);
-    brush.drawImage(bitmap, 0, -top * factor);
-    const stripe = brush.getImageData(0, 0, bitmap.width, count * factor).data;
+    const stripe = stripeOf(brush, bitmap, top * factor, count * factor);
     const part = factor === 1 ? stripe : averaged(stripe, bitmap.width, factor, width, count);
     data.set(part, top * width * 4);
   }
   return { data, width, height };
+}
+
+/** @type {OffscreenCanvasRenderingContext2D | null} */
+let lastBrush = null;
+
+/**
+ * A canvas to read from: pictures of a film have the same size.
+ * @param {number} width
+ * @param {number} height
+ */
+function brushOf(width, height) {
+  const canvas = lastBrush?.canvas;
+  if (canvas?.width === width && canvas.height === height) return lastBrush;
+  lastBrush = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
+  return lastBrush;
+}
+
+/**
+ * @param {OffscreenCanvasRenderingContext2D} brush
+ * @param {ImageBitmap} bitmap
+ * @param {number} top
+ * @param {number} count Of rows.
+ */
+function stripeOf(brush, bitmap, top, count) {
+  brush.fillStyle = "white";
+  brush.fillRect(0, 0, brush.canvas.width, brush.canvas.height);
+  brush.drawImage(bitmap, 0, -top);
+  return brush.getImageData(0, 0, bitmap.width, count).data;
 }
 
 /**
@@ -65,4 +90,13 @@ function averaged(stripe, stride, factor, width, height) {
     }
   }
   return result;
+}
+
+/**
+ * A picture of pixels.
+ * @param {Source} source
+ */
+export function bitmapOf({ data, width, height }) {
+  const pixels = new Uint8ClampedArray(/** @type {ArrayBuffer} */ (data.buffer), data.byteOffset, data.length);
+  return createImageBitmap(new ImageData(pixels, width, height));
 }

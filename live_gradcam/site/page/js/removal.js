@@ -29,9 +29,18 @@ export function hottestArea(map, figures) {
   const side = figures.mask_side;
   const fine = enlargeCubic(map.values, map.rows, map.columns, side, side);
   const count = Math.max(1, roundEven(figures.share * fine.length));
-  const order = Array.from(fine, (_, place) => place).sort((a, b) => fine[b] - fine[a] || a - b);
-  const mask = new Uint8Array(fine.length);
-  for (const place of order.slice(0, count)) mask[place] = 1;
+  const lowest = fine.slice().sort()[fine.length - count];
+  const mask = fine.reduce((found, value, place) => {
+    if (value > lowest) found[place] = 1;
+    return found;
+  }, new Uint8Array(fine.length));
+  // Of those that are as hot as the last one, the first ones.
+  let missing = count - mask.reduce((sum, one) => sum + one, 0);
+  for (let place = 0; missing > 0; place++) {
+    if (fine[place] !== lowest) continue;
+    mask[place] = 1;
+    missing -= 1;
+  }
   return mask;
 }
 

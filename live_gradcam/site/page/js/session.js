@@ -2,16 +2,17 @@
 
 import { failureOf, PageError } from "./failures.js";
 import { choose } from "./choosing.js";
+import { mapOf } from "./evidence.js";
 import { HeatScale } from "./scale.js";
 import { ownScale } from "./heat.js";
 import { SteadyLabels } from "./steady_labels.js";
+import { TruthMeter } from "./truth.js";
 
 /** @typedef {import("./client.js").Client} Client */
 /** @typedef {import("./state.js").State} State */
 /** @typedef {import("./types.js").Explanation} Explanation */
 /** @typedef {import("./types.js").Failure} Failure */
 /** @typedef {import("./types.js").Model} Model */
-/** @typedef {import("./types.js").Reading} Reading */
 /** @typedef {import("./types.js").Site} Site */
 /** @typedef {import("./choosing.js").Tile} Tile */
 
@@ -24,12 +25,12 @@ import { SteadyLabels } from "./steady_labels.js";
  * @property {boolean} [frozen] One of many at which somebody stopped to look: the colour scale and
  *   the order of the labels go on.
  * @property {number | null} seconds Its time in a film.
+ * @property {{width: number, height: number}} original Size of the file's picture, or the film's.
  *
  * A picture and its explanation.
  * @typedef {Incoming & {number: number, explanation: Explanation}} Shown
  */
 
-const TRUTH_EVERY_FRAMES = 20;
 const RATE_SPAN_MS = 1000;
 
 export class Session extends EventTarget {
@@ -57,11 +58,10 @@ export class Session extends EventTarget {
     this.index = 0;
     /** @type {number | null} Class that a contrast compares it with; null where there is none. */
     this.other = null;
+    /** @type {number[]} Classes that were asked about and have no map of this picture. */
+    this.unmapped = [];
     this.scaleValue = 0;
-    /** @type {{reading: Reading, index: number, question: string, number: number} | null} */
-    this.truth = null;
-    this.testing = false;
-    this.untested = 0;
+    this.truth = new TruthMeter(this);
     /** @type {Incoming | null} The picture that is being explained. */
     this.working = null;
     /** @type {Incoming | null} The picture that comes next. */
@@ -72,6 +72,8 @@ export class Session extends EventTarget {
     this.keeps = false;
     /** The last picture was explained by another head, or in another view. */
     this.outdated = false;
+    /** A moving picture that is grabbed now is the next one; "free" says when that becomes true. */
+    this.free = true;
     this.numbers = 0;
     /** @type {number[]} */
     this.times = [];
@@ -86,14 +88,23 @@ export class Session extends EventTarget {
   offer(incoming) {
     this.waiting?.bitmap.close();
     this.waiting = incoming;
+    this.free = false;
     void this.work();
   }
 
-  /** Forget what waits: its source has ended. */
-  drop() {
-    this.waiting?.bitmap.close();
-    this.waiting = null;
+  /** The pictures move no more: the last one that was explained is looked at, and tested, as a still. */
+  settle() {
+    if (this.waiting?.live) {
+      this.waiting.bitmap.close();
+      this.waiting = null;
+    }
     this.times = [];
+    for (const moving of [this.working, this.picture, this.shown]) {
+      if (moving?.live) Object.assign(moving, { live: false, frozen: true });
+    }
+    if (!this.shown?.frozen) return;
+    this.show();
+    void this.truth.test();
   }
 
   /** Explain the last picture anew, unless another one comes before. */
@@ -111,7 +122,8 @@ export class Session extends EventTarget {
     this.model = model;
     this.labels = new SteadyLabels(this.site.figures.labels, model);
     this.scale.reset();
-    this.shown = this.truth = null;
+    this.truth.forget();
+    this.shown = null;
     this.tiles = [];
     this.state.set({ held: null, against: null });
     this.dispatchEvent(new Event("model"));
@@ -128,6 +140,14 @@ export class Session extends EventTarget {
         this.dispatchEvent(new CustomEvent("failure", { detail: failureOf(error) }));
       }
     }
+    this.welcome();
+  }
+
+  /** Let the sources of moving pictures grab the next one. */
+  welcome() {
+    if (this.waiting || this.free) return;
+    this.free = true;
+    this.dispatchEvent(new Event("free"));
   }
 
   next() {
@@ -140,39 +160,39 @@ export class Session extends EventTarget {
   /** @param {Incoming} incoming */
   async explain(incoming) {
     const number = this.numbers++;
-    const { model, picture } = this;
-    const { bitmap, explanation, failure } = await this.client.explain(
-      number,
-      incoming.bitmap,
-      this.state.choices.view,
-      this.keeps,
-    );
+    const { model, picture, client, state } = this;
+    this.free = false;
+    const asked = client.explain(number, incoming.bitmap, state.choices.view, this.keeps);
+    const { bitmap, explanation, failure } = await asked.catch((error) => {
+      if (incoming === picture) this.picture = null; // it is lost with its worker
+      throw error;
+    });
+    // The next picture comes while this one is drawn.
+    this.welcome();
     if (failure && incoming !== picture) bitmap.close();
-    else this.picture = { ...incoming, bitmap };
+    else this.picture = Object.assign(incoming, { bitmap });
     if (failure) throw new PageError(failure.key, failure.values);
     if (picture && incoming !== picture) picture.bitmap.close();
     if (model !== this.model) {
       this.outdated = true;
       return;
     }
+    const { live } = incoming;
     const before = this.shown;
-    const moves = incoming.live || incoming.frozen === true;
-    if (!moves || !before || !(before.live || before.frozen) || before.name !== incoming.name) {
+    if (!(live || incoming.frozen) || !(before?.live || before?.frozen) || before.name !== incoming.name) {
       this.scale.reset();
       this.labels.reset();
+      incoming.frozen = false;
     }
-    if (moves) {
-      const held = this.state.choices.held !== null;
-      explanation.predictions = this.labels.update(explanation.predictions, held);
-    }
-    this.shown = { ...incoming, bitmap, explanation, number };
-    if (!incoming.live) this.truth = null;
+    if (live || incoming.frozen) explanation.predictions = this.labels.update(explanation.predictions, state.choices.held !== null);
+    this.shown = { ...incoming, explanation, number };
+    if (!live) this.truth.forget();
     this.count();
-    this.untested += 1;
+    this.truth.untested += 1;
     this.choose(true);
     this.dispatchEvent(new CustomEvent("explained", { detail: this.shown }));
     this.show();
-    void this.test();
+    void this.truth.test();
   }
 
   count() {
@@ -198,13 +218,19 @@ export class Session extends EventTarget {
     Object.assign(this, choose(shown.explanation, choices, this.model, this.site));
     const maps = this.tiles.flatMap((tile) => (tile.map ? [tile.map.values] : []));
     const steady = (shown.live || shown.frozen) && choices.steady;
-    if (steady) this.scaleValue = isNew ? this.scale.update(maps, choices.signed) : this.scale.value;
+    const step = isNew || this.scale.value === 0;
+    if (steady) this.scaleValue = step ? this.scale.update(maps, choices.signed) : this.scale.value;
     else this.scaleValue = Math.max(0, ...maps.map((each) => ownScale(each, choices.signed)));
   }
 
-  /** The map of a contrast; null where the map is a class's own. */
+  /** The picture of a contrast; null where maps are the classes' own. */
   get contrast() {
     return this.tiles.find((tile) => tile.isContrast) ?? null;
+  }
+
+  /** The map of the class, or of the contrast, that is asked about; null where the graph has none. */
+  get map() {
+    return this.contrast ? this.contrast.map : this.shown && mapOf(this.shown.explanation, this.index);
   }
 
   /** What the truth meter is asked: it changes with the class, and with what it is compared to. */
@@ -216,33 +242,9 @@ export class Session extends EventTarget {
     this.dispatchEvent(new Event("shown"));
   }
 
-  /** The truth meter's reading, if it is about the class that is shown. */
+  /** What the truth meter found about what is shown. */
   get reading() {
-    const { truth, shown } = this;
-    if (!this.state.choices.truth || !truth || !shown || truth.question !== this.question) return null;
-    return shown.live || truth.number === shown.number ? truth : null;
-  }
-
-  /** Test the picture that is shown, where that is due. */
-  async test() {
-    const { shown, index, question } = this;
-    if (!shown || !this.state.choices.truth || this.testing || !shown.explanation.finite) return;
-    if (shown.live && this.reading && this.untested < TRUTH_EVERY_FRAMES) return;
-    if (!shown.live && this.reading) return;
-    this.testing = true;
-    this.untested = 0;
-    try {
-      const reading = await this.client.test(shown.number, index, this.contrast?.map?.values ?? null);
-      if (reading) this.truth = { reading, index, question, number: shown.number };
-    } catch (error) {
-      this.dispatchEvent(new CustomEvent("failure", { detail: failureOf(error) }));
-      return;
-    } finally {
-      this.testing = false;
-    }
-    this.show();
-    // Something else has been asked meanwhile.
-    if (this.shown && !this.shown.live && !this.reading) void this.test();
+    return this.truth.reading;
   }
 
   /** @param {(keyof import("./state.js").Choices)[]} changed */
@@ -254,9 +256,8 @@ export class Session extends EventTarget {
       return;
     }
     if (changed.some((name) => ["mode", "signed", "held", "against", "steady"].includes(name))) this.scale.reset();
-    const maps = this.tiles;
-    this.choose(shown.live && this.scale.value === 0 && maps.length > 0);
+    this.choose(false);
     this.show();
-    void this.test();
+    void this.truth.test();
   }
 }

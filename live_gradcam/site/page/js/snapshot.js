@@ -1,5 +1,6 @@
 // A snapshot: the picture as it is shown, and its record.
 
+import { PageError } from "./failures.js";
 import { strengthOf } from "./predictions.js";
 import { text } from "./texts.js";
 import { removalSentence } from "./verdicts.js";
@@ -9,6 +10,7 @@ import { strength } from "./wording.js";
 
 const MARGIN = 12;
 const LINE = 22;
+const BETWEEN_DOWNLOADS_MS = 300;
 
 /**
  * What was explained, by the names that records of films have.
@@ -19,7 +21,12 @@ export function recordOf(session) {
   if (!shown) return null;
   const { explanation } = shown;
   const { region, timings, evidence } = explanation;
-  const removal = session.reading?.reading.removal ?? null;
+  const { reading } = session;
+  const tested = reading?.reading.removal ? recordOfRemoval(reading.reading.removal, site) : null;
+  const across = shown.original.width / explanation.width;
+  const down = shown.original.height / explanation.height;
+  const [left, top] = [Math.round(region.x * across), Math.round(region.y * down)];
+  const [right, bottom] = [Math.round((region.x + region.width) * across), Math.round((region.y + region.height) * down)];
   return {
     source: shown.name,
     pts_seconds: shown.seconds,
@@ -38,26 +45,39 @@ export function recordOf(session) {
       logit: each.score,
       probability: each.probability,
     })),
-    region: [region.x, region.y, region.width, region.height],
+    width: shown.original.width,
+    height: shown.original.height,
+    reduced: across === 1 && down === 1 ? null : [explanation.width, explanation.height],
+    region: [left, top, right - left, bottom - top],
     unit: model.unit,
     evidence: tiles.map(({ map }) => (map ? rowsOf(map.values, evidence.columns) : null)),
     scale: session.scaleValue,
     finite: explanation.finite,
     timings_ms: timings,
-    removal: removal && {
-      class_index: removal.classIndex,
-      label: removal.label,
-      measure: removal.ofProbability ? "probability" : "score",
-      before: removal.before,
-      without_hot: removal.withoutHot,
-      without_controls: removal.withoutControls,
-      share: removal.share,
-      named: removal.named,
-      named_without_hot: removal.namedWithoutHot,
-      named_without_controls: removal.namedWithoutControls,
-      completeness_residual: removal.completenessResidual,
-      sentence: removalSentence(removal, site.figures.verdict, site.texts),
-    },
+    removal: reading?.number === shown.number ? tested : null,
+    // Of moving pictures some are tested: what was found then is not said of this one.
+    removal_of_another: reading && reading.number !== shown.number ? { ...tested, pts_seconds: reading.seconds } : null,
+  };
+}
+
+/**
+ * @param {import("./types.js").Removal} removal
+ * @param {import("./types.js").Site} site
+ */
+function recordOfRemoval(removal, site) {
+  return {
+    class_index: removal.classIndex,
+    label: removal.label,
+    measure: removal.ofProbability ? "probability" : "score",
+    before: removal.before,
+    without_hot: removal.withoutHot,
+    without_controls: removal.withoutControls,
+    share: removal.share,
+    named: removal.named,
+    named_without_hot: removal.namedWithoutHot,
+    named_without_controls: removal.namedWithoutControls,
+    completeness_residual: removal.completenessResidual,
+    sentence: removalSentence(removal, site.figures.verdict, site.texts),
   };
 }
 
@@ -117,8 +137,10 @@ export async function saveSnapshot(session, canvases) {
   const stem = `${(record.source.replace(/\.[^.]*$/, "") || "picture").replace(/[^\p{L}\p{N}_-]+/gu, "-")}-explained`;
   const json = new Blob([`${JSON.stringify(record, null, 2)}\n`], { type: "application/json" });
   const picture = await pictureOf(session, canvases);
-  if (picture) save(picture, `${stem}.png`);
-  save(json, `${stem}.json`);
+  if (!picture) throw new PageError("failure.snapshot");
+  save(picture, `${stem}.png`);
+  // Safari forgets a download when the next one begins at once.
+  setTimeout(() => save(json, `${stem}.json`), BETWEEN_DOWNLOADS_MS);
 }
 
 /** @param {Blob} blob @param {string} name */

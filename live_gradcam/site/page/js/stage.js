@@ -2,13 +2,14 @@
 
 import { hottestArea } from "./removal.js";
 import { drawExplained, LONGEST_SIDE } from "./drawing.js";
-import { spotAt } from "./evidence.js";
+import { asContrast, spotAt } from "./evidence.js";
 import { describeSpot } from "./answers.js";
 import { find, write } from "./document.js";
 
 /** @typedef {import("./session.js").Session} Session */
 /** @typedef {import("./session.js").Shown} Shown */
 /** @typedef {import("./evidence.js").Spot} Spot */
+/** @typedef {import("./types.js").Reading} Reading */
 
 /** @type {Record<string, [number, number]>} */
 const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
@@ -21,8 +22,11 @@ export class Stage {
     this.list = find("tiles", HTMLElement);
     this.words = find("spot", HTMLElement);
     this.picture = document.createElement("canvas");
-    /** @type {{x: number, y: number} | null} In pixels of the picture. */
+    /** @type {{x: number, y: number, tile: number} | null} In pixels of the picture, on one of the tiles. */
     this.point = null;
+    /** @type {{number: number, question: string, mask: Uint8Array} | null} Of a picture that was not tested. */
+    this.hottest = null;
+    this.awaited = false;
     /** @type {Spot | null} */
     this.spot = null;
     session.addEventListener("explained", (event) => this.take(/** @type {CustomEvent<Shown>} */ (event).detail));
@@ -34,7 +38,7 @@ export class Stage {
   }
 
   /** @param {Shown} shown */
-  take({ bitmap, live }) {
+  take({ bitmap, live, frozen }) {
     const factor = Math.min(1, LONGEST_SIDE / Math.max(bitmap.width, bitmap.height));
     const [width, height] = [bitmap.width, bitmap.height].map((side) => Math.max(1, Math.round(side * factor)));
     if (this.picture.width !== width) this.picture.width = width;
@@ -44,7 +48,17 @@ export class Stage {
     brush.fillRect(0, 0, width, height);
     brush.imageSmoothingQuality = "high";
     brush.drawImage(bitmap, 0, 0, width, height);
-    if (!live) this.point = null;
+    if (!live && !frozen) this.point = null;
+  }
+
+  /** Draw before the browser shows the next frame: a pointer moves more often than that. */
+  drawSoon() {
+    if (this.awaited) return;
+    this.awaited = true;
+    requestAnimationFrame(() => {
+      this.awaited = false;
+      this.draw();
+    });
   }
 
   draw() {
@@ -53,24 +67,43 @@ export class Stage {
     if (!shown) return;
     this.ask();
     const { choices } = session.state;
-    const truth = session.reading;
+    const reading = this.marked();
     this.list.dataset.count = String(tiles.length);
     this.fit(tiles.length);
     tiles.forEach(({ title, map, index, bare }, place) => {
       const figure = /** @type {HTMLElement} */ (this.list.children[place]);
       const canvas = /** @type {HTMLCanvasElement} */ (figure.firstElementChild);
-      let reading = truth && truth.index === index && !bare ? truth.reading : null;
-      if (reading?.mask && truth?.number !== shown.number) {
-        // Another picture of the same film was tested: what would be hidden on this one is marked.
-        const marks = map && map.values.some((value) => value > 0);
-        reading = { ...reading, mask: marks ? hottestArea(map, this.site.figures.removal) : null };
-      }
-      const drawn = { picture: this.picture, explanation: shown.explanation, map, choices, reading };
-      const bareIfAsked = bare || choices.layout === "plain";
-      drawExplained(canvas, { ...drawn, scale: session.scaleValue, cell: this.spot?.cell ?? null, bare: bareIfAsked }, this.site);
+      const drawn = {
+        picture: this.picture,
+        explanation: shown.explanation,
+        map,
+        choices,
+        reading: index === session.index && !bare ? reading : null,
+        scale: session.scaleValue,
+        cell: this.spot?.cell ?? null,
+        bare: bare || choices.layout === "plain",
+      };
+      drawExplained(canvas, drawn, this.site);
       canvas.setAttribute("aria-label", title);
       write(/** @type {HTMLElement} */ (figure.lastElementChild), title);
     });
+  }
+
+  /**
+   * What the truth meter marks: the area that it hid, or on another picture of the same film the
+   * one that it would hide.
+   * @returns {Reading | null}
+   */
+  marked() {
+    const { reading: found, shown, map } = this.session;
+    if (!found?.reading.mask || !shown || found.number === shown.number) return found?.reading ?? null;
+    if (!map || !map.values.some((value) => value > 0)) return { ...found.reading, mask: null };
+    const { number } = shown;
+    if (this.hottest?.number !== number || this.hottest.question !== found.question) {
+      const mask = hottestArea(map, this.site.figures.removal);
+      this.hottest = { number, question: found.question, mask };
+    }
+    return { ...found.reading, mask: this.hottest.mask };
   }
 
   /** @param {number} count */
@@ -96,8 +129,9 @@ export class Stage {
     this.point = {
       x: Math.floor((event.offsetX / canvas.clientWidth) * width),
       y: Math.floor((event.offsetY / canvas.clientHeight) * height),
+      tile: this.placeOf(canvas),
     };
-    this.draw();
+    this.drawSoon();
   }
 
   /** @param {KeyboardEvent} event */
@@ -115,21 +149,31 @@ export class Stage {
     this.point = {
       x: inside(from.x + step[0] * wide, region.x, region.width),
       y: inside(from.y + step[1] * tall, region.y, region.height),
+      tile: this.placeOf(event.target),
     };
     this.draw();
   }
 
-  forget() {
-    this.point = null;
-    this.draw();
+  /** @param {HTMLCanvasElement} canvas */
+  placeOf(canvas) {
+    return [...this.list.children].findIndex((figure) => figure.contains(canvas));
   }
 
-  /** Ask the spot that is pointed at. */
+  forget() {
+    this.point = null;
+    this.drawSoon();
+  }
+
+  /** Ask the spot that is pointed at about the class whose map it is on. */
   ask() {
-    const { shown, index } = this.session;
+    const { shown, index, tiles, contrast, model } = this.session;
     const { point } = this;
-    this.spot =
-      point && shown ? spotAt(shown.explanation, this.session.model.labels, index, point.x, point.y) : null;
-    write(this.words, point && shown ? describeSpot(this.spot, this.session.model, this.site) : "");
+    const tile = point && tiles[point.tile];
+    this.spot = point && shown ? spotAt(shown.explanation, model.labels, tile?.index ?? index, point.x, point.y) : null;
+    if (this.spot && contrast?.map) {
+      const value = contrast.map.values[this.spot.place];
+      this.spot = asContrast(this.spot, { index, label: contrast.title, value });
+    }
+    write(this.words, point && shown ? describeSpot(this.spot, model, this.site) : "");
   }
 }

@@ -10,7 +10,7 @@
  * @typedef {"crop" | "stretch" | "full"} View
  *   Part of a picture that the network is shown.
  *
- * @typedef {"softmax" | "sigmoid" | "binary" | "probabilities" | "raw"} OutputName
+ * @typedef {"softmax" | "sigmoid" | "binary" | "raw"} OutputName
  *
  * @typedef {object} Preprocessing
  * @property {number} height Of the network's input.
@@ -100,6 +100,7 @@
  * @property {boolean} finite False where the numbers overflowed.
  * @property {number} width Of the picture that was explained.
  * @property {number} height Of the picture that was explained.
+ * @property {string} engine That ran the network.
  * @property {{preprocess: number, network: number}} timings Milliseconds.
  * @property {Kept | null} [kept] What a head is taught on, where that was asked for.
  *
@@ -144,7 +145,7 @@
  * @typedef {object} Engine
  * @property {string} name "wasm" or "webgpu".
  * @property {number} threads
- * @property {number} milliseconds Median of one picture.
+ * @property {number | null} milliseconds Median of one picture; null where it was not measured.
  *
  * @typedef {object} EngineReport
  * @property {Engine} used

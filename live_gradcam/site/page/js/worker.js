@@ -23,10 +23,11 @@ const HANDLERS = {
   // The bitmap goes back with its explanation: they are shown together.
   async explain({ number, bitmap, view, keep }) {
     try {
-      const explanation = await opened().explain(number, bitmap, view, keep);
+      const { explanation, reduced } = await opened().explain(number, bitmap, view, keep);
+      if (reduced) bitmap.close();
       const { kept } = explanation;
       const given = kept ? [kept.layer.data.buffer, kept.pooled.buffer, kept.pixels.buffer] : [];
-      return { result: { bitmap, explanation }, transfer: [bitmap, ...given] };
+      return { result: { bitmap: reduced ?? bitmap, explanation }, transfer: [reduced ?? bitmap, ...given] };
     } catch (error) {
       return { result: { bitmap, failure: failureOf(error) }, transfer: [bitmap] };
     }
