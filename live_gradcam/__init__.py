@@ -62,7 +62,7 @@ if TYPE_CHECKING:
     from live_gradcam.teaching.features import FeatureExtractor
     from live_gradcam.teaching.learned import Learned
     from live_gradcam.teaching.lesson import teach
-    from live_gradcam.teaching.saving import save_taught
+    from live_gradcam.teaching.saving import load_taught, save_taught
     from live_gradcam.teaching.session import TeachingSession
     from live_gradcam.values import (
         Explanation,
@@ -109,7 +109,7 @@ _NAMES = {
     "teaching.features": "FeatureExtractor",
     "teaching.learned": "Learned",
     "teaching.lesson": "teach",
-    "teaching.saving": "save_taught",
+    "teaching.saving": "load_taught save_taught",
     "teaching.session": "TeachingSession",
     "values": "Explanation Frame OutputKind Prediction Region SourceInfo",
 }
@@ -159,6 +159,7 @@ __all__ = [
     "export",
     "list_layers",
     "load_classifier",
+    "load_taught",
     "open_dataset",
     "open_graph",
     "open_sink",

@@ -3,11 +3,46 @@
 from __future__ import annotations
 
 import operator
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 from live_gradcam.errors import UsageError
 from live_gradcam.spelling import near_in_spelling
+
+LONGEST_NAME = 80
+"""Characters of a name that people give to a class, at most."""
+
+# Joiners inside emoji and of Persian and Indian scripts, which are no trick of a stranger's.
+_JOINERS = "\u200c\u200d"
+# Categories of Unicode: control and formatting characters, halves of characters, line ends.
+_INVISIBLE = ("Cc", "Cf", "Cs", "Zl", "Zp")
+
+
+def check_label(name: str, what: str) -> str:
+    """Return a name that people give to a class, in any script, as it is kept and compared.
+
+    Blanks around it are left out; what looks the same is the same (Unicode's NFC), as some systems
+    spell the names of folders in another way.
+
+    Args:
+        name: The name.
+        what: What failed if it cannot be one, e.g. ``cannot add a class``.
+
+    Raises:
+        UsageError: It is empty, too long, or has line ends or other characters that nobody sees.
+    """
+    label = unicodedata.normalize("NFC", name).strip()
+    if not label:
+        raise UsageError(what, "", "its name is empty", "Give it a name")
+    if len(label) > LONGEST_NAME:
+        cause = f"its name has {len(label)} characters, and at most {LONGEST_NAME} are allowed"
+        raise UsageError(what, f"{label[:40]} ...", cause, "Shorten it")
+    unseen = [each for each in label if unicodedata.category(each) in _INVISIBLE]
+    if any(each not in _JOINERS for each in unseen):
+        cause = "its name has characters that cannot be shown in a line"
+        raise UsageError(what, ascii(label)[1:-1], cause, "Rename it")
+    return label
 
 
 def find_class(labels: Sequence[str], wanted: str | int) -> int:

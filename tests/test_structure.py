@@ -64,7 +64,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "archive": WINGS | FOUNDATION | {"lifecycle", "painter", "pipeline"},
     "session": WINGS | FOUNDATION | RUNNING,
     "bench": WINGS | FOUNDATION | {"painter", "pipeline", "session", "lifecycle"},
-    "evaluate": WINGS | FOUNDATION | {"painter", "pool"},
+    "evaluate": WINGS | FOUNDATION | {"painter", "pool", "teaching"},
     "exports": WINGS | FOUNDATION,
     "teaching": WINGS | FOUNDATION,
     "web": WINGS | FOUNDATION | RUNNING,

@@ -190,6 +190,11 @@ def evaluate_command(arguments: EvaluateArguments, console: Console) -> None:
     if arguments.strict:
         _refuse_skipped(dataset.skipped, source)
     dataset = dataset.subset(arguments.max_pictures, seed)
+    given = network.weights or Path(network.model)
+    if given.is_file():
+        from live_gradcam.evaluate.taught_pictures import notes_on_taught
+
+        dataset = replace(dataset, notes=(*notes_on_taught(given, dataset), *dataset.notes))
     evaluation = _measure(classifier, dataset, options, unfinished, console)
     _show(evaluation.result, console)
     for path in arguments.outputs:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,16 +16,18 @@ from live_gradcam.choices import DEFAULT_VIEW
 from live_gradcam.cli.console import Console
 from live_gradcam.cli.network import NetworkOptions, ViewOption, open_classifier, require_network
 from live_gradcam.cli.options import Overwrite, option
+from live_gradcam.errors import UsageError
 
 if TYPE_CHECKING:
+    from live_gradcam.explain.classifier import Classifier
     from live_gradcam.teaching.examples import Examples
     from live_gradcam.teaching.features import FeatureExtractor
     from live_gradcam.teaching.folders import ClassFolder
     from live_gradcam.teaching.journal import Journal
     from live_gradcam.teaching.learned import Learned
+    from live_gradcam.teaching.lesson import Lesson
 
-_MOST_ROWS = 30
-_MOST_CONFUSED = 5
+_MOST_ROWS, _MOST_CONFUSED, _MOST_PICTURES = 30, 5, 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,10 +53,24 @@ class TeachArguments:
     ] = Path("taught.safetensors")
     network: NetworkOptions = field(default_factory=NetworkOptions)
     view: ViewOption = DEFAULT_VIEW
+    report: Annotated[
+        Path | None,
+        option(
+            "Write what was learned here, too: a page with figures, confusions and pictures.",
+            metavar="FILE.html",
+            show_default="none",
+        ),
+    ] = None
     head_only: Annotated[
-        bool, option("Leave out the trunk: the file goes with the network of its name.")
+        bool, option("Leave out the trunk: the file goes with what it was taught on.")
     ] = False
-    resume: Annotated[bool, option("Go on where the same command was ended.")] = False
+    resume: Annotated[
+        bool,
+        option(
+            "Go on where the same command was ended, or end at once if there is nothing to go on "
+            "from; without it the command begins anew if need be."
+        ),
+    ] = False
     overwrite: Overwrite = False
 
 
@@ -60,23 +78,25 @@ def teach_command(arguments: TeachArguments, console: Console) -> None:
     """Teach a network new classes from folders of pictures or films, and say what it goes by.
 
     Raises:
-        SourceError: There are no such folders, or fewer than two classes have pictures.
-        UsageError: The file exists, or has another ending.
+        SourceError: There are no such folders, fewer than two classes have pictures, or there is
+            nothing to go on from.
+        UsageError: A file exists, or has another ending, or a folder's name cannot be a class's.
         SinkError: The file cannot be written.
         ModelError: The network cannot be taught, or not be built again by its name.
         Interrupted: A signal came; what is done is kept.
     """
     require_network(arguments.network)
-    from live_gradcam.teaching.folders import class_folders, find_files
+    from live_gradcam.teaching.folders import find_files, folders_of_classes
     from live_gradcam.teaching.saving import check_path, save_taught
 
     check_path(arguments.output, overwrite=arguments.overwrite)
-    class_folders(arguments.folder)
+    _check_report(arguments)
+    folders_of_classes(arguments.folder)
 
     from live_gradcam.explain.taught import contents_of
     from live_gradcam.teaching.features import FeatureExtractor
     from live_gradcam.teaching.journal import Journal
-    from live_gradcam.teaching.lesson import learn, placeholder
+    from live_gradcam.teaching.lesson import placeholder
 
     classifier = open_classifier(arguments.network, console)
     network = arguments.network
@@ -91,25 +111,51 @@ def teach_command(arguments: TeachArguments, console: Console) -> None:
         # What could not be saved is said before anybody waits for it.
         contents_of(placeholder(classifier, extractor.count), whole=not arguments.head_only)
         path = arguments.output.with_name(f"{arguments.output.name}.partial")
-        resume = arguments.resume and path.exists()
+        resume = arguments.resume or path.exists()
         with Journal(
-            path, network=classifier.name, trunk=extractor.trunk_hash, resume=resume
+            path,
+            network=classifier.name,
+            trunk=extractor.trunk_hash,
+            settings=extractor.settings,
+            resume=resume,
         ) as journal:
-            examples = _collect(classes, extractor, journal, console)
-            lesson = learn(examples)
-            save_taught(
-                lesson.put_on(classifier),
-                arguments.output,
-                head_only=arguments.head_only,
-                overwrite=arguments.overwrite,
-            )
+            try:
+                examples = _collect(classes, extractor, journal, console)
+                lesson = _learn(examples, console)
+                taught = lesson.put_on(classifier)
+                save_taught(
+                    taught,
+                    arguments.output,
+                    head_only=arguments.head_only,
+                    overwrite=arguments.overwrite,
+                    view=arguments.view,
+                    learned=lesson.learned,
+                    examples=(path for each in classes for path in each.files),
+                )
+            except BaseException:
+                if journal.path.exists():
+                    console.note(f"the same command goes on from {journal.path}")
+                raise
             journal.remove()
-    _show(lesson.learned, console)
-    console.note(f"wrote {arguments.output}")
+        _show(lesson.learned, console)
+        console.note(f"wrote {arguments.output}")
+        if arguments.report is not None:
+            _write_report(arguments.report, lesson.learned, taught, extractor, classes, arguments)
+            console.note(f"wrote {arguments.report}")
     if not console.quiet:
-        shown = f"--weights {arguments.output}"
+        shown = f"--weights {shlex.quote(str(arguments.output))}"
         console.note(f"see it: live-gradcam run 0 {shown}")
-        console.note(f"measure it: live-gradcam evaluate FOLDER {shown} -o report.html")
+        console.note(f"measure it on other pictures: live-gradcam evaluate FOLDER {shown}")
+
+
+def _check_report(arguments: TeachArguments) -> None:
+    if arguments.report is not None:
+        from live_gradcam.evaluate.outputs import check_outputs
+
+        if arguments.report.suffix.lower() not in (".html", ".htm"):
+            cause = "its ending is not known"
+            raise UsageError("unknown report", str(arguments.report), cause, "Use .html")
+        check_outputs([arguments.report], overwrite=arguments.overwrite)
 
 
 def _collect(
@@ -117,23 +163,62 @@ def _collect(
 ) -> Examples:
     from live_gradcam.teaching.folders import collect
 
-    try:
-        with console.progress("learning", unit="files") as line:
-            return collect(
-                classes,
-                extractor,
-                known=journal.examples,
-                on_burst=journal.add_burst,
-                on_progress=lambda done, total: line.update(done, total, None),
-                on_notice=console.note,
-            )
-    except lifecycle.Interrupted:
-        console.note(f"the same command with --resume goes on from {journal.path}")
-        raise
+    with console.progress("looking", unit="files") as line:
+        return collect(
+            classes,
+            extractor,
+            known=journal.examples,
+            on_burst=journal.add_burst,
+            on_progress=lambda done, total: line.update(done, total, None),
+            on_notice=console.note,
+        )
+
+
+def _learn(examples: Examples, console: Console) -> Lesson:
+    from live_gradcam.teaching.fit import Stopped
+    from live_gradcam.teaching.lesson import learn
+
+    # A fit is native code in a thread of its own: it ends when it asks, and not before.
+    with (
+        lifecycle.cooperative() as token,
+        console.progress("fitting", unit="folds") as line,
+        contextlib.suppress(Stopped),
+    ):
+        return learn(
+            examples,
+            stop=lambda: token.requested,
+            on_progress=lambda done, total: line.update(done, total, None),
+        )
+    raise lifecycle.Interrupted(token.exit_code)
+
+
+def _write_report(
+    path: Path,
+    learned: Learned,
+    taught: Classifier,
+    extractor: FeatureExtractor,
+    classes: Sequence[ClassFolder],
+    arguments: TeachArguments,
+) -> None:
+    from live_gradcam.evaluate.lesson_report import render_lesson
+    from live_gradcam.evaluate.outputs import write_text
+    from live_gradcam.teaching.covers import picture_of
+
+    by_label = {each.label: each for each in classes}
+    worst = sorted(learned.classes, key=lambda each: (not each.by_background, each.label))
+    pictures = [
+        found
+        for each in worst[:_MOST_PICTURES]
+        if (found := picture_of(by_label[each.label], taught, extractor)) is not None
+    ]
+    network = f"{taught.name}, layer {taught.layer}"
+    page = render_lesson(learned, pictures, network=network, folder=str(arguments.folder))
+    write_text(path, page)
 
 
 def _show(learned: Learned, console: Console) -> None:
     """Print what was learned on stdout, and what people should know of it on stderr."""
+    from live_gradcam.teaching.examples import ANYTHING_ELSE
     from live_gradcam.wording import percent
 
     def share(value: float | None) -> str:
@@ -155,12 +240,13 @@ def _show(learned: Learned, console: Console) -> None:
         if len(rows) > _MOST_ROWS:
             console.out(f"... and {len(rows) - _MOST_ROWS} more classes")
         if learned.accuracy is not None:
-            console.out(
-                f"\nright about {percent(learned.accuracy)} of {learned.held_out} examples of "
-                "bursts that were held out"
-            )
-        for truth, said, count in learned.confused()[:_MOST_CONFUSED]:
-            times = "once" if count == 1 else f"{count} times"
-            console.out(f"{truth} was taken for {said} {times}")
+            console.out(f"\n{learned.headline}")
+        for sentence in learned.confusions(_MOST_CONFUSED):
+            console.out(sentence)
     for sentence in learned.sentences:
         console.note(sentence)
+    if ANYTHING_ELSE not in (each.label for each in learned.classes):
+        console.note(
+            f'there is no class "{ANYTHING_ELSE}": whatever it is shown, an empty table as well, '
+            "will be one of these"
+        )

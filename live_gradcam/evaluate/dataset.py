@@ -16,6 +16,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from live_gradcam.capture.class_folders import class_folders, find_images, printable
 from live_gradcam.choices import DEFAULT_SCENES, DEFAULT_SEED
 from live_gradcam.class_names import class_lookup
 from live_gradcam.errors import SourceError, UsageError
@@ -25,14 +26,7 @@ from live_gradcam.evaluate.annotations import (
     object_mask,
     read_annotations,
 )
-from live_gradcam.evaluate.folders import (
-    LabelledFile,
-    class_folders,
-    find_images,
-    printable,
-    read_label_table,
-    relative_name,
-)
+from live_gradcam.evaluate.folders import LabelledFile, read_label_table, relative_name
 from live_gradcam.evaluate.truth import TruthCheck, wordnet_step
 from live_gradcam.evaluate.values import SkippedEntry
 from live_gradcam.images.read import load_image

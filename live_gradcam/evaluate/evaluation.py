@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from live_gradcam.capture.class_folders import printable
 from live_gradcam.errors import SourceError
 from live_gradcam.evaluate.annotations import ImageAnnotation
 from live_gradcam.evaluate.dataset import Dataset, DatasetItem, Sample, open_dataset
-from live_gradcam.evaluate.folders import printable
 from live_gradcam.evaluate.gallery import make_gallery
 from live_gradcam.evaluate.image_evaluator import ImageEvaluator, open_pool
 from live_gradcam.evaluate.options import EvaluationOptions

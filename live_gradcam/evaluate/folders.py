@@ -1,22 +1,19 @@
-"""Image files of a folder and their labels, read as a stranger's: anything may be in it."""
+"""Tables of image files and their labels, read as a stranger's: anything may be in them."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from live_gradcam.capture.images import is_image_file, natural_key
+from live_gradcam.capture.class_folders import printable
 from live_gradcam.errors import SourceError
 from live_gradcam.evaluate.values import SkippedEntry
-from live_gradcam.images.sniff import cannot_open
 from live_gradcam.images.tables import column_of_files, normal_headings, read_table
 
 NAME_COLUMNS = ("label", "class", "category", "class_name")
 INDEX_COLUMNS = ("index", "class_index", "label_index", "imagenet_index", "target")
-
-_DEEPEST = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,76 +31,6 @@ class LabelledFile:
     relative: str
     labels: tuple[str, ...] = ()
     indices: tuple[str, ...] = ()
-
-
-def printable(text: str) -> str:
-    """Return a name that is safe to print and to write: what is not printable is escaped.
-
-    Very long names are cut in the middle.
-    """
-    shown = "".join(each if each.isprintable() else _escaped(each) for each in text)
-    return shown if len(shown) <= 200 else f"{shown[:98]} … {shown[-98:]}"
-
-
-def _escaped(character: str) -> str:
-    return character.encode("unicode_escape", "backslashreplace").decode("ascii")
-
-
-def find_images(folder: Path, root: Path, *, deep: bool = True) -> Iterator[Path]:
-    """Yield the image files of a folder and, if ``deep``, of the folders in it, in natural order.
-
-    Hidden files, links to folders and folders that may not be read are passed over.
-
-    Args:
-        folder: The folder.
-        root: The data set's own folder.
-        deep: ``True`` to look into folders, too.
-    """
-    if len(folder.relative_to(root).parts) > _DEEPEST:
-        return
-    for path in sorted(_list_folder(folder), key=natural_key):
-        if path.name.startswith("."):
-            continue
-        if _is_folder(path):
-            if deep and not path.is_symlink():
-                yield from find_images(path, root)
-        elif _is_image(path):
-            yield path
-
-
-def _list_folder(folder: Path) -> list[Path]:
-    try:
-        return list(folder.iterdir())
-    except OSError:
-        return []
-
-
-def class_folders(folder: Path) -> list[Path]:
-    """Return the folders of a folder in natural order, without hidden ones.
-
-    Raises:
-        SourceError: The folder may not be read.
-    """
-    try:
-        inside = list(folder.iterdir())
-    except OSError as exc:
-        raise cannot_open(folder, exc) from exc
-    found = [path for path in inside if not path.name.startswith(".") and _is_folder(path)]
-    return sorted(found, key=natural_key)
-
-
-def _is_folder(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except OSError:  # links in a circle, names that are too long
-        return False
-
-
-def _is_image(path: Path) -> bool:
-    try:
-        return is_image_file(path)
-    except OSError:
-        return False
 
 
 def relative_name(path: Path, root: Path) -> str:

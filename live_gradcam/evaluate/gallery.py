@@ -189,7 +189,7 @@ def make_gallery(
             explanation = explain_sample(explainer, sample, options.view)
             pair = [render_plain(sample), render_heatmap(sample, explanation)]
             caption = _caption(image, options.methods[0], shares=shares)
-            striking.append(StrikingImage(title, image.name, caption, *map(_data_uri, pair)))
+            striking.append(StrikingImage(title, image.name, caption, *map(data_uri, pair)))
         for group in groups:
             if used >= most_bytes:
                 break
@@ -203,7 +203,7 @@ def make_gallery(
                 for method in options.methods:
                     explainer = pool.get(pool.key(method=method))
                     explanation = explain_sample(explainer, sample, options.view)
-                    heatmaps[method] = _data_uri(render_heatmap(sample, explanation))
+                    heatmaps[method] = data_uri(render_heatmap(sample, explanation))
                     used += len(heatmaps[method])
                 caption = _caption(image, options.methods[0], shares=shares)
                 by_class[group].append(GalleryImage(image.name, caption, good, heatmaps))
@@ -244,7 +244,8 @@ def render_heatmap(sample: Sample, explanation: Explanation) -> Image:
     return rendered
 
 
-def _data_uri(image: Image) -> str:
+def data_uri(image: Image) -> str:
+    """Return an image, ``uint8 (H, W, 3)`` BGR, as a JPEG in a data URI."""
     done, encoded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
     assert done, "a JPEG encoder is part of OpenCV"
     return "data:image/jpeg;base64," + base64.b64encode(encoded.tobytes()).decode("ascii")

@@ -9,9 +9,9 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from live_gradcam.capture.class_folders import printable
 from live_gradcam.choices import View
 from live_gradcam.evaluate.dataset import Sample
-from live_gradcam.evaluate.folders import printable
 from live_gradcam.evaluate.options import EvaluationOptions
 from live_gradcam.evaluate.values import ClassProbability, ImageResult, MethodResult, ObjectResult
 from live_gradcam.explain.classifier import Classifier

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from live_gradcam.evaluate.answer import answer, judgement
 from live_gradcam.evaluate.gallery import Gallery
@@ -32,13 +32,8 @@ _LOW, _HIGH = -0.2, 1.0
 _LONGEST_STAGE = 14
 
 
-def render_report(result: EvaluationResult, gallery: Gallery) -> str:
-    """Return the report as one page.
-
-    Args:
-        result: Everything that was found.
-        gallery: Its images.
-    """
+def template(name: str) -> Template:
+    """Return one of the templates, which escape everything that comes from a file."""
     environment = Environment(
         loader=PackageLoader("live_gradcam.evaluate"),
         autoescape=True,
@@ -48,9 +43,19 @@ def render_report(result: EvaluationResult, gallery: Gallery) -> str:
         keep_trailing_newline=True,
     )
     environment.filters |= {"count": _count, "listed": _listed, "percent": percent}
+    return environment.get_template(name)
+
+
+def render_report(result: EvaluationResult, gallery: Gallery) -> str:
+    """Return the report as one page.
+
+    Args:
+        result: Everything that was found.
+        gallery: Its images.
+    """
     summary = result.summary
     methods = list(summary.totals.methods)
-    return environment.get_template("report.html").render(
+    return template("report.html").render(
         result=result,
         summary=summary,
         settings=result.provenance.to_dict(),

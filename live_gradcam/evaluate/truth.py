@@ -12,9 +12,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from live_gradcam.capture.class_folders import printable
 from live_gradcam.class_names import as_index, folded_name
 from live_gradcam.errors import SourceError
-from live_gradcam.evaluate.folders import printable
 
 _WORDNET = re.compile(r"n\d{8}")
 # From this share of unknown labels on, the data set is another network's.

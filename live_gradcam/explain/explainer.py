@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from functools import partial
 from types import MappingProxyType
-from typing import Literal, TypeAlias, get_args, overload
+from typing import Literal, overload
 
 import numpy as np
 
@@ -29,24 +28,21 @@ from live_gradcam.closeable import Closeable
 from live_gradcam.errors import SourceError, UsageError
 from live_gradcam.explain.class_choice import ClassChooser
 from live_gradcam.explain.classifier import Classifier
+from live_gradcam.explain.engine.batching import Finish, run_in_parts
 from live_gradcam.explain.engine.cuda_graphs import Accelerator
-from live_gradcam.explain.engine.failures import OutOfMemory
 from live_gradcam.explain.engine.fused import Selection
 from live_gradcam.explain.engine.runner import Runner
 from live_gradcam.explain.engine.runtime import Runtime, choose_runtime
 from live_gradcam.explain.export.worker import GraphExporter
-from live_gradcam.explain.frame_plan import plan_frame, prepare_batch
+from live_gradcam.explain.frame_plan import check_view, plan_frame, prepare_batch
 from live_gradcam.explain.methods import OnForwards, require_method
 from live_gradcam.explain.omp import in_short_lived_thread
 from live_gradcam.explain.results import ExplanationMaker
 from live_gradcam.image_like import ColorOrder, ImageLike
-from live_gradcam.images.inputs import OnError, TakenImage, take_batch, take_image
+from live_gradcam.images.inputs import OnError, TakenImage, take_batch, take_image, with_errors
 from live_gradcam.preprocessing.plan import FramePlan
 from live_gradcam.protocol import ClassChoice
 from live_gradcam.values import Explanation, Image
-
-_Finish: TypeAlias = "Callable[[], list[Explanation]]"
-"""Waits for a part that was begun."""
 
 _logger = logging.getLogger(__name__)
 
@@ -107,7 +103,7 @@ class Explainer(Closeable):
     ) -> None:
         if top_k < 1:
             raise UsageError("cannot predict so few classes", str(top_k), "", "Use 1 or more")
-        self._view = _checked_view(view)
+        self._view = check_view(view)
         self._method = require_method(method, classifier.head)
         self._classifier = classifier
         self._top_k = min(top_k, classifier.class_count)
@@ -282,10 +278,7 @@ class Explainer(Closeable):
         batch = take_batch(images, color=color, on_error=on_error)
         taken = [each for each in batch if isinstance(each, TakenImage)]
         explained = self._explain_taken(taken, classes, shown)
-        if len(taken) == len(batch):
-            return explained
-        good = iter(explained)
-        return [each if isinstance(each, SourceError) else next(good) for each in batch]
+        return with_errors(batch, explained)
 
     def network_image(
         self, image: ImageLike, *, view: View | None = None, color: ColorOrder | None = None
@@ -306,7 +299,7 @@ class Explainer(Closeable):
         return np.array(prepare_batch([frame], [plan])[0].numpy())
 
     def _shown(self, view: View | None) -> View:
-        return self._view if view is None else _checked_view(view)
+        return self._view if view is None else check_view(view)
 
     def _explain_taken(
         self, taken: Sequence[TakenImage], classes: ClassChoice, shown: View
@@ -326,49 +319,28 @@ class Explainer(Closeable):
     ) -> list[Explanation]:
         preprocessing = self._classifier.preprocessing
         plans = [plan_frame(*frame.shape[:2], preprocessing, shown) for frame in frames]
-        found: list[Explanation] = []
-        finish: _Finish = list
-        for part in self._parts(plans):
-            # A device that works by itself computes one part while the next one is resized.
-            finish_before, finish = finish, self._begin(frames[part], plans[part], selection)
-            found += finish_before()
-        return found + finish()
+        return run_in_parts(
+            [(each.height, each.width) for each in plans],
+            self._runner.next_batch,
+            lambda part: self._begin(frames[part], plans[part], selection),
+        )
 
     def close(self) -> None:
         """End the compiler and other engines, if they run. Idempotent; torch goes on to work."""
         self._runner.close()
 
-    def _parts(self, plans: Sequence[FramePlan]) -> Iterator[slice]:
-        """Cut runs of neighbours with one input size into forwards."""
-        start = 0
-        while start < len(plans):
-            height, width = plans[start].height, plans[start].width
-            stop = start + 1
-            while stop < len(plans) and (plans[stop].height, plans[stop].width) == (height, width):
-                stop += 1
-            while start < stop:
-                batch = self._runner.next_batch(stop - start, height, width)
-                yield slice(start, start + batch)
-                start += batch
-
     def _begin(
         self, frames: Sequence[Image], plans: Sequence[FramePlan], selection: Selection
-    ) -> _Finish:
+    ) -> Finish[Explanation]:
         began = time.perf_counter()
         pixels = prepare_batch(frames, plans)
         prepared = time.perf_counter()
-        try:
-            pending = self._runner.start(pixels, selection)
-        except OutOfMemory as exc:
-            return partial(self._explain_halves, frames, plans, selection, exc)
+        pending = self._runner.start(pixels, selection)
         begun = time.perf_counter()
 
         def finish() -> list[Explanation]:
             resumed = time.perf_counter()
-            try:
-                found = pending()
-            except OutOfMemory as exc:
-                return self._explain_halves(frames, plans, selection, exc)
+            found = pending()
             network = begun - prepared + time.perf_counter() - resumed
             share = 1000.0 / len(frames)
             timings = MappingProxyType(
@@ -387,27 +359,3 @@ class Explainer(Closeable):
             ]
 
         return finish
-
-    def _explain_halves(
-        self,
-        frames: Sequence[Image],
-        plans: Sequence[FramePlan],
-        selection: Selection,
-        reason: OutOfMemory,
-    ) -> list[Explanation]:
-        """Explain what does not fit into memory as a whole.
-
-        Raises:
-            OutOfMemory: Not even one image fits.
-        """
-        half = len(frames) // 2
-        if half == 0:
-            raise reason
-        first = self._begin(frames[:half], plans[:half], selection)()
-        return first + self._begin(frames[half:], plans[half:], selection)()
-
-
-def _checked_view(view: View) -> View:
-    if view not in get_args(View):
-        raise UsageError("unknown view", str(view), "", f"Choose from {', '.join(get_args(View))}")
-    return view

@@ -16,6 +16,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import get_args
 
 import numpy as np
 import torch
@@ -23,6 +24,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from live_gradcam.choices import View
+from live_gradcam.errors import UsageError
 from live_gradcam.preprocessing import plan as exact
 from live_gradcam.preprocessing.plan import Axis, FramePlan, prepare_pixels
 from live_gradcam.preprocessing.settings import FAST_FILTERS, Preprocessing
@@ -101,6 +103,17 @@ class _TorchPlan(FramePlan):
         top, left = rows.skip, columns.skip
         kept = resized[:, top : top + self.height, left : left + self.width]
         np.copyto(out, kept.permute(1, 2, 0).numpy())
+
+
+def check_view(view: View) -> View:
+    """Return a view.
+
+    Raises:
+        UsageError: There is no such view.
+    """
+    if view not in get_args(View):
+        raise UsageError("unknown view", str(view), "", f"Choose from {', '.join(get_args(View))}")
+    return view
 
 
 @lru_cache(maxsize=64)

@@ -17,10 +17,12 @@ from live_gradcam.explain.networks.file_networks import is_onnx
 from live_gradcam.explain.networks.hf_files import HF_PREFIX
 from live_gradcam.explain.networks.labels import Labels
 from live_gradcam.explain.networks.recognise import CheckpointReport, describe_checkpoint
+from live_gradcam.explain.networks.spec import TIMM_PREFIX
 from live_gradcam.explain.networks.torchvision_networks import weights_entries
 from live_gradcam.explain.seen_layers import Layer
-from live_gradcam.explain.taught import TaughtFacts, read_facts
+from live_gradcam.explain.taught_facts import TaughtFacts, read_facts
 from live_gradcam.preprocessing.settings import Preprocessing
+from live_gradcam.values import SOFTMAX
 from live_gradcam.wording import percent
 
 # Share of tensors in common from which a network is tried on a checkpoint.
@@ -184,12 +186,36 @@ def _with_report(found: Inspection, report: CheckpointReport) -> Inspection:
 def _inspect_taught(
     path: Path, facts: TaughtFacts, labels: Labels, state: str | None
 ) -> Inspection:
-    notes: list[str] = []
-    classifier = load_classifier(weights=path, labels=labels, state=state, on_notice=notes.append)
-    found = _inspect_loaded(str(path), facts.network, path, classifier, notes, labels, state)
-    command = _command("", path, labels, state)
     kind = "taught classifier" if facts.whole else f"taught head for {facts.network}"
-    return replace(found, kind=kind, command=command)
+    command = _command("", path, labels, state)
+    # The head says what it is, whether its trunk is at hand or not.
+    outline = Inspection(
+        target=str(path),
+        kind=kind,
+        network=facts.network,
+        origin=facts.origin,
+        input=facts.preprocessing.describe(),
+        classes=len(facts.labels),
+        output=SOFTMAX.name,
+        labels=facts.labels,
+        layer=facts.layer,
+    )
+    row = next((row for row in list_models() if row.name == facts.network), None)
+    absent = facts.network.startswith(TIMM_PREFIX) or (row is not None and not row.cached)
+    if not facts.whole and absent and facts.has_name:
+        note = f"its trunk, {facts.origin}, may be downloaded at the first run"
+        return replace(outline, command=command, notes=(note, *facts.said))
+    notes: list[str] = []
+    try:
+        classifier = load_classifier(
+            weights=path, labels=labels, state=state, on_notice=notes.append
+        )
+    except LiveGradcamError as error:
+        if facts.whole:
+            raise
+        return replace(outline, notes=facts.said, problem=str(error))
+    found = _inspect_loaded(str(path), facts.network, path, classifier, notes, labels, state)
+    return replace(found, kind=kind, command=command, notes=(*found.notes, *facts.said))
 
 
 def _inspect_absent(name: str) -> Inspection:

@@ -26,6 +26,7 @@ from live_gradcam.explain.layers import LayerMap, list_layers
 from live_gradcam.explain.networks.bundled import bundled_names
 from live_gradcam.explain.networks.catalogue import list_models
 from live_gradcam.explain.networks.download import Progress
+from live_gradcam.explain.networks.file_networks import is_onnx
 from live_gradcam.explain.networks.find import find_network
 from live_gradcam.explain.networks.fit_preprocessing import (
     PreprocessingLike,
@@ -37,7 +38,8 @@ from live_gradcam.explain.networks.spec import IMAGENET_CLASSES, NetworkSpec
 from live_gradcam.explain.networks.torchvision_networks import build_network
 from live_gradcam.explain.outputs import check_output
 from live_gradcam.explain.seen_layers import Layer
-from live_gradcam.explain.taught import load_taught, read_facts
+from live_gradcam.explain.taught import load_taught
+from live_gradcam.explain.taught_facts import read_facts
 from live_gradcam.explain.tracing import find_layer
 from live_gradcam.preprocessing.settings import Preprocessing
 from live_gradcam.values import SOFTMAX
@@ -113,17 +115,33 @@ def load_classifier(
             spec = replace(spec, output=output)
         classifier = build_classifier(spec)
     if layer is not None:
-        layer_map = LayerMap(classifier)
-        names = layer_map.resolve(str(layer))
-        if spec is not None and len(names) == 1 and names[0] not in layer_map.names:
-            elsewhere = replace(spec, layer=str(layer), layout="auto", prefix_tokens=None)
-            classifier = build_classifier(elsewhere)
-        else:
-            classifier = layer_map.cut(names, fuse=fuse)
+        classifier = _cut_elsewhere(classifier, spec, layer, fuse)
     for note in classifier.notes:
         if on_notice is not None:
             on_notice(note)
     return classifier
+
+
+def _cut_elsewhere(
+    classifier: Classifier, spec: NetworkSpec | None, layer: str | int, fuse: Fuse = DEFAULT_FUSE
+) -> Classifier:
+    """Return the same classifier, explained at other layers.
+
+    Args:
+        classifier: Made of the whole network.
+        spec: The whole network, where it is at hand: any of its modules may be named.
+        layer: As for `load_classifier`.
+        fuse: As for `load_classifier`.
+
+    Raises:
+        ModelError: There is no such layer.
+        UsageError: One of several layers, or an index, is not in the list.
+    """
+    layer_map = LayerMap(classifier)
+    names = layer_map.resolve(str(layer))
+    if spec is not None and len(names) == 1 and names[0] not in layer_map.names:
+        return build_classifier(replace(spec, layer=str(layer), layout="auto", prefix_tokens=None))
+    return layer_map.cut(names, fuse=fuse)
 
 
 def _load_taught(
@@ -153,8 +171,13 @@ def _load_taught(
             cause = f"{path.name} is a taught classifier, which says that itself"
             raise ModelError("cannot use", option, cause, "Leave it out")
 
-    def load_trunk(network: str) -> Classifier:
-        return build_classifier(find_network(network, None, LoadOptions(), progress))
+    def load_trunk(network: str, layer: str) -> Classifier:
+        weights = None
+        if Path(network).is_file() and not is_onnx(Path(network)):
+            network, weights = facts.network, network
+        spec = find_network(network, weights, LoadOptions(), progress)
+        base = build_classifier(spec)
+        return base if base.layer == layer else _cut_elsewhere(base, spec, layer)
 
     # Whether the usual name was typed cannot be seen.
     named = "" if weights is None or name == DEFAULT_MODEL else name

@@ -198,8 +198,12 @@ def with_linear_head(
 
 
 def hash_of_trunk(classifier: Classifier) -> str:
-    """Return the SHA-256 of a trunk's numbers in hexadecimal digits, whatever they are called."""
-    parts = []
+    """Return the SHA-256 of a trunk, in hexadecimal digits: of its numbers and of where it ends.
+
+    What the numbers are called does not matter. The explained layer does: between two of them there
+    may be a pooling only, which has no numbers.
+    """
+    parts = [hashlib.sha256(classifier.layer.encode()).hexdigest()]
     for name, tensor in classifier.trunk.state_dict().items():
         if not name.endswith("num_batches_tracked"):
             flat = tensor.detach().cpu().contiguous().reshape(-1)

@@ -1,19 +1,16 @@
 """Files of taught classifiers: a linear head, and with it the trunk that it was taught on.
 
 A ``.safetensors`` file: ``head.weight`` and ``head.bias``, the trunk's numbers under their own
-names behind ``trunk.``, and in the metadata what these are of: the network's name and layer, the
-classes, the preprocessing, the trunk's hash. A file without the trunk goes with the network of that
-name, if its trunk is the same.
+names behind ``trunk.``, and in the metadata what these are of, see `TaughtFacts`. A file without
+the trunk goes with the very trunk that it was taught on.
 """
 
 from __future__ import annotations
 
-import json
-import struct
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -32,90 +29,24 @@ from live_gradcam.explain.pooled import (
 )
 from live_gradcam.explain.seen_layers import blank_pixels
 from live_gradcam.explain.skeletons import build_trunk, names_in_trunk
-from live_gradcam.preprocessing.settings import Preprocessing
+from live_gradcam.explain.taught_facts import FILE, GIVEN_MODULE, WHAT, TaughtFacts
 from live_gradcam.values import SOFTMAX
 
-FORMAT = "live-gradcam taught classifier"
-VERSION = 1
+EXAMPLES = "examples"
+"""Name of the tensor ``uint8 (n, 8)`` of what the files of examples are known by; optional."""
+
 _HEAD, _TRUNK = "head.", "trunk."
-_LIMIT = 2 << 20
-_WHAT = "cannot use the taught classifier"
+_TAUGHT = re.compile(r"^.*taught \d+ classes; trunk: ", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaughtFacts:
-    """What a file says about a taught classifier.
+def taught_origin(count: int, trunk: str) -> str:
+    """Return the source of a taught classifier's weights as a short sentence.
 
-    Attributes:
-        network: Name of its network.
-        layer: Name of the explained layer.
-        labels: Names of the classes.
-        preprocessing: Of the network's images.
-        trunk: SHA-256 of the trunk's numbers.
-        layout: What lays out the trunk's output as maps: nothing, or ``tokens`` with their
-            channels, prefix, rows and columns, or ``last`` with the number of channels.
-        whole: The trunk is in the file.
+    Args:
+        count: Number of its classes.
+        trunk: Source of its trunk's weights; of a taught one, what stands behind it is taken.
     """
-
-    network: str
-    layer: str
-    labels: tuple[str, ...]
-    preprocessing: Preprocessing
-    trunk: str
-    layout: tuple[str | int, ...] = ()
-    whole: bool = True
-
-    def as_metadata(self) -> dict[str, str]:
-        """Return everything as texts, for the file."""
-        record = asdict(self)
-        texts = {name: json.dumps(value, ensure_ascii=False) for name, value in record.items()}
-        return {"format": FORMAT, "version": str(VERSION), **texts}
-
-
-def read_facts(path: Path) -> TaughtFacts | None:
-    """Return what a file says about a taught classifier; ``None`` where it is something else.
-
-    Raises:
-        ModelError: It is one of a newer version, or what it says is damaged.
-    """
-    metadata = _metadata(path)
-    if metadata is None or metadata.get("format") != FORMAT:
-        return None
-    if metadata.get("version") != str(VERSION):
-        cause = (
-            f"it is of version {metadata.get('version')!r:.20}, and this program knows {VERSION}"
-        )
-        raise ModelError(_WHAT, str(path), cause, "Install a newer live-gradcam")
-    try:
-        record = {name: json.loads(metadata[name]) for name in TaughtFacts.__dataclass_fields__}
-        settings = record.pop("preprocessing")
-        for name in ("resize_size", "crop_size"):
-            settings[name] = _pair(settings[name])
-        for name in ("mean", "std", "value_range"):
-            settings[name] = tuple(settings[name])
-        labels, layout = tuple(map(str, record.pop("labels"))), tuple(record.pop("layout"))
-        return TaughtFacts(
-            **record, labels=labels, layout=layout, preprocessing=Preprocessing(**settings)
-        )
-    except (KeyError, TypeError, ValueError, RecursionError, ModelError) as exc:
-        raise ModelError(_WHAT, str(path), "what it says about itself is damaged") from exc
-
-
-def _pair(size: Any) -> Any:  # noqa: ANN401 - of a file
-    return tuple(size) if isinstance(size, list) else size
-
-
-def _metadata(path: Path) -> Mapping[str, str] | None:
-    try:
-        with path.open("rb") as file:
-            (length,) = struct.unpack("<Q", file.read(8))
-            if length > _LIMIT:
-                return None
-            header = json.loads(file.read(length))
-    except (OSError, struct.error, ValueError, RecursionError):
-        return None
-    found = header.get("__metadata__") if isinstance(header, dict) else None
-    return found if isinstance(found, dict) else None
+    return f"taught {count} classes; trunk: {_TAUGHT.sub('', trunk)}"
 
 
 def facts_of(classifier: Classifier, *, whole: bool) -> TaughtFacts:
@@ -124,7 +55,7 @@ def facts_of(classifier: Classifier, *, whole: bool) -> TaughtFacts:
     Raises:
         ModelError: Its head is no linear one on pooled features.
     """
-    if not isinstance(classifier.head, LinearHead) or classifier.output.name != "softmax":
+    if not isinstance(classifier.head, LinearHead) or classifier.output.name != SOFTMAX.name:
         cause = "its head is no linear layer on pooled features"
         raise ModelError("cannot save as taught", classifier.name, cause, "Teach it first")
     grid = getattr(classifier.trunk, "grid", None)
@@ -141,13 +72,22 @@ def facts_of(classifier: Classifier, *, whole: bool) -> TaughtFacts:
         trunk=hash_of_trunk(classifier),
         layout=layout,
         whole=whole,
+        origin=_without_folder(_TAUGHT.sub("", classifier.weights_origin)),
     )
+
+
+def _without_folder(origin: str) -> str:
+    """Return an origin with a file's name only: where it lies is nobody else's business."""
+    if not origin.startswith(FILE):
+        return origin
+    path, comma, rest = origin.removeprefix(FILE).partition(", which ")
+    return f"{FILE}{Path(path).name}{comma}{rest}"
 
 
 @short_lived_thread
 @torch.no_grad()
-def contents_of(classifier: Classifier, *, whole: bool) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Return what a file of a taught classifier holds: tensors by name, and metadata.
+def contents_of(classifier: Classifier, *, whole: bool) -> tuple[dict[str, Tensor], TaughtFacts]:
+    """Return what a file of a taught classifier holds: tensors by name, and what it says.
 
     Args:
         classifier: Taught.
@@ -167,86 +107,174 @@ def contents_of(classifier: Classifier, *, whole: bool) -> tuple[dict[str, Tenso
         found |= {f"{_TRUNK}{name}": tensor for name, tensor in named.items()}
         shape = blank_pixels(classifier).shape
         pixels = torch.randn(shape, generator=torch.Generator().manual_seed(0))
-        ours, theirs = trunk.forward(pixels), _build(facts, named).forward(pixels)
+        try:
+            built = _build(facts, named)
+        except ModelError as exc:
+            raise _unbuildable(facts, str(exc)) from exc
+        ours, theirs = trunk.forward(pixels), built.forward(pixels)
         if ours.shape != theirs.shape and not facts.layout:
             facts = replace(facts, layout=("last", ours.shape[1]))
             theirs = theirs.permute(0, 3, 1, 2)
         if ours.shape != theirs.shape or not torch.allclose(ours, theirs, 1e-4, 1e-4):
             raise _unbuildable(facts, "built again by its name it computes something else")
     plain = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in found.items()}
-    return plain, facts.as_metadata()
+    return plain, facts
 
 
 @short_lived_thread
 @torch.no_grad()
 def load_taught(
-    path: Path, facts: TaughtFacts, name: str, load: Callable[[str], Classifier]
+    path: Path, facts: TaughtFacts, name: str, load: Callable[[str, str], Classifier]
 ) -> Classifier:
     """Load a taught classifier.
 
     Args:
         path: The file.
         facts: What it says.
-        name: The network that the user names; empty if none.
-        load: Loads a network with its own weights, for a file that has the head only.
+        name: The network, or the file of weights, that the user names; empty if none.
+        load: Loads the network of such a name at a layer, for a file that has the head only.
 
     Raises:
         ModelError: The file is damaged, the user names another network, or the trunk is not the one
             that was taught.
     """
-    tensors = _read_tensors(path)
-    weight, bias = tensors.get("head.weight"), tensors.get("head.bias")
-    count = len(facts.labels)
-    if weight is None or bias is None or weight.ndim != 2 or tuple(bias.shape) != (count,):
-        raise ModelError(_WHAT, str(path), "its head is damaged", "Save it again")
-    if len(weight) != count:
-        raise ModelError(_WHAT, str(path), f"its head is not one of {count} classes")
-    origin = f"the file {path}, which was taught {count} classes on {facts.network}"
     if not facts.whole:
-        base = load(name or facts.network)
-        if hash_of_trunk(base) != facts.trunk:
-            cause = (
-                f"it is a head for the trunk {facts.trunk[:8]} of {facts.network}, and that of "
-                f"{base.name} is {hash_of_trunk(base)[:8]}"
-            )
-            step = "Name the weights that it was taught on with --model FILE"
-            raise ModelError(_WHAT, str(path), cause, step)
-        base = replace(base, preprocessing=facts.preprocessing)
-        taught = with_linear_head(base, weight, bias, facts.labels, origin=origin)
-    else:
-        if name not in ("", facts.network):
-            cause = f"it is a whole network by itself, taught on {facts.network} and not on {name}"
-            raise ModelError(_WHAT, str(path), cause, "Leave out --model")
-        named = {key.removeprefix(_TRUNK): each for key, each in tensors.items()}
-        named = {key: each for key, each in named.items() if not key.startswith(_HEAD)}
-        taught = Classifier(
-            name=facts.network,
-            layer=facts.layer,
-            labels=facts.labels,
-            preprocessing=facts.preprocessing,
-            trunk=_build(facts, named),
-            head=LinearHead(weight, bias).eval(),
-            weights_origin=origin,
-            output=SOFTMAX,
-        )
-        if hash_of_trunk(taught) != facts.trunk:
-            raise ModelError(_WHAT, str(path), "its trunk is damaged", "Save it again")
-    channels = taught.trunk.forward(blank_pixels(taught)).shape[1]
-    if channels != weight.shape[1]:
-        cause = f"its head reads {weight.shape[1]} features, and the trunk has {channels}"
-        raise ModelError(_WHAT, str(path), cause, "Save it again")
-    return taught
+        _refuse_unnamed(path, facts, name)
+        return put_head(path, facts, load(name or facts.network, facts.layer))
+    if name not in ("", facts.network):
+        cause = f"it is a whole network by itself, taught on {facts.network} and not on {name}"
+        raise ModelError(WHAT, str(path), cause, "Leave out --model")
+    tensors = read_tensors(path)
+    head = _head(path, facts, tensors)
+    named = {
+        key.removeprefix(_TRUNK): each for key, each in tensors.items() if key.startswith(_TRUNK)
+    }
+    try:
+        trunk = _build(facts, named)
+    except ModelError as exc:
+        raise ModelError(WHAT, str(path), f"its trunk cannot be built: {exc}") from exc
+    taught = Classifier(
+        name=facts.network,
+        layer=facts.layer,
+        labels=facts.labels,
+        preprocessing=facts.preprocessing,
+        trunk=trunk,
+        head=head,
+        weights_origin=_origin(path, facts),
+        output=SOFTMAX,
+        notes=_notes(path, facts),
+    )
+    if hash_of_trunk(taught) != facts.trunk:
+        raise ModelError(WHAT, str(path), "its trunk is damaged", "Save it again")
+    return _checked(path, taught)
 
 
-def _read_tensors(path: Path) -> dict[str, Tensor]:
+def put_head(path: Path, facts: TaughtFacts, base: Classifier) -> Classifier:
+    """Put the head of a file onto the trunk that it was taught on.
+
+    Args:
+        path: The file.
+        facts: What it says.
+        base: The network, cut at the same layer; its trunk is shared.
+
+    Raises:
+        ModelError: The file is damaged, or the trunk is another one.
+    """
+    head = _head(path, facts, read_tensors(path))
+    if hash_of_trunk(base) != facts.trunk:
+        known = f"{facts.network} with {facts.origin or 'weights of its own'}, at {facts.layer}"
+        this = f"{base.name} with {_TAUGHT.sub('', base.weights_origin)}, at {base.layer}"
+        cause = f"it is a head for {known}, and this is {this}"
+        raise ModelError(WHAT, str(path), cause, _step(facts))
+    preprocessing = facts.preprocessing
+    wanted = len(preprocessing.planes)
+    if wanted != len(base.preprocessing.planes):
+        raise ModelError(WHAT, str(path), "its pictures have other channels", "Save it again")
+    base = replace(base, preprocessing=preprocessing)
+    taught = with_linear_head(
+        base,
+        head.weight,
+        head.bias,
+        facts.labels,
+        origin=_origin(path, facts),
+        notes=_notes(path, facts),
+    )
+    return _checked(path, taught)
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Return the tensors of a file; those of fractions are float32.
+
+    Raises:
+        ModelError: It cannot be read, or holds values that are not finite.
+    """
     found = {}
     for name, tensor in read_content(path).items():
         if isinstance(tensor, Tensor):
             if not bool(tensor.double().sum().isfinite()):
                 cause = f"its tensor {name!r:.80} holds values that are not finite"
-                raise ModelError(_WHAT, str(path), cause, "Save it again")
+                raise ModelError(WHAT, str(path), cause, "Save it again")
             found[name] = tensor.float() if tensor.is_floating_point() else tensor
     return found
+
+
+def _refuse_unnamed(path: Path, facts: TaughtFacts, name: str) -> None:
+    """Refuse a head before anything is downloaded for it that cannot be its trunk.
+
+    Raises:
+        ModelError: It goes with weights that the name of the network does not bring.
+    """
+    if not facts.has_name and (facts.origin == GIVEN_MODULE or not Path(name).is_file()):
+        cause = f"it is a head without its trunk, {facts.network} with {facts.origin}"
+        raise ModelError(WHAT, str(path), cause, _step(facts))
+
+
+def _step(facts: TaughtFacts) -> str:
+    if facts.origin == GIVEN_MODULE:
+        return "Put it on in Python: lg.load_taught(path, classifier)"
+    return "Give what it was taught on, its name or its file of weights, as --model"
+
+
+def _origin(path: Path, facts: TaughtFacts) -> str:
+    return f"{FILE}{path}, {taught_origin(len(facts.labels), facts.origin or facts.network)}"
+
+
+def _notes(path: Path, facts: TaughtFacts) -> tuple[str, ...]:
+    if facts.view == "full":
+        return (f"{path.name} was taught on whole pictures: --view full shows it the same",)
+    return ()
+
+
+def _head(path: Path, facts: TaughtFacts, tensors: Mapping[str, Tensor]) -> LinearHead:
+    weight, bias = tensors.get("head.weight"), tensors.get("head.bias")
+    count = len(facts.labels)
+    if weight is None or bias is None or weight.ndim != 2 or tuple(bias.shape) != (count,):
+        raise ModelError(WHAT, str(path), "its head is damaged", "Save it again")
+    if len(weight) != count:
+        raise ModelError(WHAT, str(path), f"its head is not one of {count} classes")
+    head: LinearHead = LinearHead(weight.float(), bias.float()).eval()
+    return head
+
+
+@short_lived_thread
+@torch.no_grad()
+def _checked(path: Path, taught: Classifier) -> Classifier:
+    """Return the classifier, whose trunk runs and has the features that its head reads.
+
+    Raises:
+        ModelError: It does not.
+    """
+    head = taught.head
+    assert isinstance(head, LinearHead), "it is made of one"
+    try:
+        values = taught.trunk.forward(blank_pixels(taught))
+    except Exception as exc:  # a layout or a size that is not the network's, in torch's words
+        cause = f"its trunk does not run ({str(exc).partition(chr(10))[0]:.120})"
+        raise ModelError(WHAT, str(path), cause, "Save it again") from exc
+    if values.ndim != 4 or values.shape[1] != head.weight.shape[1]:
+        cause = f"its head reads {head.weight.shape[1]} features, and its trunk has other ones"
+        raise ModelError(WHAT, str(path), cause, "Save it again")
+    return taught
 
 
 def _layout(facts: TaughtFacts) -> nn.Module | None:
@@ -260,12 +288,9 @@ def _layout(facts: TaughtFacts) -> nn.Module | None:
 
 def _build(facts: TaughtFacts, tensors: Mapping[str, Tensor]) -> nn.Module:
     channels = len(facts.preprocessing.planes)
-    try:
-        trunk = build_trunk(
-            facts.network, facts.layer, tensors, facts.preprocessing.input_size, channels
-        )
-    except ModelError as exc:
-        raise _unbuildable(facts, str(exc)) from exc
+    trunk = build_trunk(
+        facts.network, facts.layer, tensors, facts.preprocessing.input_size, channels
+    )
     layout = _layout(facts)
     return trunk if layout is None else with_layout(trunk, layout)
 

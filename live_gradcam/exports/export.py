@@ -15,7 +15,7 @@ from torch import nn
 from torch.export import ExportedProgram
 
 from live_gradcam.choices import DEFAULT_METHOD, DEFAULT_TOP_K
-from live_gradcam.errors import LiveGradcamError, ModelError, SinkError, UsageError
+from live_gradcam.errors import LiveGradcamError, ModelError, UsageError
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.engine.fused import FusedNetwork
 from live_gradcam.explain.export.onnx_graph import onnx_of, quiet
@@ -38,7 +38,7 @@ from live_gradcam.exports.pictures import generated, network_pixels, patterns
 from live_gradcam.graph.integrity import content_hash
 from live_gradcam.graph.metadata import GraphMetadata, GraphPrecision
 from live_gradcam.os_errors import cannot_write
-from live_gradcam.show.images import already_exists
+from live_gradcam.show.images import check_output_file
 from live_gradcam.values import Image
 
 _GENERATED = 6
@@ -335,7 +335,7 @@ def check_output(path: Path, precision: GraphPrecision, *, overwrite: bool) -> F
         UsageError: The ending or the precision is not known, they do not go together, or the file
             exists.
         ModelError: A package that it takes is not installed.
-        SinkError: There is no such folder.
+        SinkError: There is no such folder, or nothing can be made in it.
     """
     kind = require_format(path)
     if precision not in _PRECISIONS:
@@ -343,12 +343,7 @@ def check_output(path: Path, precision: GraphPrecision, *, overwrite: bool) -> F
     if precision == "int8" and kind.ending == ".pt2":
         raise UsageError("cannot export", str(path), "int8 has no such form", "Use .onnx or .xml")
     for part in kind.files(path):
-        if part.is_dir():
-            raise UsageError("cannot export", str(part), "it is a folder", "Name a file")
-        if part.exists() and not overwrite:
-            raise already_exists(part)
-    if not path.parent.is_dir():
-        raise SinkError("cannot export", str(path), "the folder does not exist", "Create it")
+        check_output_file("cannot export", part, overwrite=overwrite)
     require_installed(kind)
     if precision == "int8":
         quantise.require_nncf()

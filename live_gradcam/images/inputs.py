@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, TypeVar, get_args
 from urllib.parse import unquote, urlsplit
 
 import numpy as np
@@ -28,6 +28,8 @@ from live_gradcam.images.web import fetch_picture
 from live_gradcam.picture import Picture, remember
 from live_gradcam.values import Frame, Image
 from live_gradcam.wording import did_you_mean
+
+T = TypeVar("T")
 
 OnError: TypeAlias = Literal["raise", "skip"]
 """What an image that cannot be read does to the others of its batch."""
@@ -109,7 +111,7 @@ def take_batch(
         step = f"{did_you_mean(str(on_error), get_args(OnError))}Use raise or skip"
         raise UsageError("cannot explain", f"on_error={on_error!r}", "", step)
     taken: list[TakenImage | SourceError] = []
-    for each in _as_batch(given):
+    for each in as_batch(given):
         try:
             taken.append(take_image(each, color=color, keep=False))
         except SourceError as exc:
@@ -119,8 +121,25 @@ def take_batch(
     return taken
 
 
-def _as_batch(given: Iterable[ImageLike]) -> Sequence[ImageLike]:
-    """Return the pictures of a batch, as `take_batch` is given them."""
+def with_errors(
+    batch: Sequence[TakenImage | SourceError], found: Sequence[T]
+) -> list[T | SourceError]:
+    """Return what was found of each image of a batch, and its error where it could not be read.
+
+    Args:
+        batch: From `take_batch`.
+        found: One for each image of it that could be read, in order.
+    """
+    good = iter(found)
+    return [each if isinstance(each, SourceError) else next(good) for each in batch]
+
+
+def as_batch(given: Iterable[ImageLike]) -> Iterable[ImageLike]:
+    """Return the pictures of a batch, as `take_batch` is given them, without reading one.
+
+    Raises:
+        UsageError: It is a single picture, or nothing that has several.
+    """
     if isinstance(given, (str, os.PathLike, bytes, bytearray, memoryview, Pillow.Image, Frame)):
         named = printable(str(given)) if isinstance(given, (str, os.PathLike)) else _named(given)
         raise _no_batch(named, "it is one")
@@ -134,7 +153,7 @@ def _as_batch(given: Iterable[ImageLike]) -> Sequence[ImageLike]:
         return given
     if isinstance(given, Mapping) or not isinstance(given, Iterable):
         raise _no_batch(_named(given), "it is no list of pictures")
-    return list(given)
+    return given
 
 
 def _no_batch(where: str, cause: str) -> UsageError:

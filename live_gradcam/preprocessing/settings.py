@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias, get_args
 
-from live_gradcam.choices import DEFAULT_RESAMPLE, Resample
+from live_gradcam.choices import DEFAULT_RESAMPLE, Resample, View
 from live_gradcam.errors import ModelError
 from live_gradcam.preprocessing.channels import Plane, natural_channels, parse_channels
 from live_gradcam.wording import did_you_mean
@@ -112,6 +112,14 @@ class Preprocessing:
         """Height and width of the network's input in pixels."""
         size = self.crop_size
         return (size, size) if isinstance(size, int) else size
+
+    def for_view(self, view: View) -> Preprocessing:
+        """Return the preprocessing that shows by itself what a view shows.
+
+        Args:
+            view: ``stretch`` squeezes the whole image; the others show what they showed.
+        """
+        return replace(self, resize_size=self.input_size) if view == "stretch" else self
 
     @property
     def divisor(self) -> float:

@@ -219,6 +219,28 @@ def image_name(source: str, index: int) -> str:
     return own.name if own.suffix.lower() in ENCODER_OPTIONS else f"{own.stem}.png"
 
 
+def check_output_file(what: str, path: Path, *, overwrite: bool = False) -> None:
+    """Refuse a file that could not be written, before anybody waits for it.
+
+    Args:
+        what: What would fail, e.g. ``cannot export``.
+        path: The file.
+        overwrite: It may be replaced.
+
+    Raises:
+        UsageError: It is a folder, or exists and may not be replaced.
+        SinkError: Nothing can be made in its folder, or there is none.
+    """
+    try:
+        if path.is_dir():
+            raise UsageError(what, str(path), "it is a folder", "Name a file")
+        if path.exists() and not overwrite:
+            raise already_exists(path)
+        check_writable(path.resolve().parent)
+    except OSError as exc:
+        raise cannot_write(what, path, exc) from exc
+
+
 def already_exists(path: Path) -> UsageError:
     """Make the error for a file that exists and may not be replaced."""
     return UsageError(

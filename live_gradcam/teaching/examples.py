@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from live_gradcam.native import cv2
 from live_gradcam.teaching.features import FeatureExtractor, FrameFeatures
 from live_gradcam.teaching.motion import find_moved, share_of_cells
 from live_gradcam.values import Image
@@ -15,8 +16,24 @@ from live_gradcam.values import Image
 ANYTHING_ELSE = "anything else"
 """Name of the class of all that is none of the others, such as an empty table."""
 
+THUMBNAIL = 64
+"""Longest side of a burst's small picture in pixels."""
+
 # Shares of a picture's sides that its views show, beside the whole.
 _VIEWS = (0.85, 0.7)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KeptFrame:
+    """What is kept of a frame until it is known what moves in its burst.
+
+    Attributes:
+        maps: See `FrameFeatures.maps`, float16.
+        pixels: See `FrameFeatures.pixels`.
+    """
+
+    maps: NDArray[np.float16]
+    pixels: Image
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,15 +64,27 @@ class Burst:
         name: Where it comes from, such as a file; empty for a camera.
         moving: What moves in it, and before what; without frames where nothing moves, ``None``
             where the camera moves, or where these are no frames of a film.
+        thumbnail: Its middle frame as the network was shown it, at most `THUMBNAIL` pixels high
+            and wide, ``uint8 (h, w, 3)``, BGR; ``None`` where it is not known.
     """
 
     label: str
     features: NDArray[np.float32]
     name: str = ""
     moving: Moving | None = None
+    thumbnail: Image | None = None
 
     def __len__(self) -> int:
         return len(self.features)
+
+    @property
+    def source(self) -> str:
+        """The film that it is a part of; empty where it is no part of one.
+
+        Parts of a film are called ``FILM#1/3``, ``FILM#2/3``, ...
+        """
+        film, mark, number = self.name.rpartition("#")
+        return film if mark and not number.endswith("/1") else ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,6 +114,17 @@ class Examples:
             if label is None or self.bursts[index].label == label:
                 return replace(self, bursts=self.bursts[:index] + self.bursts[index + 1 :])
         return self
+
+    def renamed(self, label: str, name: str) -> Examples:
+        """Return the same with another name of a class."""
+        labels = tuple(name if each == label else each for each in self.labels)
+        bursts = (replace(e, label=name) if e.label == label else e for e in self.bursts)
+        return Examples(labels, tuple(bursts))
+
+    def without_class(self, label: str) -> Examples:
+        """Return the same without a class and its bursts."""
+        labels = tuple(each for each in self.labels if each != label)
+        return Examples(labels, tuple(each for each in self.bursts if each.label != label))
 
     def with_moving(self, name: str, moving: Moving) -> Examples:
         """Return the same with what moves in the burst of a name."""
@@ -127,7 +167,8 @@ def make_burst(
         name: Where they come from.
     """
     features = np.stack([each.pooled for each in frames])
-    return Burst(label, features, name, find_moving(frames, extractor))
+    small = thumbnail_of(frames[len(frames) // 2].pixels)
+    return Burst(label, features, name, find_moving(frames, extractor), small)
 
 
 def picture_burst(
@@ -135,7 +176,16 @@ def picture_burst(
 ) -> Burst:
     """Make a burst of one picture: of its views, which are held out together."""
     frames = extractor.extract(views_of(image))
-    return Burst(label, np.stack([each.pooled for each in frames]), name)
+    features = np.stack([each.pooled for each in frames])
+    return Burst(label, features, name, thumbnail=thumbnail_of(frames[0].pixels))
+
+
+def thumbnail_of(pixels: Image) -> Image:
+    """Return a picture of at most `THUMBNAIL` pixels, ``uint8 (h, w, 3)``."""
+    height, width = pixels.shape[:2]
+    scale = min(1.0, THUMBNAIL / max(height, width))
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def views_of(image: Image) -> list[Image]:
@@ -152,7 +202,9 @@ def views_of(image: Image) -> list[Image]:
     return views
 
 
-def find_moving(frames: Sequence[FrameFeatures], extractor: FeatureExtractor) -> Moving | None:
+def find_moving(
+    frames: Sequence[FrameFeatures | KeptFrame], extractor: FeatureExtractor
+) -> Moving | None:
     """Return what moves in frames that follow each other, and before what.
 
     Returns:

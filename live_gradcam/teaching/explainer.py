@@ -1,49 +1,29 @@
-"""An explainer whose head is exchanged between two frames, while the network beneath goes on."""
+"""An explainer of a taught head: a small matrix product behind the network that runs anyway."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from types import MappingProxyType
+from collections.abc import Iterable, Sequence
+from typing import Literal, overload
 
-import numpy as np
-import torch
-
-from live_gradcam.choices import DEFAULT_TOP_K, View
+from live_gradcam.choices import DEFAULT_METHOD, DEFAULT_TOP_K, View
 from live_gradcam.closeable import Closeable
-from live_gradcam.errors import ModelError
-from live_gradcam.explain.class_choice import ClassChooser
+from live_gradcam.errors import SourceError, UsageError
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.engine.runtime import Runtime
-from live_gradcam.explain.heads import LinearHead, choose_classes
-from live_gradcam.explain.methods import require_method
-from live_gradcam.explain.results import ExplanationMaker
-from live_gradcam.image_like import ImageLike
-from live_gradcam.images.inputs import take_batch
+from live_gradcam.image_like import ColorOrder, ImageLike
+from live_gradcam.images.inputs import OnError, TakenImage, take_batch, take_image, with_errors
 from live_gradcam.protocol import ClassChoice
 from live_gradcam.teaching.features import FeatureExtractor, FrameFeatures
+from live_gradcam.teaching.heads import HeadOnMaps
 from live_gradcam.values import Explanation
-
-_METHOD = require_method("gradcam")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Answering:
-    """A head, and all that depends on it: exchanged as one."""
-
-    classifier: Classifier
-    head: LinearHead
-    chooser: ClassChooser
-    maker: ExplanationMaker
-    top_k: int
 
 
 class TaughtExplainer(Closeable):
-    """Explains images by Grad-CAM with the head that was taught last. A context manager.
+    """Explains images by Grad-CAM with a head that was taught. Immutable; a context manager.
 
-    The extractor's network runs; a head is one small matrix product behind it, so that exchanging
-    it costs nothing. Many threads may share one; each call uses one head from its beginning to its
-    end.
+    The extractor's network runs, and the head is one small matrix product behind it: making an
+    explainer for a new head costs nothing, and the old one goes on to work beside it. Many threads
+    may share one.
 
     Args:
         extractor: Runs the trunk; stays its owner's.
@@ -52,50 +32,50 @@ class TaughtExplainer(Closeable):
 
     Raises:
         ModelError: The classifier's head is no linear one on the extractor's features.
+        UsageError: ``top_k`` is less than 1.
     """
 
     def __init__(
-        self, extractor: FeatureExtractor, classifier: Classifier, *, top_k: int = DEFAULT_TOP_K
+        self,
+        extractor: FeatureExtractor,
+        classifier: Classifier,
+        *,
+        top_k: int = DEFAULT_TOP_K,
     ) -> None:
+        if top_k < 1:
+            raise UsageError("cannot predict so few classes", str(top_k), "", "Use 1 or more")
         self.extractor = extractor
-        self._wanted = top_k
-        self._answering = self._prepared(classifier)
-
-    def swap(self, classifier: Classifier) -> None:
-        """Put another head on: calls that begin from now on use it.
-
-        Args:
-            classifier: As above.
-
-        Raises:
-            ModelError: As above.
-        """
-        self._answering = self._prepared(classifier)
+        self._head = HeadOnMaps(classifier, extractor.count, top_k, DEFAULT_METHOD)
 
     @property
     def classifier(self) -> Classifier:
-        """The classifier with the present head."""
-        return self._answering.classifier
+        """The explained classifier."""
+        return self._head.classifier
 
     @property
     def method(self) -> str:
         """Name of the method that makes the maps."""
-        return _METHOD.name
+        return self._head.method.name
 
     @property
     def contrasts(self) -> bool:
-        """``True``: the difference of two classes' maps is the map of the difference."""
-        return _METHOD.contrasts
+        """True if the difference of two classes' maps is the map of the difference."""
+        return self._head.method.contrasts
 
     @property
     def all_maps_are_cheap(self) -> bool:
-        """``True``: the maps of all classes cost next to nothing beyond that of one."""
-        return True
+        """True if the maps of all classes cost next to nothing beyond that of one."""
+        return self._head.all_maps_are_cheap
 
     @property
     def runtime(self) -> Runtime:
         """How the network runs at the moment, and why."""
         return self.extractor.runtime
+
+    @property
+    def compiled(self) -> bool:
+        """True if a compiled network is in use."""
+        return self.extractor.compiled
 
     @property
     def view(self) -> View:
@@ -105,40 +85,102 @@ class TaughtExplainer(Closeable):
     @property
     def top_k(self) -> int:
         """Number of classes that are predicted."""
-        return self._answering.top_k
+        return self._head.top_k
 
     @property
     def preferred_batch_size(self) -> int:
         """Number of images that are worth handing over together."""
         return self.extractor.preferred_batch_size
 
+    @overload
     def explain_batch(
+        self,
+        images: Iterable[ImageLike],
+        *,
+        classes: ClassChoice = None,
+        view: View | None = None,
+        color: ColorOrder | None = None,
+        on_error: Literal["raise"] = "raise",
+    ) -> list[Explanation]: ...
+
+    @overload
+    def explain_batch(
+        self,
+        images: Iterable[ImageLike],
+        *,
+        classes: ClassChoice = None,
+        view: View | None = None,
+        color: ColorOrder | None = None,
+        on_error: Literal["skip"],
+    ) -> list[Explanation | SourceError]: ...
+
+    def explain_batch(
+        self,
+        images: Iterable[ImageLike],
+        *,
+        classes: ClassChoice = None,
+        view: View | None = None,
+        color: ColorOrder | None = None,
+        on_error: OnError = "raise",
+    ) -> list[Explanation] | list[Explanation | SourceError]:
+        """Explain images, as `live_gradcam.Explainer.explain_batch` does.
+
+        Raises:
+            UsageError: A class, a view, a colour order or ``on_error`` does not exist, or there is
+                but one image.
+            SourceError: An image cannot be read, or is none.
+            DeviceError: The device failed, or has too little memory even for one image.
+        """
+        self._head.check(classes)
+        batch = take_batch(images, color=color, on_error=on_error)
+        taken = [each for each in batch if isinstance(each, TakenImage)]
+        found = self.extractor.explain_taken(self._head, taken, classes, view)
+        return with_errors(batch, [explanation for explanation, _ in found])
+
+    def explain(
+        self,
+        image: ImageLike,
+        *,
+        classes: ClassChoice = None,
+        view: View | None = None,
+        color: ColorOrder | None = None,
+    ) -> Explanation:
+        """Explain one image, as `live_gradcam.Explainer.explain` does.
+
+        Raises:
+            UsageError: A class, a view or a colour order does not exist.
+            SourceError: It is no picture, or cannot be read.
+            DeviceError: The device failed, or has too little memory.
+        """
+        self._head.check(classes)
+        taken = [take_image(image, color=color)]
+        return self.extractor.explain_taken(self._head, taken, classes, view)[0][0]
+
+    def explain_kept(
         self,
         images: Sequence[ImageLike],
         *,
         classes: ClassChoice = None,
         view: View | None = None,
-    ) -> list[Explanation]:
-        """Explain images, as `live_gradcam.Explainer.explain_batch` does.
+    ) -> list[tuple[Explanation, FrameFeatures]]:
+        """Explain images, and keep their features: one forward for both.
+
+        Args:
+            images: As for `live_gradcam.Explainer.explain_batch`.
+            classes: As for `live_gradcam.Explainer.explain`.
+            view: Part of the images that the network is shown; ``None`` for the explainer's own.
+
+        Returns:
+            For each image its explanation and its features.
 
         Raises:
-            UsageError: There is no such class.
+            UsageError: There is no such class or view.
             SourceError: An image cannot be read.
-            DeviceError: The device failed, or has too little memory.
+            DeviceError: The device failed, or has too little memory even for one image.
         """
-        taken = [each for each in take_batch(images) if not isinstance(each, Exception)]
-        features = self.extractor.extract([each.image for each in taken], view=view)
-        found = self.explain_features(features, classes=classes)
-        return [
-            replace(explanation, picture=each.picture)
-            for explanation, each in zip(found, taken, strict=True)
-        ]
-
-    def explain(
-        self, image: ImageLike, *, classes: ClassChoice = None, view: View | None = None
-    ) -> Explanation:
-        """Explain one image, as `live_gradcam.Explainer.explain` does."""
-        return self.explain_batch([image], classes=classes, view=view)[0]
+        self._head.check(classes)
+        taken = [take_image(each) for each in images]
+        return self.extractor.explain_taken(self._head, taken, classes, view)
 
     def explain_features(
         self, features: Sequence[FrameFeatures], *, classes: ClassChoice = None
@@ -152,37 +194,10 @@ class TaughtExplainer(Closeable):
         Raises:
             UsageError: There is no such class.
         """
-        now = self._answering
-        selection = torch.tensor(now.chooser.selection(classes))
-        found = []
-        for each in features:
-            pooled, maps = torch.from_numpy(each.pooled)[None], torch.from_numpy(each.maps)[None]
-            logits = torch.nn.functional.linear(pooled, now.head.weight, now.head.bias)
-            chosen = choose_classes(logits, selection)
-            # The head's maps are means of activations; these are parts of means already.
-            evidence = now.head.evidence(maps * maps[0, 0].numel(), chosen)
-            took = MappingProxyType({"explain": each.milliseconds})
-            found.append(
-                now.maker.make(
-                    logits[0].numpy(),
-                    chosen[0].numpy(),
-                    np.asarray(evidence[0].numpy()),
-                    region=each.region,
-                    timings_ms=took,
-                )
-            )
-        return now.chooser.keep_chosen(found, classes)
+        return [
+            self._head.explain(each.maps, classes, region=each.region, timings_ms=each.timings_ms)
+            for each in features
+        ]
 
     def close(self) -> None:
         """Nothing is closed: the extractor is its owner's. Idempotent."""
-
-    def _prepared(self, classifier: Classifier) -> _Answering:
-        head = classifier.head
-        count = self.extractor.count
-        if not isinstance(head, LinearHead) or head.weight.shape[1] != count:
-            cause = f"its head is no linear layer on {count} features"
-            raise ModelError("cannot put the head on", classifier.name, cause, "Teach it on this")
-        top_k = min(self._wanted, classifier.class_count)
-        chooser = ClassChooser(classifier, top_k)
-        maker = ExplanationMaker(classifier, _METHOD, top_k)
-        return _Answering(classifier, head, chooser, maker, top_k)

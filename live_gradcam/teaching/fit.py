@@ -14,7 +14,7 @@ is one linear layer on the features themselves.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +22,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from live_gradcam.explain.omp import in_short_lived_thread
+from live_gradcam.explain.omp import in_short_lived_thread, torch_threads
 
 Features = NDArray[np.float32]
 """Pooled features of n examples, ``(n, C)``."""
@@ -38,6 +38,10 @@ _MOST_STEPS, _TRIAL_STEPS = 1000, 60
 _EXACT, _TRIAL = 1e-6, 1e-4
 # Of a feature that hardly ever changed, standardising would make noise; it is left out.
 _LEAST_SPREAD = 1e-6
+
+
+class Stopped(Exception):
+    """A fit was given up, because its caller asked for it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,6 +106,8 @@ def trial_scores(
     classes: Sequence[int] | NDArray[np.int64],
     class_count: int,
     others: Features,
+    *,
+    stop: Callable[[], bool] = lambda: False,
 ) -> NDArray[np.float64]:
     """Return the scores of other examples by heads of every strength of `STRENGTHS`.
 
@@ -110,16 +116,20 @@ def trial_scores(
         classes: As for `fit_head`.
         class_count: As for `fit_head`.
         others: Features of m examples that were held out, ``(m, C)``.
+        stop: Asked again and again; ``True`` gives up.
 
     Returns:
         ``(strengths, m, classes)``.
+
+    Raises:
+        Stopped: The caller asked for it.
     """
     problem = _Problem.of(features, classes, class_count)
 
     def solve() -> NDArray[np.float64]:
         found, start = [], None
         for strength in STRENGTHS:
-            head = problem.solve(strength, start, steps=_TRIAL_STEPS, exactness=_TRIAL)
+            head = problem.solve(strength, start, _TRIAL_STEPS, _TRIAL, stop)
             start = head.start
             found.append(head.logits(others))
         return np.stack(found)
@@ -164,9 +174,9 @@ class _Problem:
         self,
         strength: float,
         start: NDArray[np.float64] | None,
-        *,
         steps: int = _MOST_STEPS,
         exactness: float = _EXACT,
+        stop: Callable[[], bool] = lambda: False,
     ) -> FittedHead:
         """Find the minimum on one thread, so that other work keeps its own, and sums their order.
 
@@ -175,14 +185,14 @@ class _Problem:
             start: Weights and biases to begin with.
             steps: Of L-BFGS at most.
             exactness: Largest derivative that is taken for none.
+            stop: Asked before every evaluation.
+
+        Raises:
+            Stopped: The caller asked for it.
         """
-        before = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
-            with torch.no_grad():
-                found = self._minimise(strength, self._begin(start), steps, exactness).numpy()
-        finally:
-            torch.set_num_threads(before)
+        with torch.no_grad(), torch_threads(1):
+            theta = self._begin(start)
+            found = self._minimise(strength, theta, steps, exactness, stop).numpy()
         found = found - found.mean(0)  # the same scores of every class change no probability
         weight = found[:, :-1] / self.scale
         bias = found[:, -1] - weight @ self.mean
@@ -195,7 +205,14 @@ class _Problem:
             values[:kept] = start[:kept]
         return torch.from_numpy(values)
 
-    def _minimise(self, strength: float, theta: Tensor, steps: int, exactness: float) -> Tensor:
+    def _minimise(
+        self,
+        strength: float,
+        theta: Tensor,
+        steps: int,
+        exactness: float,
+        stop: Callable[[], bool],
+    ) -> Tensor:
         count, class_count = self.truth.shape
         penalty = (2.0 if class_count == 2 else 1.0) / (strength * count)
         theta.grad = torch.zeros_like(theta)
@@ -212,6 +229,8 @@ class _Problem:
         )
 
         def evaluate() -> float:
+            if stop():
+                raise Stopped
             scores = torch.addmm(bias, self.inputs, weight.t())
             logs = scores.log_softmax(1)
             error = (logs.exp() - self.truth) * self.share

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
 from live_gradcam.capture import open_source
-from live_gradcam.capture.images import is_image_file, natural_key
-from live_gradcam.errors import SourceError
+from live_gradcam.capture.class_folders import class_folders, find_images, printable
+from live_gradcam.capture.images import is_image_file
+from live_gradcam.class_names import check_label, folded_name
+from live_gradcam.errors import SourceError, UsageError
 from live_gradcam.images import read_image
 from live_gradcam.images.animated import is_animated
 from live_gradcam.images.sniff import cannot_open, sniff
-from live_gradcam.teaching.examples import Burst, Examples, make_burst, picture_burst
+from live_gradcam.teaching.examples import (
+    ANYTHING_ELSE,
+    Burst,
+    Examples,
+    make_burst,
+    picture_burst,
+)
 from live_gradcam.teaching.features import FeatureExtractor, FrameFeatures
 from live_gradcam.values import Frame
 
@@ -21,7 +29,8 @@ _WHAT = "cannot teach from the folder"
 _STEP = "Give a folder with a folder of pictures or films for each class"
 _MOST_FRAMES = 64
 _FEWEST_IN_BURST, _MOST_BURSTS = 8, 5
-_DEEPEST = 16
+# Between two bursts of one film: frames that are nearer to each other are near-copies.
+_APART_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +38,7 @@ class ClassFolder:
     """The files of one class.
 
     Attributes:
-        label: Name of its folder.
+        label: Name of its folder; `ANYTHING_ELSE` in any spelling of upper case and ``_``.
         files: Pictures and films, in natural order.
     """
 
@@ -37,24 +46,31 @@ class ClassFolder:
     files: tuple[Path, ...]
 
 
-def class_folders(folder: Path) -> list[Path]:
-    """Return the folders of a folder in natural order, without hidden ones.
+def folders_of_classes(folder: Path) -> dict[str, Path]:
+    """Return the folder of each class, in natural order.
 
     Raises:
         SourceError: There is no such folder, or it holds none.
+        UsageError: A folder's name cannot be a class's, or two are the same.
     """
     try:
-        inside = list(folder.iterdir())
-    except NotADirectoryError as exc:
-        raise SourceError(_WHAT, str(folder), "it is a file", _STEP) from exc
-    except FileNotFoundError as exc:
-        raise SourceError(_WHAT, str(folder), "there is no such folder", _STEP) from exc
-    except OSError as exc:
+        is_folder, is_there = folder.is_dir(), folder.exists()
+    except OSError as exc:  # a name that is too long, for one
         raise cannot_open(folder, exc) from exc
-    found = [each for each in inside if each.is_dir() and not each.name.startswith(".")]
+    if not is_folder:
+        cause = "it is a file" if is_there else "there is no such folder"
+        raise SourceError(_WHAT, str(folder), cause, _STEP)
+    found: dict[str, Path] = {}
+    for each in class_folders(folder):
+        label = check_label(each.name, _WHAT)
+        label = ANYTHING_ELSE if folded_name(label) == ANYTHING_ELSE else label
+        if label in found:
+            cause = f"{printable(found[label].name)} and {printable(each.name)} are one class"
+            raise UsageError(_WHAT, str(folder), cause, "Rename one of them, or make them one")
+        found[label] = each
     if not found:
         raise SourceError(_WHAT, str(folder), "there are no folders in it", _STEP)
-    return sorted(found, key=natural_key)
+    return found
 
 
 def find_files(folder: Path, on_notice: Callable[[str], None]) -> list[ClassFolder]:
@@ -65,34 +81,25 @@ def find_files(folder: Path, on_notice: Callable[[str], None]) -> list[ClassFold
         on_notice: Told of each class that has none, and is left out.
 
     Raises:
-        SourceError: Fewer than two classes have files.
+        SourceError: There is no such folder, or fewer than two classes have files.
+        UsageError: A folder's name cannot be a class's, or two are the same.
     """
     found = []
-    for each in class_folders(folder):
-        files = tuple(_media(each, _DEEPEST))
+    for label, each in folders_of_classes(folder).items():
+        files = tuple(find_images(each, each, is_wanted=_is_example))
         if files:
-            found.append(ClassFolder(each.name, files))
+            found.append(ClassFolder(label, files))
         else:
-            on_notice(f"{each.name} is left out: there are no pictures or films in its folder")
+            on_notice(f"{label} is left out: there are no pictures or films in its folder")
     if len(found) < 2:
         cause = f"only {found[0].label} has pictures" if found else "there are no pictures in it"
-        raise SourceError(_WHAT, str(folder), cause, "A network is taught at least two classes")
+        step = f'Add a folder of another class, or one called "{ANYTHING_ELSE}"'
+        raise SourceError(_WHAT, str(folder), cause, step)
     return found
 
 
-def _media(folder: Path, depth: int) -> Iterator[Path]:
-    try:
-        inside = sorted(folder.iterdir(), key=natural_key)
-    except OSError:
-        return
-    for each in inside:
-        if each.name.startswith("."):
-            continue
-        if each.is_dir():
-            if depth and not each.is_symlink():
-                yield from _media(each, depth - 1)
-        elif is_image_file(each) or _is_film(each):
-            yield each
+def _is_example(path: Path) -> bool:
+    return is_image_file(path) or _is_film(path)
 
 
 def _is_film(path: Path) -> bool:
@@ -116,7 +123,8 @@ def collect(
     Args:
         classes: See `find_files`.
         extractor: Runs the trunk.
-        known: Examples of an earlier call, which need not be made again.
+        known: Examples of an earlier call with the same `FeatureExtractor.settings`, which need
+            not be made again.
         on_burst: Told each new burst.
         on_progress: Told how many files are done, and of how many.
         on_notice: Told of each file that is left out, and why.
@@ -177,36 +185,71 @@ def _bursts(label: str, path: Path, key: str, extractor: FeatureExtractor) -> li
     # What is no picture is read as one where it is called so: that says what is wrong with it.
     if verdict.content != "video" and not is_animated(path, verdict.format):
         return [picture_burst(label, read_image(path), extractor, name=f"{key}#1/1")]
-    kept = _film_frames(path, extractor)
-    cut = cut_into_bursts(kept)
+    frames, seconds = read_film(path, extractor)
+    cut = cut_into_bursts(frames, seconds)
     return [
         make_burst(label, part, extractor, name=f"{key}#{number}/{len(cut)}")
         for number, part in enumerate(cut, 1)
     ]
 
 
-def _film_frames(path: Path, extractor: FeatureExtractor) -> list[FrameFeatures]:
-    """Return features of at most `_MOST_FRAMES` frames, evenly over a film of any length."""
+def read_film(path: Path, extractor: FeatureExtractor) -> tuple[list[FrameFeatures], float]:
+    """Return features of at most 64 frames, evenly over a film of any length.
+
+    Args:
+        path: The film.
+        extractor: Runs the trunk.
+
+    Returns:
+        The features, and the seconds from each frame to the next.
+
+    Raises:
+        SourceError: It cannot be read.
+        DeviceError: The device failed, or has too little memory.
+    """
     kept: list[FrameFeatures] = []
+    times: list[float] = []
     waiting: list[Frame] = []
     step = 1
+
+    def take() -> None:
+        nonlocal kept, times
+        kept += extractor.extract([each.image for each in waiting])
+        times += [each.pts_seconds for each in waiting]
+        waiting.clear()
+
     with open_source(path) as source:
         for frame in source:
             if frame.index % step:
                 continue
             waiting.append(frame)
             if len(waiting) == extractor.preferred_batch_size:
-                kept += extractor.extract([each.image for each in waiting])
-                waiting.clear()
+                take()
             if len(kept) > 2 * _MOST_FRAMES and not waiting:
-                kept, step = kept[::2], 2 * step
+                kept, times, step = kept[::2], times[::2], 2 * step
     if waiting:
-        kept += extractor.extract([each.image for each in waiting])
-    return kept[:: -(-len(kept) // _MOST_FRAMES) or 1]
+        take()
+    every = -(-len(kept) // _MOST_FRAMES) or 1
+    kept, times = kept[::every], times[::every]
+    return kept, (times[-1] - times[0]) / max(1, len(times) - 1) if times else 0.0
 
 
-def cut_into_bursts(frames: Sequence[FrameFeatures]) -> list[Sequence[FrameFeatures]]:
-    """Cut the frames of a film into bursts that follow each other, with a frame between them."""
-    count = max(1, min(_MOST_BURSTS, len(frames) // _FEWEST_IN_BURST))
-    borders = [round(index * len(frames) / count) for index in range(count + 1)]
-    return [frames[start + (start > 0) : stop] for start, stop in pairwise(borders)]
+def cut_into_bursts(
+    frames: Sequence[FrameFeatures], seconds: float
+) -> list[Sequence[FrameFeatures]]:
+    """Cut the frames of a film into bursts that follow each other, with a while between them.
+
+    Args:
+        frames: In order.
+        seconds: From each to the next.
+    """
+    apart = 1 if seconds <= 0 else max(1, int(-(-_APART_SECONDS // seconds)))
+    count = _MOST_BURSTS
+    while count > 1 and (len(frames) - apart * (count - 1)) // count < _FEWEST_IN_BURST:
+        count -= 1
+    room = len(frames) - apart * (count - 1)
+    borders = [round(index * room / count) for index in range(count + 1)]
+    return [
+        frames[start + apart * index : stop + apart * index]
+        for index, (start, stop) in enumerate(pairwise(borders))
+    ]

@@ -10,20 +10,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from live_gradcam.teaching.examples import Burst, Examples
+from live_gradcam.teaching.examples import ANYTHING_ELSE, Burst, Examples
 from live_gradcam.teaching.fit import FittedHead
 from live_gradcam.teaching.motion import is_same_wall
 from live_gradcam.teaching.validation import Validation
 from live_gradcam.wording import percent
-
-# Mean probability of a class from which it is still named with its object covered, and how much
-# less it must be before the backgrounds of the others.
-_NAMED, _LEAD = 0.6, 0.4
-_MOST_NAMES = 3
 
 LEARNED: Mapping[str, str] = {
     "same_pictures": "{one} and {other} have the same pictures: they cannot be told apart by them",
@@ -31,10 +27,22 @@ LEARNED: Mapping[str, str] = {
     "{label} ({share} on average)",
     "one_background": "{label} was always shown before one background, and no other class was: it "
     "may be told by that; show it before another one, too",
-    "one_burst": "shown in one go only, so nothing of it could be held out: {names}",
-    "and_more": "{names} and {count} more",
+    "one_burst": "shown in one go only, so nothing of it could be held out: {labels}",
+    "one_film": "held out by parts of one film only, which are much alike: {labels}",
+    "more": "{labels} and {count} more",
+    "accuracy": "right about {share} of {count} examples of bursts that were held out",
+    "confused": "{truth} was taken for {said}: {count} of {asked}",
+    "moving": "{share} of the evidence for {label} lies on what moves",
 }
-"""Templates of all sentences about what was learned."""
+"""Sentences about what was learned; whoever shows them fills in what stands in braces."""
+
+# Mean probability of a class from which it is still named with its object covered, and how much
+# less it must be before the backgrounds of the others.
+_NAMED, _LEAD = 0.6, 0.4
+# Backgrounds that are compared: of each class and of all together.
+_FEWEST_WALLS, _MOST_WALLS = 2, 160
+_NAMES_SHOWN = 3
+_MOST_SENTENCES = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +60,9 @@ class ClassLearned:
         covered: Mean probability of the class for its own pictures with all that moves covered;
             ``None`` likewise.
         covered_others: The same for pictures of the other classes.
-        by_background: It is told by its background.
+        by_background: It is told by its background; never said of `ANYTHING_ELSE`, which is one.
         one_background: It was always shown before one background that no other class has.
+        one_film: It was held out by parts of one film only.
     """
 
     label: str
@@ -65,6 +74,7 @@ class ClassLearned:
     covered_others: float | None = None
     by_background: bool = False
     one_background: bool = False
+    one_film: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,6 +118,42 @@ class Learned:
         """What people should know, one sentence each; what is worst first."""
         return tuple(_sentences(self))
 
+    @property
+    def headline(self) -> str:
+        """How often it was right about what was held out, in words; empty if nothing was."""
+        if self.accuracy is None:
+            return ""
+        return LEARNED["accuracy"].format(share=percent(self.accuracy), count=self.held_out)
+
+    def confusions(self, most: int) -> tuple[str, ...]:
+        """Return what was taken for what, one sentence each, most often first."""
+        asked = dict(zip((each.label for each in self.classes), self.confusion.sum(1), strict=True))
+        return tuple(
+            LEARNED["confused"].format(truth=truth, said=said, count=count, asked=asked[truth])
+            for truth, said, count in self.confused()[:most]
+        )
+
+    def as_record(self) -> dict[str, Any]:
+        """Return the figures and sentences as JSON can hold them, for the classifier's file."""
+        return {
+            "accuracy": self.accuracy,
+            "held_out": self.held_out,
+            "strength": self.strength,
+            "classes": [
+                {
+                    "label": each.label,
+                    "examples": each.examples,
+                    "bursts": each.bursts,
+                    "accuracy": each.accuracy,
+                    "moving_share": each.moving_share,
+                    "by_background": each.by_background,
+                    "one_background": each.one_background,
+                }
+                for each in self.classes
+            ],
+            "sentences": [*filter(None, [self.headline]), *self.sentences[:_MOST_SENTENCES]],
+        }
+
 
 def describe_learned(examples: Examples, head: FittedHead, validation: Validation) -> Learned:
     """Say what a head has learned.
@@ -124,12 +170,13 @@ def describe_learned(examples: Examples, head: FittedHead, validation: Validatio
             row = examples.labels.index(burst.label)
             confusion[row] += np.bincount(answers, minlength=count)
     covered = _covered(examples, head, validation)
+    walls = _Walls(examples)
     found = []
     for index, label in enumerate(examples.labels):
         own = [each for each in examples.bursts if each.label == label]
         asked = int(confusion[index].sum())
         hidden, others = _means(covered, examples.bursts, label, index)
-        own_background = _own_background(examples, label)
+        within, across = walls.within(label), walls.across(label)
         found.append(
             ClassLearned(
                 label=label,
@@ -139,8 +186,12 @@ def describe_learned(examples: Examples, head: FittedHead, validation: Validatio
                 moving_share=_moving_share(own, head.weight[index]),
                 covered=hidden,
                 covered_others=others,
-                by_background=own_background is not False and _is_told(hidden, others),
-                one_background=own_background is True,
+                by_background=within is not False
+                and across is not True
+                and label != ANYTHING_ELSE
+                and _is_told(hidden, others),
+                one_background=within is True and across is False and label != ANYTHING_ELSE,
+                one_film=bool(asked) and _is_one_film(own),
             )
         )
     return Learned(tuple(found), head.strength, confusion, _shared(examples))
@@ -192,25 +243,65 @@ def _moving_share(bursts: Sequence[Burst], weight: NDArray[np.float32]) -> float
     return on / all_of_it if all_of_it > 0 else None
 
 
-def _own_background(examples: Examples, label: str) -> bool | None:
-    """Return whether a class was always shown before one background that no other one has.
+class _Walls:
+    """The backgrounds of the bursts of each class, of which each pair is compared once at most.
 
-    ``None`` where that cannot be told, because too little of the backgrounds is seen.
+    Args:
+        examples: Of many bursts some are taken.
     """
-    walls = [
-        (each.label, each.moving.wall)
-        for each in examples.bursts
-        if each.moving is not None and (len(each.moving.maps) or each.label != label)
-    ]
-    own = [wall for name, wall in walls if name == label]
-    others = [wall for name, wall in walls if name != label]
-    if not own or not others:
-        return None
-    within = [is_same_wall(own[0], each) for each in own[1:]]
-    across = [is_same_wall(one, other) for one in own for other in others]
-    if False in within or True in across:
-        return False
-    return None if None in within or None in across else True
+
+    def __init__(self, examples: Examples) -> None:
+        self._walls: dict[str, list[NDArray[np.uint8]]] = {}
+        self._shown: dict[str, list[int]] = {}
+        self._known: dict[tuple[str, int, str, int], bool | None] = {}
+        most = max(_FEWEST_WALLS, _MOST_WALLS // max(1, len(examples.labels)))
+        for label in examples.labels:
+            seen = [b.moving for b in examples.bursts if b.label == label and b.moving is not None]
+            step = -(-len(seen) // most) or 1
+            taken = seen[::step]
+            self._walls[label] = [each.wall for each in taken]
+            # Those before which something moved: an empty table is a background, and no object.
+            self._shown[label] = [i for i, each in enumerate(taken) if len(each.maps)]
+
+    def within(self, label: str) -> bool | None:
+        """Return whether a class was always shown before one background.
+
+        ``None`` where that cannot be told.
+        """
+        shown = self._shown[label]
+        if not shown:
+            return None
+        found = {self._is_same(label, shown[0], label, each) for each in shown[1:]}
+        return False if False in found else None if None in found else True
+
+    def across(self, label: str) -> bool | None:
+        """Return whether another class was shown before a background of a class.
+
+        ``None`` where that cannot be told.
+        """
+        found: set[bool | None] = set()
+        for other, walls in self._walls.items():
+            if other == label:
+                continue
+            for one in self._shown[label]:
+                for index in range(len(walls)):
+                    same = self._is_same(label, one, other, index)
+                    if same:
+                        return True
+                    found.add(same)
+        return False if found == {False} else None
+
+    def _is_same(self, one: str, first: int, other: str, second: int) -> bool | None:
+        key = min((one, first, other, second), (other, second, one, first))
+        if key not in self._known:
+            self._known[key] = is_same_wall(self._walls[one][first], self._walls[other][second])
+        return self._known[key]
+
+
+def _is_one_film(bursts: Sequence[Burst]) -> bool:
+    """Return whether all bursts of a class are parts of one film."""
+    sources = {each.source for each in bursts}
+    return len(bursts) > 1 and len(sources) == 1 and "" not in sources
 
 
 def _shared(examples: Examples) -> tuple[tuple[str, str], ...]:
@@ -241,9 +332,14 @@ def _sentences(learned: Learned) -> list[str]:
         elif each.one_background:
             found.append(LEARNED["one_background"].format(label=each.label))
     alone = [each.label for each in learned.classes if each.bursts == 1]
-    if alone:
-        names, more = ", ".join(alone[:_MOST_NAMES]), len(alone) - _MOST_NAMES
-        if more > 0:
-            names = LEARNED["and_more"].format(names=names, count=more)
-        found.append(LEARNED["one_burst"].format(names=names))
+    same_film = [each.label for each in learned.classes if each.one_film]
+    for key, labels in (("one_burst", alone), ("one_film", same_film)):
+        if labels:
+            found.append(LEARNED[key].format(labels=_named(labels)))
     return found
+
+
+def _named(labels: Sequence[str]) -> str:
+    names = ", ".join(labels[:_NAMES_SHOWN])
+    more = len(labels) - _NAMES_SHOWN
+    return LEARNED["more"].format(labels=names, count=more) if more > 0 else names

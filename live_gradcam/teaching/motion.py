@@ -26,8 +26,8 @@ _DIFFERENCE = 24
 # Shares of the picture: less is noise, and more is a camera that moves.
 _LEAST_MOVED, _MOST_MOVED, _MOST_COVERED = 0.004, 0.45, 0.75
 _SMALL = 64
-# Grey levels between two pictures of one wall, and the share of it that has no more.
-_ALIKE, _MOSTLY = 16, 0.7
+# Grey levels between two pictures of one wall and of two, and the share of it that has no more.
+_ALIKE, _UNLIKE, _MOSTLY = 5, 16, 0.7
 _LEAST_KNOWN = 0.08
 
 WALL = 24
@@ -114,16 +114,19 @@ def is_same_wall(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool | Non
         other: Another one's.
 
     Returns:
-        ``None`` where too little of it is seen in both.
+        ``None`` where too little of it is seen in both, or where they are alike but not the same.
     """
     known = (one[..., 3] > 0) & (other[..., 3] > 0)
     if known.mean() < _LEAST_KNOWN:
         return None
     colours = [each[known][:, :3].astype(np.float32) + 8 for each in (one, other)]
     ratio = float(np.median(colours[0] / colours[1]))
-    alike = np.abs(colours[0] - colours[1] * ratio).max(1) <= _ALIKE
     # The light may be another one, but not by so much that it is another wall.
-    return bool(alike.mean() >= _MOSTLY and 0.5 < ratio < 2.0)
+    if not 0.5 < ratio < 2.0:
+        return False
+    difference = np.abs(colours[0] / ratio**0.5 - colours[1] * ratio**0.5).max(1)
+    most = float(np.quantile(difference, _MOSTLY))
+    return True if most <= _ALIKE else False if most > _UNLIKE else None
 
 
 def share_of_cells(mask: NDArray[np.bool_], height: int, width: int) -> NDArray[np.float32]:

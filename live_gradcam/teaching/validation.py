@@ -6,7 +6,7 @@ some bursts of every class that has several; a class of one burst is always taug
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,27 +41,49 @@ class Validation:
 
 
 def folds_of(examples: Examples) -> list[int | None]:
-    """Return for each burst the fold in which it is held out; ``None`` where it never is."""
-    counts = Counter(each.label for each in examples.bursts)
-    folds = min(MOST_FOLDS, max(counts.values(), default=0))
-    seen: Counter[str] = Counter()
+    """Return for each burst the fold in which it is held out; ``None`` where it never is.
+
+    Of a class of several films a film is held out as a whole: its parts are much alike.
+    """
+    groups: dict[str, dict[str, int]] = {}
+    for index, each in enumerate(examples.bursts):
+        known = groups.setdefault(each.label, {})
+        known.setdefault(each.source or f"#{index}", len(known))
+    for label, known in groups.items():
+        if len(known) == 1:  # parts of one film are better than nothing
+            own = (i for i, each in enumerate(examples.bursts) if each.label == label)
+            groups[label] = {f"#{index}": place for place, index in enumerate(own)}
+    folds = min(MOST_FOLDS, max(map(len, groups.values()), default=0))
     found: list[int | None] = []
-    for each in examples.bursts:
-        found.append(seen[each.label] % folds if counts[each.label] > 1 else None)
-        seen[each.label] += 1
+    for index, each in enumerate(examples.bursts):
+        known = groups[each.label]
+        place = known.get(each.source, known.get(f"#{index}", 0))
+        found.append(place % folds if len(known) > 1 else None)
     return found
 
 
-def validate(examples: Examples) -> Validation:
+def validate(
+    examples: Examples,
+    *,
+    stop: Callable[[], bool] = lambda: False,
+    on_progress: Callable[[int, int], None] = lambda *_: None,
+) -> Validation:
     """Hold out bursts, and choose the strength by what is said of them.
 
     Args:
         examples: Of at least two classes, each with examples.
+        stop: Asked again and again; ``True`` gives up.
+        on_progress: Told how many folds are done, and of how many.
+
+    Raises:
+        Stopped: The caller asked for it.
     """
     bursts, folds = examples.bursts, folds_of(examples)
     class_count = len(examples.labels)
     scores: list[NDArray[np.float64] | None] = [None] * len(bursts)
-    for fold in sorted({each for each in folds if each is not None}):
+    numbers = sorted({each for each in folds if each is not None})
+    for done, fold in enumerate(numbers):
+        on_progress(done, len(numbers))
         taught = [burst for burst, each in zip(bursts, folds, strict=True) if each != fold]
         asked = [index for index, each in enumerate(folds) if each == fold]
         parts = [part for index in asked for part in _asked(examples, index)]
@@ -70,11 +92,13 @@ def validate(examples: Examples) -> Validation:
             examples.classes(taught),
             class_count,
             np.concatenate(parts),
+            stop=stop,
         )
         lengths = [sum(map(len, _asked(examples, index))) for index in asked]
         split = np.split(found, np.cumsum(lengths)[:-1], axis=1)
         for index, part in zip(asked, split, strict=True):
             scores[index] = part
+    on_progress(len(numbers), len(numbers))
     best = _best(examples, scores)
     answers: list[NDArray[np.int64] | None] = []
     covered: list[NDArray[np.float64] | None] = []

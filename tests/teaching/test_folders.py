@@ -61,7 +61,7 @@ def test_the_command_teaches_and_its_file_runs_everywhere(
     assert "星" in ran.stdout
     again = command("teach", folder, "-o", "mugs.safetensors", "--model", "scenes")
     assert again.returncode == 2
-    assert "it exists" in again.stderr
+    assert "not overwritten" in again.stderr
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_a_film_is_cut_into_bursts(folder: Path) -> None:
         examples = collect(find_files(folder, print), extractor)
     assert examples.labels == ("circle", "fish")
     film = [each for each in examples.bursts if each.label == "fish"]
-    assert [len(each) for each in film] == [8, 7, 7]
+    assert [len(each) for each in film] == [10, 10]
     assert all(each.moving is not None for each in film)
     pictures = [each for each in examples.bursts if each.label == "circle"]
     assert [len(each) for each in pictures] == [3, 3]
@@ -98,17 +98,32 @@ def test_what_is_known_is_not_made_again(folder: Path) -> None:
     assert [each.label for each in made] == ["fish"] * 3
 
 
-def test_bursts_do_not_touch() -> None:
-    maps = np.zeros((1, 1, 1), np.float32)
-    black = np.zeros((1, 1, 3), np.uint8)
-    numbers = [np.array([index], np.float32) for index in range(64)]
-    frames = [FrameFeatures(each, maps, black, lg.Region(0, 0, 1, 1)) for each in numbers]
-    cut = [[int(each.pooled[0]) for each in burst] for burst in cut_into_bursts(frames)]
-    assert len(cut) == 5
+def _frames(count: int) -> list[FrameFeatures]:
+    maps, black = np.zeros((1, 1, 1), np.float32), np.zeros((1, 1, 3), np.uint8)
+    here = lg.Region(0, 0, 1, 1)
+    return [FrameFeatures(np.array([i], np.float32), maps, black, here) for i in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("count", "seconds", "lengths", "apart"),
+    [
+        (64, 0.3, [11, 12, 10, 12, 11], 3),
+        (64, 0.04, [19, 19], 14),
+        (24, 1.0, [11, 12], 2),
+        (24, 0.0, [11, 12], 2),
+        (12, 0.04, [12], 0),
+        (3, 2.0, [3], 0),
+    ],
+)
+def test_bursts_of_a_film_are_half_a_second_apart(
+    count: int, seconds: float, lengths: list[int], apart: int
+) -> None:
+    cut = [[int(e.pooled[0]) for e in burst] for burst in cut_into_bursts(_frames(count), seconds)]
+    assert [len(each) for each in cut] == lengths
     assert cut[0][0] == 0
-    assert cut[-1][-1] == 63
-    assert all(after[0] - before[-1] == 2 for before, after in pairwise(cut))
-    assert [len(each) for each in cut_into_bursts(frames[:3])] == [3]
+    assert cut[-1][-1] == count - 1
+    assert [after[0] - before[-1] for before, after in pairwise(cut)] == [apart] * (len(cut) - 1)
+    assert all(each == list(range(each[0], each[-1] + 1)) for each in cut)
 
 
 @pytest.mark.parametrize(

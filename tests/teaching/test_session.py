@@ -13,11 +13,10 @@ import numpy as np
 import pytest
 
 import live_gradcam as lg
-from live_gradcam.teaching import ANYTHING_ELSE, Journal, learn
-from live_gradcam.teaching.explainer import TaughtExplainer
+from live_gradcam.teaching import ANYTHING_ELSE, Journal
 from live_gradcam.teaching.session import TeachingSession
 from tests.teaching.sessions import show, wall
-from tests.teaching.support import clouds, small_classifier
+from tests.teaching.support import small_classifier
 
 ROOT = Path(__file__).parents[2]
 
@@ -29,10 +28,16 @@ def extractor() -> Iterator[lg.FeatureExtractor]:
         yield made
 
 
-def _teach(session: TeachingSession, label: str, shape: int | None, seed: int) -> None:
+def _teach(
+    session: TeachingSession,
+    extractor: lg.FeatureExtractor,
+    label: str,
+    shape: int | None,
+    seed: int,
+) -> None:
     frames = [wall(0)] * 8 if shape is None else show(shape, wall(0), seed, 8).frames
     session.begin(label)
-    for each in session._extractor.extract(frames):
+    for each in extractor.extract(frames):
         session.add(each)
     session.end()
 
@@ -40,22 +45,23 @@ def _teach(session: TeachingSession, label: str, shape: int | None, seed: int) -
 def test_heads_follow_the_examples(extractor: lg.FeatureExtractor) -> None:
     with TeachingSession(extractor, labels=["star"]) as session:
         assert session.taught.classifier is None
-        _teach(session, "star", 3, 0)
+        _teach(session, extractor, "star", 3, 0)
         assert session.wait(60)
         assert session.taught.classifier is None  # one class only
-        _teach(session, ANYTHING_ELSE, None, 0)
+        _teach(session, extractor, ANYTHING_ELSE, None, 0)
         assert session.wait(60)
         first = session.taught.classifier
         assert first is not None
         assert first.labels == ("star", ANYTHING_ELSE)
-        _teach(session, "星", 7, 1)
+        _teach(session, extractor, "星", 7, 1)
         assert session.wait(60)
         taught = session.taught
         assert taught.classifier is not None
         assert taught.learned is not None
+        assert taught.is_learned
         assert taught.classifier.labels == ("star", ANYTHING_ELSE, "星")
         assert [each.examples for each in taught.learned.classes] == [8, 8, 8]
-        session.undo()
+        assert session.undo() == ("星", 8)
         assert session.wait(60)
         assert session.count("星") == 0
         assert session.labels == ("star", ANYTHING_ELSE, "星")
@@ -64,41 +70,14 @@ def test_heads_follow_the_examples(extractor: lg.FeatureExtractor) -> None:
         np.testing.assert_array_equal(last.head.weight, first.head.weight)
 
 
-def test_a_head_is_exchanged_between_two_images(extractor: lg.FeatureExtractor) -> None:
-    base = extractor.classifier
-    images = show(2, wall(5), 5, 2).frames
-    lessons = [learn(clouds(count, size=extractor.count, seed=count)) for count in (2, 5)]
-    explainer = TaughtExplainer(extractor, lessons[0].put_on(base))
-    for lesson in lessons:
-        classifier = lesson.put_on(base)
-        explainer.swap(classifier)
-        ours = explainer.explain_batch(images, classes="all")
-        with lg.Explainer(classifier, compile="off", engine="torch", precision="fp32") as plain:
-            theirs = plain.explain_batch(images, classes="all")
-        for one, other in zip(ours, theirs, strict=True):
-            assert [e.label for e in one.predictions] == [e.label for e in other.predictions]
-            largest = float(np.abs(other.evidence).max())
-            np.testing.assert_allclose(one.evidence, other.evidence, atol=1e-5 * largest)
-            assert one.completeness_residual is not None
-            assert one.completeness_residual <= 1e-4
-            assert one.region == other.region
-
-
-def test_a_head_of_another_trunk_is_not_put_on(extractor: lg.FeatureExtractor) -> None:
-    other = small_classifier(channels=20)
-    lesson = learn(clouds(2, size=20))
-    with pytest.raises(lg.ModelError, match="no linear layer on 48 features"):
-        TaughtExplainer(extractor, lesson.put_on(other))
-
-
 def test_a_journal_is_gone_on_with(extractor: lg.FeatureExtractor, tmp_path: Path) -> None:
     path = tmp_path / "session.journal"
     with TeachingSession(extractor, journal=path, labels=["later"]) as session:
-        _teach(session, "star", 3, 0)
-        _teach(session, "fish", 7, 1)
-        _teach(session, "fish", 7, 2)
+        _teach(session, extractor, "star", 3, 0)
+        _teach(session, extractor, "fish", 7, 1)
+        _teach(session, extractor, "fish", 7, 2)
         session.undo("star")
-        session.wait(60)
+        assert session.wait(60)
         before = session.examples
     with TeachingSession(extractor, journal=path, resume=True) as session:
         after = session.examples
@@ -106,6 +85,9 @@ def test_a_journal_is_gone_on_with(extractor: lg.FeatureExtractor, tmp_path: Pat
     assert [each.name for each in after.bursts] == [each.name for each in before.bursts]
     for one, other in zip(before.bursts, after.bursts, strict=True):
         np.testing.assert_array_equal(one.features, other.features)
+        assert one.thumbnail is not None
+        assert other.thumbnail is not None
+        np.testing.assert_array_equal(one.thumbnail, other.thumbnail)
         assert (one.moving is None) == (other.moving is None)
         if one.moving is not None and other.moving is not None:
             np.testing.assert_array_equal(one.moving.maps, other.moving.maps)
@@ -151,7 +133,7 @@ def test_a_journal_of_another_network_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "session.journal"
     with Journal(path, network="resnet18", trunk="abc"):
         pass
-    with pytest.raises(lg.UsageError, match="it is of resnet18"):
+    with pytest.raises(lg.UsageError, match="it was begun with resnet18"):
         Journal(path, network="small", trunk="other", resume=True)
     with pytest.raises(lg.SourceError, match="no such file"):
         Journal(tmp_path / "none.journal", network="small", trunk="abc", resume=True)

@@ -1,4 +1,4 @@
-"""Number of images that share one forward: found out from the work itself.
+"""Which images share one forward: how many is found out from the work itself.
 
 The cheapest size depends on the processor's caches, the network and the input's size. So the first
 forwards of a long run are made in several sizes, each timed on real images that had to be explained
@@ -10,15 +10,23 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import torch
 
+from live_gradcam.explain.engine.failures import OutOfMemory
+
+T = TypeVar("T")
+
 Size: TypeAlias = "tuple[int, int]"
 """Height and width of the network's input."""
+
+Finish: TypeAlias = "Callable[[], list[T]]"
+"""Waits for a forward that was begun, and returns what it found, one for each image."""
 
 # In the order in which they are tried: a good guess first, then larger, then smaller ones.
 _SIZES: Mapping[str, tuple[int, ...]] = {
@@ -177,3 +185,68 @@ def free_memory(device: torch.device) -> int | None:
         return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, OSError, ValueError):  # not on Windows and macOS
         return None
+
+
+def run_in_parts(
+    sizes: Sequence[Size],
+    next_batch: Callable[[int, int, int], int],
+    begin: Callable[[slice], Finish[T]],
+) -> list[T]:
+    """Run many images in forwards of several; what does not fit into memory is run in halves.
+
+    A device that works by itself computes one part while the next one is prepared.
+
+    Args:
+        sizes: Of each image's input.
+        next_batch: Returns the size of the next forward, from the number of images of one size
+            that wait, and their height and width.
+        begin: Begins with a part of the images, all of one size.
+
+    Returns:
+        What was found, one for each image, in order.
+
+    Raises:
+        OutOfMemory: Not even one image fits.
+    """
+    found: list[T] = []
+    finish: Finish[T] = list
+    for part in _parts(sizes, next_batch):
+        finish_before, finish = finish, _begin(begin, part)
+        found += finish_before()
+    return found + finish()
+
+
+def _parts(sizes: Sequence[Size], next_batch: Callable[[int, int, int], int]) -> Iterator[slice]:
+    """Cut runs of neighbours with one input size into forwards."""
+    start = 0
+    while start < len(sizes):
+        stop = start + 1
+        while stop < len(sizes) and sizes[stop] == sizes[start]:
+            stop += 1
+        while start < stop:
+            batch = next_batch(stop - start, *sizes[start])
+            yield slice(start, start + batch)
+            start += batch
+
+
+def _begin(begin: Callable[[slice], Finish[T]], part: slice) -> Finish[T]:
+    try:
+        pending = begin(part)
+    except OutOfMemory as exc:
+        return partial(_in_halves, begin, part, exc)
+
+    def finish() -> list[T]:
+        try:
+            return pending()
+        except OutOfMemory as exc:
+            return _in_halves(begin, part, exc)
+
+    return finish
+
+
+def _in_halves(begin: Callable[[slice], Finish[T]], part: slice, reason: OutOfMemory) -> list[T]:
+    middle = (part.start + part.stop) // 2
+    if middle == part.start:
+        raise reason
+    first = _begin(begin, slice(part.start, middle))()
+    return first + _begin(begin, slice(middle, part.stop))()

@@ -170,9 +170,14 @@ def _runs_once(graph: fx.Graph, *nodes: fx.Node) -> bool:
     return all(targets.count(node.target) == 1 for node in nodes)
 
 
-def all_maps(network: FusedNetwork, output: Output, selection: Tensor) -> Output:
-    """Make maps of more classes (never ranks) than one forward makes, from what it left."""
-    head = network.head
+def all_maps(head: Head, output: Output, selection: Tensor) -> Output:
+    """Make maps of more classes (never ranks) than one forward makes, from what it left.
+
+    Args:
+        head: Made the output.
+        output: Of a forward.
+        selection: Class indices, int64 ``(K,)``.
+    """
     count, class_count = output.logits.shape
     classes = selection.expand(count, -1)
     if torch.equal(selection, torch.arange(class_count, device=selection.device)):

@@ -308,7 +308,7 @@ class Runner:
         else:  # a compiled network always makes the same number of maps
             output = Output(*engine(pixels, self._tensor(self._padded(selection))))
         if count > self._depth:
-            return all_maps(self.network, output, self._tensor(selection))
+            return all_maps(self.network.head, output, self._tensor(selection))
         return output._replace(
             classes=output.classes[:, :count], evidence=output.evidence[:, :count]
         )
@@ -328,7 +328,7 @@ class Runner:
         at_once = len(selection) if many else self._depth
         fresh = Output(*self._reference(pixels[rows], chosen[:at_once]))
         if len(selection) > at_once:
-            fresh = all_maps(self._reference, fresh, chosen)
+            fresh = all_maps(self._reference.head, fresh, chosen)
         pairs = zip(result, fresh[:3], strict=True)
         return BatchResult(*(old.index_copy(0, rows, new) for old, new in pairs))
 

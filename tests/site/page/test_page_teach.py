@@ -152,7 +152,7 @@ def test_what_was_learned_is_what_python_says(visit: Visit) -> None:
           const { classesOf, joined } = await import("./js/teaching/examples.js");
           const features = joined(examples.bursts.map((each) => each.features));
           const problem = new Problem(features, examples.channels, classesOf(examples, examples.bursts), examples.labels.length);
-          const learned = describeLearned(examples, problem.solve(validation.strength), validation);
+          const learned = describeLearned(examples, problem.solve(validation.strength), validation, site.teaching.anything_else);
           return {
             folds: foldsOf(examples.bursts, site.teaching.most_folds),
             answers: validation.answers,

@@ -3,7 +3,7 @@
 import { CameraSource } from "./camera.js";
 import { find, write } from "./document.js";
 import { ClassRow } from "./teaching/class_row.js";
-import { accuracyOf, confused, sentencesOf } from "./teaching/learned.js";
+import { confused, headlineOf, sentencesOf } from "./teaching/learned.js";
 import { Teaching } from "./teaching/teaching.js";
 import { text } from "./texts.js";
 import { percent } from "./wording.js";
@@ -307,10 +307,8 @@ export class TeachTab {
     if (teaching.working) return text("teach.learning");
     if (lesson.total && lesson.examples.labels.length < 2) return text("teach.second");
     const { learned } = teaching;
-    const accuracy = learned ? accuracyOf(learned) : null;
-    if (!learned || accuracy === null) return text("teach.untested");
-    const count = learned.confusion.flat().reduce((a, b) => a + b, 0);
-    return text("teach.right", { share: percent(accuracy), count });
+    const headline = learned ? headlineOf(learned, this.session.site.texts) : "";
+    return headline ? asSentence(headline) : text("teach.untested");
   }
 
   drawLearned() {
@@ -321,7 +319,7 @@ export class TeachTab {
     while (list.children.length > sentences.length) list.lastElementChild?.remove();
     sentences.forEach((sentence, place) => {
       const item = /** @type {HTMLElement} */ (list.children[place] ?? list.appendChild(document.createElement("li")));
-      write(item, sentence.charAt(0).toUpperCase() + sentence.slice(1));
+      write(item, asSentence(sentence));
     });
     list.hidden = !sentences.length;
   }
@@ -332,10 +330,15 @@ export class TeachTab {
     const mistaken = confused(learned).slice(0, MOST_CONFUSED);
     return [
       ...sentencesOf(learned, texts),
-      ...mistaken.map(({ truth, said, count }) => text("teach.confused", { truth, said, count })),
+      ...mistaken.map(({ truth, said, count, asked }) => text("learned.confused", { truth, said, count, asked })),
       ...learned.classes.flatMap(({ label, movingShare }) =>
-        movingShare === null ? [] : [text("teach.on_moving", { label, share: percent(movingShare) })],
+        movingShare === null ? [] : [text("learned.moving", { label, share: percent(movingShare) })],
       ),
     ];
   }
+}
+
+/** @param {string} words */
+function asSentence(words) {
+  return `${words.charAt(0).toUpperCase()}${words.slice(1)}.`;
 }

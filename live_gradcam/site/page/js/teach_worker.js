@@ -36,7 +36,7 @@ const HANDLERS = {
     const validation = await validate(examples, figures, breathe);
     await breathe();
     const head = problem.solve(validation.strength, start);
-    return { head: { ...head, labels: examples.labels }, learned: describeLearned(examples, head, validation) };
+    return { head: { ...head, labels: examples.labels }, learned: describeLearned(examples, head, validation, figures.anything_else) };
   },
   async see({ frames, width, height, rows, columns }) {
     const found = findMoved(frames, width, height);

@@ -40,9 +40,10 @@ const MOST_NAMES = 3;
  * @param {Examples} examples
  * @param {Head} head Fitted on all of them.
  * @param {Validation} validation
+ * @param {string} anythingElse Name of the class that is a background itself.
  * @returns {Learned}
  */
-export function describeLearned(examples, head, validation) {
+export function describeLearned(examples, head, validation, anythingElse) {
   const { labels, bursts } = examples;
   const confusion = labels.map(() => labels.map(() => 0));
   bursts.forEach((burst, index) => {
@@ -56,7 +57,7 @@ export function describeLearned(examples, head, validation) {
   });
   const classes = labels.map((label, index) => {
     const own = bursts.filter((burst) => burst.label === label);
-    const asked = confusion[index].reduce((a, b) => a + b, 0);
+    const asked = sumOf(confusion[index]);
     const [hidden, others] = [true, false].map((isOwn) =>
       meanOf(covered, bursts, (burst) => (burst.label === label) === isOwn, index, labels.length),
     );
@@ -69,8 +70,8 @@ export function describeLearned(examples, head, validation) {
       movingShare: movingShare(own, head.weight.subarray(index * examples.channels, (index + 1) * examples.channels)),
       covered: hidden,
       coveredOthers: others,
-      byBackground: background !== false && hidden !== null && others !== null && hidden >= NAMED && hidden - others >= LEAD,
-      oneBackground: background === true,
+      byBackground: label !== anythingElse && background !== false && isTold(hidden, others),
+      oneBackground: label !== anythingElse && background === true,
     };
   });
   return { classes, strength: head.strength, confusion, samePictures: samePictures(examples) };
@@ -90,6 +91,15 @@ function meanOf(covered, bursts, chosen, index, classCount) {
     return [own.reduce((a, b) => a + b, 0) / own.length];
   });
   return means.length ? means.reduce((a, b) => a + b) / means.length : null;
+}
+
+/**
+ * True if a class is named with its object covered, and not before other backgrounds.
+ * @param {number | null} covered
+ * @param {number | null} others
+ */
+function isTold(covered, others) {
+  return covered !== null && others !== null && covered >= NAMED && covered - others >= LEAD;
 }
 
 /** @param {Burst[]} bursts @param {Float32Array} weight */
@@ -149,21 +159,31 @@ function samePictures({ labels, bursts, channels }) {
   return [...pairs].map((pair) => /** @type {[string, string]} */ (pair.split(" ").map((index) => labels[Number(index)])));
 }
 
-/** Share of held-out examples that were rightly named; null if there were none. @param {Learned} learned */
-export function accuracyOf({ confusion }) {
-  const all = confusion.flat().reduce((a, b) => a + b, 0);
-  return all ? confusion.reduce((sum, row, index) => sum + row[index], 0) / all : null;
+/** @param {number[]} values */
+function sumOf(values) {
+  return values.reduce((a, b) => a + b, 0);
 }
 
 /**
- * Which class was taken for which other one, most often first.
+ * How often it was right about what was held out; empty if nothing was.
+ * @param {Learned} learned
+ * @param {Record<string, string>} texts
+ */
+export function headlineOf({ confusion }, texts) {
+  const count = sumOf(confusion.flat());
+  const right = confusion.reduce((sum, row, index) => sum + row[index], 0);
+  return count ? fill(texts["learned.accuracy"], { share: percent(right / count), count }) : "";
+}
+
+/**
+ * Which class was taken for which other one, of how many, most often first.
  * @param {Learned} learned
  */
 export function confused({ classes, confusion }) {
   return confusion
     .flatMap((row, truth) =>
       row.flatMap((count, said) =>
-        count && said !== truth ? [{ truth: classes[truth].label, said: classes[said].label, count }] : [],
+        count && said !== truth ? [{ truth: classes[truth].label, said: classes[said].label, count, asked: sumOf(row) }] : [],
       ),
     )
     .sort((a, b) => b.count - a.count);
@@ -184,9 +204,9 @@ export function sentencesOf({ classes, samePictures: same }, texts) {
   }
   const alone = classes.filter((each) => each.bursts === 1).map((each) => each.label);
   if (alone.length) {
-    const names = alone.slice(0, MOST_NAMES).join(", ");
+    const named = alone.slice(0, MOST_NAMES).join(", ");
     const more = alone.length - MOST_NAMES;
-    found.push(say("one_burst", { names: more > 0 ? say("and_more", { names, count: more }) : names }));
+    found.push(say("one_burst", { labels: more > 0 ? say("more", { labels: named, count: more }) : named }));
   }
   return found;
 }

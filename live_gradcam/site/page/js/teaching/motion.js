@@ -13,8 +13,9 @@ const LEAST_MOVED = 0.004; // shares of the picture: less is noise
 const MOST_MOVED = 0.45; // more is a camera that moves
 const MOST_COVERED = 0.75;
 const OFFSET = 8; // so that what is black has a ratio
-const ALIKE = 16; // grey levels between two pictures of one wall
-const MOSTLY = 0.7;
+const ALIKE = 5; // grey levels between two pictures of one wall
+const UNLIKE = 16; // and of two
+const MOSTLY = 0.7; // share of the wall that has no more
 const LEAST_KNOWN = 0.08;
 const STILL = 0.9;
 
@@ -124,7 +125,8 @@ function wallOf(still, moved, width, height) {
 }
 
 /**
- * True if two bursts were shown before one background; null where too little of it is seen in both.
+ * True if two bursts were shown before one background; null where too little of it is seen in both,
+ * or where they are alike but not the same.
  * @param {Uint8Array} one
  * @param {Uint8Array} other
  */
@@ -134,11 +136,23 @@ export function isSameWall(one, other) {
   for (let at = 0; at < one.length; at += 4) if (one[at + 3] && other[at + 3]) places.push(at);
   if (places.length < LEAST_KNOWN * WALL * WALL) return null;
   const ratio = median(places.flatMap((at) => [0, 1, 2].map((channel) => (one[at + channel] + OFFSET) / (other[at + channel] + OFFSET))));
-  const alike = places.filter((at) =>
-    [0, 1, 2].every((channel) => Math.abs(one[at + channel] + OFFSET - (other[at + channel] + OFFSET) * ratio) <= ALIKE),
-  );
   // The light may be another one, but not by so much that it is another wall.
-  return alike.length >= MOSTLY * places.length && ratio > 0.5 && ratio < 2;
+  if (!(ratio > 0.5 && ratio < 2)) return false;
+  const light = Math.sqrt(ratio);
+  const apart = places.map((at) =>
+    Math.max(...[0, 1, 2].map((channel) => Math.abs((one[at + channel] + OFFSET) / light - (other[at + channel] + OFFSET) * light))),
+  );
+  const most = quantile(apart, MOSTLY);
+  return most <= ALIKE ? true : most > UNLIKE ? false : null;
+}
+
+/** @param {number[]} values @param {number} share */
+function quantile(values, share) {
+  const sorted = [...values].sort((a, b) => a - b);
+  const place = share * (sorted.length - 1);
+  const low = Math.floor(place);
+  const high = Math.min(sorted.length - 1, low + 1);
+  return sorted[low] + (place - low) * (sorted[high] - sorted[low]);
 }
 
 /**

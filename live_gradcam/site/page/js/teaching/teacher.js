@@ -84,8 +84,8 @@ export class Teacher {
    * @param {Float64Array | null} start
    * @returns {Promise<{head: NamedHead, learned: Learned} | null>} Null where `changed` was called.
    */
-  learn(examples, { strengths, default_strength, most_folds }, start) {
-    return this.call("learn", { given: this.given(examples), figures: { strengths, default_strength, most_folds }, start });
+  learn(examples, figures, start) {
+    return this.call("learn", { given: this.given(examples), figures, start });
   }
 
   /** End what is being learned: there is more. */
