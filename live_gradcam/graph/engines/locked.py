@@ -103,11 +103,12 @@ class LockedEngine(ABC):
         ]
         if len(parts) == 1:
             return parts[0]
+        features = [each.features for each in parts if each.features is not None]
         return GraphResult(
-            *(
-                None if same[0] is None else np.concatenate(same)
-                for same in zip(*parts, strict=True)
-            )
+            np.concatenate([each.scores for each in parts]),
+            np.concatenate([each.classes for each in parts]),
+            np.concatenate([each.evidence for each in parts]),
+            np.concatenate(features) if features else None,
         )
 
     def set_threads(self, number: int) -> None:

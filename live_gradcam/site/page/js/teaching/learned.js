@@ -210,3 +210,29 @@ export function sentencesOf({ classes, samePictures: same }, texts) {
   }
   return found;
 }
+
+/**
+ * The figures and sentences, as they stand in the head's file.
+ * @param {Learned} learned
+ * @param {Record<string, string>} texts
+ */
+export function recordOf(learned, texts) {
+  const { classes, confusion, strength } = learned;
+  const count = sumOf(confusion.flat());
+  const right = confusion.reduce((sum, row, index) => sum + row[index], 0);
+  return {
+    accuracy: count ? right / count : null,
+    held_out: count,
+    strength,
+    classes: classes.map((each) => ({
+      label: each.label,
+      examples: each.examples,
+      bursts: each.bursts,
+      accuracy: each.accuracy,
+      moving_share: each.movingShare,
+      by_background: each.byBackground,
+      one_background: each.oneBackground,
+    })),
+    sentences: [headlineOf(learned, texts), ...sentencesOf(learned, texts)].filter(Boolean),
+  };
+}

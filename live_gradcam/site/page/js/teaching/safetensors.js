@@ -70,6 +70,7 @@ export function readHead(file, name, teaching) {
     throw new PageError("failure.taught_trunk", { file: name, network: text("network") });
   }
   const labels = text("labels");
+  text("view");
   const weight = numbers(file, start, header["head.weight"]);
   const bias = numbers(file, start, header["head.bias"]);
   const fits = weight && bias && Array.isArray(labels) && labels.length > 1 && labels.every((each) => typeof each === "string");

@@ -2,6 +2,7 @@
 // pictures.
 
 import { joined } from "./examples.js";
+import { recordOf } from "./learned.js";
 import { Lesson } from "./lesson.js";
 import { readHead, writeHead } from "./safetensors.js";
 import { Store } from "./store.js";
@@ -259,11 +260,11 @@ export class Teaching extends EventTarget {
 
   /** The head as a file's content; null where nothing is taught. */
   file() {
-    const { head, figures, lesson, session } = this;
+    const { head, figures, learned, lesson, session } = this;
     if (!head) return null;
-    const facts = { ...figures.facts };
-    if ("view" in facts) facts.view = JSON.stringify(lesson.view ?? session.state.choices.view);
-    return writeHead(head, facts);
+    const view = JSON.stringify(lesson.view ?? session.state.choices.view);
+    const record = learned ? recordOf(learned, session.site.texts) : {};
+    return writeHead(head, { ...figures.facts, view, learned: JSON.stringify(record) });
   }
 
   /**
@@ -273,7 +274,7 @@ export class Teaching extends EventTarget {
   async openFile(file) {
     const { session, figures } = this;
     const { facts, weight, bias, labels } = readHead(await file.arrayBuffer(), file.name, figures);
-    const view = "view" in facts ? JSON.parse(facts.view) : null;
+    const view = JSON.parse(facts.view);
     if (session.site.preprocessing.views.includes(view)) session.state.set({ view });
     this.own = false;
     this.learned = null;
