@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -277,7 +278,8 @@ OFFER = (
 NAMES = (
     "() => [...document.querySelectorAll('#teach-classes input[type=text]')].map((e) => e.value)"
 )
-COUNTS = "() => [...document.querySelectorAll('#teach-classes output')].map((e) => parseInt(e.textContent))"
+COUNTS = """() =>
+  [...document.querySelectorAll("#teach-classes output")].map((each) => parseInt(each.textContent))"""
 
 
 def _offer(visit: Visit, image: Image) -> dict[str, float]:
@@ -301,7 +303,7 @@ def _open_tab(visit: Visit) -> None:
     visit.page.locator("#tab-teach").focus()
 
 
-def _frames(shape: int, behind: Image, seed: int, count: int = 8) -> list[Image]:
+def _frames(shape: int, behind: Image, seed: int, count: int = 6) -> list[Image]:
     return show(shape, behind, seed, count).frames
 
 
@@ -318,6 +320,7 @@ def _teaching(chromium: Any, address: str) -> Iterator[tuple[Visit, int]]:
 def taught(chromium: Any, address: str) -> Iterator[Visit]:
     """A page that was taught a square and a spiral before two walls, by keys alone."""
     with _teaching(chromium, address) as (visit, _):
+        visit.page.uncheck("#truth")
         keyboard = visit.page.keyboard
         keyboard.press("+")
         keyboard.type("茶壶")
@@ -334,13 +337,13 @@ def taught(chromium: Any, address: str) -> Iterator[Visit]:
 
 def test_what_is_taught_is_known_again(taught: Visit) -> None:
     assert taught.run(NAMES) == ["anything else", "class 1", "茶壶"]
-    assert taught.run(COUNTS) == [2, 16, 16]
+    assert taught.run(COUNTS) == [2, 12, 12]
     for shape, label in ((2, "class 1"), (9, "茶壶")):
         for seed in (71, 72):
             found = _offer(taught, _frames(shape, wall(5 + seed % 2), seed, 1)[0])
             assert max(found, key=lambda each: found[each]) == label
     assert max((found := _offer(taught, wall(6))), key=lambda each: found[each]) == "anything else"
-    assert "Right about 100 % of 32 examples" in taught.text("#teach-line")
+    assert "Right about 100 % of 24 examples" in taught.text("#teach-line")
     assert "of the evidence for 茶壶 lies on what moves" in taught.text("#teach-learned")
     assert "told by" not in taught.text("#teach-learned")
     assert "3 taught classes" in taught.text("#model")
@@ -418,11 +421,11 @@ def test_another_visit_goes_on_with_what_was_taught(taught: Visit) -> None:
     _open_tab(taught)
     taught.wait_until(FITTED)
     assert taught.run(COUNTS) == before
-    assert "3 classes, 34 examples" in taught.text("#teach-line")
+    assert "3 classes, 26 examples" in taught.text("#teach-line")
     found = _offer(taught, _frames(9, wall(5), 76, 1)[0])
     assert max(found, key=lambda each: found[each]) == "茶壶"
     taught.page.keyboard.press("Backspace")
-    assert taught.run(COUNTS) == [2, 16, 8]
+    assert taught.run(COUNTS) == [2, 12, 6]
 
 
 def test_a_cheat_is_named(taught: Visit) -> None:
@@ -431,9 +434,10 @@ def test_a_cheat_is_named(taught: Visit) -> None:
     taught.wait_until("liveGradcam.teaching.lesson.total === 0")
     taught.page.click("#teach-add")
     taught.page.locator("#tab-teach").focus()
-    for index, shown in session(3, "own", (4, 4), frames=8):
+    for index, shown in session(3, "own", (4, 4), frames=6):
         _show(taught, str(index + 1), shown.frames)
     taught.wait_until(FITTED)
+    print(taught.run("() => liveGradcam.teaching.learned"))
     assert "It knows class 1 by what is behind it: cover the class 1" in taught.text(
         "#teach-learned"
     )

@@ -13,6 +13,7 @@ import { percent } from "./wording.js";
 /** @typedef {import("./types.js").Teaching} Figures */
 
 const NOTHING_MS = 1500; // each of the two bursts of nothing that teaching begins with
+const FEWEST_FRAMES = 2;
 const TAP_MS = 1000; // what a press teaches that is no holding
 const MOST_CONFUSED = 3;
 const LONGEST_NAME = 60;
@@ -106,6 +107,12 @@ export class TeachTab {
     if (this.lesson.total || this.held) return;
     let bursts = 2;
     const next = () => {
+      // A slow machine sees little in that time.
+      const few = this.lesson.open && this.lesson.open.features.length < FEWEST_FRAMES;
+      if (few) {
+        this.timer = setTimeout(next, NOTHING_MS);
+        return;
+      }
       this.automatic = bursts > 0;
       if (!bursts) this.release();
       else this.hold(this.figures.anything_else);
