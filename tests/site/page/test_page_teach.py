@@ -158,7 +158,7 @@ def test_what_was_learned_is_what_python_says(visit: Visit) -> None:
         + """
           const { site } = liveGradcam.session;
           const { classesOf, joined } = await import("./js/teaching/examples.js");
-          const { Problem } = await import("./js/teaching/fit.js");
+          const { calibrated, Problem } = await import("./js/teaching/fit.js");
           const { validate, foldsOf } = await import("./js/teaching/validation.js");
           const { describeLearned, sentencesOf } = await import("./js/teaching/learned.js");
           const { anything_else: other, most_folds: folds } = site.teaching;
@@ -168,11 +168,12 @@ def test_what_was_learned_is_what_python_says(visit: Visit) -> None:
           const features = joined(bursts.map((each) => each.features));
           const classes = classesOf(examples, bursts);
           const head = new Problem(features, channels, classes, labels.length);
-          const fitted = head.solve(validation.strength);
+          const fitted = calibrated(head.solve(validation.strength), validation.temperature);
           const learned = describeLearned(examples, fitted, validation, other);
           return {
             folds: foldsOf(bursts, folds),
             answers: validation.answers,
+            temperature: validation.temperature,
             learned,
             sentences: sentencesOf(learned, site.texts),
           };
@@ -186,6 +187,7 @@ def test_what_was_learned_is_what_python_says(visit: Visit) -> None:
     ]
     expected, learned = lesson.learned, found["learned"]
     assert learned["strength"] == validation.strength
+    assert found["temperature"] == pytest.approx(validation.temperature, rel=1e-2)
     assert learned["confusion"] == expected.confusion.tolist()
     for ours, theirs in zip(learned["classes"], expected.classes, strict=True):
         assert (ours["label"], ours["examples"]) == (theirs.label, theirs.examples)
@@ -232,13 +234,14 @@ def _bytes(text: str) -> NDArray[np.uint8]:
     return floats(text).view(np.uint8)
 
 
-@pytest.mark.parametrize("seed", [0, 3])
-def test_what_moves_is_found_where_python_finds_it(visit: Visit, seed: int) -> None:
+@pytest.mark.parametrize(("seed", "side"), [(0, 224), (3, 288)])
+def test_what_moves_is_found_where_python_finds_it(visit: Visit, seed: int, side: int) -> None:
     shown = show(seed, wall(seed), seed, 12)
-    expected = find_moved(shown.frames)
+    frames = [np.asarray(cv2.resize(each, (side, side)), np.uint8) for each in shown.frames]
+    expected = find_moved(frames)
     assert expected is not None
 
-    found = _see(visit, shown.frames)
+    found = _see(visit, frames)
 
     assert [each["index"] for each in found["moved"]] == [each.index for each in expected.moved]
     for ours, theirs in zip(found["moved"], expected.moved, strict=True):

@@ -2,7 +2,7 @@
 
 import { failureOf } from "./failures.js";
 import { classesOf, joined } from "./teaching/examples.js";
-import { Problem } from "./teaching/fit.js";
+import { calibrated, Problem, ROUGH } from "./teaching/fit.js";
 import { describeLearned } from "./teaching/learned.js";
 import { findMoved, shareOfCells } from "./teaching/motion.js";
 import { validate } from "./teaching/validation.js";
@@ -22,9 +22,9 @@ class Stopped extends Error {}
 
 /** @type {Record<string, (asked: any) => Promise<unknown>>} */
 const HANDLERS = {
-  async refit({ given, strength, start }) {
+  async refit({ given, strength, temperature, start }) {
     const { examples, problem } = prepared(given);
-    return { ...problem.solve(strength, start), labels: examples.labels };
+    return { ...calibrated(problem.solve(strength, start, ROUGH), temperature), labels: examples.labels };
   },
   async learn({ given, figures, start }) {
     const { examples, problem } = prepared(given);
@@ -35,7 +35,7 @@ const HANDLERS = {
     };
     const validation = await validate(examples, figures, breathe);
     await breathe();
-    const head = problem.solve(validation.strength, start);
+    const head = calibrated(problem.solve(validation.strength, start), validation.temperature);
     return { head: { ...head, labels: examples.labels }, learned: describeLearned(examples, head, validation, figures.anything_else) };
   },
   async see({ frames, width, height, rows, columns }) {

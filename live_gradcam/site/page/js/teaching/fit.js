@@ -2,6 +2,7 @@
 // alike. The objective, the standardising and the folding of live_gradcam.teaching.fit.
 
 import { minimise } from "./lbfgs.js";
+import { Root } from "./root.js";
 
 /**
  * A linear layer on pooled features.
@@ -10,19 +11,31 @@ import { minimise } from "./lbfgs.js";
  * @property {Float32Array} bias
  * @property {number} strength C of the regression.
  * @property {Float64Array} start Weights and biases before the folding, to begin the next fit with.
+ * @property {number} temperature What the regression's scores are divided by, see `calibrated`.
  */
 
 const MOST_STEPS = 1000;
-const TRIAL_STEPS = 60;
-const EXACT = 1e-6;
-const TRIAL = 1e-4;
+/** Largest derivative that is taken for none. */
+export const EXACT = 1e-6;
+/** The same for a head that is soon followed by the next one. */
+export const ROUGH = 1e-4;
 const LEAST_SPREAD = 1e-6; // below it a feature hardly ever changed, and is left out
 const TINY = 1.1754943508222875e-38;
 const CUT = 1e-6; // of the longest example: what is left of one that is like those before
 const ROTATED = 0.75; // of the channels: more examples than that are not worth rotating
 
-/** The exactness of heads that are only compared with each other. */
-export const TRIALS = { steps: TRIAL_STEPS, exactness: TRIAL };
+/**
+ * The head whose scores are the regression's divided by a temperature: weights and biases are
+ * divided, so that it stays one linear layer.
+ * @param {Head} head
+ * @param {number} temperature
+ * @returns {Head}
+ */
+export function calibrated(head, temperature) {
+  const factor = head.temperature / temperature;
+  const scaled = (/** @type {Float32Array} */ values) => values.map((value) => value * factor);
+  return { ...head, weight: scaled(head.weight), bias: scaled(head.bias), temperature };
+}
 
 export class Problem {
   /**
@@ -69,23 +82,35 @@ export class Problem {
     this.basis = basisOf(standard, count, channels, Math.floor(ROTATED * channels));
     this.rank = this.basis ? this.basis.length : channels;
     this.inputs = this.basis ? projected(standard, count, channels, this.basis) : standard;
+    /** Sum of the squares of the inputs, each with its share. */
+    this.spread = squares(this.inputs, this.share, this.rank);
   }
 
   /**
-   * Find the minimum.
+   * Find the minimum. L-BFGS goes its way in coordinates in which the objective bends about as much
+   * in every direction: there it takes tens of steps instead of hundreds.
    * @param {number} strength C, the larger the freer.
-   * @param {Float64Array | null} [start] Of another head; of classes beyond its own nothing is known.
-   * @param {{steps: number, exactness: number}} [limits]
+   * @param {Float64Array | null} [start] Of another head of the same classes.
+   * @param {number} [exactness]
    * @returns {Head}
    */
-  solve(strength, start = null, { steps, exactness } = { steps: MOST_STEPS, exactness: EXACT }) {
-    const { channels, classCount, rank } = this;
-    const theta = minimise(this.objective(strength), this.begin(start), steps, exactness);
+  solve(strength, start = null, exactness = EXACT) {
+    const { channels, classCount, rank, count } = this;
+    const penalty = (classCount === 2 ? 2 : 1) / (strength * count);
+    const bend = Math.min(0.1, Math.max(1e-3, 1e-3 / Math.sqrt(strength)));
+    const root = new Root(this.spread, rank, bend, penalty);
+    const theta = this.begin(start);
+    eachRow(theta, rank + 1, (row) => {
+      root.multiply(row);
+      row[rank] *= Math.sqrt(bend);
+    });
+    minimise(this.objective(penalty, root, Math.sqrt(bend)), theta, MOST_STEPS, exactness);
     const found = new Float64Array(classCount * (channels + 1));
     for (let index = 0; index < classCount; index++) {
       const own = theta.subarray(index * (rank + 1), (index + 1) * (rank + 1));
+      root.divide(own);
       const row = found.subarray(index * (channels + 1), (index + 1) * (channels + 1));
-      row[channels] = own[rank];
+      row[channels] = own[rank] / Math.sqrt(bend);
       if (!this.basis) row.set(own.subarray(0, channels));
       else this.basis.forEach((axis, place) => axis.forEach((value, at) => (row[at] += own[place] * value)));
     }
@@ -118,7 +143,7 @@ export class Problem {
       }
       bias[index] = sum;
     }
-    return { weight, bias, strength, start: found };
+    return { weight, bias, strength, start: found, temperature: 1 };
   }
 
   /** @param {Float64Array | null} start */
@@ -138,23 +163,30 @@ export class Problem {
   }
 
   /**
-   * The objective and its derivative.
-   * @param {number} strength
+   * The objective and its derivative, in the coordinates of `solve`.
+   * @param {number} penalty
+   * @param {Root} root
+   * @param {number} scale Of the biases.
    * @returns {import("./lbfgs.js").Objective}
    */
-  objective(strength) {
+  objective(penalty, root, scale) {
     const { count, rank, classCount, classes, inputs, share } = this;
     const width = rank + 1;
-    const penalty = (classCount === 2 ? 2 : 1) / (strength * count);
     const scores = new Float64Array(classCount);
+    const weights = new Float64Array(classCount * width);
     return (theta, gradient) => {
       gradient.fill(0);
+      weights.set(theta);
+      eachRow(weights, width, (row) => {
+        root.divide(row);
+        row[rank] /= scale;
+      });
       let loss = 0;
       for (let row = 0; row < count; row++) {
         const from = row * rank;
         let most = -Infinity;
         for (let index = 0; index < classCount; index++) {
-          const score = dot(inputs, from, theta, index * width, rank) + theta[index * width + rank];
+          const score = dot(inputs, from, weights, index * width, rank) + weights[index * width + rank];
           scores[index] = score;
           if (score > most) most = score;
         }
@@ -171,13 +203,36 @@ export class Problem {
       }
       for (let index = 0; index < classCount; index++) {
         for (let place = index * width; place < index * width + rank; place++) {
-          gradient[place] += penalty * theta[place];
-          loss += 0.5 * penalty * theta[place] * theta[place];
+          gradient[place] += penalty * weights[place];
+          loss += 0.5 * penalty * weights[place] * weights[place];
         }
       }
+      eachRow(gradient, width, (row) => {
+        root.divideTransposed(row);
+        row[rank] /= scale;
+      });
       return loss;
     };
   }
+}
+
+/** @param {Float64Array} values @param {number} width @param {(row: Float64Array) => void} change */
+function eachRow(values, width, change) {
+  for (let start = 0; start < values.length; start += width) change(values.subarray(start, start + width));
+}
+
+/** @param {Float64Array} inputs @param {Float64Array} share @param {number} rank */
+function squares(inputs, share, rank) {
+  const found = new Float64Array(rank * rank);
+  share.forEach((weight, row) => {
+    const from = row * rank;
+    for (let one = 0; one < rank; one++) {
+      const factor = weight * inputs[from + one];
+      if (!factor) continue;
+      for (let other = 0; other <= one; other++) found[one * rank + other] += factor * inputs[from + other];
+    }
+  });
+  return found;
 }
 
 /**

@@ -70,6 +70,40 @@ export function areaMeans(plane, width, height, rows, columns) {
 }
 
 /**
+ * A frame of another size, each pixel the mean of those that it stands for.
+ * @param {Uint8Array} frame RGB.
+ * @param {number} width
+ * @param {number} height
+ * @param {number} wide At most the width.
+ * @param {number} tall
+ */
+export function reduced(frame, width, height, wide, tall) {
+  if (wide === width && tall === height) return frame;
+  const result = new Uint8Array(wide * tall * 3);
+  for (let channel = 0; channel < 3; channel++) {
+    const plane = Float32Array.from({ length: width * height }, (_, place) => frame[3 * place + channel]);
+    areaMeans(plane, width, height, tall, wide).forEach((value, place) => (result[3 * place + channel] = roundEven(value)));
+  }
+  return result;
+}
+
+/**
+ * A mask of another size, without anything between its pixels.
+ * @param {Uint8Array} mask
+ * @param {number} width
+ * @param {number} height
+ * @param {number} wide
+ * @param {number} tall
+ */
+export function nearest(mask, width, height, wide, tall) {
+  if (wide === width && tall === height) return mask;
+  return Uint8Array.from({ length: wide * tall }, (_, place) => {
+    const row = Math.floor((Math.floor(place / wide) * height) / tall);
+    return mask[row * width + Math.floor(((place % wide) * width) / wide)];
+  });
+}
+
+/**
  * Which pixels lie in each cell of an axis, and how much of it they fill.
  * @param {number} length
  * @param {number} cells
@@ -209,11 +243,7 @@ function filled(corners, width, height) {
  * @param {number} height
  */
 export function cover(frame, mask, width, height) {
-  const hidden = new Uint8Array(SMALL * SMALL);
-  for (let place = 0; place < hidden.length; place++) {
-    const row = Math.floor((Math.floor(place / SMALL) * height) / SMALL);
-    hidden[place] = mask[row * width + Math.floor(((place % SMALL) * width) / SMALL)];
-  }
+  const hidden = nearest(mask, width, height, SMALL, SMALL);
   const gone = widened(hidden, SMALL, SMALL, 1);
   const result = frame.slice();
   const order = fillingOrder(gone);

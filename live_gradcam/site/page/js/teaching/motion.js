@@ -2,7 +2,7 @@
 // live_gradcam.teaching.motion. In a burst the median of each pixel is what is there most of the
 // time; where a frame differs from it, something moved.
 
-import { areaMeans, blurred, cover, enlarged, hullOf } from "./masks.js";
+import { areaMeans, blurred, cover, enlarged, hullOf, nearest, reduced } from "./masks.js";
 import { roundEven } from "../rounding.js";
 
 const FEWEST_FRAMES = 6;
@@ -12,6 +12,7 @@ const DIFFERENCE = 24; // grey levels where something moved; light and noise sta
 const LEAST_MOVED = 0.004; // shares of the picture: less is noise
 const MOST_MOVED = 0.45; // more is a camera that moves
 const MOST_COVERED = 0.75;
+const LOOKED_AT = 256; // longest side at which movement is looked for
 const OFFSET = 8; // so that what is black has a ratio
 const ALIKE = 5; // grey levels between two pictures of one wall
 const UNLIKE = 16; // and of two
@@ -41,24 +42,27 @@ export const WALL = 24;
 export function findMoved(frames, width, height) {
   if (frames.length < FEWEST_FRAMES) return null;
   const chosen = someOf(frames.length);
-  const smooth = chosen.map((index) => blurred(frames[index], width, height));
+  const scale = Math.min(1, LOOKED_AT / Math.max(width, height));
+  const [wide, tall] = scale < 1 ? [width, height].map((side) => Math.max(1, roundEven(side * scale))) : [width, height];
+  const smooth = chosen.map((index) => blurred(reduced(frames[index], width, height, wide, tall), wide, tall));
   const still = medians(smooth);
   const masks = smooth.map((frame) => differing(frame, still));
   const sizes = masks.map((mask) => mask.reduce((sum, one) => sum + one, 0) / mask.length);
   if (median(sizes) > MOST_MOVED) return null;
   /** @type {Moved[]} */
   const moved = [];
-  const ever = new Float32Array(width * height);
+  const ever = new Float32Array(wide * tall);
   const order = sizes.map((_, place) => place).sort((a, b) => sizes[b] - sizes[a] || a - b);
   for (const place of order) {
-    const hull = sizes[place] < LEAST_MOVED ? null : hullOf(masks[place], width, height);
+    const hull = sizes[place] < LEAST_MOVED ? null : hullOf(masks[place], wide, tall);
     if (!hull) continue;
     hull.forEach((one, at) => one && (ever[at] = 1));
     if (moved.length === CHOSEN || hull.reduce((sum, one) => sum + one, 0) > MOST_COVERED * hull.length) continue;
     const index = chosen[place];
-    moved.push({ index, mask: hull, covered: cover(frames[index], hull, width, height) });
+    const mask = nearest(hull, wide, tall, width, height);
+    moved.push({ index, mask, covered: cover(frames[index], mask, width, height) });
   }
-  return { moved, wall: wallOf(still, ever, width, height) };
+  return { moved, wall: wallOf(still, ever, wide, tall) };
 }
 
 /** Places of at most `MOST_FRAMES` frames. @param {number} count */

@@ -69,12 +69,12 @@ export class Teacher {
   /**
    * Fit with a strength that is known, while examples arrive.
    * @param {Examples} examples Of at least two classes, each with examples.
-   * @param {number} strength
+   * @param {{strength: number, temperature: number}} known
    * @param {Float64Array | null} start
    * @returns {Promise<NamedHead>}
    */
-  refit(examples, strength, start) {
-    return this.call("refit", { given: this.given(examples), strength, start });
+  refit(examples, { strength, temperature }, start) {
+    return this.call("refit", { given: this.given(examples), strength, temperature, start });
   }
 
   /**

@@ -44,7 +44,8 @@ export class Teaching extends EventTarget {
     this.head = null;
     /** @type {Learned | null} What the head has learned, as soon as that is known. */
     this.learned = null;
-    this.strength = figures.default_strength;
+    /** How the last head that was tested was fitted. */
+    this.known = { strength: figures.default_strength, temperature: 1 };
     this.fitted = this.lesson.version;
     this.working = false;
     /** The network's own classes are shown, though others were taught. */
@@ -163,13 +164,13 @@ export class Teaching extends EventTarget {
       return;
     }
     this.teacher ??= new Teacher();
-    const head = await this.teacher.refit(examples, this.strength, this.startOf(examples.labels));
+    const head = await this.teacher.refit(examples, this.known, this.startOf(examples.labels));
     this.putOn(head);
     await this.see();
     if (lesson.version !== version) return;
     const found = await this.teacher.learn(lesson.examples, this.figures, head.start);
     if (!found || lesson.version !== version) return;
-    this.strength = found.head.strength;
+    this.known = { strength: found.head.strength, temperature: found.head.temperature };
     this.learned = found.learned;
     this.fitted = version;
     this.putOn(found.head);
@@ -278,13 +279,13 @@ export class Teaching extends EventTarget {
     if (session.site.preprocessing.views.includes(view)) session.state.set({ view });
     this.own = false;
     this.learned = null;
-    this.putOn({ weight, bias, labels, strength: figures.default_strength, start: null });
+    this.putOn({ weight, bias, labels, strength: figures.default_strength, temperature: 1, start: null });
     return labels;
   }
 
   async forget() {
     this.end();
-    this.strength = this.figures.default_strength;
+    this.known = { strength: this.figures.default_strength, temperature: 1 };
     this.putOn(null);
     await this.lesson.forget();
   }

@@ -1,8 +1,9 @@
 // Cross-validation over bursts, which chooses the strength: the rules of
 // live_gradcam.teaching.validation.
 
+import { chooseTemperature } from "./calibration.js";
 import { classesOf, joined } from "./examples.js";
-import { logits, Problem, shares, TRIALS } from "./fit.js";
+import { logits, Problem, shares } from "./fit.js";
 
 /** @typedef {import("./examples.js").Burst} Burst */
 /** @typedef {import("./examples.js").Examples} Examples */
@@ -11,6 +12,8 @@ import { logits, Problem, shares, TRIALS } from "./fit.js";
  * What was said of held-out bursts, by heads of the chosen strength.
  * @typedef {object} Validation
  * @property {number} strength
+ * @property {number} temperature With which probabilities of held-out examples fit best; 1 where
+ *   none could be held out.
  * @property {(number[] | null)[]} answers Of each burst, the class of each of its examples; null
  *   where it was never held out.
  * @property {(Float64Array | null)[]} covered Probabilities of its frames with all that moves
@@ -57,7 +60,7 @@ export async function validate(examples, figures, breathe) {
     let start = null;
     for (const [place, strength] of strengths.entries()) {
       await breathe();
-      const head = problem.solve(strength, start, TRIALS);
+      const head = problem.solve(strength, start);
       start = head.start;
       bursts.forEach((burst, index) => {
         if (folds[index] !== fold) return;
@@ -66,18 +69,23 @@ export async function validate(examples, figures, breathe) {
       });
     }
   }
-  const best = bestOf(examples, scores, strengths.length);
+  const { best, temperature } = bestOf(examples, scores, strengths.length);
   const classCount = labels.length;
   const own = scores.map((each) => each?.[best] ?? null);
   return {
     strength: own.some(Boolean) ? strengths[best] : figures.default_strength,
+    temperature,
     answers: own.map((each, index) => {
       if (!each) return null;
       return Array.from({ length: bursts[index].count }, (_, row) =>
         largestOf(each.subarray(row * classCount, (row + 1) * classCount)),
       );
     }),
-    covered: own.map((each, index) => each && shares(each.subarray(bursts[index].count * classCount), classCount)),
+    covered: own.map((each, index) => {
+      if (!each) return null;
+      const hidden = each.subarray(bursts[index].count * classCount);
+      return shares(hidden.map((score) => score / temperature), classCount);
+    }),
   };
 }
 
@@ -87,30 +95,27 @@ function largestOf(row) {
 }
 
 /**
- * Index of the strength with the smallest loss, every class counting alike.
+ * Index of the strength with the smallest loss, every class counting alike, and its temperature. Each
+ * strength is judged with its own: the freest is the surest, and no better for that.
  * @param {Examples} examples
  * @param {(Float64Array[] | null)[]} scores
  * @param {number} strengths
  */
-function bestOf({ labels, bursts }, scores, strengths) {
-  const classCount = labels.length;
-  const losses = Array.from({ length: strengths }, (_, strength) => {
-    const means = labels.flatMap((label, truth) => {
-      let sum = 0;
-      let count = 0;
-      bursts.forEach((burst, index) => {
-        const own = scores[index]?.[strength];
-        if (!own || burst.label !== label) return;
-        for (let row = 0; row < burst.count; row++) {
-          const part = own.subarray(row * classCount, (row + 1) * classCount);
-          const most = part[largestOf(part)];
-          sum += most + Math.log(part.reduce((total, score) => total + Math.exp(score - most), 0)) - part[truth];
-          count += 1;
-        }
-      });
-      return count ? [sum / count] : [];
+function bestOf(examples, scores, strengths) {
+  const held = examples.bursts.filter((_, index) => scores[index]);
+  if (!held.length) return { best: 0, temperature: 1 };
+  const classCount = examples.labels.length;
+  const truth = classesOf(examples, held);
+  const counts = examples.labels.map((_, index) => truth.filter((each) => each === index).length);
+  const present = counts.filter(Boolean).length;
+  const share = truth.map((index) => 1 / (counts[index] * present));
+  const found = Array.from({ length: strengths }, (_, strength) => {
+    const parts = examples.bursts.flatMap((burst, index) => {
+      const own = scores[index]?.[strength];
+      return own ? [...own.subarray(0, burst.count * classCount)] : [];
     });
-    return means.length ? means.reduce((a, b) => a + b) / means.length : 0;
+    return chooseTemperature(Float64Array.from(parts), truth, share, held.length);
   });
-  return losses.reduce((best, loss, place) => (loss < losses[best] ? place : best), 0);
+  const best = found.reduce((first, each, place) => (each.loss < found[first].loss ? place : first), 0);
+  return { best, temperature: found[best].temperature };
 }
