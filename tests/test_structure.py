@@ -69,7 +69,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "exports": WINGS | FOUNDATION,
     "teaching": WINGS | FOUNDATION,
     "web": WINGS | FOUNDATION | RUNNING | {"teaching"},
-    "site": WINGS | FOUNDATION | {"exports", "session", "web"},
+    "site": WINGS | FOUNDATION | {"exports", "session", "teaching", "web"},
     "cli": WINGS
     | FOUNDATION
     | RUNNING

@@ -76,6 +76,9 @@ class ExportArguments:
         ),
     ] = None
     force: Annotated[bool, option("Keep an int8 file that differs more than it should.")] = False
+    teach: Annotated[
+        bool, option("A page without the tab on which visitors teach the network.", "--no-teach")
+    ] = True
     title: Annotated[
         str | None,
         option("Headline of a page.", metavar="TEXT", show_default="live-gradcam"),
@@ -211,6 +214,7 @@ def _export_site(arguments: ExportArguments, console: Console) -> None:
         top_k=arguments.top_k or DEFAULT_TOP_K,
         precision=arguments.precision,
         any_size=arguments.any_size,
+        teach=arguments.teach,
         title=title,
         words=words,
         check=check,

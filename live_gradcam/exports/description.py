@@ -25,6 +25,7 @@ def describe(
     maps: int,
     precision: GraphPrecision,
     any_size: bool,
+    features: int = 0,
 ) -> GraphMetadata:
     """Return everything about a graph that its numbers do not say; nothing is measured yet."""
     head = classifier.head
@@ -44,6 +45,7 @@ def describe(
         output=classifier.output,
         precision=precision,
         any_size=any_size,
+        features=features,
         weights_origin=classifier.weights_origin,
         weights_hash=hash_of_weights(classifier),
         versions=versions(),

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from torch import nn
 from torch.export import ExportedProgram
 
 from live_gradcam.choices import DEFAULT_METHOD, DEFAULT_TOP_K
@@ -20,6 +21,7 @@ from live_gradcam.explain.engine.fused import FusedNetwork
 from live_gradcam.explain.export.onnx_graph import onnx_of, quiet
 from live_gradcam.explain.export.program import make_program
 from live_gradcam.explain.methods import Method
+from live_gradcam.explain.pooled import count_features, layout_of
 from live_gradcam.exports import quantise
 from live_gradcam.exports.checking import calibration, check_output, check_question
 from live_gradcam.exports.description import describe
@@ -68,6 +70,7 @@ def export(
     top_k: int = DEFAULT_TOP_K,
     precision: GraphPrecision = "fp32",
     any_size: bool = False,
+    features: bool = False,
     check: Sequence[Image] = (),
     calibrate: Sequence[Image] = (),
     overwrite: bool = False,
@@ -92,6 +95,8 @@ def export(
         precision: Of the network's trunk: ``fp32``, ``fp16``, or ``int8``, which needs pictures.
             Sums and maps are float32 always.
         any_size: Height and width of the pictures are free, where the network allows it.
+        features: Put out the explained layer, too, as ``features float32 (N, C, h, w)``: a linear
+            head can be taught on its means, without the network.
         check: Pictures beside generated ones that the file is compared with the network on,
             ``uint8 (H, W, 3)`` BGR of any sizes.
         calibrate: Pictures that the ranges of ``int8`` are taken from, half of them; the other half
@@ -120,7 +125,13 @@ def export(
     if precision == "int8":
         calibrate = calibration(classifier, calibrate, on_notice)
     metadata = describe(
-        classifier, chosen, classes=explained, maps=maps, precision=precision, any_size=any_size
+        classifier,
+        chosen,
+        classes=explained,
+        maps=maps,
+        precision=precision,
+        any_size=any_size,
+        features=count_features(classifier) if features else 0,
     )
     work = _Export(classifier, chosen, kind, metadata, force=force, on_notice=on_notice)
     try:
@@ -167,6 +178,7 @@ class _Export:
         on_notice: Callable[[str], None],
     ) -> None:
         self._explained = replace(classifier, head=method.make_head(classifier.head))
+        self._layout = (layout_of(classifier) or nn.Identity()) if metadata.features else None
         self._kind = kind
         self._force = force
         self._on_notice = on_notice
@@ -237,6 +249,7 @@ class _Export:
                 maps=facts.maps,
                 shape=(1, height, width),
                 any_size=facts.any_size,
+                layout=self._layout,
                 mark=mark,
             )
         except LiveGradcamError:
@@ -247,7 +260,12 @@ class _Export:
     def _onnx(self, program: ExportedProgram) -> Graph:
         facts = self.metadata
         try:
-            return onnx_of(program, classes=facts.classes, any_size=facts.any_size)
+            return onnx_of(
+                program,
+                classes=facts.classes,
+                any_size=facts.any_size,
+                features=facts.features > 0,
+            )
         except LiveGradcamError:
             raise
         except Exception as exc:  # the exporter's, for whatever it has no operation for
@@ -276,14 +294,15 @@ class _Export:
     def _measure(self, path: Path, pixels: Image) -> Fidelity:
         with ExitStack() as stack:
             run: Run = self._kind.open(path, self.metadata, stack)
-            fidelity = compare(self._reference, run, pixels)
+            fidelity = compare(self._reference, run, pixels, self._layout)
             if self.metadata.any_size and self.metadata.precision == "fp32":
                 larger = np.pad(pixels[:2], ((0, 0), (0, 32), (0, 64), (0, 0)), mode="wrap")
-                other = compare(self._reference, run, larger)
+                other = compare(self._reference, run, larger, self._layout)
                 fidelity = replace(
                     fidelity,
                     scores=max(fidelity.scores, other.scores),
                     maps=max(fidelity.maps, other.maps),
+                    features=max(fidelity.features, other.features),
                 )
         return fidelity
 

@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 import numpy as np
 import torch
+from torch import nn
 
 from live_gradcam.explain.engine.fused import FusedNetwork
 from live_gradcam.graph.engine import GraphResult
@@ -36,6 +37,8 @@ class Fidelity:
             one's, but for ``scores``.
         median_cosine: Of the maps of one class.
         worst_cosine: The smallest.
+        features: Largest difference of two features, the means of channels, as a share of the
+            picture's largest; 0 where the graph puts out none.
     """
 
     pictures: int
@@ -45,9 +48,11 @@ class Fidelity:
     ties: float
     median_cosine: float
     worst_cosine: float
+    features: float = 0.0
 
     def as_record(self) -> Mapping[str, float]:
         """Return the figures for a file's metadata."""
+        measured = {"features": self.features} if self.features else {}
         return {
             "pictures": self.pictures,
             "scores": self.scores,
@@ -55,6 +60,7 @@ class Fidelity:
             "top1_agreement": self.same_best,
             "median_cosine": self.median_cosine,
             "worst_cosine": self.worst_cosine,
+            **measured,
         }
 
     def describe(self, precision: GraphPrecision) -> str:
@@ -68,15 +74,18 @@ class Fidelity:
         return f"scores within {self.scores:.1e}, maps within {self.maps:.1e}, {best}"
 
 
-def compare(network: FusedNetwork, run: Run, pixels: Image) -> Fidelity:
+def compare(
+    network: FusedNetwork, run: Run, pixels: Image, layout: nn.Module | None = None
+) -> Fidelity:
     """Compare a graph with the network that it was made from, in float32.
 
     Args:
         network: The reference; its head makes the maps.
         run: The graph.
         pixels: ``uint8 (N, H, W, 3)``, RGB.
+        layout: Lays out what the graph should put out as its features; ``None`` where it has none.
     """
-    scores, maps, cosines = [], [], []
+    scores, maps, cosines, features = [], [], [], []
     same = ties = 0
     for rows in _batches(len(pixels)):
         part = np.ascontiguousarray(pixels[rows])
@@ -89,6 +98,9 @@ def compare(network: FusedNetwork, run: Run, pixels: Image) -> Fidelity:
                 network(bgr[row : row + 1], torch.from_numpy(found.classes[row, places]))
                 for row in range(len(part))
             ]
+            if layout is not None:
+                wanted = layout(network.features(network.normalised(bgr))).mean((2, 3)).numpy()
+                features += _compare_features(found.features, wanted)
         for row, (logits, _, evidence, _) in enumerate(expected):
             wanted, got = logits[0].numpy(), found.scores[row]
             scale = max(float(np.abs(wanted).max()), 1e-12)
@@ -111,6 +123,7 @@ def compare(network: FusedNetwork, run: Run, pixels: Image) -> Fidelity:
         ties / count,
         float(np.median(cosines)),
         float(np.min(cosines)),
+        _worst(features),
     )
 
 
@@ -130,6 +143,8 @@ def complaint(fidelity: Fidelity, precision: GraphPrecision) -> str:
     bar = {"fp32": 1e-3, "fp16": 2e-2}[precision]
     if not fidelity.scores <= bar:
         return f"a score differs by {fidelity.scores:.1e} of the largest, more than {bar:g}"
+    if not fidelity.features <= bar:
+        return f"a feature differs by {fidelity.features:.1e} of the largest, more than {bar:g}"
     if precision == "fp32" and not fidelity.maps <= bar:
         return f"a map differs by {fidelity.maps:.1e} of its maximum, more than {bar:g}"
     if precision == "fp16" and not fidelity.worst_cosine >= 0.995:
@@ -156,6 +171,15 @@ def _compare_maps(found: np.ndarray, wanted: np.ndarray) -> tuple[float, list[fl
         lengths = float(np.linalg.norm(ours) * np.linalg.norm(theirs))
         cosines.append(float((ours * theirs).sum()) / lengths if lengths > 0 else 0.0)
     return apart, [each if np.isfinite(each) else 0.0 for each in cosines] or [1.0]
+
+
+def _compare_features(found: np.ndarray | None, wanted: np.ndarray) -> list[float]:
+    """Largest difference of the means of channels, of each picture as a share of its largest."""
+    if found is None or found.shape[:2] != wanted.shape:
+        return [float("inf")]
+    means = found.astype(np.float64).mean((2, 3))
+    scale = np.maximum(np.abs(wanted).max(1), 1e-12)
+    return [float(each) for each in np.abs(means - wanted).max(1) / scale]
 
 
 def _compared(maps: int) -> list[int]:

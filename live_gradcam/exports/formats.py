@@ -148,7 +148,8 @@ def _open_program(path: Path, metadata: GraphMetadata, _stack: ExitStack) -> Run
     def run(pixels: Image) -> GraphResult:
         with torch.no_grad():
             outputs = [each.numpy() for each in module(torch.from_numpy(pixels))]
-        return GraphResult(outputs[0], _classes(outputs, metadata), outputs[-1])
+        features = outputs.pop() if metadata.features else None
+        return GraphResult(outputs[0], _classes(outputs, metadata), outputs[-1], features)
 
     return run
 

@@ -23,11 +23,13 @@ class GraphResult(NamedTuple):
         scores: float32 ``(N, classes)``.
         classes: int64 ``(N, K)``, the explained classes.
         evidence: float32 ``(N, K, h, w)``.
+        features: float32 ``(N, C, h, w)``, of graphs that put them out.
     """
 
     scores: NDArray[np.float32]
     classes: NDArray[np.int64]
     evidence: NDArray[np.float32]
+    features: NDArray[np.float32] | None = None
 
 
 class GraphEngine(Protocol):

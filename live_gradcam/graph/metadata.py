@@ -15,15 +15,17 @@ from live_gradcam.values import SOFTMAX, OutputKind
 KEY = "live_gradcam"
 """Name of the metadata entry, one JSON text, in ONNX files as in OpenVINO's."""
 
-FORMAT = 1
-"""Version of the entry; files of a newer one are refused."""
+FORMAT = 2
+"""Newest version of the entry; files of a newer one are refused. Only graphs that put out their
+features, too, say 2: all others are for older programs as well."""
 
-PIXELS, SELECTION, SCORES, CLASSES, EVIDENCE = (
+PIXELS, SELECTION, SCORES, CLASSES, EVIDENCE, FEATURES = (
     "pixels",
     "selection",
     "scores",
     "classes",
     "evidence",
+    "features",
 )
 """Names of a graph's inputs and outputs. Only the graphs of `Explainer`'s own engines have a
 ``selection int64 (K)`` as second input, see `live_gradcam.explain.heads.choose_classes`."""
@@ -55,6 +57,8 @@ class GraphMetadata:
         output: Meaning of the scores.
         precision: Of the trunk.
         any_size: Height and width of the pixels are free.
+        features: Channels C of a last output ``features float32 (N, C, h, w)``, the explained layer
+            itself, on whose means a head can be taught; 0 where there is no such output.
         weights_origin: Source of the weights, as a short sentence.
         weights_hash: SHA-256 of the weights, in hexadecimal digits.
         content_hash: SHA-256 of the file without its metadata, in hexadecimal digits; empty in
@@ -77,6 +81,7 @@ class GraphMetadata:
     output: OutputKind = SOFTMAX
     precision: GraphPrecision = "fp32"
     any_size: bool = False
+    features: int = 0
     weights_origin: str = ""
     weights_hash: str = ""
     content_hash: str = ""
@@ -86,7 +91,11 @@ class GraphMetadata:
 
     def to_json(self) -> str:
         """Return the text of the metadata entry."""
-        return json.dumps({"format": FORMAT, **asdict(self)}, ensure_ascii=False)
+        record = {"format": FORMAT, **asdict(self)}
+        if not self.features:
+            del record["features"]
+            record["format"] = 1
+        return json.dumps(record, ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str, name: str) -> GraphMetadata:

@@ -25,6 +25,7 @@ def describe_site(
     examples: Sequence[Mapping[str, Any]],
     words: Mapping[str, str],
     files: Mapping[str, Mapping[str, Any]],
+    teaching: Mapping[str, Any] | None = None,
 ) -> Mapping[str, Any]:
     """Return the content of ``site.json``, but for its version.
 
@@ -37,12 +38,15 @@ def describe_site(
         examples: ``file`` and ``title`` of each picture.
         words: Every text of the page by its key.
         files: ``bytes`` and ``sha256`` of each file of the folder but this one, by its name.
+        teaching: Of `live_gradcam.site.teaching.describe_teaching`; ``None`` where nothing can be
+            taught.
     """
     return {
         "format": FORMAT,
         "title": title,
         "graph": graph,
         "model": _describe_model(metadata, method_title),
+        "teaching": teaching,
         "preprocessing": describe_preprocessing(metadata.preprocessing, any_size=metadata.any_size),
         "texts": words,
         "colormaps": tables.colormaps(),

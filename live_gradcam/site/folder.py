@@ -29,6 +29,7 @@ from live_gradcam.site.filling import (
 from live_gradcam.site.placing import DESCRIPTION, check_files, put, read_description, staging
 from live_gradcam.site.runtime import FILES, Runtime
 from live_gradcam.site.tables import PAGE_TEXTS, texts
+from live_gradcam.site.teaching import describe_teaching, why_not_teachable
 from live_gradcam.site.translation import check_texts, fingerprint, own_texts
 from live_gradcam.values import Image
 
@@ -75,6 +76,7 @@ def write_site(
     top_k: int = DEFAULT_TOP_K,
     precision: GraphPrecision | None = None,
     any_size: bool = False,
+    teach: bool = True,
     title: str = "",
     words: Mapping[str, str] | None = None,
     check: Sequence[Image] = (),
@@ -99,6 +101,7 @@ def write_site(
         precision: Of the network's trunk; ``None`` for the smallest that there is, see
             `usual_precision`.
         any_size: Pictures may have any size, so that the page can show the network all of one.
+        teach: With a tab on which visitors teach the network, where its explained layer allows it.
         title: Headline of the page; the network's name is beside it in any case.
         words: The page's texts in another language, of `live_gradcam.site.read_texts`; what is
             missing stays English. ``None`` keeps those of a page that is replaced.
@@ -126,6 +129,9 @@ def write_site(
     if words is None:
         words = own_texts(read_description(folder), on_notice)
     check_texts(words, "words")
+    if teach and (reason := why_not_teachable(classifier)):
+        on_notice(f"the page has no tab for teaching: {reason}")
+        teach = False
     try:
         with staging(folder) as staged:
             exported = export(
@@ -136,6 +142,7 @@ def write_site(
                 top_k=top_k,
                 precision=precision,
                 any_size=any_size,
+                features=teach,
                 check=check,
                 calibrate=calibrate,
                 force=force,
@@ -143,6 +150,7 @@ def write_site(
             )
             examples = _fill(
                 staged,
+                classifier,
                 exported,
                 runtime,
                 title=title or "live-gradcam",
@@ -234,6 +242,7 @@ def _belongs(file: Path) -> bool:
 
 def _fill(
     staged: Path,
+    classifier: Classifier,
     exported: Exported,
     runtime: Runtime,
     *,
@@ -264,6 +273,7 @@ def _fill(
         runtime={"version": runtime.version},
         examples=[{"file": f"{_EXAMPLES}/{name}", "title": shown} for name, shown in examples],
         words=words,
+        teaching=describe_teaching(classifier, exported.metadata.features),
         files=known,
     )
     version = version_of(description)

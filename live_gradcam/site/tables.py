@@ -32,6 +32,7 @@ from live_gradcam.show import heat, scene, words
 from live_gradcam.show.options import LOW_CONFIDENCE
 from live_gradcam.show.scale import HeatScale
 from live_gradcam.show.votes import MOST_VOTES
+from live_gradcam.teaching.learned import LEARNED
 from live_gradcam.web import messages
 from live_gradcam.web.settings import VIEW_LABELS
 from live_gradcam.wording import FIGURES
@@ -46,7 +47,8 @@ def texts() -> Mapping[str, str]:
     Keys have the form ``table.name``: ``answer`` is what the network sees, ``removal`` and
     ``judgement`` what the truth meter says, ``spot`` what a spot says, ``figure`` the words around
     figures, ``view`` the names of the views, ``unit`` those of the maps' units, ``key`` what each
-    key does, by its first name. Everything else stands on this page alone.
+    key does, by its first name, ``learned`` what a taught head has learned. Everything else stands
+    on this page alone.
     """
     tables: Mapping[str, Mapping[str, str]] = {
         "answer": words.ANSWERS,
@@ -56,7 +58,12 @@ def texts() -> Mapping[str, str]:
         "figure": FIGURES,
         "unit": {"points": words.POINTS, "number": words.NUMBER_PART},
         "view": {str(view): label for view, label in VIEW_LABELS.items()},
-        "key": {binding.keys[0]: binding.help for binding in KEYS if not binding.ends},
+        "key": {
+            binding.keys[0]: binding.help
+            for binding in KEYS
+            if not binding.ends and binding.group != "teaching"
+        },
+        "learned": LEARNED,
     }
     shared = {
         f"{table}.{key}": text.replace("{}", "{area}")

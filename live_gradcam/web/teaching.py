@@ -273,7 +273,8 @@ class TeachingService(Closeable):
             raise UsageError("cannot save", "", "nothing is taught yet", "Show two classes first")
 
         def contents() -> bytes:
-            return save(*contents_of(classifier, whole=whole))
+            tensors, facts = contents_of(classifier, whole=whole)
+            return save(tensors, facts.as_metadata())
 
         if whole:  # it builds the network once more, which runs it
             return await asyncio.wrap_future(self.engine.run(contents))

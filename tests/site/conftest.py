@@ -82,7 +82,7 @@ def _write_exact(site: Path, exact: Path) -> None:
     shutil.copytree(site, exact, copy_function=os.link)
     graph = exact / "graph.onnx"
     graph.unlink()
-    export(load_classifier("scenes"), graph, classes="all")
+    export(load_classifier("scenes"), graph, classes="all", features=True)
     description: dict[str, Any] = json.loads((exact / "site.json").read_text(encoding="utf-8"))
     made = describe_files(exact)["graph.onnx"]
     description["graph"].update(made)

@@ -76,6 +76,10 @@ def test_the_graph_and_its_description_are_one(site: Site, described: dict[str, 
     assert facts is not None
     assert described["graph"]["sha256"] == hashlib.sha256(graph.read_bytes()).hexdigest()
     model = described["model"]
+    teaching = described["teaching"]
+    assert teaching["features"] == facts.features > 0
+    assert json.loads(teaching["facts"]["layer"]) == facts.layer
+    assert json.loads(teaching["facts"]["trunk"]) == teaching["trunk"]
     assert (model["labels"], model["classes"]) == (list(CLASSES), list(range(len(CLASSES))))
     assert (model["layer"], model["method"], model["unit"]) == ("features", "gradcam", "logits")
     assert model["weights_hash"] == facts.weights_hash

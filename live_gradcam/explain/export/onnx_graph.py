@@ -17,6 +17,7 @@ from live_gradcam.explain.export.program import make_program
 from live_gradcam.graph.metadata import (
     CLASSES,
     EVIDENCE,
+    FEATURES,
     PIXELS,
     SCORES,
     SELECTION,
@@ -67,14 +68,19 @@ def make_onnx(
 
 
 def onnx_of(
-    program: ExportedProgram, *, classes: ExplainedClasses, any_size: bool
+    program: ExportedProgram,
+    *,
+    classes: ExplainedClasses,
+    any_size: bool,
+    features: bool = False,
 ) -> onnx.ModelProto:
     """Make an ONNX model of a program of `make_program`; see there and `make_onnx`.
 
+    With ``features``, the program puts them out behind the evidence.
     Activations that the program puts out are no output of the model, but a value of this name.
     """
     require_onnx()
-    names = output_names(classes)
+    names = [*output_names(classes), *([FEATURES] if features else [])]
     marked = len(program.graph_signature.user_outputs) > len(names)
     inputs = [PIXELS, SELECTION] if classes == "asked" else [PIXELS]
     with quiet():

@@ -49,13 +49,22 @@ class ExplainedNetwork(nn.Module):
         network: Its head makes the maps; not modified.
         classes: Those that have a map.
         maps: Their number K.
+        layout: Lays the activations out as the features, which are put out behind the evidence;
+            ``None`` for no such output.
         mark: Put out the activations, too, as the last output.
     """
 
     def __init__(
-        self, network: FusedNetwork, classes: ExplainedClasses, maps: int, *, mark: bool = False
+        self,
+        network: FusedNetwork,
+        classes: ExplainedClasses,
+        maps: int,
+        *,
+        layout: nn.Module | None = None,
+        mark: bool = False,
     ) -> None:
         super().__init__()
+        self.layout = layout
         self.mark = mark
         self.network = copy.copy(network)
         self.network._modules = dict(network._modules)
@@ -68,7 +77,7 @@ class ExplainedNetwork(nn.Module):
 
     @override
     def forward(self, pixels: Tensor, selection: Tensor | None = None) -> tuple[Tensor, ...]:
-        """Return scores, classes where they depend on the picture, and evidence.
+        """Return scores, classes where they depend on the picture, evidence, and features.
 
         Args:
             pixels: ``uint8 (N, H, W, 3)``, RGB.
@@ -76,6 +85,8 @@ class ExplainedNetwork(nn.Module):
         """
         activations = self.network.features(self.pixels(pixels))
         outputs = self._explain(activations, selection)
+        if self.layout is not None:
+            outputs = (*outputs, self.layout(activations).clone())
         return (*outputs, activations) if self.mark else outputs
 
     def _explain(self, activations: Tensor, selection: Tensor | None) -> tuple[Tensor, ...]:
@@ -164,6 +175,7 @@ def make_program(
     maps: int,
     shape: Shape,
     any_size: bool = False,
+    layout: nn.Module | None = None,
     mark: bool = False,
 ) -> ExportedProgram:
     """Trace a network with its maps.
@@ -175,16 +187,18 @@ def make_program(
         maps: Their number K.
         shape: Of an example; the batch is free in any case.
         any_size: Height and width are free, too.
+        layout: Lays the activations out as features, which are put out, too.
         mark: Put out the trunk's activations, too, as the last output.
 
     Returns:
         A program from ``pixels uint8 (N, H, W, 3)`` RGB to ``scores (N, classes)``, for ``top`` and
-        ``asked`` classes their indices ``int64 (N, K)``, and ``evidence (N, K, h, w)``.
+        ``asked`` classes their indices ``int64 (N, K)``, ``evidence (N, K, h, w)``, and with a
+        layout ``features (N, C, h, w)``.
 
     Raises:
         Exception: Whatever torch raises at an operation that cannot be traced.
     """
-    explained = ExplainedNetwork(network, classes, maps, mark=mark).eval()
+    explained = ExplainedNetwork(network, classes, maps, layout=layout, mark=mark).eval()
     _, height, width = shape
     pixels = torch.zeros(_BATCH, height, width, 3, dtype=torch.uint8)
     selection = (torch.arange(-1, -1 - maps, -1),) if classes == "asked" else ()

@@ -17,6 +17,7 @@ from live_gradcam.graph.engines.devices import TITLES
 from live_gradcam.graph.metadata import (
     CLASSES,
     EVIDENCE,
+    FEATURES,
     PIXELS,
     SCORES,
     SELECTION,
@@ -102,7 +103,13 @@ class LockedEngine(ABC):
         ]
         if len(parts) == 1:
             return parts[0]
-        return GraphResult(*(np.concatenate(same) for same in zip(*parts, strict=True)))
+        features = [each.features for each in parts if each.features is not None]
+        return GraphResult(
+            np.concatenate([each.scores for each in parts]),
+            np.concatenate([each.classes for each in parts]),
+            np.concatenate([each.evidence for each in parts]),
+            np.concatenate(features) if features else None,
+        )
 
     def set_threads(self, number: int) -> None:
         """See `live_gradcam.graph.engine.GraphEngine.set_threads`."""
@@ -147,7 +154,8 @@ class LockedEngine(ABC):
             fixed = self.metadata.classes
             numbers = range(scores.shape[1]) if isinstance(fixed, str) else fixed
             classes = np.tile(np.array(numbers, np.int64), (count, 1))
-        return GraphResult(scores, classes, evidence)
+        features = outputs[FEATURES][:count] if FEATURES in outputs else None
+        return GraphResult(scores, classes, evidence, features)
 
     def _check_size(self, pixels: NDArray[np.uint8]) -> None:
         assert pixels.dtype == np.uint8, "see the contract"

@@ -15,6 +15,7 @@ import { saveSnapshot } from "./snapshot.js";
 import { Stage } from "./stage.js";
 import { State } from "./state.js";
 import { useTabs } from "./tabs.js";
+import { removeTeaching, TeachTab } from "./teach_tab.js";
 import { sentence, text, useTexts, writeTexts } from "./texts.js";
 import { VideoSource } from "./video.js";
 
@@ -91,10 +92,13 @@ function build(site) {
   });
 
   const offer = session.offer.bind(session);
+  if (!site.teaching) removeTeaching();
   let tab = "picture";
   const openTab = useTabs(find("tabs", HTMLElement), (name) => {
     tab = name;
     if (name !== "camera") camera.stop();
+    if (name === "teach") teach?.enter();
+    else teach?.leave();
     if (name !== "picture") picture.cancel();
     session.settle();
     say("");
@@ -124,6 +128,7 @@ function build(site) {
   const camera = new CameraSource(state, taker, onLive);
   const video = new VideoSource(taker, onLive);
   const picture = new PictureSource(site, BASE, pictureTaker);
+  const teach = site.teaching ? new TeachTab(session, site.teaching, BASE, taker, onLive) : null;
 
   const snapshot = () => {
     const canvases = /** @type {HTMLCanvasElement[]} */ ([...stage.list.querySelectorAll("canvas")]);
@@ -133,15 +138,16 @@ function build(site) {
   find("help-open", HTMLButtonElement).addEventListener("click", () => find("help", HTMLDialogElement).showModal());
   const freeze = () => {
     if (tab === "camera") camera.freeze();
+    if (tab === "teach") teach?.camera.freeze();
     if (tab === "video") video.toggle();
   };
   listenToKeys(session, { snapshot, freeze });
-  return { site, client, session, engine, picture, ready };
+  return { site, client, session, engine, picture, teach, ready };
 }
 
 /** @param {import("./types.js").Model} model */
-function writeModel({ name, labels }) {
-  write(find("model", HTMLElement), text("page.model", { name, classes: labels.length }));
+function writeModel({ name, labels, taught }) {
+  write(find("model", HTMLElement), text(taught ? "page.taught" : "page.model", { name, classes: labels.length }));
 }
 
 async function start() {
@@ -160,6 +166,7 @@ async function start() {
   const programs = {
     ready,
     session,
+    teaching: page.teach?.teaching ?? null,
     /** @param {Uint8Array} pixels @param {number} width @param {number} height */
     explainPixels: async (pixels, width, height) => {
       await ready;

@@ -22,14 +22,19 @@ const REFUSALS = {
 };
 
 export class CameraSource {
-  /** @param {State} state @param {Taker} taker @param {() => void} onLive Live pictures begin. */
-  constructor(state, taker, onLive) {
+  /**
+   * @param {State} state
+   * @param {Taker} taker
+   * @param {() => void} onLive Live pictures begin.
+   * @param {string} [place] What the names of its buttons begin with.
+   */
+  constructor(state, taker, onLive, place = "camera") {
     this.state = state;
     this.taker = taker;
     this.onLive = onLive;
-    this.button = find("camera-start", HTMLButtonElement);
-    this.freezer = find("camera-freeze", HTMLButtonElement);
-    this.turner = find("camera-turn", HTMLButtonElement);
+    this.button = find(`${place}-start`, HTMLButtonElement);
+    this.freezer = find(`${place}-freeze`, HTMLButtonElement);
+    this.turner = find(`${place}-turn`, HTMLButtonElement);
     this.facing = "user";
     /** @type {MediaStream | null} */
     this.stream = null;

@@ -92,10 +92,32 @@ export class Client {
    * @param {number} number By which `test` knows the picture.
    * @param {ImageBitmap} bitmap Given away, and given back.
    * @param {View} view
+   * @param {boolean} [keep] With what a head is taught on.
    * @returns {Promise<Explained>}
    */
-  explain(number, bitmap, view) {
-    return this.call("explain", { number, bitmap, view }, [bitmap]);
+  explain(number, bitmap, view, keep = false) {
+    return this.call("explain", { number, bitmap, view, keep }, [bitmap]);
+  }
+
+  /**
+   * Put another head on the explained layer, or the network's own again.
+   * @param {{weight: Float32Array, bias: Float32Array} | null} head
+   * @param {import("./types.js").Model} model What its numbers mean.
+   * @returns {Promise<void>}
+   */
+  useHead(head, model) {
+    return this.call("head", { head, model });
+  }
+
+  /**
+   * The pooled features of the network's own pixels.
+   * @param {Uint8Array} pixels RGB.
+   * @param {number} width
+   * @param {number} height
+   * @returns {Promise<Float32Array>}
+   */
+  features(pixels, width, height) {
+    return this.call("features", { pixels, width, height });
   }
 
   /**

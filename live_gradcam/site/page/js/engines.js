@@ -7,8 +7,12 @@ import { PageError, shortened } from "./failures.js";
  * @typedef {object} Session
  * @property {string} name "wasm" or "webgpu".
  * @property {number} threads
- * @property {(pixels: Uint8Array, height: number, width: number) => Promise<Answer>} run
+ * @property {boolean} teachable It puts out the explained layer, too.
+ * @property {(pixels: Uint8Array, height: number, width: number, wanted?: Wanted) => Promise<Answer>} run
  * @property {() => Promise<void>} close
+ *
+ * What is computed out and copied: scores and maps, the explained layer, or both.
+ * @typedef {"explained" | "layer" | "both"} Wanted
  *
  * @typedef {object} Answer
  * @property {Float32Array} scores
@@ -17,10 +21,12 @@ import { PageError, shortened } from "./failures.js";
  * @property {number[] | null} classes Whose maps these are, where the graph says it.
  * @property {number} rows
  * @property {number} columns
+ * @property {import("./teaching/features.js").Layer | null} layer Where it is wanted.
  */
 
 const MOST_THREADS = 4;
 const MEMORY = /out of memory|allocat|RangeError/i;
+const LAYER = "features"; // name of the output with the explained layer
 const MODULES = { wasm: "ort.wasm.min.mjs", webgpu: "ort.jspi.min.mjs" };
 const BINARIES = { wasm: "ort-wasm-simd-threaded", webgpu: "ort-wasm-simd-threaded.jspi" };
 
@@ -72,15 +78,31 @@ export async function openSession(name, folder, graph, file) {
   } catch (error) {
     throw (await missing(name, folder)) ?? openingError(error, name, file);
   }
+  /** @type {string[]} */
+  const names = session.outputNames;
   /** @type {Session["run"]} */
-  const run = async (pixels, height, width) => {
+  const run = async (pixels, height, width, wanted = "explained") => {
     const feeds = { pixels: new ort.Tensor("uint8", pixels, [1, height, width, 3]) };
-    const { scores, evidence, classes } = await session.run(feeds);
-    const [, maps, rows, columns] = evidence.dims;
-    const named = classes ? Array.from(await classes.getData(), Number) : null;
-    return { scores: await taken(scores), evidence: await taken(evidence), maps, classes: named, rows, columns };
+    const asked = names.filter((output) => (output === LAYER ? wanted !== "explained" : wanted !== "layer"));
+    const { scores, evidence, classes, [LAYER]: features } = await session.run(feeds, asked);
+    const [, maps, rows, columns] = (evidence ?? features).dims;
+    return {
+      scores: scores ? await taken(scores) : new Float32Array(0),
+      evidence: evidence ? await taken(evidence) : new Float32Array(0),
+      maps,
+      classes: classes ? Array.from(await classes.getData(), Number) : null,
+      rows,
+      columns,
+      layer: features ? await layerOf(features) : null,
+    };
   };
-  return { name, threads, run, close: () => session.release() };
+  return { name, threads, teachable: names.includes(LAYER), run, close: () => session.release() };
+}
+
+/** @param {any} tensor */
+async function layerOf(tensor) {
+  const [, channels, rows, columns] = tensor.dims;
+  return { data: await taken(tensor), channels, rows, columns };
 }
 
 /**

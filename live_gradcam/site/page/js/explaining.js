@@ -10,6 +10,7 @@ import { planPicture } from "./plan.js";
 import { hasProbabilities, isNamed, predict, strengthOf } from "./predictions.js";
 import { controlAreas, hottestArea } from "./removal.js";
 import { resample } from "./resample.js";
+import { explainedBy, pooled } from "./teaching/features.js";
 
 /** @typedef {import("./types.js").EngineReport} EngineReport */
 /** @typedef {import("./types.js").Explanation} Explanation */
@@ -28,6 +29,8 @@ export class Explaining {
     this.network = new Network(site, base);
     /** What the network's numbers mean: another head has other labels. */
     this.model = site.model;
+    /** @type {{weight: Float32Array, bias: Float32Array} | null} What answers in place of the network's own head. */
+    this.head = null;
     /** @type {{number: number, source: Source, view: View, explanation: Explanation} | null} */
     this.last = null;
   }
@@ -69,17 +72,44 @@ export class Explaining {
   }
 
   /**
+   * Put another head on the explained layer, or the network's own again.
+   * @param {{weight: Float32Array, bias: Float32Array} | null} head
+   * @param {import("./types.js").Model} model What its numbers mean.
+   */
+  async useHead(head, model) {
+    return this.network.inTurn(async () => {
+      this.head = head;
+      this.model = model;
+      this.last = null; // of the other head
+    });
+  }
+
+  /**
+   * The pooled features of the network's own pixels.
+   * @param {Uint8Array} pixels RGB.
+   * @param {number} width
+   * @param {number} height
+   */
+  async features(pixels, width, height) {
+    return this.network.inTurn(async () => {
+      const { layer } = await this.network.run(pixels, height, width, "layer");
+      return layer && pooled(layer);
+    });
+  }
+
+  /**
    * @param {number} number Of the picture; `test` asks for it by that. Negative ones are forgotten.
    * @param {ImageBitmap} bitmap Not closed.
    * @param {View} view
+   * @param {boolean} [keep] With what a head is taught on.
    * @returns {Promise<{explanation: Explanation, reduced: ImageBitmap | null}>} With the picture that
    *   was explained, where it was too large.
    */
-  async explain(number, bitmap, view) {
+  async explain(number, bitmap, view, keep = false) {
     return this.network.inTurn(async () => {
       const source = pixelsOf(bitmap);
       const { pixels, plan, milliseconds } = this.prepared(source, view);
-      const explanation = await this.answer(source, pixels, plan, milliseconds);
+      const explanation = await this.answer(source, pixels, plan, milliseconds, keep);
       if (number >= 0) this.last = { number, source, view, explanation };
       const isLarge = reduction(bitmap.width, bitmap.height) > 1;
       return { explanation, reduced: isLarge ? await bitmapOf(source) : null };
@@ -159,12 +189,15 @@ export class Explaining {
    * @param {Uint8Array} pixels Of the network's size.
    * @param {import("./plan.js").Plan} plan
    * @param {number} preprocess Milliseconds that they took.
+   * @param {boolean} keep With what a head is taught on.
    * @returns {Promise<Explanation>}
    */
-  async answer(source, pixels, plan, preprocess) {
+  async answer(source, pixels, plan, preprocess, keep) {
     const { model } = this;
     const began = performance.now();
-    const { scores, evidence } = await this.run(pixels, plan.columns.kept, plan.rows.kept);
+    const { kept: width } = plan.columns;
+    const { kept: height } = plan.rows;
+    const { scores, evidence, layer } = await this.run(pixels, width, height, keep);
     const finite = scores.every(Number.isFinite) && evidence.data.every(Number.isFinite);
     const shown = finite ? scores : scores.map((value) => (Number.isFinite(value) ? value : 0));
     return {
@@ -177,12 +210,15 @@ export class Explaining {
       height: source.height,
       engine: this.network.engine,
       timings: { preprocess, network: performance.now() - began },
+      kept: keep && layer && finite ? { layer, pooled: pooled(layer), pixels, width, height } : null,
     };
   }
 
-  /** @param {Uint8Array} pixels @param {number} width @param {number} height */
-  async run(pixels, width, height) {
-    const answer = await this.network.run(pixels, height, width);
+  /** @param {Uint8Array} pixels @param {number} width @param {number} height @param {boolean} [keep] */
+  async run(pixels, width, height, keep = false) {
+    const { head } = this;
+    const answer = await this.network.run(pixels, height, width, head ? "layer" : keep ? "both" : "explained");
+    if (head && answer.layer) return { ...explainedBy(answer.layer, head), layer: answer.layer };
     const { labels, classes } = this.model;
     if (answer.scores.length !== labels.length) {
       throw new PageError("failure.labels", { labels: labels.length, scores: answer.scores.length });
@@ -192,6 +228,6 @@ export class Explaining {
       throw new PageError("failure.classes", { classes: mapped.length, maps: answer.maps });
     }
     const { rows, columns } = answer;
-    return { scores: answer.scores, evidence: { data: answer.evidence, classes: mapped, rows, columns } };
+    return { scores: answer.scores, evidence: { data: answer.evidence, classes: mapped, rows, columns }, layer: answer.layer };
   }
 }

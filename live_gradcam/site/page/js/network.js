@@ -124,13 +124,14 @@ export class Network {
    * @param {Uint8Array} pixels RGB.
    * @param {number} height
    * @param {number} width
+   * @param {import("./engines.js").Wanted} [wanted]
    * @returns {Promise<import("./engines.js").Answer>}
    */
-  async run(pixels, height, width) {
+  async run(pixels, height, width, wanted) {
     for (;;) {
       const session = /** @type {Session} */ (this.session);
       try {
-        return await session.run(pixels, height, width);
+        return await session.run(pixels, height, width, wanted);
       } catch (error) {
         if (session.name === "wasm") throw runningError(error, this.site.graph.file);
       }

@@ -70,6 +70,8 @@ export class Session extends EventTarget {
     this.waiting = null;
     /** @type {Incoming | null} The picture that was explained last, which can be explained anew. */
     this.picture = null;
+    /** Explanations come with what a head is taught on. */
+    this.keeps = false;
     /** The last picture was explained by another head, or in another view. */
     this.outdated = false;
     /** A moving picture that is grabbed now is the next one; "free" says when that becomes true. */
@@ -163,7 +165,7 @@ export class Session extends EventTarget {
     const number = this.numbers++;
     const { model, picture, client, state } = this;
     this.free = false;
-    const asked = client.explain(number, incoming.bitmap, state.choices.view);
+    const asked = client.explain(number, incoming.bitmap, state.choices.view, this.keeps);
     const { bitmap, explanation, failure } = await asked.catch((error) => {
       if (incoming === picture) this.picture = null; // it is lost with its worker
       throw error;

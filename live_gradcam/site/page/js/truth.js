@@ -38,10 +38,10 @@ export class TruthMeter {
     return shown.live || found.number === shown.number ? found : null;
   }
 
-  /** True where the shown map can be tested. */
+  /** True where the shown map can be tested; while a class is taught, its pictures come first. */
   get applies() {
-    const { shown, state, map } = this.session;
-    return Boolean(state.choices.truth && shown?.explanation.finite && map);
+    const { shown, state, map, keeps } = this.session;
+    return Boolean(state.choices.truth && !keeps && shown?.explanation.finite && map);
   }
 
   /** Test the picture that is shown, where that is due. */

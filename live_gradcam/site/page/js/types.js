@@ -43,6 +43,7 @@
  * @property {boolean} contrasts Maps of two classes can be subtracted.
  * @property {string} weights_hash
  * @property {string[]} notes
+ * @property {boolean} [taught] Its classes were taught here.
  *
  * @typedef {object} Settings
  * @property {View} view
@@ -75,6 +76,7 @@
  * @property {number} format
  * @property {{file: string, bytes: number, sha256: string}} graph
  * @property {Model} model
+ * @property {Teaching | null} teaching Null where nothing can be taught.
  * @property {Preprocessing} preprocessing
  * @property {Record<string, string>} texts
  * @property {Record<string, number[][]>} colormaps Name to 256 colours, RGB.
@@ -105,6 +107,26 @@
  * @property {number} height Of the picture that was explained.
  * @property {string} engine That ran the network.
  * @property {{preprocess: number, network: number}} timings Milliseconds.
+ * @property {Kept | null} [kept] What a head is taught on, where that was asked for.
+ *
+ * @typedef {object} Kept What the network made of a picture.
+ * @property {import("./teaching/features.js").Layer} layer
+ * @property {Float32Array} pooled Mean of each channel of the layer.
+ * @property {Uint8Array} pixels What the network was shown, RGB.
+ * @property {number} width
+ * @property {number} height
+ *
+ * @typedef {object} Teaching What teaching needs to know, see live_gradcam.site.teaching.
+ * @property {number} features Channels of the explained layer.
+ * @property {string} trunk Its hash.
+ * @property {Record<string, string>} facts What a file of a taught head says about itself.
+ * @property {string} method_title
+ * @property {number[]} strengths
+ * @property {number} default_strength
+ * @property {number} most_folds
+ * @property {number} most_classes
+ * @property {number} most_examples
+ * @property {string} anything_else
  *
  * @typedef {object} Removal
  * @property {number} classIndex

@@ -21,14 +21,22 @@ const HANDLERS = {
     return { result: await opened().explainPixels(pixels, width, height) };
   },
   // The bitmap goes back with its explanation: they are shown together.
-  async explain({ number, bitmap, view }) {
+  async explain({ number, bitmap, view, keep }) {
     try {
-      const { explanation, reduced } = await opened().explain(number, bitmap, view);
+      const { explanation, reduced } = await opened().explain(number, bitmap, view, keep);
       if (reduced) bitmap.close();
-      return { result: { bitmap: reduced ?? bitmap, explanation }, transfer: [reduced ?? bitmap] };
+      const { kept } = explanation;
+      const given = kept ? [kept.layer.data.buffer, kept.pooled.buffer, kept.pixels.buffer] : [];
+      return { result: { bitmap: reduced ?? bitmap, explanation }, transfer: [reduced ?? bitmap, ...given] };
     } catch (error) {
       return { result: { bitmap, failure: failureOf(error) }, transfer: [bitmap] };
     }
+  },
+  async head({ head, model }) {
+    return { result: await opened().useHead(head, model) };
+  },
+  async features({ pixels, width, height }) {
+    return { result: await opened().features(pixels, width, height) };
   },
   async test({ number, index, shown }) {
     return { result: await opened().test(number, index, shown) };
