@@ -24,6 +24,7 @@ from live_gradcam.capture.pipes import (
     standard_input_file,
 )
 from live_gradcam.capture.scene import SceneSource
+from live_gradcam.capture.screen import ScreenSource, ScreenSpec, is_screen, screen_spec
 from live_gradcam.capture.source import Source
 from live_gradcam.capture.stream import SCHEMES, StreamSource
 from live_gradcam.capture.video import VideoSource
@@ -39,7 +40,7 @@ _VIDEO_DEVICE = re.compile(r"/dev/video\d+$")
 _ANIMATION_DEMUXERS = {"GIF": "gif", "PNG": "apng"}
 _FORMS = (
     "Give a camera number, a video, a picture, a folder, a quoted pattern such as 'p_*.png', "
-    "an rtsp:// or http:// address, - for standard input, or scene"
+    "an rtsp:// or http:// address, - for standard input, screen, window:TITLE, or scene"
 )
 
 
@@ -69,6 +70,8 @@ def open_source(
     ``-``                       standard input, or a named pipe: an encoded film or images
     ``https://host/clip.mp4``   a film on a web server, read once like a file
     ``rtsp://host/stream``      a network stream: rtsp, rtsps, http, https, rtmp, tcp, udp
+    ``screen``, ``screen:2``    a screen; ``screen:left,top,width,height`` a part of the desktop
+    ``window:TITLE``            a window, by its title or a part of it
     ``scene``, ``scene:7``      generated scenes, with a seed
     ==========================  ==============================================================
 
@@ -77,9 +80,9 @@ def open_source(
         loop: Files, images: begin again at the end.
         width: Asked of a camera; size of a scene.
         height: Asked of a camera; size of a scene.
-        fps: Asked of a camera; rate of a scene; images per second for images.
-        max_outage_seconds: Cameras, streams: give up after an outage of that length; ``None``
-            never gives up once there has been an image.
+        fps: Asked of a camera; rate of a scene, a screen; images per second for images.
+        max_outage_seconds: Cameras, screens, streams: give up after an outage of that length;
+            ``None`` never gives up once there has been an image.
         strict: Files, images: damage is an error instead of being stepped over and counted.
         stream: Films: number of the video stream in the file, as ffprobe counts; ``None`` for the
             one marked as default, or the largest.
@@ -111,6 +114,8 @@ def open_source(
             raise SourceError("cannot open source", "", "its name is empty", _FORMS)
         if scene := _SCENE.fullmatch(text):
             return _open_scene(int(scene[1]) if scene[1] else seed, options)
+        if (screen := screen_spec(text)) is not None:
+            return _open_screen(screen, options)
         if text == STANDARD_INPUT:
             return _open_standard_input(options)
         if (scheme := scheme_of(text)) is not None:
@@ -129,6 +134,7 @@ def source_files(spec: str | int | Path) -> tuple[Path, ...]:
         or not text
         or text.isdecimal()
         or _SCENE.fullmatch(text)
+        or is_screen(text)
         or scheme_of(text) is not None
     ):
         return ()
@@ -159,6 +165,8 @@ def require_source(spec: str | int | Path) -> None:
     if not isinstance(spec, Path) and (not text or text.isdecimal() or _SCENE.fullmatch(text)):
         return
     if text == STANDARD_INPUT or is_numbered(text):
+        return
+    if not isinstance(spec, Path) and screen_spec(text) is not None:
         return
     if source_files(spec) or scheme_of(text) is not None or glob.has_magic(text):
         return
@@ -366,6 +374,15 @@ def _open_camera(device: int | str, options: _SourceOptions) -> Source:
         device,
         width=options.width,
         height=options.height,
+        fps=options.fps,
+        max_outage_seconds=options.max_outage_seconds,
+        on_notice=options.on_notice,
+    ).open()
+
+
+def _open_screen(screen: ScreenSpec, options: _SourceOptions) -> Source:
+    return ScreenSource(
+        screen,
         fps=options.fps,
         max_outage_seconds=options.max_outage_seconds,
         on_notice=options.on_notice,
