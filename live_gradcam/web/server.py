@@ -13,9 +13,10 @@ from typing import Any
 from starlette.middleware import Middleware
 
 from live_gradcam.errors import UsageError
+from live_gradcam.hosts import Hosts
 from live_gradcam.web.camera import camera_routes
 from live_gradcam.web.picture_routes import picture_routes
-from live_gradcam.web.security import Guard, Hosts
+from live_gradcam.web.security import Guard
 from live_gradcam.web.state import AppState
 
 # Variables that Gradio reads and nobody set for the page.
