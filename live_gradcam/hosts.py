@@ -7,6 +7,8 @@ import socket
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
+from live_gradcam.errors import UsageError
+
 
 class Hosts:
     """The names under which a server of ours may be asked for, against DNS rebinding.
@@ -57,3 +59,16 @@ def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         return ipaddress.ip_address(name)
     except ValueError:
         return None
+
+
+def parse_credentials(text: str) -> tuple[str, str]:
+    """Read ``USER:PASSWORD``.
+
+    Raises:
+        UsageError: It has another form; the message does not repeat it.
+    """
+    user, colon, password = text.partition(":")
+    if not (user.strip() and colon and password.strip()):
+        step = "Write --auth USER:PASSWORD"
+        raise UsageError("cannot use --auth", "", "it needs a name and a password", step)
+    return user.strip(), password.strip()

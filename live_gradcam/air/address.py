@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
 from urllib.parse import urlsplit
 
 from live_gradcam.credentials import printable, scheme_of
 from live_gradcam.errors import UsageError
 
-_FORMS = (
-    "Write http://:8090/ for this machine, http://0.0.0.0:8090/ for all in the network, or "
-    "rtsp://, rtmp://, srt:// or udp:// to send it to a server"
-)
+_FORMS = "Write http://:8090/ for this machine, or http://0.0.0.0:8090/ for all in the network"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +26,24 @@ class ServeAddress:
     port: int
 
 
+def is_on_air(spec: str | Path) -> bool:
+    """Return whether an output is an address, and no file or folder."""
+    return isinstance(spec, str) and scheme_of(spec) is not None
+
+
 def is_served(spec: str) -> bool:
     """Return whether an output is an address that is served from here."""
     return scheme_of(spec) == "http"
+
+
+def refuse_unknown_scheme(spec: str) -> NoReturn:
+    """Refuse an output that is an address and is not served from here.
+
+    Raises:
+        UsageError: Always.
+    """
+    cause = f"{scheme_of(spec)}:// addresses are no outputs"
+    raise UsageError("unknown output", printable(spec), cause, _FORMS)
 
 
 def serve_address(spec: str) -> ServeAddress:

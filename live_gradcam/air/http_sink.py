@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 from typing_extensions import override
 
@@ -24,18 +25,26 @@ class HttpSink(Sink):
     Args:
         address: What to listen on.
         auth: Name and password that are asked for; ``None`` asks for none.
+        on_notice: Told where it is served, and who can watch.
 
     Raises:
         UsageError: Nothing can listen there.
     """
 
-    def __init__(self, address: ServeAddress, *, auth: tuple[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        address: ServeAddress,
+        *,
+        auth: tuple[str, str] | None = None,
+        on_notice: Callable[[str], None] | None = None,
+    ) -> None:
         self._pictures = Pictures()
         self._feed = RecordsFeed()
         self._frames = 0
-        self._guarded = auth is not None
         self._server = AirServer(address, auth=auth, pictures=self._pictures, feed=self._feed)
         self._closed = False
+        if on_notice is not None:
+            on_notice(self._greeting(guarded=auth is not None))
 
     @property
     def address(self) -> str:
@@ -70,12 +79,12 @@ class HttpSink(Sink):
         most = self._server.most_receivers
         return f"{self.address} ({self._frames} frames, {most} receivers at most)"
 
-    @property
-    @override
-    def notes(self) -> tuple[str, ...]:
-        if not self._server.public or self._guarded:
-            return ()
+    def _greeting(self, *, guarded: bool) -> str:
+        if not self._server.public:
+            return f"on air at {self.address} for this machine"
+        if guarded:
+            return f"on air at {self.address} for all in the network who know the password"
         return (
-            f"{self.address}: everybody in the network can watch; --auth USER:PASSWORD asks for a "
-            "password",
+            f"on air at {self.address}: everybody in the network can watch; "
+            "--auth USER:PASSWORD asks for a password"
         )

@@ -96,7 +96,7 @@ def _run_one(run: Run) -> None:
         source = stack.enter_context(opened.source)
         explainer = opened.explainer
         stack.push(explainer)
-        sinks = [stack.enter_context(sink) for sink in open_sinks(arguments, source.info)]
+        sinks = [stack.enter_context(sink) for sink in open_sinks(run, source.info)]
         with lifecycle.cooperative() as stop:
             try:
                 if window is not None or is_live(source):
@@ -150,8 +150,8 @@ def _check_outputs(arguments: RunArguments) -> None:
     """Refuse outputs that would replace something."""
     if not arguments.outputs:
         return  # nothing that opens outputs needs to be loaded
+    from live_gradcam.air.open import validate_outputs
     from live_gradcam.capture.open import source_files
-    from live_gradcam.show.open import validate_outputs
 
     files = [path for source in arguments.sources for path in source_files(source)]
     validate_outputs(arguments.outputs, files, overwrite=arguments.overwrite)

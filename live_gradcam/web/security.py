@@ -16,7 +16,7 @@ import httpx
 from starlette.requests import Request
 
 from live_gradcam.errors import UsageError
-from live_gradcam.hosts import Hosts, is_loopback
+from live_gradcam.hosts import Hosts, is_loopback, parse_credentials
 from live_gradcam.web.cache import CacheFolder
 from live_gradcam.web.limits import Limits
 
@@ -66,11 +66,7 @@ def parse_auth(text: str | None, *, host: str, share: bool) -> tuple[str, str] |
         UsageError: It has another form, or is missing where it is needed.
     """
     if text is not None:
-        user, colon, password = text.partition(":")
-        if not (user.strip() and colon and password.strip()):
-            step = "Write --auth USER:PASSWORD"
-            raise UsageError("cannot use --auth", "", "it needs a name and a password", step)
-        return user.strip(), password.strip()
+        return parse_credentials(text)
     if share or not is_loopback(host):
         where = "--share" if share else f"--host {host}"
         cause = "others could use the page without a password"
