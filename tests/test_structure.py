@@ -20,17 +20,8 @@ IMPORTS = house_map.imports()
 # Each room, and the rooms it may use. A room is a module or folder directly below the package.
 GROUND = {
     *("choices", "class_names", "closeable", "credentials", "errors", "hosts", "image_like"),
-        "choices",
-        "class_names",
-        "closeable",
-        "credentials",
-        "errors",
-        "hosts",
-        "image_like",
-        "lazy",
-    ),
-    *("native", "picture", "predictions", "presentable", "protocol", "spelling", "values"),
-    *("user_cache", "wording"),
+    *("lazy", "native", "picture", "predictions", "presentable", "protocol", "spelling"),
+    *("user_cache", "values", "wording"),
 }
 FOUNDATION = GROUND | {"budget", "graph", "images", "os_errors", "preprocessing"}
 WINGS = {"scenes", "capture", "explain", "show", "faithfulness"}
