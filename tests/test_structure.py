@@ -56,7 +56,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "faithfulness": FOUNDATION | {"explain"},
     "show": FOUNDATION,
     "present": {"show"} | FOUNDATION,
-    "air": {"show"} | FOUNDATION,
+    "air": {"capture", "show"} | FOUNDATION,
     "timing": set(),
     "workers": set(),
     "lifecycle": {"errors"},

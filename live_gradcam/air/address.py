@@ -10,7 +10,10 @@ from urllib.parse import urlsplit
 from live_gradcam.credentials import printable, scheme_of
 from live_gradcam.errors import UsageError
 
-_FORMS = "Write http://:8090/ for this machine, or http://0.0.0.0:8090/ for all in the network"
+_FORMS = (
+    "Write http://:8090/ for this machine, http://0.0.0.0:8090/ for all in the network, or "
+    "rtsp://, rtmp://, udp:// or tcp:// to send it to a server"
+)
 
 
 @dataclass(frozen=True, slots=True)

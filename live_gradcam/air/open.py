@@ -6,14 +6,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from live_gradcam.air.address import (
+    ServeAddress,
     is_on_air,
     is_served,
     refuse_unknown_scheme,
     serve_address,
 )
 from live_gradcam.air.http_sink import HttpSink
-from live_gradcam.credentials import printable
-from live_gradcam.errors import UsageError
+from live_gradcam.air.push import PushSink, can_send
+from live_gradcam.credentials import parse_address, printable
+from live_gradcam.errors import SourceError, UsageError
 from live_gradcam.show import open as files
 from live_gradcam.show.sink import Sink
 from live_gradcam.values import SourceInfo
@@ -34,6 +36,7 @@ def open_sink(
 
     ==========================  ==================================================================
     ``http://:8090/``           serves the picture: a page, MJPEG, and the records as events
+    ``rtsp://server/name``      sends it to a server; so do ``rtmp``, ``udp``, ``tcp``, ``srt``
     a file, a folder, ``-``     see `live_gradcam.show.open.open_sink`
     ==========================  ==================================================================
 
@@ -45,7 +48,7 @@ def open_sink(
         max_frames: How many frames there will be at most, where that is known.
         threads: Threads of the video encoder; its share of the budget by default.
         auth: Name and password that a served picture asks for.
-        on_notice: Told where the picture is served, and who can watch.
+        on_notice: Told where the picture is served and who can watch, and when a server is lost.
 
     Raises:
         UsageError: The form is unknown, the output exists, a single image cannot hold it, or
@@ -54,6 +57,8 @@ def open_sink(
     """
     if isinstance(spec, str) and is_on_air(spec):
         validate_outputs([spec])
+        if can_send(spec):
+            return PushSink(spec, on_notice=on_notice)
         return HttpSink(serve_address(spec), auth=auth, on_notice=on_notice)
     return files.open_sink(
         spec, info, overwrite=overwrite, fps=fps, max_frames=max_frames, threads=threads
@@ -78,16 +83,32 @@ def validate_outputs(
             twice.
         SinkError: The folder of an output does not exist.
     """
-    places = set()
+    places: set[object] = set()
     for spec in specs:
         if not (isinstance(spec, str) and is_on_air(spec)):
             continue
-        if not is_served(spec):
-            refuse_unknown_scheme(spec)
-        place = serve_address(spec)
-        if place in places and place.port:
+        place = _place(spec)
+        if place in places and place != ServeAddress("127.0.0.1", 0):
             raise UsageError("two outputs are the same", printable(spec), "", "Name it once")
         places.add(place)
     files.validate_outputs(
         [spec for spec in specs if not is_on_air(spec)], source_paths, overwrite=overwrite
     )
+
+
+def _place(spec: str) -> object:
+    """Return what two outputs share exactly if they are the same.
+
+    Raises:
+        UsageError: It is no address that can be served or sent to.
+    """
+    if can_send(spec):
+        try:
+            return parse_address(spec).url
+        except SourceError as exc:
+            raise UsageError(
+                "cannot send the picture", exc.where, exc.cause, exc.next_step
+            ) from exc
+    if not is_served(spec):
+        refuse_unknown_scheme(spec)
+    return serve_address(spec)

@@ -55,6 +55,7 @@ def test_a_run_is_watched_until_it_is_ended() -> None:
     [
         ("http://localhost/", "it has no port"),
         ("ftp://server/x", "ftp:// addresses are no outputs"),
+        ("rtsp://ann:secret-word@/live", "it names no server"),
         ("http://ann:secret-word@:8090/", "names and passwords do not belong into it"),
     ],
 )
