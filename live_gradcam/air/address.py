@@ -10,6 +10,9 @@ from urllib.parse import urlsplit
 from live_gradcam.credentials import printable, scheme_of
 from live_gradcam.errors import UsageError
 
+CAMERA = "camera"
+"""The output that is a virtual camera; a folder of that name is ``./camera``."""
+
 _FORMS = (
     "Write http://:8090/ for this machine, http://0.0.0.0:8090/ for all in the network, or "
     "rtsp://, rtmp://, udp:// or tcp:// to send it to a server"
@@ -30,8 +33,8 @@ class ServeAddress:
 
 
 def is_on_air(spec: str | Path) -> bool:
-    """Return whether an output is an address, and no file or folder."""
-    return isinstance(spec, str) and scheme_of(spec) is not None
+    """Return whether an output is an address or a camera, and no file or folder."""
+    return isinstance(spec, str) and (spec == CAMERA or scheme_of(spec) is not None)
 
 
 def is_served(spec: str) -> bool:

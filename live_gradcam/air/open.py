@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from live_gradcam.air.address import (
+    CAMERA,
     ServeAddress,
     is_on_air,
     is_served,
@@ -14,6 +15,7 @@ from live_gradcam.air.address import (
 )
 from live_gradcam.air.http_sink import HttpSink
 from live_gradcam.air.push import PushSink, can_send
+from live_gradcam.air.virtual_camera import VirtualCameraSink
 from live_gradcam.credentials import parse_address, printable
 from live_gradcam.errors import SourceError, UsageError
 from live_gradcam.show import open as files
@@ -37,6 +39,7 @@ def open_sink(
     ==========================  ==================================================================
     ``http://:8090/``           serves the picture: a page, MJPEG, and the records as events
     ``rtsp://server/name``      sends it to a server; so do ``rtmp``, ``udp``, ``tcp``, ``srt``
+    ``camera``                  a virtual camera, for video calls
     a file, a folder, ``-``     see `live_gradcam.show.open.open_sink`
     ==========================  ==================================================================
 
@@ -57,6 +60,8 @@ def open_sink(
     """
     if isinstance(spec, str) and is_on_air(spec):
         validate_outputs([spec])
+        if spec == CAMERA:
+            return VirtualCameraSink(info)
         if can_send(spec):
             return PushSink(spec, on_notice=on_notice)
         return HttpSink(serve_address(spec), auth=auth, on_notice=on_notice)
@@ -102,6 +107,8 @@ def _place(spec: str) -> object:
     Raises:
         UsageError: It is no address that can be served or sent to.
     """
+    if spec == CAMERA:
+        return spec
     if can_send(spec):
         try:
             return parse_address(spec).url

@@ -43,7 +43,8 @@ _OUTPUTS_HELP = (
     ".png .jpg picture, a folder, "
     ".jsonl .csv records, '-' for JSON lines on stdout; the maps themselves: .npz for NumPy, a "
     "folder called maps or ...-maps for 16-bit grey PNG; http://:8090/ to serve the live picture, "
-    "rtsp:// rtmp:// udp:// to send it. "
+    "rtsp:// rtmp:// udp:// to send it, "
+    "camera for a virtual camera. "
     "Without a file, a window opens. The words "
     "softmax, sigmoid, probabilities and raw name no files: they say what the output means."
 )

@@ -152,7 +152,7 @@ def _identity(spec: str | Path) -> str:
 
 def is_folder(spec: str | Path) -> bool:
     """Return whether an output is a folder, or would become one."""
-    if isinstance(spec, str) and scheme_of(spec) is not None:
+    if isinstance(spec, str) and (spec == "camera" or scheme_of(spec) is not None):
         return False
     path = Path(spec)
     if path.is_dir():
