@@ -14,6 +14,7 @@ from urllib.parse import unquote
 from live_gradcam.capture.address import find_web_film
 from live_gradcam.capture.animation import AnimationSource
 from live_gradcam.capture.camera import CameraSource, find_camera
+from live_gradcam.capture.device import DeviceSource, device_spec
 from live_gradcam.capture.images import ImagesSource, is_image_file, natural_key
 from live_gradcam.capture.medium import AddressMedium, Medium
 from live_gradcam.capture.pattern import is_numbered, numbered_files
@@ -56,6 +57,7 @@ def open_source(
     stream: int | None = None,
     keep_timestamps: bool = False,
     seed: int = 0,
+    input_format: str | None = None,
     on_notice: Callable[[str], None] | None = None,
 ) -> Source:
     """Open whatever frames can come from.
@@ -70,6 +72,7 @@ def open_source(
     ``-``                       standard input, or a named pipe: an encoded film or images
     ``https://host/clip.mp4``   a film on a web server, read once like a file
     ``rtsp://host/stream``      a network stream: rtsp, rtsps, http, https, rtmp, tcp, udp
+    ``v4l2:/dev/video0``        a device by FFmpeg's name for it: ``dshow:``, ``avfoundation:``, ...
     ``screen``, ``screen:2``    a screen; ``screen:left,top,width,height`` a part of the desktop
     ``window:TITLE``            a window, by its title or a part of it
     ``scene``, ``scene:7``      generated scenes, with a seed
@@ -88,6 +91,7 @@ def open_source(
             one marked as default, or the largest.
         keep_timestamps: Films: times as the file has them, instead of from 0 on.
         seed: Of the scene, unless the spec says one.
+        input_format: Asked of a camera: the images' format as they leave it, such as ``mjpeg``.
         on_notice: Told each sentence the user should know, when it arises, from any thread.
 
     Raises:
@@ -104,6 +108,7 @@ def open_source(
         stream=stream,
         keep_timestamps=keep_timestamps,
         seed=seed,
+        input_format=input_format,
         on_notice=on_notice,
     )
     text = str(spec).strip()
@@ -116,6 +121,8 @@ def open_source(
             return _open_scene(int(scene[1]) if scene[1] else seed, options)
         if (screen := screen_spec(text)) is not None:
             return _open_screen(screen, options)
+        if (device := device_spec(text)) is not None:
+            return _open_device(*device, options)
         if text == STANDARD_INPUT:
             return _open_standard_input(options)
         if (scheme := scheme_of(text)) is not None:
@@ -135,6 +142,7 @@ def source_files(spec: str | int | Path) -> tuple[Path, ...]:
         or text.isdecimal()
         or _SCENE.fullmatch(text)
         or is_screen(text)
+        or device_spec(text) is not None
         or scheme_of(text) is not None
     ):
         return ()
@@ -166,7 +174,7 @@ def require_source(spec: str | int | Path) -> None:
         return
     if text == STANDARD_INPUT or is_numbered(text):
         return
-    if not isinstance(spec, Path) and screen_spec(text) is not None:
+    if not isinstance(spec, Path) and (screen_spec(text) or device_spec(text)) is not None:
         return
     if source_files(spec) or scheme_of(text) is not None or glob.has_magic(text):
         return
@@ -193,6 +201,7 @@ class _SourceOptions:
     stream: int | None
     keep_timestamps: bool
     seed: int
+    input_format: str | None
     on_notice: Callable[[str], None] | None
 
 
@@ -375,6 +384,20 @@ def _open_camera(device: int | str, options: _SourceOptions) -> Source:
         width=options.width,
         height=options.height,
         fps=options.fps,
+        input_format=options.input_format,
+        max_outage_seconds=options.max_outage_seconds,
+        on_notice=options.on_notice,
+    ).open()
+
+
+def _open_device(kind: str, device: str, options: _SourceOptions) -> Source:
+    return DeviceSource(
+        kind,
+        device,
+        width=options.width,
+        height=options.height,
+        fps=options.fps,
+        input_format=options.input_format,
         max_outage_seconds=options.max_outage_seconds,
         on_notice=options.on_notice,
     ).open()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from dataclasses import replace
 
 from live_gradcam import lifecycle
@@ -30,6 +31,8 @@ from live_gradcam.cli.run_steps import (
 from live_gradcam.cli.run_values import Run
 from live_gradcam.cli.summary import print_summary
 from live_gradcam.errors import SinkError, UsageError
+
+_FORMAT = re.compile(r"[A-Za-z0-9_]{3,24}")
 
 
 def run_command(arguments: RunArguments, console: Console) -> None:
@@ -141,6 +144,9 @@ def _check_arguments(arguments: RunArguments) -> None:
         raise UsageError("--slideshow needs the window", "", "", step)
     if len(arguments.sources) > 1 and arguments.loop and not arguments.in_window:
         raise UsageError("--loop takes one source", "", "there are several")
+    if arguments.input_format is not None and not _FORMAT.fullmatch(arguments.input_format):
+        step = "Write mjpeg, yuyv422, or another name that the camera's list of formats has"
+        raise UsageError("--input-format names no format", arguments.input_format, "", step)
     if arguments.truth and not _writes_records(arguments):
         step = "Add -o OUTPUT.jsonl; in the window a key does it: see its help"
         raise UsageError("--truth needs records", "", "its figures stand in them", step)

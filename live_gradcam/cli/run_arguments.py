@@ -124,6 +124,16 @@ class RunArguments:
     fps: Annotated[
         float | None, option("Rate asked of a camera.", panel=_CAPTURE, min=0.1, max=1000)
     ] = None
+    input_format: Annotated[
+        str | None,
+        option(
+            "Format of the pictures as they leave a camera: mjpeg is what USB carries fast, "
+            "yuyv422 is uncompressed.",
+            panel=_CAPTURE,
+            metavar="NAME",
+            show_default="mjpeg from 1280x720 on, else the camera's own",
+        ),
+    ] = None
     seconds_per_picture: Annotated[
         float | None,
         option(

@@ -177,6 +177,7 @@ def open_source_of(arguments: RunArguments, console: Console) -> Source:
         strict=arguments.strict,
         stream=arguments.stream,
         keep_timestamps=arguments.keep_timestamps,
+        input_format=arguments.input_format,
         on_notice=console.note,
     )
 
