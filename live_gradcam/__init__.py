@@ -17,6 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from live_gradcam.air.open import open_sink
     from live_gradcam.capture.open import open_source
     from live_gradcam.capture.scene import SceneSource
     from live_gradcam.capture.source import LiveSource, Source
@@ -54,7 +55,6 @@ if TYPE_CHECKING:
     from live_gradcam.scenes import Scene, render_scene
     from live_gradcam.session import run_session
     from live_gradcam.show.memory import MemorySink
-    from live_gradcam.show.open import open_sink
     from live_gradcam.show.overlay import OverlayOptions
     from live_gradcam.show.sink import Sink
     from live_gradcam.teaching.examples import Examples
@@ -78,6 +78,7 @@ if TYPE_CHECKING:
 _NAMES = {
     "capture.open": "open_source",
     "capture.scene": "SceneSource",
+    "air.open": "open_sink",
     "capture.source": "LiveSource Source",
     "errors": "DeviceError LiveGradcamError ModelError SinkError SourceError UsageError",
     "evaluate.dataset": "Dataset open_dataset",
@@ -101,7 +102,6 @@ _NAMES = {
     "scenes": "Scene render_scene",
     "session": "run_session",
     "show.memory": "MemorySink",
-    "show.open": "open_sink",
     "show.overlay": "OverlayOptions",
     "show.sink": "Sink",
     "teaching.examples": "Examples",

@@ -23,7 +23,7 @@ Image: TypeAlias = NDArray[np.uint8]
 Evidence: TypeAlias = NDArray[np.float32]
 """``float32 (K, h, w)``, signed, neither rectified nor normalised; Grad-CAM's is in logit units."""
 
-SourceKind: TypeAlias = Literal["camera", "stream", "video", "pictures", "scene"]
+SourceKind: TypeAlias = Literal["camera", "screen", "stream", "video", "pictures", "scene"]
 
 OutputName: TypeAlias = Literal["softmax", "sigmoid", "binary", "raw"]
 """Relation of probabilities to logits: one class is true, each is true or not, a single logit has

@@ -61,7 +61,16 @@ def material(tmp_path: Path) -> Path:
 
 # Cameras, network streams, the served pages, the runtime of browsers and the user's own weights are
 # not on every machine; the tests of those parts run them for real.
-ELSEWHERE = ("run 0", "run rtsp:", "run\n", "web ", "mine.pth", "mugs.safetensors\n", "site/")
+ELSEWHERE = (
+    "run 0",
+    "run window:",
+    "run rtsp:",
+    "run\n",
+    "web ",
+    "mine.pth",
+    "mugs.safetensors\n",
+    "site/",
+)
 
 
 @pytest.mark.parametrize(

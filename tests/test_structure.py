@@ -19,9 +19,9 @@ IMPORTS = house_map.imports()
 
 # Each room, and the rooms it may use. A room is a module or folder directly below the package.
 GROUND = {
-    *("choices", "class_names", "closeable", "credentials", "errors", "fetching", "image_like"),
-    *("lazy", "native", "picture", "predictions", "presentable", "protocol", "spelling", "values"),
-    *("user_cache", "wording"),
+    *("choices", "class_names", "closeable", "credentials", "errors", "fetching", "hosts"),
+    *("image_like", "lazy", "native", "picture", "predictions", "presentable", "protocol"),
+    *("spelling", "user_cache", "values", "wording"),
 }
 FOUNDATION = GROUND | {"budget", "graph", "images", "os_errors", "preprocessing"}
 WINGS = {"scenes", "capture", "explain", "show", "faithfulness"}
@@ -39,6 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "preprocessing": GROUND,
     "graph": GROUND | {"budget", "images", "preprocessing"},
     "credentials": {"errors"},
+    "hosts": {"errors"},
     "image_like": set(),
     "picture": set(),
     "predictions": {"values"},
@@ -56,6 +57,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "faithfulness": FOUNDATION | {"explain"},
     "show": FOUNDATION,
     "present": {"show"} | FOUNDATION,
+    "air": {"capture", "show"} | FOUNDATION,
     "timing": set(),
     "workers": set(),
     "lifecycle": {"errors"},
@@ -73,7 +75,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cli": WINGS
     | FOUNDATION
     | RUNNING
-    | {"archive", "session", "bench", "evaluate", "exports", "site", "teaching", "web"},
+    | {"air", "archive", "session", "bench", "evaluate", "exports", "site", "teaching", "web"},
     "__main__": {"cli", "errors", "lifecycle"},
     "__init__": set(),
 }
@@ -97,7 +99,7 @@ MAY_WAIT = {
 # use the package, never for the rooms below it.
 DOORS = {"presentable": "present"}
 
-WITHOUT_TORCH = FOUNDATION | {"capture", "show", "scenes", "painter", "present"}
+WITHOUT_TORCH = FOUNDATION | {"air", "capture", "show", "scenes", "painter", "present"}
 
 
 def imported_packages(path: Path) -> set[str]:

@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeAlias
 
 from live_gradcam.capture.freeze_detector import FreezeDetector
 from live_gradcam.capture.live import ConnectionLost, LivePolicy, LiveReader
+from live_gradcam.errors import UsageError
 from live_gradcam.native import cv2
 from live_gradcam.values import Image
 
@@ -27,6 +28,13 @@ _BACKENDS: dict[str, tuple[int, ...]] = {
 _READS_BEFORE_LOST = 3
 _HANG_SECONDS = 5.0
 _STALL_SECONDS = 2.0
+_FOURCC = {
+    "mjpeg": "MJPG",
+    "yuyv422": "YUYV",
+    "uyvy422": "UYVY",
+    "nv12": "NV12",
+    "h264": "H264",
+}
 # From here on most webcams reach their rate only with compressed images.
 _COMPRESSED_FROM_PIXELS = 1280 * 720
 
@@ -128,6 +136,7 @@ class CameraSource(LiveReader):
         width: Asked for, in pixels; what was granted is noted.
         height: Asked for, in pixels.
         fps: Asked for.
+        input_format: Asked for: ``mjpeg``, ``yuyv422`` or four letters such as ``H264``.
         max_outage_seconds: Give up after an outage of that length; ``None`` never gives up.
         on_notice: Told each note when it arises.
         open_capture: Opens the device; replace it to script a camera in a test.
@@ -144,6 +153,7 @@ class CameraSource(LiveReader):
         width: int | None = None,
         height: int | None = None,
         fps: float | None = None,
+        input_format: str | None = None,
         max_outage_seconds: float | None = None,
         on_notice: Callable[[str], None] | None = None,
         open_capture: OpenCapture = open_cv2_capture,
@@ -154,6 +164,7 @@ class CameraSource(LiveReader):
     ) -> None:
         self._device = device
         self._requested = (width, height, fps)
+        self._fourcc = None if input_format is None else _fourcc(input_format)
         self._open_capture = open_capture
         self._cameras = cameras
         self._freeze_detector = FreezeDetector()
@@ -186,8 +197,11 @@ class CameraSource(LiveReader):
 
     def _request_settings(self, capture: CaptureDevice) -> None:
         width, height, fps = self._requested
-        if (width or 0) * (height or 0) >= _COMPRESSED_FROM_PIXELS:
-            capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
+        fourcc = self._fourcc
+        if fourcc is None and (width or 0) * (height or 0) >= _COMPRESSED_FROM_PIXELS:
+            fourcc = "MJPG"
+        if fourcc is not None:
+            capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*fourcc))
         requests = (
             (cv2.CAP_PROP_FRAME_WIDTH, width),
             (cv2.CAP_PROP_FRAME_HEIGHT, height),
@@ -242,6 +256,21 @@ class _DeviceConnection:
         if restart:
             raise ConnectionLost(self.warning)
         return image
+
+
+def _fourcc(input_format: str) -> str:
+    """Return the four letters of a format.
+
+    Raises:
+        UsageError: It has neither a name that is known nor four letters.
+    """
+    known = _FOURCC.get(input_format.lower())
+    if known is None and len(input_format) == 4 and input_format.isascii():
+        known = input_format.upper()
+    if known is None:
+        step = f"Use one of {', '.join(_FOURCC)}, or four letters such as MJPG"
+        raise UsageError("unknown format of a camera", input_format, "", step)
+    return known
 
 
 def _describe(width: float | None, height: float | None, fps: float | None) -> str:

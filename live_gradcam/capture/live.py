@@ -117,7 +117,7 @@ class LiveReader(LiveSource):
 
     Args:
         name: For titles, records and messages.
-        kind: ``camera`` or ``stream``.
+        kind: ``camera``, ``screen`` or ``stream``.
         connect: Makes a connection; raises `ConnectionLost`. Runs in the reader thread.
         policy: Time limits.
         remedy: Returns what the user can do when opening fails.
@@ -132,7 +132,7 @@ class LiveReader(LiveSource):
         self,
         *,
         name: str,
-        kind: Literal["camera", "stream"],
+        kind: Literal["camera", "screen", "stream"],
         connect: Callable[[], Connection],
         policy: LivePolicy,
         remedy: Callable[[], str] = lambda: "",
@@ -143,7 +143,7 @@ class LiveReader(LiveSource):
         random: Random | None = None,
     ) -> None:
         self._name = name
-        self._kind: Literal["camera", "stream"] = kind
+        self._kind: Literal["camera", "screen", "stream"] = kind
         self._connect = connect
         self._policy = policy
         self._remedy = remedy

@@ -14,6 +14,7 @@ from urllib.parse import unquote
 from live_gradcam.capture.address import find_web_film
 from live_gradcam.capture.animation import AnimationSource
 from live_gradcam.capture.camera import CameraSource, find_camera
+from live_gradcam.capture.device import DeviceSource, device_spec
 from live_gradcam.capture.images import ImagesSource, is_image_file, natural_key
 from live_gradcam.capture.medium import AddressMedium, Medium
 from live_gradcam.capture.pattern import is_numbered, numbered_files
@@ -24,6 +25,7 @@ from live_gradcam.capture.pipes import (
     standard_input_file,
 )
 from live_gradcam.capture.scene import SceneSource
+from live_gradcam.capture.screen import ScreenSource, ScreenSpec, is_screen, screen_spec
 from live_gradcam.capture.source import Source
 from live_gradcam.capture.stream import SCHEMES, StreamSource
 from live_gradcam.capture.video import VideoSource
@@ -39,7 +41,7 @@ _VIDEO_DEVICE = re.compile(r"/dev/video\d+$")
 _ANIMATION_DEMUXERS = {"GIF": "gif", "PNG": "apng"}
 _FORMS = (
     "Give a camera number, a video, a picture, a folder, a quoted pattern such as 'p_*.png', "
-    "an rtsp:// or http:// address, - for standard input, or scene"
+    "an rtsp:// or http:// address, - for standard input, screen, window:TITLE, or scene"
 )
 
 
@@ -55,6 +57,7 @@ def open_source(
     stream: int | None = None,
     keep_timestamps: bool = False,
     seed: int = 0,
+    input_format: str | None = None,
     on_notice: Callable[[str], None] | None = None,
 ) -> Source:
     """Open whatever frames can come from.
@@ -69,6 +72,9 @@ def open_source(
     ``-``                       standard input, or a named pipe: an encoded film or images
     ``https://host/clip.mp4``   a film on a web server, read once like a file
     ``rtsp://host/stream``      a network stream: rtsp, rtsps, http, https, rtmp, tcp, udp
+    ``v4l2:/dev/video0``        a device by FFmpeg's name for it: ``dshow:``, ``avfoundation:``, ...
+    ``screen``, ``screen:2``    a screen; ``screen:left,top,width,height`` a part of the desktop
+    ``window:TITLE``            a window, by its title or a part of it
     ``scene``, ``scene:7``      generated scenes, with a seed
     ==========================  ==============================================================
 
@@ -77,14 +83,15 @@ def open_source(
         loop: Files, images: begin again at the end.
         width: Asked of a camera; size of a scene.
         height: Asked of a camera; size of a scene.
-        fps: Asked of a camera; rate of a scene; images per second for images.
-        max_outage_seconds: Cameras, streams: give up after an outage of that length; ``None``
-            never gives up once there has been an image.
+        fps: Asked of a camera; rate of a scene, a screen; images per second for images.
+        max_outage_seconds: Cameras, screens, streams: give up after an outage of that length;
+            ``None`` never gives up once there has been an image.
         strict: Files, images: damage is an error instead of being stepped over and counted.
         stream: Films: number of the video stream in the file, as ffprobe counts; ``None`` for the
             one marked as default, or the largest.
         keep_timestamps: Films: times as the file has them, instead of from 0 on.
         seed: Of the scene, unless the spec says one.
+        input_format: Asked of a camera: the images' format as they leave it, such as ``mjpeg``.
         on_notice: Told each sentence the user should know, when it arises, from any thread.
 
     Raises:
@@ -101,6 +108,7 @@ def open_source(
         stream=stream,
         keep_timestamps=keep_timestamps,
         seed=seed,
+        input_format=input_format,
         on_notice=on_notice,
     )
     text = str(spec).strip()
@@ -111,6 +119,10 @@ def open_source(
             raise SourceError("cannot open source", "", "its name is empty", _FORMS)
         if scene := _SCENE.fullmatch(text):
             return _open_scene(int(scene[1]) if scene[1] else seed, options)
+        if (screen := screen_spec(text)) is not None:
+            return _open_screen(screen, options)
+        if (device := device_spec(text)) is not None:
+            return _open_device(*device, options)
         if text == STANDARD_INPUT:
             return _open_standard_input(options)
         if (scheme := scheme_of(text)) is not None:
@@ -129,6 +141,8 @@ def source_files(spec: str | int | Path) -> tuple[Path, ...]:
         or not text
         or text.isdecimal()
         or _SCENE.fullmatch(text)
+        or is_screen(text)
+        or device_spec(text) is not None
         or scheme_of(text) is not None
     ):
         return ()
@@ -160,6 +174,8 @@ def require_source(spec: str | int | Path) -> None:
         return
     if text == STANDARD_INPUT or is_numbered(text):
         return
+    if not isinstance(spec, Path) and (screen_spec(text) or device_spec(text)) is not None:
+        return
     if source_files(spec) or scheme_of(text) is not None or glob.has_magic(text):
         return
     path = Path(_as_path_text(str(spec))).expanduser()
@@ -185,6 +201,7 @@ class _SourceOptions:
     stream: int | None
     keep_timestamps: bool
     seed: int
+    input_format: str | None
     on_notice: Callable[[str], None] | None
 
 
@@ -366,6 +383,29 @@ def _open_camera(device: int | str, options: _SourceOptions) -> Source:
         device,
         width=options.width,
         height=options.height,
+        fps=options.fps,
+        input_format=options.input_format,
+        max_outage_seconds=options.max_outage_seconds,
+        on_notice=options.on_notice,
+    ).open()
+
+
+def _open_device(kind: str, device: str, options: _SourceOptions) -> Source:
+    return DeviceSource(
+        kind,
+        device,
+        width=options.width,
+        height=options.height,
+        fps=options.fps,
+        input_format=options.input_format,
+        max_outage_seconds=options.max_outage_seconds,
+        on_notice=options.on_notice,
+    ).open()
+
+
+def _open_screen(screen: ScreenSpec, options: _SourceOptions) -> Source:
+    return ScreenSource(
+        screen,
         fps=options.fps,
         max_outage_seconds=options.max_outage_seconds,
         on_notice=options.on_notice,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from random import Random
 from typing import Any
 from urllib.parse import urlsplit
@@ -97,10 +97,11 @@ class StreamSource(LiveReader):
         known = parse_address(address)
         address = known.url
         first = _FIRST_IMAGE_SECONDS if max_outage_seconds is None else max_outage_seconds
+        options = {**_LOW_LATENCY, **SCHEMES[urlsplit(address).scheme.lower()]}
         super().__init__(
             name=known.name,
             kind="stream",
-            connect=lambda: _StreamConnection(address, timeout_seconds, clock),
+            connect=lambda: StreamConnection(address, options, timeout_seconds, clock),
             policy=LivePolicy(
                 first_image_seconds=first,
                 hang_seconds=2 * timeout_seconds,
@@ -116,18 +117,38 @@ class StreamSource(LiveReader):
         )
 
 
-class _StreamConnection:
-    def __init__(self, address: str, timeout_seconds: float, clock: Callable[[], float]) -> None:
+class StreamConnection:
+    """A connection that FFmpeg reads; see `live_gradcam.capture.live.Connection`.
+
+    Args:
+        address: What FFmpeg opens.
+        options: Of its protocol and demuxer.
+        timeout_seconds: Silence that counts as a loss.
+        clock: Monotonic seconds.
+        format: FFmpeg's name of a kind of device; ``None`` where the content tells.
+
+    Raises:
+        ConnectionLost: It cannot be opened.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        options: Mapping[str, str],
+        timeout_seconds: float,
+        clock: Callable[[], float],
+        *,
+        format: str | None = None,
+    ) -> None:
         self._timeout = timeout_seconds
         self._clock = clock
         self.warning = ""
         self._converter = FrameConverter()
-        scheme = urlsplit(address).scheme.lower()
-        options = {**_LOW_LATENCY, **SCHEMES[scheme]}
         try:
             self._container = av.open(
                 address,
-                container_options=options,
+                format=format,
+                container_options=dict(options),
                 options={"max_pixels": str(MAX_PIXELS)},
                 timeout=(timeout_seconds, timeout_seconds),
                 metadata_errors="replace",
@@ -141,6 +162,7 @@ class _StreamConnection:
             raise
 
     def read(self) -> Image | None:
+        """Wait for the next image; ``None`` where what came could not be decoded."""
         began = self._clock()
         try:
             packet = next(self._packets, None)
@@ -161,6 +183,7 @@ class _StreamConnection:
         return image
 
     def close(self) -> None:
+        """Let go of the server or device."""
         self._container.close()
 
     def _start(self) -> None:

@@ -42,7 +42,10 @@ _OUTPUTS_HELP = (
     "Where results go; may be repeated: .mp4 .mov .mkv .webm film, .gif .webp .apng animation, "
     ".png .jpg picture, a folder, "
     ".jsonl .csv records, '-' for JSON lines on stdout; the maps themselves: .npz for NumPy, a "
-    "folder called maps or ...-maps for 16-bit grey PNG. Without one, a window opens. The words "
+    "folder called maps or ...-maps for 16-bit grey PNG; http://:8090/ to serve the live picture, "
+    "rtsp:// rtmp:// udp:// to send it, "
+    "camera for a virtual camera. "
+    "Without a file, a window opens. The words "
     "softmax, sigmoid, probabilities and raw name no files: they say what the output means."
 )
 Outputs = Annotated[tuple[str, ...], option(_OUTPUTS_HELP, "--output", "-o", metavar="OUTPUT")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from dataclasses import replace
 
 from live_gradcam import lifecycle
@@ -32,6 +33,8 @@ from live_gradcam.cli.run_teaching import check_teaching
 from live_gradcam.cli.run_values import Run
 from live_gradcam.cli.summary import print_summary
 from live_gradcam.errors import SinkError, UsageError
+
+_FORMAT = re.compile(r"[A-Za-z0-9_]{3,24}")
 
 
 def run_command(arguments: RunArguments, console: Console) -> None:
@@ -103,7 +106,7 @@ def _run_one(run: Run) -> None:
         source = stack.enter_context(opened.source)
         explainer = opened.explainer
         stack.push(explainer)
-        sinks = [stack.enter_context(sink) for sink in open_sinks(arguments, source.info)]
+        sinks = [stack.enter_context(sink) for sink in open_sinks(run, source.info)]
         with lifecycle.cooperative() as stop:
             try:
                 if window is not None or is_live(source):
@@ -149,6 +152,9 @@ def _check_arguments(arguments: RunArguments) -> None:
         raise UsageError("--slideshow needs the window", "", "", step)
     if len(arguments.sources) > 1 and arguments.loop and not arguments.in_window:
         raise UsageError("--loop takes one source", "", "there are several")
+    if arguments.input_format is not None and not _FORMAT.fullmatch(arguments.input_format):
+        step = "Write mjpeg, yuyv422, or another name that the camera's list of formats has"
+        raise UsageError("--input-format names no format", arguments.input_format, "", step)
     if arguments.truth and not _writes_records(arguments):
         step = "Add -o OUTPUT.jsonl; in the window a key does it: see its help"
         raise UsageError("--truth needs records", "", "its figures stand in them", step)
@@ -158,8 +164,8 @@ def _check_outputs(arguments: RunArguments) -> None:
     """Refuse outputs that would replace something."""
     if not arguments.outputs:
         return  # nothing that opens outputs needs to be loaded
+    from live_gradcam.air.open import validate_outputs
     from live_gradcam.capture.open import source_files
-    from live_gradcam.show.open import validate_outputs
 
     files = [path for source in arguments.sources for path in source_files(source)]
     validate_outputs(arguments.outputs, files, overwrite=arguments.overwrite)

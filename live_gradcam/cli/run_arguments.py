@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from live_gradcam.air.address import is_on_air
 from live_gradcam.choices import (
     DEFAULT_COLORMAP,
     DEFAULT_COMPILE,
@@ -31,6 +32,7 @@ from live_gradcam.cli.network import (
 )
 from live_gradcam.cli.options import MODEL, Outputs, Overwrite, Window, matching, option
 from live_gradcam.cli.preset_option import RUN_PRESET
+from live_gradcam.hosts import parse_credentials
 
 _PICTURE = "The picture"
 _CAPTURE = "Frames"
@@ -45,7 +47,8 @@ class RunArguments:
         typer.Argument(
             metavar="[SOURCE]...",
             help="Camera number or device, video file, picture, folder, pattern, rtsp:// or "
-            "http(s):// address, - for standard input, or 'scene' for generated frames. Several "
+            "http(s):// address, - for standard input, 'screen' or 'window:TITLE' for what others "
+            "show, or 'scene' for generated frames. Several "
             "files and folders are one run.",
             show_default="camera 0",
             autocompletion=matching(source_names),
@@ -120,6 +123,16 @@ class RunArguments:
     height: Annotated[int | None, option("Height asked of a camera.", panel=_CAPTURE, min=1)] = None
     fps: Annotated[
         float | None, option("Rate asked of a camera.", panel=_CAPTURE, min=0.1, max=1000)
+    ] = None
+    input_format: Annotated[
+        str | None,
+        option(
+            "Format of the pictures as they leave a camera: mjpeg is what USB carries fast, "
+            "yuyv422 is uncompressed.",
+            panel=_CAPTURE,
+            metavar="NAME",
+            show_default="mjpeg from 1280x720 on, else the camera's own",
+        ),
     ] = None
     seconds_per_picture: Annotated[
         float | None,
@@ -235,13 +248,30 @@ class RunArguments:
             show_default="scenes or drawings, if the network knows them",
         ),
     ] = None
+    auth: Annotated[
+        str | None,
+        option(
+            "Name and password that a served picture asks for (-o http://:8090/).",
+            metavar="USER:PASSWORD",
+            envvar="LIVE_GRADCAM_AUTH",
+        ),
+    ] = None
     window: Window = True
     verbose: Annotated[bool, option("Say how long each stage took, for films.")] = False
 
     @property
     def in_window(self) -> bool:
-        """True if a window opens: there is no output, and none was forbidden."""
-        return self.window and not self.outputs
+        """True if a window opens: nothing is written into files, and none was forbidden."""
+        return self.window and all(is_on_air(each) for each in self.outputs)
+
+    @property
+    def credentials(self) -> tuple[str, str] | None:
+        """Name and password of whoever may watch.
+
+        Raises:
+            UsageError: They have another form.
+        """
+        return None if self.auth is None else parse_credentials(self.auth)
 
     @property
     def shows_rate(self) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from live_gradcam.air.address import is_on_air
 from live_gradcam.choices import DEFAULT_METHOD, DEFAULT_MODEL
 from live_gradcam.cli.console import Console
 from live_gradcam.cli.graph_network import open_exported
@@ -176,6 +177,7 @@ def open_source_of(arguments: RunArguments, console: Console) -> Source:
         strict=arguments.strict,
         stream=arguments.stream,
         keep_timestamps=arguments.keep_timestamps,
+        input_format=arguments.input_format,
         on_notice=console.note,
     )
 
@@ -202,7 +204,9 @@ def require_pictures(sources: Sequence[str]) -> None:
 def refuse_endless(info: SourceInfo, arguments: RunArguments) -> None:
     """Demand an end of a file that is written from an endless source."""
     endless = not info.live and info.frame_count is None and info.kind == "scene"
-    if (endless or arguments.loop) and not arguments.in_window and arguments.max_frames is None:
+    on_air = bool(arguments.outputs) and all(map(is_on_air, arguments.outputs))
+    watched = arguments.in_window or on_air
+    if (endless or arguments.loop) and not watched and arguments.max_frames is None:
         raise UsageError(
             "this run would never end",
             arguments.source,

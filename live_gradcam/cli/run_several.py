@@ -176,8 +176,8 @@ def _open_part(
 
 
 def _open_shared(several: _Several, info: SourceInfo, outputs: contextlib.ExitStack) -> None:
+    from live_gradcam.air.open import open_sink
     from live_gradcam.show.film_formats import FORMATS
-    from live_gradcam.show.open import open_sink
 
     arguments, console = several.run.arguments, several.run.console
     whole = replace(
@@ -192,7 +192,12 @@ def _open_shared(several: _Several, info: SourceInfo, outputs: contextlib.ExitSt
     )
     for spec in _shared_outputs(arguments.outputs):
         sink = open_sink(
-            spec, whole, overwrite=arguments.overwrite, max_frames=arguments.max_frames
+            spec,
+            whole,
+            overwrite=arguments.overwrite,
+            max_frames=arguments.max_frames,
+            auth=arguments.credentials,
+            on_notice=console.note,
         )
         several.shared.append(outputs.enter_context(sink))
         if Path(spec).suffix.lower() in FORMATS and info.path is not None:

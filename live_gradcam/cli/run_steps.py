@@ -170,15 +170,21 @@ def run_options(
     )
 
 
-def open_sinks(arguments: RunArguments, info: SourceInfo) -> list[Sink]:
+def open_sinks(run: Run, info: SourceInfo) -> list[Sink]:
     """Open every output, or none."""
-    from live_gradcam.show.open import open_sink
+    from live_gradcam.air.open import open_sink
 
+    arguments = run.arguments
     sinks: list[Sink] = []
     try:
         for spec in arguments.outputs:
             sink = open_sink(
-                spec, info, overwrite=arguments.overwrite, max_frames=arguments.max_frames
+                spec,
+                info,
+                overwrite=arguments.overwrite,
+                max_frames=arguments.max_frames,
+                auth=arguments.credentials,
+                on_notice=run.console.note,
             )
             sinks.append(sink)
     except BaseException:

@@ -8,6 +8,7 @@ import stat
 from collections.abc import Sequence
 from pathlib import Path
 
+from live_gradcam.credentials import scheme_of
 from live_gradcam.errors import UsageError
 from live_gradcam.os_errors import cannot_write
 from live_gradcam.show.animation import ANIMATIONS, AnimationSink
@@ -151,6 +152,8 @@ def _identity(spec: str | Path) -> str:
 
 def is_folder(spec: str | Path) -> bool:
     """Return whether an output is a folder, or would become one."""
+    if isinstance(spec, str) and (spec == "camera" or scheme_of(spec) is not None):
+        return False
     path = Path(spec)
     if path.is_dir():
         return True

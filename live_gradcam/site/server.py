@@ -16,8 +16,8 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from live_gradcam.errors import UsageError
+from live_gradcam.hosts import Hosts
 from live_gradcam.site.policy import MEDIA_TYPES, THREADS, content_policy
-from live_gradcam.web.security import Hosts
 
 _HOST = "127.0.0.1"
 _INDEX = "index.html"

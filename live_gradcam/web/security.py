@@ -6,11 +6,9 @@ Only the routes in the tables below remain; everything else is "not found".
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import re
-import socket
-from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
@@ -18,6 +16,7 @@ import httpx
 from starlette.requests import Request
 
 from live_gradcam.errors import UsageError
+from live_gradcam.hosts import Hosts, is_loopback, parse_credentials
 from live_gradcam.web.cache import CacheFolder
 from live_gradcam.web.limits import Limits
 
@@ -60,57 +59,6 @@ _POLICY = (
 )
 
 
-class Hosts:
-    """The names under which the page may be asked for, against DNS rebinding.
-
-    Addresses in numbers are always fine, because rebinding needs a name. Where the page listens on
-    more than this machine, the machine's own names are fine too.
-
-    Args:
-        bound: Name or address that the page is bound to.
-        names: More names; one that begins with a dot means all names below it.
-    """
-
-    def __init__(self, bound: str, names: Iterable[str] = ()) -> None:
-        self._names = {"localhost", bound.strip("[]").lower(), *(name.lower() for name in names)}
-        self._public = not is_loopback(bound)
-        if self._public:
-            machine = socket.gethostname().lower()
-            self._names |= {machine, machine.partition(".")[0], f"{machine}.local"}
-
-    def allow(self, host: str) -> bool:
-        """True if a ``Host`` header names the page."""
-        name = host_name(host)
-        if name in self._names:
-            return True
-        address = _address(name)
-        if address is not None:
-            return self._public or address.is_loopback
-        return any(name.endswith(each) for each in self._names if each.startswith("."))
-
-
-def host_name(host: str) -> str:
-    """The name in a ``Host`` header, without port and brackets, in lower case."""
-    try:
-        return (urlsplit(f"//{host}").hostname or "").rstrip(".")
-    except ValueError:
-        return ""
-
-
-def is_loopback(host: str) -> bool:
-    """True if only this machine can reach what is bound there."""
-    name = host.strip("[]").lower()
-    address = _address(name)
-    return name == "localhost" if address is None else address.is_loopback
-
-
-def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        return ipaddress.ip_address(name)
-    except ValueError:
-        return None
-
-
 def parse_auth(text: str | None, *, host: str, share: bool) -> tuple[str, str] | None:
     """``USER:PASSWORD`` as a pair; required as soon as others can reach the page.
 
@@ -118,11 +66,7 @@ def parse_auth(text: str | None, *, host: str, share: bool) -> tuple[str, str] |
         UsageError: It has another form, or is missing where it is needed.
     """
     if text is not None:
-        user, colon, password = text.partition(":")
-        if not (user.strip() and colon and password.strip()):
-            step = "Write --auth USER:PASSWORD"
-            raise UsageError("cannot use --auth", "", "it needs a name and a password", step)
-        return user.strip(), password.strip()
+        return parse_credentials(text)
     if share or not is_loopback(host):
         where = "--share" if share else f"--host {host}"
         cause = "others could use the page without a password"

@@ -13,10 +13,11 @@ from typing import Any
 from starlette.middleware import Middleware
 
 from live_gradcam.errors import UsageError
+from live_gradcam.hosts import Hosts, is_loopback
 from live_gradcam.web.camera_routes import camera_routes
 from live_gradcam.web.lesson_routes import lesson_routes
 from live_gradcam.web.picture_routes import picture_routes
-from live_gradcam.web.security import Guard, Hosts, is_loopback
+from live_gradcam.web.security import Guard
 from live_gradcam.web.state import AppState
 
 # Variables that Gradio reads and nobody set for the page.

@@ -164,6 +164,7 @@ _SHARED = {
         "strict",
         "stream",
         "keep_timestamps",
+        "input_format",
     },
     "RunOptions": {"class_name", "max_frames", "mirror", "show_rate", "truth"},
     "run_session": {"smooth", "kiosk"},

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from live_gradcam.errors import UsageError
-from live_gradcam.web.security import READS, WRITES, Hosts, is_loopback, parse_auth
+from live_gradcam.hosts import Hosts, is_loopback
+from live_gradcam.web.security import READS, WRITES, parse_auth
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,90 @@
+"""The live picture as an output: a server that shows the newest frame to all who ask."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from typing_extensions import override
+
+from live_gradcam.air.address import ServeAddress
+from live_gradcam.air.pictures import Pictures
+from live_gradcam.air.records_feed import RecordsFeed
+from live_gradcam.air.server import AirServer
+from live_gradcam.show.records import record
+from live_gradcam.show.sink import Extra, Sink
+from live_gradcam.values import Explanation, Frame, Image
+
+
+class HttpSink(Sink):
+    """Serves what is shown as MJPEG, single pictures and events. Never slows the session.
+
+    Frames are encoded once for all receivers, in their threads; the newest wins for each of them.
+    Records reach whoever follows them in full.
+
+    Args:
+        address: What to listen on.
+        auth: Name and password that are asked for; ``None`` asks for none.
+        on_notice: Told where it is served, and who can watch.
+
+    Raises:
+        UsageError: Nothing can listen there.
+    """
+
+    def __init__(
+        self,
+        address: ServeAddress,
+        *,
+        auth: tuple[str, str] | None = None,
+        on_notice: Callable[[str], None] | None = None,
+    ) -> None:
+        self._pictures = Pictures()
+        self._feed = RecordsFeed()
+        self._frames = 0
+        self._server = AirServer(address, auth=auth, pictures=self._pictures, feed=self._feed)
+        self._closed = False
+        if on_notice is not None:
+            on_notice(self._greeting(guarded=auth is not None))
+
+    @property
+    def address(self) -> str:
+        """Where it can be seen."""
+        return self._server.address
+
+    @property
+    def receivers(self) -> int:
+        """Number of receivers of the moving picture at present."""
+        return self._server.receivers
+
+    @override
+    def write(
+        self, frame: Frame, rendered: Image | None, explanation: Explanation, *, extra: Extra = None
+    ) -> None:
+        assert rendered is not None, "it needs the rendered image"
+        self._frames += 1
+        self._pictures.put(rendered.copy())  # it is ours only until this returns
+        content = record(frame, explanation, extra=extra)
+        self._feed.put(json.dumps(content, ensure_ascii=False))
+
+    @override
+    def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        self._server.close()
+
+    @property
+    @override
+    def description(self) -> str:
+        most = self._server.most_receivers
+        return f"{self.address} ({self._frames} frames, {most} receivers at most)"
+
+    def _greeting(self, *, guarded: bool) -> str:
+        if not self._server.public:
+            return f"on air at {self.address} for this machine"
+        if guarded:
+            return f"on air at {self.address} for all in the network who know the password"
+        return (
+            f"on air at {self.address}: everybody in the network can watch; "
+            "--auth USER:PASSWORD asks for a password"
+        )

@@ -1,0 +1,319 @@
+"""The server of the live picture: MJPEG, single pictures, records as events, and a small page."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hmac
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib import resources
+from typing import Any
+from urllib.parse import urlsplit
+
+from live_gradcam.air.address import ServeAddress
+from live_gradcam.air.pictures import Pictures
+from live_gradcam.air.records_feed import RecordsFeed
+from live_gradcam.errors import UsageError
+from live_gradcam.hosts import Hosts, host_name, is_loopback
+
+_BOUNDARY = "live-gradcam"
+_FILES = {"/": ("page.html", "text/html"), "/page.js": ("page.js", "text/javascript")}
+_STREAMS = ("/stream.mjpg", "/stream", "/video")
+# A receiver that takes nothing for so long is gone.
+_SEND_SECONDS = 10.0
+# What the system holds for a receiver that is slow is old when it arrives.
+_SEND_BYTES = 1 << 17
+_MOST_RECEIVERS = 100
+_POLL_SECONDS = 0.5
+_QUIET_SECONDS = 15.0
+_GOODBYE_SECONDS = 1.0
+_DONT_WAIT = getattr(socket, "MSG_DONTWAIT", 0)  # Windows has none: the peek waits shortly
+_POLICY = (
+    "default-src 'none'; img-src 'self'; script-src 'self'; connect-src 'self'; "
+    "style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+)
+
+
+class AirServer:
+    """Serves the newest picture and the records, each receiver in a thread of its own.
+
+    Args:
+        address: What to listen on.
+        auth: Name and password that are asked for; ``None`` asks for none.
+        pictures: What is shown.
+        feed: Records as JSON.
+
+    Raises:
+        UsageError: Nothing can listen there.
+    """
+
+    def __init__(
+        self,
+        address: ServeAddress,
+        *,
+        auth: tuple[str, str] | None,
+        pictures: Pictures,
+        feed: RecordsFeed,
+    ) -> None:
+        self.pictures, self.feed = pictures, feed
+        self.hosts = Hosts(address.host)
+        self.secret = None if auth is None else _basic(auth)
+        self._lock = threading.Lock()
+        self._receivers = self._most = 0
+        self._server = _listen(address, self)
+        self._public = not is_loopback(address.host)
+        self._host = address.host
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.1,), name="air-server", daemon=True
+        )
+        self._thread.start()
+
+    @property
+    def address(self) -> str:
+        """Where it is, for people; a name of this machine where others can reach it."""
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{host}:{self._server.server_port}/"
+
+    @property
+    def public(self) -> bool:
+        """True if other machines can reach it."""
+        return self._public
+
+    @property
+    def receivers(self) -> int:
+        """Number of receivers of the moving picture at present."""
+        return self._receivers
+
+    @property
+    def most_receivers(self) -> int:
+        """Largest number of receivers at one time so far."""
+        return self._most
+
+    @contextlib.contextmanager
+    def receiving(self) -> Iterator[bool]:
+        """Count a receiver; gives ``False`` where there are too many already."""
+        with self._lock:
+            welcome = self._receivers < _MOST_RECEIVERS
+            self._receivers += welcome
+            self._most = max(self._most, self._receivers)
+        try:
+            yield welcome
+        finally:
+            with self._lock:
+                self._receivers -= welcome
+
+    def close(self) -> None:
+        """Say goodbye to every receiver, and end. Idempotent."""
+        self.pictures.end()
+        self.feed.end()
+        self._server.shutdown()
+        self._server.end_connections(_GOODBYE_SECONDS)
+        self._server.server_close()
+        self._thread.join()
+
+
+def _basic(auth: tuple[str, str]) -> str:
+    return "Basic " + base64.b64encode(":".join(auth).encode()).decode()
+
+
+def _listen(address: ServeAddress, air: AirServer) -> _Server:
+    handler: Any = type("_AirHandler", (_Handler,), {"air": air})
+    try:
+        return _Server((address.host, address.port), handler)
+    except (OSError, UnicodeError) as exc:
+        cause = (getattr(exc, "strerror", None) or str(exc)).lower()
+        where = f"http://{address.host}:{address.port}/"
+        step = "Choose another port, or an address of this machine"
+        raise UsageError("cannot serve the picture", where, cause, step) from exc
+
+
+class _Server(ThreadingHTTPServer):
+    """A server that knows its connections, so that it can end them."""
+
+    daemon_threads = True
+    block_on_close = True
+    allow_reuse_port = False
+
+    def __init__(self, address: tuple[str, int], handler: Any) -> None:  # noqa: ANN401
+        self._open: set[Any] = set()
+        self._guard = threading.Lock()
+        if ":" in address[0]:
+            self.address_family = socket.AF_INET6
+        super().__init__(address, handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
+        """Remember the connection."""
+        with self._guard:
+            self._open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:  # noqa: ANN401
+        """Forget the connection."""
+        with self._guard:
+            self._open.discard(request)
+        super().shutdown_request(request)
+
+    def end_connections(self, patience_seconds: float) -> None:
+        """Let what is being sent come to its end, and cut off what does not in that time."""
+        deadline = time.monotonic() + patience_seconds
+        while self._open and time.monotonic() < deadline:
+            time.sleep(0.01)
+        with self._guard:
+            for request in self._open:
+                with contextlib.suppress(OSError):
+                    request.shutdown(socket.SHUT_RDWR)
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A receiver that goes is nothing to report."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """Answers one receiver."""
+
+    air: AirServer
+    timeout = _SEND_SECONDS
+    server_version = "live-gradcam"
+    sys_version = ""
+
+    def setup(self) -> None:
+        """Hold little back for a receiver that is slow: its picture is to be the newest."""
+        self.request.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BYTES)
+        self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        super().setup()
+
+    def do_GET(self) -> None:
+        """Answer with a file, a picture, or a stream that goes on."""
+        self._answer(body=True)
+
+    def do_HEAD(self) -> None:
+        """Answer with the headers alone."""
+        self._answer(body=False)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing: the terminal is for people."""
+
+    def _answer(self, *, body: bool) -> None:
+        path = urlsplit(self.path).path
+        if not self.air.hosts.allow(self.headers.get("Host") or ""):
+            self._say(HTTPStatus.FORBIDDEN, body=body)
+        elif not self._known():
+            self._say(HTTPStatus.UNAUTHORIZED, body=body)
+        elif path in _FILES:
+            name, kind = _FILES[path]
+            content = resources.files("live_gradcam.air").joinpath(name).read_bytes()
+            self._send(kind + "; charset=utf-8", content, body=body)
+        elif path == "/snapshot.jpg":
+            self._snapshot(body=body)
+        elif path in _STREAMS:
+            self._stream(body=body)
+        elif path == "/events":
+            self._events(body=body)
+        else:
+            self._say(HTTPStatus.NOT_FOUND, body=body)
+
+    def _known(self) -> bool:
+        if self.air.secret is None:
+            return True
+        given = self.headers.get("Authorization") or ""
+        return hmac.compare_digest(given.encode("utf-8", "replace"), self.air.secret.encode())
+
+    def _snapshot(self, *, body: bool) -> None:
+        found = self.air.pictures.after(0, _SEND_SECONDS)
+        if found is None:
+            self._say(HTTPStatus.SERVICE_UNAVAILABLE, body=body)
+        else:
+            self._send("image/jpeg", found[1], body=body)
+
+    def _stream(self, *, body: bool) -> None:
+        with self.air.receiving() as welcome:
+            if not welcome:
+                self._say(HTTPStatus.SERVICE_UNAVAILABLE, body=body)
+                return
+            self._begin(f"multipart/x-mixed-replace; boundary={_BOUNDARY}")
+            number = 0
+            while body and not self.air.pictures.ended:
+                found = self.air.pictures.after(number, _POLL_SECONDS)
+                if found is None:
+                    if self._gone():
+                        return
+                    continue
+                number, picture = found
+                head = (
+                    f"--{_BOUNDARY}\r\nContent-Type: image/jpeg\r\n"
+                    f"Content-Length: {len(picture)}\r\n\r\n"
+                )
+                self.wfile.write(head.encode() + picture + b"\r\n")
+
+    def _events(self, *, body: bool) -> None:
+        """Records as server-sent events (WHATWG HTML, 9.2); one that returns misses nothing."""
+        last = self.headers.get("Last-Event-ID") or ""
+        feed = self.air.feed
+        number = min(int(last), feed.last) if last.isascii() and last.isdecimal() else feed.last
+        self._begin("text/event-stream; charset=utf-8")
+        quiet = 0.0
+        while body:
+            ended = feed.ended  # asked first: what comes with the end is still sent
+            found = feed.after(number, _POLL_SECONDS)
+            if found:
+                quiet, number = 0.0, found[-1][0]
+                text = "".join(f"id: {each}\ndata: {record}\n\n" for each, record in found)
+                self.wfile.write(text.encode())
+            elif ended or self._gone():
+                return
+            else:
+                quiet += _POLL_SECONDS
+                if quiet >= _QUIET_SECONDS:  # proxies end connections on which nothing comes
+                    quiet = 0.0
+                    self.wfile.write(b": still here\n\n")
+
+    def _gone(self) -> bool:
+        """True if the receiver has closed its end, which is seen while nothing is sent."""
+        try:
+            return not self.request.recv(1, socket.MSG_PEEK | _DONT_WAIT)
+        except (BlockingIOError, TimeoutError):
+            return False
+        except OSError:
+            return True
+
+    def _begin(self, kind: str) -> None:
+        """Answer with something that goes on until it is closed."""
+        self.close_connection = True
+        self.send_response(HTTPStatus.OK)
+        self.send_header("Content-Type", kind)
+        self._end_headers()
+
+    def _send(self, kind: str, content: bytes, *, body: bool) -> None:
+        self.send_response(HTTPStatus.OK)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(content)))
+        self._end_headers()
+        if body:
+            self.wfile.write(content)
+
+    def _say(self, status: HTTPStatus, *, body: bool) -> None:
+        said = f"{status.phrase}\n".encode()
+        self.send_response(status)
+        if status is HTTPStatus.UNAUTHORIZED:
+            self.send_header("WWW-Authenticate", 'Basic realm="live-gradcam", charset="UTF-8"')
+        self.send_header("Content-Type", "text/plain; charset=utf-8")
+        self.send_header("Content-Length", str(len(said)))
+        self._end_headers()
+        if body:
+            self.wfile.write(said)
+
+    def _end_headers(self) -> None:
+        self.send_header("Cache-Control", "no-store")
+        self.send_header("Content-Security-Policy", _POLICY)
+        self.send_header("X-Content-Type-Options", "nosniff")
+        self.send_header("Referrer-Policy", "no-referrer")
+        origin = self.headers.get("Origin") or ""
+        # Pages of this machine, such as slides, may follow the records; nobody else's may.
+        if origin and is_loopback(host_name(urlsplit(origin).netloc)):
+            self.send_header("Access-Control-Allow-Origin", origin)
+            self.send_header("Vary", "Origin")
+        self.end_headers()
