@@ -263,7 +263,7 @@ new MutationObserver(() => {
 """
 
 
-def test_loading_is_said_a_few_times_and_a_camera_is_not_read_aloud(
+def test_loading_is_said_a_few_times_and_a_camera_is_steady_and_not_read_aloud(
     chromium: Any, address: str
 ) -> None:
     live = "() => ['answer', 'spot', 'verdict'].map((id) => document.getElementById(id).ariaLive)"
@@ -277,6 +277,11 @@ def test_loading_is_said_a_few_times_and_a_camera_is_not_read_aloud(
         visit.page.click("#camera-start")
         visit.wait_until("liveGradcam.session.shown.live")
         assert visit.run(live) == ["off"] * 3
+        # What is drawn follows the network's map without its shimmer.
+        visit.wait_until(
+            """liveGradcam.session.tiles.some(({ map, drawn }) =>
+              map && drawn.values.some((value, cell) => value !== map.values[cell]))"""
+        )
 
 
 def test_a_camera_that_is_asked_for_can_be_let_be(asked: Visit) -> None:

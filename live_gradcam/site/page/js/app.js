@@ -156,7 +156,6 @@ async function start() {
   const site = await loadSite(BASE);
   useTexts(site.texts);
   writeTexts(document);
-  document.documentElement.lang = text("page.language");
   document.title = site.title;
   write(find("title", HTMLElement), site.title);
   writeModel(site.model);
@@ -183,10 +182,12 @@ async function start() {
   };
   // For tests, measurements (scripts/site_parity.py, scripts/site_measures.py) and the console: not for other pages.
   Reflect.set(window, "liveGradcam", Object.freeze(programs));
+  // It is fetched and decoded while the network comes.
+  const [first] = site.examples;
+  const example = first && page.picture.openExample(first);
   engine.show(await ready);
   document.body.dataset.state = session.shown ? "explained" : "ready";
-  const [first] = site.examples;
-  if (first && !session.shown && !page.picture.opened) await page.picture.openExample(first);
+  await example;
   await installOffline();
 }
 
