@@ -17,7 +17,7 @@ from live_gradcam.errors import LiveGradcamError
 from live_gradcam.explain.omp import in_short_lived_thread
 from live_gradcam.teaching.examples import find_moving
 from live_gradcam.teaching.features import FeatureExtractor
-from live_gradcam.teaching.fit import DEFAULT_STRENGTH, Stopped, warm_up
+from live_gradcam.teaching.fit import DEFAULT_STRENGTH, ROUGH, Stopped, warm_up
 from live_gradcam.teaching.lesson import learn, put_on, refit
 from live_gradcam.teaching.lesson_state import LessonState, Taught
 
@@ -132,7 +132,7 @@ class _Fitting:
 
     def __init__(self, state: LessonState) -> None:
         self.state = state
-        self._strength = DEFAULT_STRENGTH
+        self._strength, self._temperature = DEFAULT_STRENGTH, 1.0
         # Versions that a head, and what was learned, were tried of, and frames that it knows of a
         # burst that is being shown.
         self._fitted, self._learned, self._known = -1, -1, 0
@@ -189,7 +189,9 @@ class _Fitting:
             self.state.publish(Taught(version))
             self._learned = version
         else:
-            head = refit(taught, self._strength, _start(before, taught.labels))
+            start = _start(before, taught.labels)
+            head = refit(taught, self._strength, start, exactness=ROUGH)
+            head = head.calibrated(self._temperature)
             classifier = put_on(extractor.classifier, head, taught.labels)
             fresh = replace(before, version=version, classifier=classifier, head=head, trouble="")
             self.state.publish(fresh)
@@ -213,7 +215,7 @@ class _Fitting:
         lesson = learn(
             self.state.examples, stop=lambda: is_closed() or self.state.version != version
         )
-        self._strength = lesson.head.strength
+        self._strength, self._temperature = lesson.head.strength, lesson.head.temperature
         classifier = lesson.put_on(extractor.classifier)
         self.state.publish(Taught(version, classifier, lesson.head, lesson.learned, version))
         self._learned = version
