@@ -58,7 +58,7 @@ def class_names(text: str) -> tuple[str, ...]:
     if not text.strip():
         return ()
     names = [" ".join(each.split()) for each in text.split(",")]
-    what, cause = f"cannot teach {TEACH}", ""
+    what, cause = f"cannot use {TEACH}", ""
     for name in names:
         if name.isdecimal() or name == "scene" or (name and Path(name).exists()):
             step = f"Name the source first: live-gradcam run {name} {TEACH}"

@@ -8,8 +8,13 @@ From the outside in:
 - `worker` explains frames in a thread of its own; `request` is what it is asked for and what it
   answers; `explainers` makes those for other layers, methods and weights, if `pools` has others;
   `smoothing` keeps labels and maps steady in time; `truth` tests what is shown.
-- `state` is what the person chose; `keys` the table of keys that change it; `controller` keeps it
-  and turns it into requests.
+- `state` is what the person chose; `keys` the table of keys that change it (a row is a
+  `key_binding`), `teaching_keys` those of teaching; `controller` keeps it and turns it into
+  requests.
+- `teaching` is where the loop meets the `teaching_desk`, which follows keys, takes examples and
+  puts on the heads that are fitted to them: `learner` keeps frames' features without slowing the
+  picture, `taught_pools` has the explainers of every head, `teaching_files` the journal and the
+  file at the end, `teaching_words` what the row says.
 - `renderer` makes what is on the screen, in the window's size.
 - `outputs` writes sinks, recordings and snapshots; `background` runs what must not hold the window
   up; `metrics` measures.

@@ -88,7 +88,9 @@ class FrameLearner:
         """Return whether the next frame is taken."""
         own, trunk = self._times["explainer"], self._times["trunk"]
         self._frames += 1
-        if len(own) < _FIRST or self._frames % _LOOK_AGAIN == 0:
+        if len(own) < _FIRST:
+            return self._frames % 2 == 1
+        if self._frames % _LOOK_AGAIN == 0:
             return False
         one_forward = self._keeps and explainer is self._own
         # The quickest of the last ones: whatever else the machine does makes the others longer.
