@@ -83,7 +83,9 @@ def describe_lesson(lesson: VisitorLesson) -> str:
     accuracy = taught.learned.accuracy
     if accuracy is None:
         return LINES["untested"]
-    return LINES["tested"].format(share=percent(accuracy, in_words=True), count=taught.learned.held_out)
+    return LINES["tested"].format(
+        share=percent(accuracy, in_words=True), count=taught.learned.held_out
+    )
 
 
 def _is_learning(lesson: VisitorLesson) -> bool:

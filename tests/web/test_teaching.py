@@ -101,9 +101,9 @@ class Visitor:
         self.lesson = answer.json().get("lesson", "")
         return answer
 
-    async def frame(self, image: Image, **query: object) -> dict[str, Any]:
+    async def frame(self, image: Image, **query: str | float) -> dict[str, Any]:
         """What is said of a frame."""
-        asked = {"n": self.number, "lesson": self.lesson, **query}
+        asked: dict[str, str | float] = {"n": self.number, "lesson": self.lesson, **query}
         self.number += 1
         answer = await self.client.post(
             f"/camera/{self.camera}", params=asked, content=encoded(image)
