@@ -147,7 +147,7 @@ def serving(
         from live_gradcam.web.page import build_page, head, style, theme
 
         # Whoever serves a network to others has not given it away.
-        whole_files = is_loopback(host) and not share
+        whole_files = is_loopback(host) and not share and not names
         page = build_page(state, whole_files=whole_files)
         try:
             with _patient():

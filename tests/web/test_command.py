@@ -92,12 +92,14 @@ def test_with_a_password_nothing_is_open_and_ctrl_c_leaves_nothing() -> None:
         join = {"fn_index": 0, "session_hash": "x", "data": []}
         assert client.post("gradio_api/queue/join", json=join).status_code == 401
         assert client.post("live/camera").status_code == 401
+        assert client.post("live/lesson", json={"labels": []}).status_code == 401
         wrong = {"username": "ann", "password": "wrong"}
         assert client.post("login", data=wrong).status_code == 400
         right = {"username": "ann", "password": "secret"}
         assert client.post("login", data=right).status_code == 200
         assert client.get("config").status_code == 200
         assert client.post("live/camera").status_code == 200
+        assert client.post("live/lesson", json={"labels": []}).status_code == 200
         uploaded = Path(client.post("gradio_api/upload", files=files).json()[0])
     assert uploaded.exists()
     assert page.stop() == 130
@@ -122,6 +124,11 @@ def test_the_space_runs_as_it_is() -> None:
             origin["origin"] = "https://ann-live-gradcam.hf.space"
             answer = client.post("gradio_api/call/classes", json={"data": []}, headers=origin)
             assert answer.status_code == 200
+            # One visitor teaches at a time, and the network stays where it is.
+            first, second = (client.post("live/lesson", json={"labels": []}) for _ in range(2))
+            assert (first.status_code, second.status_code) == (200, 503)
+            address = f"live/lesson/{first.json()['lesson']}/taught.safetensors?whole=1"
+            assert client.get(address).status_code == 403
             files = {"files": ("x.png", b"x")}
             path = Path(client.post("gradio_api/upload", files=files).json()[0])
     finally:

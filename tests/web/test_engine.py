@@ -8,12 +8,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from typing_extensions import override
 
 from live_gradcam.choices import View
 from live_gradcam.errors import UsageError
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.pool import ExplainerPool
 from live_gradcam.protocol import BatchExplainer, ClassChoice
+from live_gradcam.teaching import FeatureExtractor, FrameFeatures
 from live_gradcam.values import Explanation, Image, Prediction, Region
 from live_gradcam.web.engine import Busy, SharedEngine, VisitorExplainer
 
@@ -261,3 +263,46 @@ def test_nobody_gets_the_answer_of_another(engine: SharedEngine) -> None:
     for visitor, own in enumerate(answers):
         numbers = [visitor * 20 + turn for turn in range(20) for _ in range(2)]
         assert own == [(number, float(number)) for number in numbers]
+
+
+def test_what_is_made_of_features_is_each_visitors_own(engine: SharedEngine) -> None:
+    """One forward, and an answer for each; what fails for one of them fails for nobody else."""
+    forwards: list[int] = []
+
+    class Features(FeatureExtractor):
+        def __init__(self) -> None:
+            """Nothing is run."""
+
+        @override
+        def extract(
+            self, images: Sequence[Image], *, view: View | None = None
+        ) -> list[FrameFeatures]:
+            forwards.append(len(images))
+            shape = Region(0, 0, 4, 4)
+            return [
+                FrameFeatures(
+                    np.array([image[0, 0, 0]], np.float32),
+                    np.zeros((1, 1, 1), np.float32),
+                    image,
+                    shape,
+                )
+                for image in images
+            ]
+
+    def half(frame: FrameFeatures) -> float:
+        return float(frame.pooled[0]) / 2
+
+    def fail(_frame: FrameFeatures) -> float:
+        raise UsageError("cannot explain", "", "this one's head")
+
+    features, free = Features(), threading.Event()
+    engine.run(lambda: free.wait(PATIENCE))
+    found = [
+        engine.submit_features(visitor, image_of(8), features, then)
+        for visitor, then in (("a", half), ("b", fail), ("c", half))
+    ]
+    free.set()
+    assert found[0].result(PATIENCE) == found[2].result(PATIENCE) == 4.0
+    with pytest.raises(UsageError, match="this one's head"):
+        found[1].result(PATIENCE)
+    assert forwards == [3]

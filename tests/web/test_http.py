@@ -93,7 +93,14 @@ def test_a_foreign_host_is_refused(http: httpx.Client, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["gradio_api/queue/join", "gradio_api/upload", "gradio_api/call/classes", "live/camera"]
+    "path",
+    [
+        "gradio_api/queue/join",
+        "gradio_api/upload",
+        "gradio_api/call/classes",
+        "live/camera",
+        "live/lesson",
+    ],
 )
 @pytest.mark.parametrize(
     "headers",
