@@ -3,12 +3,13 @@
 In a burst of frames the median of each pixel is what is there most of the time. Where a frame
 differs from it, something moved: the object that is shown, the hand that holds it, and where the
 median has the object itself, the place that it has left. The convex hull of all that moves in a
-frame holds the object; it is covered by what stands around it.
+frame holds the object; it is covered by what is behind it, as other frames show it, and where none
+does by what stands around it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -89,17 +90,20 @@ def find_moved(frames: Sequence[Image]) -> Stillness | None:
     shares = np.array([mask.mean() for mask in masks])
     if np.median(shares) > _MOST_MOVED:
         return None
-    found: list[Moved] = []
+    hulls: dict[int, NDArray[np.bool_]] = {}
     ever = np.zeros(still.shape[:2], bool)
-    for position in np.argsort(-shares, kind="stable"):
+    for position in np.argsort(-shares, kind="stable").tolist():
         hull = _hull(masks[position])
-        if hull is None or shares[position] < _LEAST_MOVED:
-            continue
-        ever |= hull
-        if len(found) < _CHOSEN and hull.mean() <= _MOST_COVERED:
-            frame = frames[chosen[position]]
-            whole = _enlarged(hull, frame)
-            found.append(Moved(int(chosen[position]), whole, _cover(frame, whole)))
+        if hull is not None and shares[position] >= _LEAST_MOVED:
+            ever |= hull
+            hulls[position] = hull
+    large = [each for each, hull in hulls.items() if hull.mean() <= _MOST_COVERED]
+    used = [frames[index] for index in chosen]
+    whole = {each: _enlarged(hull, used[each]) for each, hull in hulls.items()}
+    found = [
+        Moved(int(chosen[each]), whole[each], _cover(used, ratios, whole, each))
+        for each in large[:_CHOSEN]
+    ]
     return Stillness(found, _wall(still, ever))
 
 
@@ -172,12 +176,42 @@ def _hull(mask: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
     return np.asarray(cv2.dilate(filled, kernel, iterations=2), bool)
 
 
-def _cover(frame: Image, mask: NDArray[np.bool_]) -> Image:
-    """Cover a part of a picture by what stands around it, in low resolution."""
+def _cover(
+    frames: Sequence[Image],
+    ratios: Sequence[float],
+    hulls: Mapping[int, NDArray[np.bool_]],
+    position: int,
+) -> Image:
+    """Cover what moves in a frame by what is behind it, as other frames show it.
+
+    What no frame shows is filled in by what stands around it, in low resolution.
+
+    Args:
+        frames: Of the burst.
+        ratios: What each is multiplied by to have the light of all of them.
+        hulls: Where each moves; none where nothing does.
+        position: Of the frame.
+    """
+    covered, hidden = frames[position].copy(), hulls[position].copy()
+    # Those in which least moves show most of what is behind it.
+    nothing = np.zeros_like(hidden)
+    for other in sorted(range(len(frames)), key=lambda each: hulls.get(each, nothing).sum()):
+        seen = hidden & ~hulls.get(other, nothing)
+        light = ratios[other] / ratios[position]
+        covered[seen] = (frames[other][seen] * light).round().clip(0, 255)
+        hidden &= ~seen
+        if not hidden.any():
+            return covered
+    return _fill(covered, hidden)
+
+
+def _fill(image: Image, mask: NDArray[np.bool_]) -> Image:
+    """Fill a part of a picture by what stands around it, in low resolution."""
     height, width = mask.shape
-    small = cv2.resize(frame, (_SMALL, _SMALL), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(image, (_SMALL, _SMALL), interpolation=cv2.INTER_AREA)
     hidden = cv2.resize(mask.astype(np.uint8), (_SMALL, _SMALL), interpolation=cv2.INTER_NEAREST)
     hidden = cv2.dilate(hidden, np.ones((3, 3), np.uint8))
     filled = cv2.inpaint(small, hidden, 3, cv2.INPAINT_TELEA)
     large = cv2.resize(filled, (width, height), interpolation=cv2.INTER_LINEAR)
-    return np.where(mask[:, :, None], large, frame).astype(np.uint8)
+    found: Image = np.where(mask[:, :, None], large, image).astype(np.uint8)
+    return found
