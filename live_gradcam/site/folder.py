@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
+from typing import Any
 
 from live_gradcam.choices import DEFAULT_METHOD, DEFAULT_TOP_K
 from live_gradcam.errors import SinkError, UsageError
@@ -150,11 +151,11 @@ def write_site(
             )
             examples = _fill(
                 staged,
-                classifier,
                 exported,
                 runtime,
                 title=title or "live-gradcam",
                 words={**texts(), **words},
+                teaching=describe_teaching(classifier, exported.metadata.features),
             )
             sizes = _sizes(staged)
             put(staged, folder)
@@ -242,12 +243,12 @@ def _belongs(file: Path) -> bool:
 
 def _fill(
     staged: Path,
-    classifier: Classifier,
     exported: Exported,
     runtime: Runtime,
     *,
     title: str,
     words: Mapping[str, str],
+    teaching: Mapping[str, Any] | None,
 ) -> tuple[str, ...]:
     """Write everything but the graph; returns what the examples show."""
     (staged / _RUNTIME).mkdir()
@@ -273,7 +274,7 @@ def _fill(
         runtime={"version": runtime.version},
         examples=[{"file": f"{_EXAMPLES}/{name}", "title": shown} for name, shown in examples],
         words=words,
-        teaching=describe_teaching(classifier, exported.metadata.features),
+        teaching=teaching,
         files=known,
     )
     version = version_of(description)

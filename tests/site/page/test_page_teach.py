@@ -278,12 +278,10 @@ OFFER = (
   return session.shown.explanation.predictions;
 }"""
 )
-NAMES = (
-    "() => [...document.querySelectorAll('#teach-classes input[type=text]')].map((e) => e.value)"
-)
-COUNTS = """() =>
-  [...document.querySelectorAll("#teach-classes output")]
-    .map((each) => parseInt(each.textContent))"""
+NAMES = """() => Array.from(
+  document.querySelectorAll("#teach-classes input[type=text]"), (each) => each.value)"""
+COUNTS = """() => Array.from(
+  document.querySelectorAll("#teach-classes output"), (each) => parseInt(each.textContent))"""
 
 
 def _offer(visit: Visit, image: Image) -> dict[str, float]:

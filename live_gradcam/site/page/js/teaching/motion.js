@@ -46,23 +46,67 @@ export function findMoved(frames, width, height) {
   const [wide, tall] = scale < 1 ? [width, height].map((side) => Math.max(1, roundEven(side * scale))) : [width, height];
   const smooth = chosen.map((index) => blurred(reduced(frames[index], width, height, wide, tall), wide, tall));
   const still = medians(smooth);
-  const masks = smooth.map((frame) => differing(frame, still));
-  const sizes = masks.map((mask) => mask.reduce((sum, one) => sum + one, 0) / mask.length);
+  const differences = smooth.map((frame) => differing(frame, still));
+  const sizes = differences.map(({ mask }) => sumOf(mask) / mask.length);
   if (median(sizes) > MOST_MOVED) return null;
-  /** @type {Moved[]} */
-  const moved = [];
+  /** @type {Map<number, Uint8Array>} Where each frame moves, in the order of how much; of the network's size. */
+  const hulls = new Map();
+  /** @type {number[]} */
+  const fitting = [];
   const ever = new Float32Array(wide * tall);
   const order = sizes.map((_, place) => place).sort((a, b) => sizes[b] - sizes[a] || a - b);
   for (const place of order) {
-    const hull = sizes[place] < LEAST_MOVED ? null : hullOf(masks[place], wide, tall);
+    const hull = sizes[place] < LEAST_MOVED ? null : hullOf(differences[place].mask, wide, tall);
     if (!hull) continue;
     hull.forEach((one, at) => one && (ever[at] = 1));
-    if (moved.length === CHOSEN || hull.reduce((sum, one) => sum + one, 0) > MOST_COVERED * hull.length) continue;
-    const index = chosen[place];
-    const mask = nearest(hull, wide, tall, width, height);
-    moved.push({ index, mask, covered: cover(frames[index], mask, width, height) });
+    hulls.set(place, nearest(hull, wide, tall, width, height));
+    if (sumOf(hull) <= MOST_COVERED * hull.length) fitting.push(place);
   }
+  const used = chosen.map((index) => frames[index]);
+  const light = differences.map(({ ratio }) => ratio);
+  const moved = fitting.slice(0, CHOSEN).map((place) => ({
+    index: chosen[place],
+    mask: /** @type {Uint8Array} */ (hulls.get(place)),
+    covered: coveredBy(used, light, hulls, place, width, height),
+  }));
   return { moved, wall: wallOf(still, ever, wide, tall) };
+}
+
+/**
+ * Cover what moves in a frame by what is behind it, as other frames show it; what none shows is
+ * filled in by what stands around it.
+ * @param {Uint8Array[]} frames
+ * @param {number[]} light What each is multiplied by to have the light of all of them.
+ * @param {Map<number, Uint8Array>} hulls Where each moves.
+ * @param {number} position Of the frame.
+ * @param {number} width
+ * @param {number} height
+ */
+function coveredBy(frames, light, hulls, position, width, height) {
+  const result = frames[position].slice();
+  const hidden = /** @type {Uint8Array} */ (hulls.get(position)).slice();
+  const sizes = frames.map((_, place) => sumOf(hulls.get(place) ?? []));
+  let left = sumOf(hidden);
+  // Those in which least moves show most of what is behind it.
+  for (const other of frames.map((_, place) => place).sort((a, b) => sizes[a] - sizes[b] || a - b)) {
+    const [frame, hull] = [frames[other], hulls.get(other)];
+    const factor = light[other] / light[position];
+    for (let place = 0; place < hidden.length; place++) {
+      if (!hidden[place] || hull?.[place]) continue;
+      for (let at = 3 * place; at < 3 * place + 3; at++) result[at] = Math.min(255, roundEven(frame[at] * factor));
+      hidden[place] = 0;
+      left -= 1;
+    }
+    if (!left) return result;
+  }
+  return cover(result, hidden, width, height);
+}
+
+/** @param {ArrayLike<number>} values */
+function sumOf(values) {
+  let sum = 0;
+  for (let at = 0; at < values.length; at++) sum += values[at];
+  return sum;
 }
 
 /** Places of at most `MOST_FRAMES` frames. @param {number} count */
@@ -109,7 +153,7 @@ function differing(frame, still) {
       if (Math.abs(frame[at] * ratio - still[at]) > DIFFERENCE) mask[place] = 1;
     }
   }
-  return mask;
+  return { mask, ratio };
 }
 
 /**
