@@ -66,6 +66,7 @@ _WRONG_TEXTS: dict[str, tuple[str, int, str]] = {
     "boxes": ("nowhere.json", 2, ""),
     "resume": ("no/such/folder/state", 4, ""),
     "calibrate": ("nowhere", 2, "--precision int8"),
+    "texts": ("nowhere.json", 2, "page"),
     "title": ("Welcome", 2, "page"),
     "runtime": ("nowhere", 2, "page"),
     "site": ("nowhere", 2, "export"),
