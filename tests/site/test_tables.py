@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import string
 from dataclasses import replace
 
@@ -21,6 +22,7 @@ from live_gradcam.show.heat import heat_table
 from live_gradcam.site import tables
 from live_gradcam.values import Explanation, OutputKind, Prediction, Region
 from live_gradcam.web.messages import describe_answer, describe_spot
+from tests.site.conftest import Host
 
 TEXTS = tables.texts()
 
@@ -135,3 +137,24 @@ def test_verdicts_are_the_tables_own() -> None:
     assert removal_numbers(removal) == TEXTS["removal.numbers"].format(
         share="20\u00a0%", before="90\u00a0%", without="10\u00a0%", count=3, between=between
     )
+
+
+def test_scripts_read_all_that_the_page_is_told(host: Host) -> None:
+    """What nobody reads is a promise that nobody keeps."""
+    page = host.folder / "site"
+    scripts = "".join(
+        path.read_text(encoding="utf-8")
+        for path in (*sorted((page / "js").glob("*.js")), page / "service-worker.js")
+        if path.name != "types.js"
+    )
+    words = set(re.findall(r"\w+", scripts))
+    described = json.loads((page / "site.json").read_text(encoding="utf-8"))
+    # By it the words stay when the page is written anew.
+    del described["english_sha256"]
+    # Tests of steadied maps read these.
+    del described["figures"]["maps"]
+    named = {*described, *described["graph"], *described["model"], *described["preprocessing"]}
+    named |= {*described["settings"], *described["runtime"], *described["figures"]}
+    named |= {key for part in described["figures"].values() for key in part}
+    named |= {key for row in (*described["examples"], *described["keys"].values()) for key in row}
+    assert sorted(named - words) == []

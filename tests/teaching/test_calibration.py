@@ -15,14 +15,14 @@ _SHAPES = (0, 3, 7)
 _BURSTS, _FRAMES, _FRESH = 6, 4, 40
 
 
-def _shown(extractor: lg.FeatureExtractor, shape: int, seed: int, count: int) -> NDArray:
+def _shown(extractor: lg.FeatureExtractor, shape: int, seed: int, count: int) -> NDArray[np.float32]:
     """A burst: an object before a wall that no other burst has."""
     frames = show(shape, wall(10_000 + 100 * shape + seed), seed, count).frames
     return np.stack([each.pooled for each in extractor.extract(frames)])
 
 
 @pytest.fixture(scope="module")
-def answers() -> tuple[NDArray, NDArray, NDArray, float]:
+def answers() -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], float]:
     """Probabilities and classes of fresh scenes, the same without a temperature, and its value."""
     examples = Examples()
     fresh, truth = [], []
@@ -41,7 +41,7 @@ def answers() -> tuple[NDArray, NDArray, NDArray, float]:
 
 
 def test_a_head_is_as_sure_as_it_is_right(
-    answers: tuple[NDArray, NDArray, NDArray, float],
+    answers: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], float],
 ) -> None:
     shares, truth, _, _ = answers
     sure, right = shares.max(1), shares.argmax(1) == truth
@@ -54,7 +54,7 @@ def test_a_head_is_as_sure_as_it_is_right(
 
 
 def test_a_temperature_changes_no_answer(
-    answers: tuple[NDArray, NDArray, NDArray, float],
+    answers: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], float],
 ) -> None:
     shares, _, plain, temperature = answers
     assert temperature != 1.0

@@ -124,7 +124,13 @@ class Visit:
 
 @contextmanager
 def visiting(
-    chromium: Any, address: str, *, fails: bool = False, prepare: str = "", **options: Any
+    chromium: Any,
+    address: str,
+    *,
+    fails: bool = False,
+    until: str = "explained",
+    prepare: str = "",
+    **options: Any,
 ) -> Iterator[Visit]:
     """Open the page as a visitor; whatever goes wrong meanwhile fails the test.
 
@@ -132,6 +138,7 @@ def visiting(
         chromium: The browser.
         address: Of the page.
         fails: The page is expected to say that it cannot work.
+        until: State that is waited for; a page without examples explains nothing yet: ``ready``.
         prepare: A script that runs before the page's own.
         options: Of the browser's context.
     """
@@ -145,7 +152,10 @@ def visiting(
         if prepare:
             visit.page.add_init_script(prepare)
         visit.page.goto(address)
-        visit.wait_until("document.body.dataset.state === 'failed'" if fails else OPEN)
+        state = "failed" if fails else until
+        visit.wait_until(
+            OPEN if state == "explained" else f"document.body.dataset.state === '{state}'"
+        )
         yield visit
     finally:
         context.close()

@@ -39,7 +39,6 @@
  * @property {string} precision
  * @property {number[] | null} bias
  * @property {string} method_title
- * @property {boolean} class_specific
  * @property {boolean} contrasts Maps of two classes can be subtracted.
  * @property {string} weights_hash
  * @property {string[]} notes
