@@ -19,8 +19,8 @@ IMPORTS = house_map.imports()
 
 # Each room, and the rooms it may use. A room is a module or folder directly below the package.
 GROUND = {
-    *("choices", "class_names", "closeable", "credentials", "errors", "image_like", "lazy"),
-    *("native", "picture", "predictions", "presentable", "protocol", "spelling", "values"),
+    *("choices", "class_names", "closeable", "credentials", "errors", "fetching", "image_like"),
+    *("lazy", "native", "picture", "predictions", "presentable", "protocol", "spelling", "values"),
     *("user_cache", "wording"),
 }
 FOUNDATION = GROUND | {"budget", "graph", "images", "os_errors", "preprocessing"}
@@ -31,6 +31,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "class_names": {"errors", "spelling"},
     "closeable": set(),
     "errors": set(),
+    "fetching": set(),
     "lazy": set(),
     "lite": set(),
     "native": set(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,7 +49,10 @@ class ExportArguments:
             show_default="top; of a page all, where that costs nothing",
         ),
     ] = None
-    top_k: Annotated[int, option("Number of maps of top.", min=1)] = DEFAULT_TOP_K
+    top_k: Annotated[
+        int | None,
+        option("Number of maps of top.", min=1, show_default=str(DEFAULT_TOP_K)),
+    ] = None
     precision: Annotated[
         ExportPrecision | None,
         option(
@@ -76,6 +80,14 @@ class ExportArguments:
         str | None,
         option("Headline of a page.", metavar="TEXT", show_default="live-gradcam"),
     ] = None
+    texts: Annotated[
+        Path | None,
+        option(
+            "Words of a page in another language: a table like texts in its site.json.",
+            metavar="FILE",
+            show_default="English, or those of the page that is replaced",
+        ),
+    ] = None
     runtime: Annotated[
         Path | None,
         option(
@@ -98,13 +110,16 @@ def export_command(arguments: ExportArguments, console: Console) -> None:
         SourceError: There are no pictures in a folder.
         SinkError: The file cannot be written.
     """
-    if arguments.precision != "int8" and not (
-        arguments.precision is None and is_folder(arguments.file)
-    ):
+    page = is_folder(arguments.file)
+    # Pictures for the ranges make a page of int8.
+    if arguments.precision != "int8" and not (page and arguments.precision is None):
         for given, name in ((arguments.calibrate, "--calibrate"), (arguments.force, "--force")):
             if given:
                 raise UsageError(f"{name} is for --precision int8", "", "", "Leave it out")
-    if is_folder(arguments.file):
+    if arguments.top_k is not None and arguments.classes not in (None, "top"):
+        step = "Leave one of them out"
+        raise UsageError("--top-k is for --classes top", arguments.classes or "", "", step)
+    if page:
         _export_site(arguments, console)
     else:
         _export_file(arguments, console)
@@ -113,14 +128,19 @@ def export_command(arguments: ExportArguments, console: Console) -> None:
 def is_folder(typed: str) -> bool:
     """True if a path ends as a folder's name does, or is one."""
     separators = (os.sep, os.altsep or os.sep, "/")
-    return typed.endswith(separators) or Path(typed).is_dir()
+    return bool(typed) and (typed.endswith(separators) or Path(typed).is_dir())
 
 
 def _export_file(arguments: ExportArguments, console: Console) -> None:
     from live_gradcam.exports import export
-    from live_gradcam.exports.export import check_output
+    from live_gradcam.exports.checking import check_output
 
-    for given, name in ((arguments.title, "--title"), (arguments.runtime, "--runtime")):
+    for_pages = (
+        (arguments.title, "--title"),
+        (arguments.texts, "--texts"),
+        (arguments.runtime, "--runtime"),
+    )
+    for given, name in for_pages:
         if given is not None:
             step = "Name a folder, with a slash at its end"
             raise UsageError(f"{name} is for a page", str(given), "a file has none", step)
@@ -134,7 +154,7 @@ def _export_file(arguments: ExportArguments, console: Console) -> None:
         file,
         method=arguments.method,
         classes=_classes(arguments) or "top",
-        top_k=arguments.top_k,
+        top_k=arguments.top_k or DEFAULT_TOP_K,
         precision=precision,
         any_size=arguments.any_size,
         check=check,
@@ -148,26 +168,51 @@ def _export_file(arguments: ExportArguments, console: Console) -> None:
 
 
 def _export_site(arguments: ExportArguments, console: Console) -> None:
-    from live_gradcam.site.folder import check_folder, write_site
+    from live_gradcam.exports.checking import check_question
+    from live_gradcam.site.folder import (
+        check_folder,
+        check_title,
+        usual_classes,
+        usual_precision,
+        write_site,
+    )
     from live_gradcam.site.runtime import obtain_runtime
+    from live_gradcam.site.translation import read_texts
 
-    folder = Path(arguments.file)
+    folder, title = Path(arguments.file), arguments.title or ""
     check_folder(folder, arguments.precision, overwrite=arguments.overwrite)
-    with console.waiting("fetching onnxruntime-web, once"):
-        runtime = obtain_runtime(arguments.runtime, on_notice=console.note)
+    check_title(title)
+    words = read_texts(arguments.texts, console.note) if arguments.texts else None
+    runtime = (
+        obtain_runtime(arguments.runtime, on_notice=console.note) if arguments.runtime else None
+    )
     check = read_pictures(arguments.check, console)
     calibrate = read_pictures(arguments.calibrate, console)
     classifier = open_classifier(arguments.network, console)
+    classes = _classes(arguments) or ("top" if arguments.top_k else None)
+    # What is wrong with the question is said before tens of megabytes are fetched.
+    check_question(
+        classifier,
+        method=arguments.method,
+        classes=classes or usual_classes(classifier, arguments.method),
+        top_k=arguments.top_k or DEFAULT_TOP_K,
+        precision=arguments.precision or usual_precision(classifier, calibrate),
+        calibrate=calibrate,
+    )
+    if runtime is None:
+        with console.waiting("fetching onnxruntime-web, once"):
+            runtime = obtain_runtime(on_notice=console.note)
     done = write_site(
         folder,
         classifier,
         runtime=runtime,
         method=arguments.method,
-        classes=_classes(arguments),
-        top_k=arguments.top_k,
+        classes=classes,
+        top_k=arguments.top_k or DEFAULT_TOP_K,
         precision=arguments.precision,
         any_size=arguments.any_size,
-        title=arguments.title or "",
+        title=title,
+        words=words,
         check=check,
         calibrate=calibrate,
         overwrite=arguments.overwrite,
@@ -179,7 +224,7 @@ def _export_site(arguments: ExportArguments, console: Console) -> None:
     console.out(_compared(done.exported))
     shown = ", ".join(dict.fromkeys(done.examples)) or "none: nothing that can be drawn is a label"
     console.out(f"examples: {shown}")
-    console.out(f"look at it: live-gradcam site {done.folder}")
+    console.out(f"look at it: live-gradcam site {shlex.quote(str(done.folder))}")
 
 
 def _classes(arguments: ExportArguments) -> str | list[str] | None:

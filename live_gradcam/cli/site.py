@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -12,10 +11,9 @@ import typer
 from live_gradcam import lifecycle
 from live_gradcam.cli.console import Console
 from live_gradcam.cli.options import option
-from live_gradcam.cli.web import open_browser
+from live_gradcam.cli.staying import stay_until_stopped
 from live_gradcam.errors import UsageError
 
-_WAIT_SECONDS = 0.5
 _USUAL = ("site", ".")
 
 
@@ -33,7 +31,7 @@ class SiteArguments:
     ] = None
     port: Annotated[
         int | None,
-        option("Where to listen.", min=1, max=65535, show_default="the first free one from 8000"),
+        option("Where to listen.", min=1, max=65535, show_default="the folder's own, from 8100 on"),
     ] = None
     open_browser: Annotated[bool, option("Open the page in the browser.", "--open/--no-open")] = (
         True
@@ -55,12 +53,7 @@ def site_command(arguments: SiteArguments, console: Console) -> None:
         serving_site(folder, port=arguments.port) as address,
     ):
         console.out(f"The page is at {address}")
-        sys.stdout.flush()  # whoever started it through a pipe waits for its address
-        console.note("Ctrl-C ends it.")
-        if arguments.open_browser and not open_browser(address):
-            console.note("no browser was found to open it in")
-        while not stop.wait(_WAIT_SECONDS):
-            pass
+        stay_until_stopped(console, stop, address, in_browser=arguments.open_browser)
 
 
 def find_site(given: Path | None) -> Path:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import socket
-import sys
-import webbrowser
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,14 +27,13 @@ from live_gradcam.cli.network import (
 )
 from live_gradcam.cli.options import MODEL, option
 from live_gradcam.cli.preset_option import WEB_PRESET
+from live_gradcam.cli.staying import stay_until_stopped
 from live_gradcam.errors import UsageError
 from live_gradcam.wording import install_step
 
 if TYPE_CHECKING:
     from live_gradcam.explain.classifier import Classifier
     from live_gradcam.explain.explainer import Explainer
-
-_WAIT_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,21 +161,4 @@ def _serve(
             console.out(f"For everybody who has the password: {address.shared}")
         elif arguments.share:
             console.note("no public address: the tunnel could not be opened")
-        sys.stdout.flush()  # whoever started the page through a pipe waits for its address
-        console.note("Ctrl-C ends it.")
-        if arguments.open_browser and not open_browser(address.local):
-            console.note("no browser was found to open it in")
-        while not stop.wait(_WAIT_SECONDS):
-            pass
-
-
-def open_browser(address: str) -> bool:
-    """Open the page in the user's browser; returns False where there is none with a window."""
-    try:
-        browser = webbrowser.get()
-    except webbrowser.Error:
-        return False
-    # A browser in the terminal would take the terminal over.
-    generic = isinstance(browser, webbrowser.GenericBrowser)
-    has_window = not generic or isinstance(browser, webbrowser.BackgroundBrowser)
-    return has_window and browser.open(address)
+        stay_until_stopped(console, stop, address.local, in_browser=arguments.open_browser)

@@ -14,35 +14,29 @@ import numpy as np
 from torch.export import ExportedProgram
 
 from live_gradcam.choices import DEFAULT_METHOD, DEFAULT_TOP_K
-from live_gradcam.errors import LiveGradcamError, ModelError, SinkError, UsageError
+from live_gradcam.errors import LiveGradcamError, ModelError
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.engine.fused import FusedNetwork
 from live_gradcam.explain.export.onnx_graph import onnx_of, quiet
-from live_gradcam.explain.export.plain_methods import why_no_graph
 from live_gradcam.explain.export.program import make_program
-from live_gradcam.explain.methods import Method, require_method
+from live_gradcam.explain.methods import Method
 from live_gradcam.exports import quantise
-from live_gradcam.exports.description import choose_classes, describe
+from live_gradcam.exports.checking import calibration, check_output, check_question
+from live_gradcam.exports.description import describe
 from live_gradcam.exports.fidelity import Fidelity, Run, compare, complaint
 from live_gradcam.exports.formats import (
     Format,
     Graph,
     check_weight,
     openvino_model,
-    require_format,
-    require_installed,
 )
 from live_gradcam.exports.pictures import generated, network_pixels, patterns
 from live_gradcam.graph.integrity import content_hash
 from live_gradcam.graph.metadata import GraphMetadata, GraphPrecision
 from live_gradcam.os_errors import cannot_write
-from live_gradcam.show.images import already_exists
 from live_gradcam.values import Image
 
 _GENERATED = 6
-_CALIBRATION = 200
-_PRECISIONS: tuple[GraphPrecision, ...] = ("fp32", "fp16", "int8")
-_BUNDLED = "scenes"
 _OPERATION = re.compile(r"OpOverload\(op='([\w.:]+)'")
 
 
@@ -115,13 +109,16 @@ def export(
     """
     path = Path(path)
     kind = check_output(path, precision, overwrite=overwrite)
-    chosen = require_method(method, classifier.head)
-    explained, maps = choose_classes(classifier, classes, top_k)
-    if classifier.why_float32 and precision == "fp16":
-        reason = classifier.why_float32
-        raise ModelError("cannot export", f"{classifier.name} in fp16", reason, "Use fp32")
+    chosen, explained, maps = check_question(
+        classifier,
+        method=method,
+        classes=classes,
+        top_k=top_k,
+        precision=precision,
+        calibrate=calibrate,
+    )
     if precision == "int8":
-        calibrate = _calibration(classifier, calibrate, on_notice)
+        calibrate = calibration(classifier, calibrate, on_notice)
     metadata = describe(
         classifier, chosen, classes=explained, maps=maps, precision=precision, any_size=any_size
     )
@@ -169,12 +166,7 @@ class _Export:
         force: bool,
         on_notice: Callable[[str], None],
     ) -> None:
-        head = method.make_head(classifier.head)
-        reason = why_no_graph(head)
-        if reason:
-            step = "Use another method, such as gradcam" if method.name != DEFAULT_METHOD else ""
-            raise ModelError("cannot export", f"{classifier.name} with {method.name}", reason, step)
-        self._explained = replace(classifier, head=head)
+        self._explained = replace(classifier, head=method.make_head(classifier.head))
         self._kind = kind
         self._force = force
         self._on_notice = on_notice
@@ -307,59 +299,6 @@ class _Export:
         if self.metadata.any_size:
             step = "Leave out --any-size: this network may take pictures of one size only"
         return ModelError("cannot export", self._name, cause, step)
-
-
-def check_output(path: Path, precision: GraphPrecision, *, overwrite: bool) -> Format:
-    """Refuse an output that cannot be right, before anything slow begins.
-
-    Raises:
-        UsageError: The ending or the precision is not known, they do not go together, or the file
-            exists.
-        ModelError: A package that it takes is not installed.
-        SinkError: There is no such folder.
-    """
-    kind = require_format(path)
-    if precision not in _PRECISIONS:
-        raise UsageError("unknown precision", str(precision), "", "Use fp32, fp16 or int8")
-    if precision == "int8" and kind.ending == ".pt2":
-        raise UsageError("cannot export", str(path), "int8 has no such form", "Use .onnx or .xml")
-    for part in kind.files(path):
-        if part.is_dir():
-            raise UsageError("cannot export", str(part), "it is a folder", "Name a file")
-        if part.exists() and not overwrite:
-            raise already_exists(part)
-    if not path.parent.is_dir():
-        raise SinkError("cannot export", str(path), "the folder does not exist", "Create it")
-    require_installed(kind)
-    if precision == "int8":
-        quantise.require_nncf()
-    return kind
-
-
-def calibrates_itself(classifier: Classifier) -> bool:
-    """True if pictures of the kind that a network will see can be generated, for ``int8``."""
-    return classifier.name == _BUNDLED
-
-
-def _calibration(
-    classifier: Classifier, images: Sequence[Image], on_notice: Callable[[str], None]
-) -> Sequence[Image]:
-    """Return the pictures that int8 is made with.
-
-    Raises:
-        UsageError: There are too few, and none can be generated for this network.
-    """
-    if quantise.enough(images):
-        return images
-    if images:
-        step = "Give 8 or more, as different as those that will be explained"
-        raise UsageError("cannot calibrate int8", f"{len(images)} pictures", "too few", step)
-    if not calibrates_itself(classifier):
-        step = "Name a folder with --calibrate"
-        cause = "int8 needs pictures of the kind that the network will see"
-        raise UsageError("cannot export", classifier.name, cause, step)
-    on_notice(f"int8 is calibrated on {_CALIBRATION} generated scenes")
-    return generated(_CALIBRATION, seed=1000)
 
 
 def _spared_note(spared: float) -> str:

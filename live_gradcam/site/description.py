@@ -23,29 +23,28 @@ def describe_site(
     graph: Mapping[str, Any],
     runtime: Mapping[str, Any],
     examples: Sequence[Mapping[str, Any]],
+    words: Mapping[str, str],
     files: Mapping[str, Mapping[str, Any]],
-    version: str,
 ) -> Mapping[str, Any]:
-    """Return the content of ``site.json``.
+    """Return the content of ``site.json``, but for its version.
 
     Args:
         metadata: Of the exported graph.
         title: Headline of the page.
         method_title: Name of the method for people.
         graph: ``file``, ``bytes`` and ``sha256`` of the graph.
-        runtime: ``version`` and ``files`` of the runtime.
+        runtime: ``version`` of the runtime.
         examples: ``file`` and ``title`` of each picture.
+        words: Every text of the page by its key.
         files: ``bytes`` and ``sha256`` of each file of the folder but this one, by its name.
-        version: Changes whenever one of them does.
     """
     return {
         "format": FORMAT,
-        "version": version,
         "title": title,
         "graph": graph,
         "model": _describe_model(metadata, method_title),
         "preprocessing": describe_preprocessing(metadata.preprocessing, any_size=metadata.any_size),
-        "texts": tables.texts(),
+        "texts": words,
         "colormaps": tables.colormaps(),
         "keys": tables.keys(),
         "settings": tables.settings(),
@@ -81,8 +80,6 @@ def _describe_model(metadata: GraphMetadata, method_title: str) -> Mapping[str, 
         "contrasts": metadata.unit == "logits" and metadata.method in CONTRASTING,
         "precision": metadata.precision,
         "bias": None if metadata.bias is None else list(metadata.bias),
-        "weights_origin": metadata.weights_origin,
         "weights_hash": metadata.weights_hash,
-        "fidelity": dict(metadata.fidelity),
         "notes": list(metadata.notes),
     }

@@ -1,49 +1,43 @@
-"""The page as one folder: written beside its place, and put there whole."""
+"""The page as one folder: written beside its place, then put there."""
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import html
 import json
 import shutil
-import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Any
 
 from live_gradcam.choices import DEFAULT_METHOD, DEFAULT_TOP_K
-from live_gradcam.errors import SinkError
+from live_gradcam.errors import SinkError, UsageError
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.methods import require_method
 from live_gradcam.exports import Exported, export
-from live_gradcam.exports.export import calibrates_itself, check_output
+from live_gradcam.exports.checking import calibrates_itself, check_format
 from live_gradcam.graph.metadata import GraphPrecision
 from live_gradcam.os_errors import cannot_write
-from live_gradcam.show.images import already_exists
 from live_gradcam.site.description import describe_site
 from live_gradcam.site.examples import write_examples
-from live_gradcam.site.policy import content_policy
-from live_gradcam.site.runtime import Runtime
-from live_gradcam.site.tables import PAGE_TEXTS
+from live_gradcam.site.filling import (
+    WITH_PLACES,
+    describe_file,
+    describe_files,
+    fill_places,
+    version_of,
+)
+from live_gradcam.site.placing import DESCRIPTION, check_files, put, read_description, staging
+from live_gradcam.site.runtime import FILES, Runtime
+from live_gradcam.site.tables import PAGE_TEXTS, texts
+from live_gradcam.site.translation import check_texts, fingerprint, own_texts
 from live_gradcam.values import Image
-
-DESCRIPTION = "site.json"
-"""File with everything that the page has to know, see `describe_site`."""
 
 GRAPH = "graph.onnx"
 """File with the network and its maps."""
 
-PLACES = ("{{version}}", "{{policy}}", "{{title}}")
-"""What stands in the page's HTML and service worker for its version, its content security policy
-and its headline."""
-
 _PAGE, _RUNTIME, _EXAMPLES = "page", "runtime", "examples"
 _LICENSE = "LICENSE.txt"
-_WITH_PLACES = (".html", ".js", ".webmanifest")
-_ENDINGS = (*_WITH_PLACES, ".css", ".svg", ".png")
+_ENDINGS = (*WITH_PLACES, ".css", ".svg", ".png")
 # More classes would be copied out of the graph for every picture.
 _MOST_MAPS = 2000
 _WHAT = "cannot write the page"
@@ -82,6 +76,7 @@ def write_site(
     precision: GraphPrecision | None = None,
     any_size: bool = False,
     title: str = "",
+    words: Mapping[str, str] | None = None,
     check: Sequence[Image] = (),
     calibrate: Sequence[Image] = (),
     overwrite: bool = False,
@@ -90,7 +85,8 @@ def write_site(
 ) -> Site:
     """Write a folder that any static web server can serve, and that explains in the browser.
 
-    Files of the folder that are not the page's stay: it may be a repository.
+    Files of the folder that are not the page's stay: it may be a repository. Of a page that is
+    replaced, files that the new one does not have are removed, unless somebody changed them.
 
     Args:
         folder: Where; made where it does not exist.
@@ -104,6 +100,8 @@ def write_site(
             `usual_precision`.
         any_size: Pictures may have any size, so that the page can show the network all of one.
         title: Headline of the page; the network's name is beside it in any case.
+        words: The page's texts in another language, of `live_gradcam.site.read_texts`; what is
+            missing stays English. ``None`` keeps those of a page that is replaced.
         check: Pictures that the graph is compared with the network on.
         calibrate: Pictures that the ranges of ``int8`` are taken from.
         overwrite: Replace a page that is there.
@@ -122,15 +120,14 @@ def write_site(
         if precision == "fp32":
             on_notice(f"fp32 in place of fp16: {classifier.why_float32}")
     check_folder(folder, precision, overwrite=overwrite)
+    check_title(title)
     if classes is None:
-        head = require_method(method, classifier.head).make_head(classifier.head)
-        every = head.all_maps_are_cheap and classifier.class_count <= _MOST_MAPS
-        classes = "all" if every else "top"
-    is_new = not folder.exists()
+        classes = usual_classes(classifier, method)
+    if words is None:
+        words = own_texts(read_description(folder), on_notice)
+    check_texts(words, "words")
     try:
-        folder.mkdir(exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".live-gradcam-", dir=folder) as made:
-            staged = Path(made)
+        with staging(folder) as staged:
             exported = export(
                 classifier,
                 staged / GRAPH,
@@ -144,16 +141,17 @@ def write_site(
                 force=force,
                 on_notice=on_notice,
             )
-            examples = _fill(staged, classifier, exported, runtime, title=title or "live-gradcam")
+            examples = _fill(
+                staged,
+                exported,
+                runtime,
+                title=title or "live-gradcam",
+                words={**texts(), **words},
+            )
             sizes = _sizes(staged)
-            for part in sorted(staged.iterdir()):
-                _put(part, folder / part.name)
+            put(staged, folder)
     except OSError as exc:
         raise cannot_write(_WHAT, folder, exc) from exc
-    finally:
-        if is_new:
-            with contextlib.suppress(OSError):  # it is full now, unless something failed
-                folder.rmdir()
     return Site(folder, exported, sizes, examples)
 
 
@@ -173,11 +171,43 @@ def usual_precision(classifier: Classifier, calibrate: Sequence[Image] = ()) -> 
     return "fp32" if classifier.why_float32 else "fp16"
 
 
+def usual_classes(classifier: Classifier, method: str) -> str:
+    """Return which classes of a page have a map where nothing else is said.
+
+    Args:
+        classifier: What is explained.
+        method: Makes the maps.
+
+    Returns:
+        ``all`` where that costs nothing, else ``top``.
+
+    Raises:
+        UsageError: There is no such method.
+    """
+    head = require_method(method, classifier.head).make_head(classifier.head)
+    every = head.all_maps_are_cheap and classifier.class_count <= _MOST_MAPS
+    return "all" if every else "top"
+
+
+def check_title(title: str) -> None:
+    """Refuse a headline that no file can hold.
+
+    Raises:
+        UsageError: It came in another encoding than the terminal's.
+    """
+    try:
+        title.encode()
+    except UnicodeEncodeError as exc:
+        shown = title.encode(errors="replace").decode()
+        raise UsageError(_WHAT, shown, "its headline is not UTF-8", "Type it again") from exc
+
+
 def check_folder(folder: Path, precision: GraphPrecision | None, *, overwrite: bool) -> None:
     """Refuse a place that cannot be right, before anything slow begins.
 
     Raises:
-        UsageError: A page is there already, or the precision is unknown.
+        UsageError: A page is there already, or files that are no page's, or the precision is
+            unknown.
         ModelError: A package that exporting takes is not installed.
         SinkError: It is a file, or its folder does not exist.
     """
@@ -185,41 +215,42 @@ def check_folder(folder: Path, precision: GraphPrecision | None, *, overwrite: b
         raise SinkError(_WHAT, str(folder), "it is a file", "Name a folder")
     if not folder.absolute().parent.is_dir():
         raise SinkError(_WHAT, str(folder), "its folder does not exist", "Create it")
-    for name in _top_level():
-        if (folder / name).exists() and not overwrite:
-            raise already_exists(folder / name)
-    if precision is None:
-        return
-    if folder.is_dir():
-        check_output(folder / GRAPH, precision, overwrite=True)
-    else:
-        check_output(folder.absolute().parent / f"{folder.name}-{GRAPH}", precision, overwrite=True)
+    check_files(folder, _names(), overwrite=overwrite)
+    if precision is not None:
+        check_format(GRAPH, precision)
 
 
-def _top_level() -> list[str]:
+def _names() -> list[str]:
+    """Every file that is known before the page is written."""
     with as_file(files("live_gradcam.site").joinpath(_PAGE)) as page:
-        own = [each.name for each in page.iterdir() if each.is_dir() or _belongs(each)]
-    return sorted({*own, DESCRIPTION, GRAPH, _RUNTIME, _EXAMPLES})
+        own = [file.relative_to(page).as_posix() for file in page.rglob("*") if _belongs(file)]
+    runtime = [f"{_RUNTIME}/{name}" for name in (*FILES, _LICENSE)]
+    return [*own, *runtime, DESCRIPTION, GRAPH]
 
 
 def _belongs(file: Path) -> bool:
-    return file.suffix in _ENDINGS and file.name != PAGE_TEXTS
+    return file.is_file() and file.suffix in _ENDINGS and file.name != PAGE_TEXTS
 
 
 def _fill(
-    staged: Path, classifier: Classifier, exported: Exported, runtime: Runtime, *, title: str
+    staged: Path,
+    exported: Exported,
+    runtime: Runtime,
+    *,
+    title: str,
+    words: Mapping[str, str],
 ) -> tuple[str, ...]:
     """Write everything but the graph; returns what the examples show."""
     (staged / _RUNTIME).mkdir()
     for name, path in runtime.files.items():
         shutil.copyfile(path, staged / _RUNTIME / name)
     package = files("live_gradcam.site")
-    text = package.joinpath("onnxruntime-license.txt").read_text(encoding="utf-8")
-    (staged / _RUNTIME / _LICENSE).write_text(text, encoding="utf-8")
-    examples = write_examples(staged / _EXAMPLES, classifier)
+    license_text = package.joinpath("onnxruntime-license.txt").read_text(encoding="utf-8")
+    (staged / _RUNTIME / _LICENSE).write_text(license_text, encoding="utf-8")
+    examples = write_examples(staged / _EXAMPLES, staged / GRAPH)
     with as_file(package.joinpath(_PAGE)) as page:
         for file in sorted(page.rglob("*")):
-            if file.is_file() and _belongs(file):
+            if _belongs(file):
                 place = staged / file.relative_to(page)
                 place.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(file, place)
@@ -230,77 +261,34 @@ def _fill(
         title=title,
         method_title=method.title,
         graph={"file": GRAPH, **known[GRAPH]},
-        runtime={"version": runtime.version, "files": _below(known, _RUNTIME)},
+        runtime={"version": runtime.version},
         examples=[{"file": f"{_EXAMPLES}/{name}", "title": shown} for name, shown in examples],
+        words=words,
         files=known,
-        version=_version_of(known, title),
     )
-    version = str(description["version"])
+    version = version_of(description)
     for file in staged.iterdir():
-        if file.suffix in _WITH_PLACES:
+        if file.suffix in WITH_PLACES:
             filled = file.read_text(encoding="utf-8")
-            filled = fill_places(filled, file.suffix, version=version, title=title)
+            filled = fill_places(filled, file.suffix, version=version, title=title, words=words)
             file.write_text(filled, encoding="utf-8", newline="\n")
-    # What was filled in is not what was described: the version stands in the files themselves.
-    description = {**description, "files": describe_files(staged)}
+            known[file.name] = describe_file(file)
+    description = {
+        **description,
+        "version": version,
+        "english_sha256": fingerprint(texts()),
+        "files": known,
+    }
     text = json.dumps(description, ensure_ascii=False, allow_nan=False)
     (staged / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
     return tuple(shown for _, shown in examples)
 
 
-def describe_files(folder: Path) -> dict[str, dict[str, Any]]:
-    """Return ``bytes`` and ``sha256`` of each file of a folder, by its name with slashes."""
-    found = {}
-    for file in sorted(folder.rglob("*")):
-        if file.is_file():
-            content = file.read_bytes()
-            found[file.relative_to(folder).as_posix()] = {
-                "bytes": len(content),
-                "sha256": hashlib.sha256(content).hexdigest(),
-            }
-    return found
-
-
-def _below(known: dict[str, dict[str, Any]], folder: str) -> dict[str, dict[str, Any]]:
-    start = f"{folder}/"
-    return {name[len(start) :]: each for name, each in known.items() if name.startswith(start)}
-
-
-def _version_of(known: dict[str, dict[str, Any]], title: str) -> str:
-    digest = hashlib.sha256(title.encode())
-    for name, each in known.items():
-        digest.update(f"{name} {each['sha256']}\n".encode())
-    return digest.hexdigest()[:16]
-
-
-def fill_places(text: str, kind: str, *, version: str, title: str) -> str:
-    """Fill in what is known only now, see `PLACES`, as the file's own language writes it.
-
-    Args:
-        text: Content of a file of the page.
-        kind: Ending of its name.
-        version: Of the folder.
-        title: Headline of the page.
-    """
-    written = html.escape(title) if kind == ".html" else json.dumps(title, ensure_ascii=False)[1:-1]
-    for place, value in zip(PLACES, (version, content_policy(), written), strict=True):
-        text = text.replace(place, value)
-    return text
-
-
 def _sizes(staged: Path) -> dict[str, int]:
     sizes = {"graph": 0, "runtime": 0, "examples": 0, "page": 0}
-    for name, each in describe_files(staged).items():
-        first = name.partition("/")[0]
-        part = "graph" if name == GRAPH else first if first in (_RUNTIME, _EXAMPLES) else "page"
-        sizes[part] += each["bytes"]
+    for file in staged.rglob("*"):
+        if file.is_file():
+            first = file.relative_to(staged).parts[0]
+            named = "graph" if first == GRAPH else first
+            sizes[named if named in sizes else "page"] += file.stat().st_size
     return sizes
-
-
-def _put(part: Path, place: Path) -> None:
-    """Move a file or a folder to its place, instead of the one that is there."""
-    if place.is_dir() and not place.is_symlink():
-        shutil.rmtree(place)
-    elif place.exists() or place.is_symlink():
-        place.unlink()
-    part.replace(place)

@@ -1,4 +1,4 @@
-"""What the page may load, and from where: from its own folder, and nothing else."""
+"""What the page may load, and from where: from its own host, and nothing else."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ CONTENT: Mapping[str, str] = {
     "default-src": "'none'",
     "script-src": "'self' 'wasm-unsafe-eval'",
     "worker-src": "'self' blob:",
-    "connect-src": "'self' blob: data:",
+    "connect-src": "'self' blob:",
     "img-src": "'self' blob: data:",
     "media-src": "'self' blob:",
     "style-src": "'self'",

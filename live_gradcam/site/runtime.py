@@ -10,18 +10,18 @@ and the one that also knows WebGPU (``jspi``), which is loaded only where a meas
 
 from __future__ import annotations
 
-import hashlib
 import http.client
+import re
 import shutil
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from live_gradcam.errors import ModelError, SourceError
-from live_gradcam.explain.networks.download import receive, why_failed
+from live_gradcam.errors import SourceError
+from live_gradcam.fetching import file_sha256, receive, why_failed
 from live_gradcam.os_errors import cannot_write
 from live_gradcam.user_cache import user_folder
 
@@ -54,10 +54,11 @@ CDN = f"https://cdn.jsdelivr.net/npm/{PACKAGE}/dist"
 
 _WHAT = "cannot get onnxruntime-web"
 _STEP = (
-    "Connect once to the network, or give a folder with its files with --runtime FOLDER "
-    f"('npm pack {PACKAGE}' makes an archive that has them)"
+    f"Connect once to the network; or, where there is one, 'npm pack {PACKAGE}', unpack the "
+    "archive that it makes, and give its folder package/ with --runtime FOLDER"
 )
-_NPM_SECONDS = 300.0
+_NPM_SECONDS = 90.0
+_NPM_SAYS = re.compile(r"^npm (?:error|ERR!) (?!code |A complete log)(.+)$", re.MULTILINE)
 _WASM_MAGIC = b"\0asm"
 
 
@@ -93,8 +94,8 @@ def obtain_runtime(
         on_notice: Called with a sentence for each thing that users should know.
 
     Raises:
-        SourceError: The folder does not have the files, or some of them are damaged.
-        ModelError: They are nowhere, or are not the pinned ones.
+        SourceError: The folder does not have the files, or some of them are damaged; or they are
+            nowhere, or are not the pinned ones.
         SinkError: The cache cannot be written.
     """
     if own is not None:
@@ -138,27 +139,28 @@ def _own_runtime(own: Path, on_notice: Callable[[str], None]) -> Runtime:
 
 
 def _looks_right(path: Path) -> bool:
-    with path.open("rb") as file:
-        start = file.read(4)
+    try:
+        with path.open("rb") as file:
+            start = file.read(4)
+    except OSError as exc:
+        cause = (exc.strerror or str(exc)).lower()
+        raise SourceError("cannot use --runtime", str(path), cause) from exc
     return start == _WASM_MAGIC if path.suffix == ".wasm" else bool(start.strip())
 
 
 def _is_right(name: str, path: Path) -> bool:
     try:
-        with path.open("rb") as file:
-            digest = hashlib.sha256()
-            while chunk := file.read(1 << 20):
-                digest.update(chunk)
+        return file_sha256(path) == FILES[name]
     except OSError:
         return False
-    return digest.hexdigest() == FILES[name]
 
 
 def _fetch(folder: Path, npm: str | None, cdn: str) -> None:
     """Bring all files into a folder, and check them.
 
     Raises:
-        ModelError: Nothing brings them, or what came is something else.
+        SourceError: Nothing brings them, or what came is something else.
+        OSError: The folder cannot be written.
     """
     client = shutil.which(npm) if npm else None
     reason = _from_npm(client, folder) if client else ""
@@ -167,41 +169,69 @@ def _fetch(folder: Path, npm: str | None, cdn: str) -> None:
     failed = f"npm: {reason}; " if reason else ""
     for name in FILES:
         address = f"{cdn}/{name}"
-        try:
-            with (folder / name).open("wb") as file:
-                for chunk, _total in receive(address):
-                    file.write(chunk)
-        except (OSError, http.client.HTTPException, ValueError) as exc:
-            raise ModelError(_WHAT, address, f"{failed}{why_failed(exc)}", _STEP) from exc
+        chunks = receive(address)
+        with (folder / name).open("wb") as file:
+            while chunk := _next(chunks, address, failed):
+                file.write(chunk)
         if not _is_right(name, folder / name):
             cause = f"{failed}its SHA-256 is not that of onnxruntime-web {VERSION}"
-            raise ModelError(_WHAT, address, cause, _STEP)
+            raise SourceError(_WHAT, address, cause, _STEP)
+
+
+def _next(chunks: Iterator[tuple[bytes, int | None]], address: str, failed: str) -> bytes:
+    """Return the next part of a download; nothing at its end. Writing it fails elsewhere."""
+    try:
+        return next(chunks, (b"", None))[0]
+    except (OSError, http.client.HTTPException, ValueError) as exc:
+        raise SourceError(_WHAT, address, f"{failed}{why_failed(exc)}", _STEP) from exc
 
 
 def _from_npm(client: str, folder: Path) -> str:
-    """Bring the files with npm; returns why that failed, in a few words, or nothing."""
-    command = [client, "pack", PACKAGE, "--silent", "--ignore-scripts", "--fetch-retries=1"]
-    command += ["--fetch-timeout=60000", "--pack-destination", str(folder)]
+    """Bring the files with npm; returns why that failed, in a few words, or nothing.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
+    command = [client, "pack", PACKAGE, "--ignore-scripts", "--fetch-retries=1"]
+    command += ["--loglevel=error", "--fetch-timeout=30000", "--pack-destination", str(folder)]
     try:
         done = subprocess.run(
-            command, cwd=folder, capture_output=True, timeout=_NPM_SECONDS, check=False
+            command,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,  # it asks, where a registry wants a password
+            capture_output=True,
+            timeout=_NPM_SECONDS,
+            check=False,
         )
-    except (OSError, subprocess.TimeoutExpired) as exc:
-        return "it does not answer" if isinstance(exc, subprocess.TimeoutExpired) else str(exc)
+    except subprocess.TimeoutExpired:
+        return f"it did not bring the package in {_NPM_SECONDS:.0f} s"
+    except OSError as exc:
+        return (exc.strerror or str(exc)).lower()
     archive = next(folder.glob("*.tgz"), None)
     if done.returncode != 0 or archive is None:
-        return "it could not bring the package"
+        said = _NPM_SAYS.search(done.stderr.decode(errors="replace"))
+        why = f" ({' '.join(said[1].split())[:120]})" if said else ""
+        return f"it could not bring the package{why}"
     try:
-        with tarfile.open(archive) as package:
-            for name in FILES:
-                member = package.extractfile(f"package/dist/{name}")
-                if member is None:
-                    return f"{name} is no file of its package"
-                with member, (folder / name).open("wb") as file:
-                    shutil.copyfileobj(member, file)
+        parts = _unpacked(archive)
     except (tarfile.TarError, KeyError, EOFError, OSError) as exc:
         return f"its package cannot be read ({type(exc).__name__})"
     finally:
         archive.unlink(missing_ok=True)
+    for name, content in parts.items():
+        (folder / name).write_bytes(content)
     wrong = next((name for name in FILES if not _is_right(name, folder / name)), "")
     return f"{wrong} of its package is not the pinned one" if wrong else ""
+
+
+def _unpacked(archive: Path) -> dict[str, bytes]:
+    """Return the files of a package by their names, without unpacking anything else of it."""
+    found = {}
+    with tarfile.open(archive) as package:
+        for name in FILES:
+            member = package.extractfile(f"package/dist/{name}")
+            if member is None:
+                raise KeyError(name)
+            with member:
+                found[name] = member.read()
+    return found

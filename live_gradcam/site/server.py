@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import shutil
 import threading
+import zlib
 from collections.abc import Iterator
 from email.utils import formatdate
 from http import HTTPStatus
@@ -14,11 +17,14 @@ from urllib.parse import unquote, urlsplit
 
 from live_gradcam.errors import UsageError
 from live_gradcam.site.policy import MEDIA_TYPES, THREADS, content_policy
+from live_gradcam.web.security import Hosts
 
 _HOST = "127.0.0.1"
-_NAMES = ("127.0.0.1", "localhost", "[::1]")
 _INDEX = "index.html"
-_PORTS = range(8000, 8100)
+# A page keeps itself in the browser for its own address: each folder has one, and none is that of
+# the servers that people usually start.
+_PORTS = range(8100, 8900)
+_TRIES = 100
 
 
 @contextlib.contextmanager
@@ -30,7 +36,8 @@ def serving_site(folder: Path, *, port: int | None = None) -> Iterator[str]:
 
     Args:
         folder: Of `live_gradcam.site.write_site`.
-        port: Port to listen on; ``None`` takes the first free one from 8000 on.
+        port: Port to listen on; ``None`` takes the folder's own, see `usual_ports`, or the first
+            free one after it.
 
     Yields:
         Its address.
@@ -42,23 +49,31 @@ def serving_site(folder: Path, *, port: int | None = None) -> Iterator[str]:
     thread = threading.Thread(target=server.serve_forever, args=(0.1,), name="site-server")
     thread.start()
     try:
-        yield f"http://localhost:{server.server_port}/"
+        # Another program may listen at the machine's other address, which localhost means as well.
+        yield f"http://{_HOST}:{server.server_port}/"
     finally:
         server.shutdown()
         thread.join()
         server.server_close()
 
 
+def usual_ports(folder: Path) -> list[int]:
+    """Return the ports that a folder is served at, the first free one of them: always the same."""
+    own = zlib.crc32(os.fsencode(folder.resolve())) % len(_PORTS)
+    return [_PORTS[(own + step) % len(_PORTS)] for step in range(_TRIES)]
+
+
 def _listen(folder: Path, port: int | None) -> ThreadingHTTPServer:
+    ports = usual_ports(folder) if port is None else [port]
     handler: Any = type("_FolderHandler", (_Handler,), {"folder": folder})
     problem: OSError | None = None
-    for each in _PORTS if port is None else (port,):
+    for each in ports:
         try:
             return _Server((_HOST, each), handler)
         except OSError as exc:
             problem = exc
     cause = ((problem.strerror if problem else "") or str(problem)).lower()
-    where = f"{_HOST}:{port or _PORTS.start}"
+    where = f"{_HOST}:{ports[0]}"
     raise UsageError("cannot serve the page", where, cause, "Choose another --port") from problem
 
 
@@ -67,8 +82,8 @@ class _Server(ThreadingHTTPServer):
 
     daemon_threads = True
     block_on_close = False
-    # A port that another program listens on must be refused, on every system.
-    allow_reuse_port = False
+    # A port that another program listens on must be refused; Windows shares it if this is set.
+    allow_reuse_address = os.name != "nt"
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A browser that closes a connection is nothing to report."""
@@ -95,31 +110,31 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, *, body: bool) -> None:
         # Another site's name for this address would make the folder that site's own.
-        name = (self.headers.get("Host") or "").rpartition(":")[0] or self.headers.get("Host")
-        if name not in _NAMES:
+        if not Hosts(_HOST).allow(self.headers.get("Host") or ""):
             self._refuse(HTTPStatus.FORBIDDEN)
             return
-        file = self._file()
+        try:
+            found = self._file()
+            file = None if found is None else found.open("rb")
+        except OSError:
+            file = None
         if file is None:
             self._refuse(HTTPStatus.NOT_FOUND)
             return
-        try:
-            content, changed = file.read_bytes(), file.stat()
-        except OSError:
-            self._refuse(HTTPStatus.NOT_FOUND)
-            return
-        tag = f'"{changed.st_mtime_ns:x}-{changed.st_size:x}"'
-        same = self.headers.get("If-None-Match") == tag
-        self.send_response(HTTPStatus.NOT_MODIFIED if same else HTTPStatus.OK)
-        self.send_header("ETag", tag)
-        self.send_header("Last-Modified", formatdate(changed.st_mtime, usegmt=True))
-        self.send_header("Cache-Control", "no-cache")
-        if not same:
-            self.send_header("Content-Type", media_type(file.name))
-            self.send_header("Content-Length", str(len(content)))
-        self._end_headers()
-        if body and not same:
-            self.wfile.write(content)
+        with file:
+            changed = os.fstat(file.fileno())
+            tag = f'"{changed.st_mtime_ns:x}-{changed.st_size:x}"'
+            same = self.headers.get("If-None-Match") == tag
+            self.send_response(HTTPStatus.NOT_MODIFIED if same else HTTPStatus.OK)
+            self.send_header("ETag", tag)
+            self.send_header("Last-Modified", formatdate(changed.st_mtime, usegmt=True))
+            self.send_header("Cache-Control", "no-cache")
+            if not same:
+                self.send_header("Content-Type", media_type(file.name))
+                self.send_header("Content-Length", str(changed.st_size))
+            self._end_headers()
+            if body and not same:
+                shutil.copyfileobj(file, self.wfile)
 
     def _file(self) -> Path | None:
         """The file that is asked for, where it is one of the folder."""

@@ -1,7 +1,8 @@
 """One table of words, colours, keys and figures, made from the window's and the page's own.
 
 A script that composes a sentence fills in the same template that Python fills in, and decides by
-the same figures: nothing here is written a second time.
+the same figures. What is written a second time, in JavaScript, are the rules, and tests of the page
+compare them with Python's.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from live_gradcam.show.options import LOW_CONFIDENCE
 from live_gradcam.show.scale import HeatScale
 from live_gradcam.web import messages
 from live_gradcam.web.settings import VIEW_LABELS
-from live_gradcam.wording import FIGURES, MOMENT
+from live_gradcam.wording import FIGURES
 
 PAGE_TEXTS = "texts.json"
 """Name of the file in ``page/`` that has the words of this page alone, ``{key: words}``."""
@@ -40,17 +41,18 @@ def texts() -> Mapping[str, str]:
 
     Keys have the form ``table.name``: ``answer`` is what the network sees, ``removal`` and
     ``judgement`` what the truth meter says, ``spot`` what a spot says, ``figure`` the words around
-    figures, ``view`` the names of the views, ``unit`` those of the maps' units. Everything else
-    stands on this page alone.
+    figures, ``view`` the names of the views, ``unit`` those of the maps' units, ``key`` what each
+    key does, by its first name. Everything else stands on this page alone.
     """
     tables: Mapping[str, Mapping[str, str]] = {
         "answer": words.ANSWERS,
         "removal": verdicts.REMOVALS,
         "judgement": {key.replace(" ", "_"): text for key, text in verdicts.JUDGEMENTS.items()},
         "spot": messages.SENTENCES,
-        "figure": {**FIGURES, "moment": MOMENT},
+        "figure": FIGURES,
         "unit": {"points": words.POINTS, "number": words.NUMBER_PART},
         "view": {str(view): label for view, label in VIEW_LABELS.items()},
+        "key": {binding.keys[0]: binding.help for binding in KEYS if not binding.ends},
     }
     shared = {
         f"{table}.{key}": text.replace("{}", "{area}")
@@ -66,8 +68,6 @@ def texts() -> Mapping[str, str]:
 def page_texts() -> Mapping[str, str]:
     """Return the words of this page alone."""
     file = files("live_gradcam.site").joinpath("page").joinpath(PAGE_TEXTS)
-    if not file.is_file():
-        return {}
     found: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))
     return found
 
@@ -85,16 +85,11 @@ def colormaps() -> Mapping[str, list[list[int]]]:
 def keys() -> Mapping[str, Mapping[str, Any]]:
     """Return the table of keys, each row by its first key.
 
-    A row has ``keys`` (lower case, ``space`` and ``left`` by these names), ``shown`` (as people
-    read them), ``help`` and ``group``.
+    A row has ``keys`` (lower case, ``space`` and ``left`` by these names) and ``shown`` (as people
+    read them); what they do is the text ``key.`` and the row's name.
     """
     return {
-        binding.keys[0]: {
-            "keys": list(binding.keys),
-            "shown": binding.shown,
-            "help": binding.help,
-            "group": binding.group,
-        }
+        binding.keys[0]: {"keys": list(binding.keys), "shown": binding.shown}
         for binding in KEYS
         if not binding.ends
     }

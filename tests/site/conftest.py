@@ -20,7 +20,7 @@ from live_gradcam.explain.load import load_classifier
 from live_gradcam.exports import export
 from live_gradcam.native import cv2
 from live_gradcam.scenes import render_scene
-from live_gradcam.site.folder import describe_files
+from live_gradcam.site.filling import describe_files
 from live_gradcam.site.runtime import Runtime, obtain_runtime
 
 TITLE = "Shapes & things"

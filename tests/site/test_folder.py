@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ import live_gradcam as lg
 from live_gradcam.errors import ModelError, SinkError, UsageError
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.graph.files import read_metadata
-from live_gradcam.site.folder import Site, fill_places, write_site
+from live_gradcam.site.filling import fill_places, version_of
+from live_gradcam.site.folder import Site, write_site
 from live_gradcam.site.policy import CONTENT, content_policy
 from live_gradcam.site.runtime import Runtime
 from tests.exports.support import CLASSES, SIDE, small_classifier
@@ -96,7 +98,6 @@ def test_the_runtime_has_its_licence(site: Site, described: dict[str, Any]) -> N
     assert "MIT License" in text
     assert "Microsoft" in text
     assert described["runtime"]["version"].count(".") == 2
-    assert set(described["runtime"]["files"]) > {"ort.wasm.min.mjs", "ort-wasm-simd-threaded.wasm"}
 
 
 def test_a_page_is_replaced_only_when_that_was_asked_for(
@@ -127,30 +128,75 @@ def test_what_cannot_be_exported_leaves_nothing_behind(
 
 
 def test_the_title_is_written_as_each_language_writes_it() -> None:
-    title = 'Zoo <1> & "more"'
-    filled = fill_places("<h1>{{title}}</h1>", ".html", version="v", title=title)
-    assert filled == "<h1>Zoo &lt;1&gt; &amp; &quot;more&quot;</h1>"
-    manifest = fill_places('{"name": "{{title}}"}', ".webmanifest", version="v", title=title)
-    assert json.loads(manifest) == {"name": title}
-    worker = fill_places('const V = "{{version}}";', ".js", version="v1", title=title)
-    assert worker == 'const V = "v1";'
-    policy = fill_places('content="{{policy}}"', ".html", version="v", title=title)
-    assert policy == f'content="{content_policy()}"'
+    def filled(content: str, kind: str) -> str:
+        words = {"page.first": 'Say "yes" & <go>'}
+        return fill_places(content, kind, version="v1", title=title, words=words)
+
+    title = 'Zoo <1> & "more" {{version}}'
+    html = "&lt;1&gt; &amp; &quot;more&quot; {{version}}"
+    assert filled("<h1>{{title}}</h1>", ".html") == f"<h1>Zoo {html}</h1>"
+    assert json.loads(filled('{"name": "{{title}}"}', ".webmanifest")) == {"name": title}
+    assert filled('const V = "{{version}}";', ".js") == 'const V = "v1";'
+    assert filled('content="{{policy}}"', ".html") == f'content="{content_policy()}"'
+    said = filled("<p>{{text:page.first}}</p>", ".html")
+    assert said == "<p>Say &quot;yes&quot; &amp; &lt;go&gt;</p>"
 
 
-def test_another_page_is_another_version_in_the_same_place(
+def test_a_headline_that_is_no_text_is_refused_at_once(
     tmp_path: Path, classifier: Classifier, runtime: Runtime
 ) -> None:
+    with pytest.raises(UsageError, match="not UTF-8"):
+        write_site(tmp_path / "page", classifier, runtime=runtime, title="Z\udce4hne")
+
+
+def test_version_follows_every_word_and_figure(described: dict[str, Any]) -> None:
+    content = {name: each for name, each in described.items() if name != "version"}
+    before = version_of(content)
+    for part in ("texts", "figures", "settings", "colormaps", "keys", "title", "files", "model"):
+        assert version_of({**content, part: {"changed": 1}}) != before
+    assert version_of(dict(reversed(content.items()))) == before
+
+
+def test_a_page_is_written_anew_in_its_own_words(
+    site: Site, described: dict[str, Any], classifier: Classifier, runtime: Runtime, tmp_path: Path
+) -> None:
     folder = tmp_path / "page"
-    versions = []
-    for title in ("one", "two", "two"):
-        write_site(
-            folder, classifier, runtime=runtime, title=title, classes=["bee"], overwrite=True
-        )
-        content = json.loads((folder / "site.json").read_text(encoding="utf-8"))
-        assert content["model"]["classes"] == [1]
-        versions.append(content["version"])
-    assert versions[0] != versions[1] == versions[2]
+    notices: list[str] = []
+    shutil.copytree(site.folder, folder)
+    own = {"page.language": "de", "tab.picture": "Bild", "gone.key": "x"}
+    translated = {**described, "texts": {**described["texts"], **own}}
+    (folder / "site.json").write_text(json.dumps(translated), encoding="utf-8")
+    write_site(
+        folder,
+        classifier,
+        runtime=runtime,
+        classes=["bee"],
+        overwrite=True,
+        on_notice=notices.append,
+    )
+    content = json.loads((folder / "site.json").read_text(encoding="utf-8"))
+    assert content["model"]["classes"] == [1]
+    assert content["version"] != described["version"]
+    assert f'"{content["version"]}"' in (folder / "service-worker.js").read_text(encoding="utf-8")
+    assert content["texts"]["tab.picture"] == "Bild"
+    assert content["texts"].keys() == described["texts"].keys()
+    assert any("--texts" in each for each in notices)
+    assert '<html lang="de">' in (folder / "index.html").read_text(encoding="utf-8")
+    assert (folder / "README.md").exists()
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("name", ["index.html", "style.css", "js/app.js", "graph.onnx"])
+def test_files_that_only_have_the_same_names_are_refused(
+    tmp_path: Path, classifier: Classifier, runtime: Runtime, overwrite: bool, name: str
+) -> None:
+    place = tmp_path / "project" / name
+    place.parent.mkdir(parents=True)
+    place.write_text("somebody's work", encoding="utf-8")
+    with pytest.raises(UsageError, match="stays") as caught:
+        write_site(tmp_path / "project", classifier, runtime=runtime, overwrite=overwrite)
+    assert "--overwrite" not in str(caught.value)
+    assert place.read_text(encoding="utf-8") == "somebody's work"
 
 
 def test_nothing_may_come_from_another_host() -> None:

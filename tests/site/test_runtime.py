@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import sys
+import tarfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from live_gradcam.errors import LiveGradcamError, ModelError, SourceError
+from live_gradcam.errors import SinkError, SourceError
 from live_gradcam.site import runtime
-from live_gradcam.site.runtime import FILES, obtain_runtime
+from live_gradcam.site.runtime import FILES, PACKAGE, Runtime, obtain_runtime
 from tests.site.support import small_runtime
 
 NOWHERE = "http://127.0.0.1:9/dist"
@@ -39,13 +41,14 @@ def host(folder: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def pinned() -> Path:
+def pinned(web_runtime: Runtime) -> Path:
     """A folder with the pinned files."""
-    try:
-        found = obtain_runtime()
-    except LiveGradcamError as error:
-        pytest.skip(f"onnxruntime-web cannot be had here: {error}")
-    return next(iter(found.files.values())).parent
+    return next(iter(web_runtime.files.values())).parent
+
+
+@pytest.fixture(autouse=True)
+def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
 
 def test_the_network_brings_the_files_once(pinned: Path, tmp_path: Path) -> None:
@@ -73,7 +76,7 @@ def test_other_files_than_the_pinned_ones_are_refused(tmp_path: Path) -> None:
     small_runtime(tmp_path / "other")
     with (
         host(tmp_path / "other") as address,
-        pytest.raises(ModelError, match="SHA-256") as caught,
+        pytest.raises(SourceError, match="SHA-256") as caught,
     ):
         obtain_runtime(cache=tmp_path / "cache", npm=None, cdn=address)
     assert "\n" not in str(caught.value)
@@ -81,19 +84,78 @@ def test_other_files_than_the_pinned_ones_are_refused(tmp_path: Path) -> None:
 
 
 def test_without_a_network_there_is_one_line_that_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="--runtime FOLDER") as caught:
+    with pytest.raises(SourceError, match="--runtime FOLDER") as caught:
         obtain_runtime(cache=tmp_path / "cache", npm=None, cdn=NOWHERE)
     assert "\n" not in str(caught.value)
     assert "cannot be reached" in str(caught.value)
     assert list((tmp_path / "cache").iterdir()) == []
 
 
-def test_an_npm_client_that_fails_is_named(tmp_path: Path) -> None:
-    false = shutil.which("false")
-    if false is None:
-        pytest.skip("there is no such program")
-    with pytest.raises(ModelError, match="npm: it could not bring the package"):
-        obtain_runtime(cache=tmp_path / "cache", npm=false, cdn=NOWHERE)
+def npm_client(folder: Path, script: str) -> str:
+    """A program that is called as npm is."""
+    client = folder / "npm"
+    client.write_text(f"#!{sys.executable}\nimport shutil, sys\n{script}\n", encoding="utf-8")
+    client.chmod(0o755)
+    return str(client)
+
+
+def package(folder: Path, files: Path, *, without: str = "") -> Path:
+    """An archive as npm packs it."""
+    archive = folder / "prepared.tgz"
+    with tarfile.open(archive, "w:gz", compresslevel=0) as packed:
+        for name in FILES:
+            if name != without:
+                packed.add(files / name, f"package/dist/{name}")
+    return archive
+
+
+def bring(archive: Path) -> str:
+    return (
+        f"assert sys.argv[1:3] == ['pack', {PACKAGE!r}] and sys.stdin.read() == ''\n"
+        "folder = sys.argv[sys.argv.index('--pack-destination') + 1]\n"
+        f"shutil.copy({str(archive)!r}, folder + '/onnxruntime-web.tgz')"
+    )
+
+
+def test_npm_brings_the_files_where_it_is_installed(pinned: Path, tmp_path: Path) -> None:
+    client = npm_client(tmp_path, bring(package(tmp_path, pinned)))
+    fetched = obtain_runtime(cache=tmp_path / "cache", npm=client, cdn=NOWHERE)
+    for name, path in fetched.files.items():
+        assert path.read_bytes() == (pinned / name).read_bytes()
+    assert sorted(path.name for path in (tmp_path / "cache").iterdir()) == sorted(FILES)
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("sys.exit('npm error code E404\\nnpm error 404 Not Found - GET http://x\\n')", "404 Not"),
+        ("sys.exit(1)", "npm: it could not bring the package;"),
+    ],
+)
+def test_an_npm_client_that_fails_is_named_with_its_cause(
+    tmp_path: Path, script: str, said: str
+) -> None:
+    with pytest.raises(SourceError, match=said) as caught:
+        obtain_runtime(cache=tmp_path / "cache", npm=npm_client(tmp_path, script), cdn=NOWHERE)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_package_that_is_not_the_pinned_one_is_refused(tmp_path: Path) -> None:
+    small_runtime(tmp_path / "other")
+    for without, said in (("", "is not the pinned one"), ("ort.jspi.min.mjs", "cannot be read")):
+        archive = package(tmp_path, tmp_path / "other", without=without)
+        with pytest.raises(SourceError, match=said):
+            obtain_runtime(
+                cache=tmp_path / "cache", npm=npm_client(tmp_path, bring(archive)), cdn=NOWHERE
+            )
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_a_cache_that_cannot_be_written_is_no_missing_network(tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("a file", encoding="utf-8")
+    with pytest.raises(SinkError) as caught:
+        obtain_runtime(cache=tmp_path / "cache", npm=None, cdn=NOWHERE)
+    assert "network" not in str(caught.value)
 
 
 @pytest.mark.parametrize("inside", ["", "dist", "package/dist"])

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import http.client
+import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -12,7 +15,7 @@ import pytest
 
 from live_gradcam.cli import run_command_line
 from live_gradcam.errors import UsageError
-from live_gradcam.site.server import serving_site
+from live_gradcam.site.server import serving_site, usual_ports
 
 WASM = b"\0asm\1\0\0\0"
 
@@ -98,9 +101,29 @@ def test_nothing_else_is_served(port: int, path: str) -> None:
     assert b"secret" not in content
 
 
-def test_a_foreign_name_for_this_address_is_refused(port: int) -> None:
-    status, _, _ = ask(port, "/", Host=f"attacker.example:{port}")
-    assert status == 403
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        *(("attacker.example:8100", 403), ("attacker.example", 403), ("", 403)),
+        *(("127.0.0.1:8100", 200), ("LOCALHOST:8100", 200), ("[::1]", 200)),
+    ],
+)
+def test_a_foreign_name_for_this_address_is_refused(port: int, host: str, status: int) -> None:
+    assert ask(port, "/", Host=host)[0] == status
+
+
+def test_a_name_that_no_system_takes_is_not_found(port: int) -> None:
+    assert ask(port, "/" + "a" * 5000)[0] == 404
+
+
+def test_a_folder_has_an_address_of_its_own(folder: Path, tmp_path: Path) -> None:
+    with serving_site(folder) as first, serving_site(folder) as beside:
+        assert first.startswith("http://127.0.0.1:")
+        assert first != beside
+    own = usual_ports(folder)
+    assert urlsplit(first).port in own
+    assert own == usual_ports(folder / ".." / folder.name)
+    assert len({usual_ports(tmp_path / f"{number}")[0] for number in range(20)}) > 15
 
 
 def test_only_files_can_be_asked_for(port: int) -> None:
@@ -133,3 +156,28 @@ def test_a_folder_without_a_page_is_named(
         error = capsys.readouterr().err
         assert said in error
         assert "live-gradcam export site/" in error
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_the_command_serves_until_it_is_ended(folder: Path, tmp_path: Path, named: bool) -> None:
+    """It says its address to whoever started it, and leaves the port free."""
+    if not named:
+        (tmp_path / "site").symlink_to(folder)
+    command = [sys.executable, "-m", "live_gradcam", "site", "--no-open"]
+    command += [str(folder)] if named else []
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        said = process.stdout.readline()
+        address = urlsplit(said.split()[-1])
+        status, _, content = ask(address.port or 0, "/")
+        process.send_signal(signal.SIGINT if named else signal.SIGTERM)
+        _, noted = process.communicate(timeout=60)
+    assert (status, content) == (200, (folder / "index.html").read_bytes())
+    assert process.returncode == (130 if named else 143)
+    assert "Ctrl-C ends it" in noted
+    assert "Traceback" not in noted
+    with socket.socket() as free:
+        free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        free.bind(("127.0.0.1", address.port))

@@ -65,7 +65,8 @@ def test_every_key_that_does_not_end_a_session_has_its_row() -> None:
         row = rows.get(binding.keys[0])
         assert (row is None) == binding.ends
         if row is not None:
-            assert (row["help"], row["shown"]) == (binding.help, binding.shown)
+            assert row == {"keys": list(binding.keys), "shown": binding.shown}
+            assert TEXTS[f"key.{binding.keys[0]}"] == binding.help
 
 
 def test_the_control_areas_follow_from_the_table() -> None:

@@ -154,7 +154,7 @@ def test_the_spaces_card_names_its_door() -> None:
 def test_a_browser_in_the_terminal_is_not_a_browser(monkeypatch: pytest.MonkeyPatch) -> None:
     import webbrowser
 
-    from live_gradcam.cli.web import open_browser
+    from live_gradcam.cli.staying import open_browser
 
     monkeypatch.setattr(webbrowser, "get", lambda: webbrowser.GenericBrowser("w3m"))
     assert not open_browser("http://127.0.0.1:7860/")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from live_gradcam.errors import ModelError
-from live_gradcam.explain.networks.download import file_sha256
+from live_gradcam.fetching import file_sha256
 
 FOLDER = Path(__file__).resolve().parents[2] / "models"
 """Folder that contains one folder for each bundled network."""

@@ -8,7 +8,6 @@ and an interrupted download leaves nothing behind.
 
 from __future__ import annotations
 
-import hashlib
 import http.client
 import os
 import queue
@@ -18,22 +17,20 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
 import torch
 
+from live_gradcam import fetching
 from live_gradcam.errors import ModelError
+from live_gradcam.fetching import file_sha256, receive, why_failed
 
 Progress: TypeAlias = Callable[[int, "int | None"], None]
 """Called with the bytes received so far and, where known, the bytes in all."""
 
-SILENCE_SECONDS = 9.0
-"""Seconds without an answer after which a download is given up."""
-
-_CHUNK = 1 << 18
 _HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,64})\.")
 
 
@@ -69,7 +66,7 @@ def fetch_weights(url: str, *, name: str, progress: Progress | None = None) -> P
 
 
 def require_server(url: str, *, name: str) -> None:
-    """Check that a server answers at an address within `SILENCE_SECONDS`.
+    """Check that a server answers at an address within `live_gradcam.fetching.SILENCE_SECONDS`.
 
     Args:
         url: Address from which another library, with longer timeouts, is going to download.
@@ -83,7 +80,7 @@ def require_server(url: str, *, name: str) -> None:
     def ask() -> None:
         request = urllib.request.Request(url, method="HEAD", headers={"User-Agent": "live-gradcam"})
         try:
-            with urllib.request.urlopen(request, timeout=SILENCE_SECONDS):
+            with urllib.request.urlopen(request, timeout=fetching.SILENCE_SECONDS):
                 answers.put(None)
         except urllib.error.HTTPError as exc:  # an answer, which the other library will understand
             exc.close()
@@ -93,7 +90,7 @@ def require_server(url: str, *, name: str) -> None:
 
     threading.Thread(target=ask, name="weights-server", daemon=True).start()
     try:
-        problem = answers.get(timeout=SILENCE_SECONDS + 0.5)
+        problem = answers.get(timeout=fetching.SILENCE_SECONDS + 0.5)
     except queue.Empty:
         problem = TimeoutError()
     if problem is not None:
@@ -103,15 +100,6 @@ def require_server(url: str, *, name: str) -> None:
             why_failed(problem),
             "Give a file with --weights FILE, or use the bundled network with --model scenes",
         ) from problem
-
-
-def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file, hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _wrong_hash(path: Path, name: str) -> str:
@@ -155,67 +143,6 @@ def _download(url: str, path: Path, name: str, progress: Progress) -> None:
     finally:
         if partial is not None:
             partial.unlink(missing_ok=True)
-
-
-def why_failed(exc: Exception) -> str:
-    """Say in a few words why a download failed."""
-    if isinstance(exc, urllib.error.HTTPError):
-        return f"the server answered {exc.code} {exc.reason}"
-    if isinstance(exc, urllib.error.URLError):
-        reason = exc.reason
-        text = getattr(reason, "strerror", None) or str(reason)
-        return f"the server cannot be reached ({text})"
-    if isinstance(exc, TimeoutError):
-        return f"the server said nothing for {SILENCE_SECONDS:.0f} s"
-    if isinstance(exc, http.client.IncompleteRead):
-        return f"interrupted after {len(exc.partial)} bytes"
-    return (isinstance(exc, OSError) and exc.strerror) or str(exc) or type(exc).__name__
-
-
-def receive(url: str) -> Iterator[tuple[bytes, int | None]]:
-    """Yield chunks of a file with its full length, ``None`` where the server does not say it.
-
-    A separate thread reads, because looking up a name can hang longer than any timeout allows.
-    """
-    chunks: queue.Queue[tuple[bytes, int | None] | Exception | None] = queue.Queue(maxsize=16)
-    gone = threading.Event()
-
-    def put(item: tuple[bytes, int | None] | Exception | None) -> None:
-        while not gone.is_set():
-            with suppress(queue.Full):
-                chunks.put(item, timeout=0.2)
-                return
-
-    def read() -> None:
-        try:
-            request = urllib.request.Request(url, headers={"User-Agent": "live-gradcam"})
-            with urllib.request.urlopen(request, timeout=SILENCE_SECONDS) as answer:
-                length = answer.headers.get("Content-Length")
-                total = int(length) if length else None
-                while chunk := answer.read1(_CHUNK):
-                    put((chunk, total))
-                    if gone.is_set():
-                        return
-            put(None)
-        except Exception as exc:
-            if isinstance(exc, urllib.error.HTTPError):
-                exc.close()  # it is the open answer, too
-            put(exc)
-
-    threading.Thread(target=read, name="weights-download", daemon=True).start()
-    try:
-        while True:
-            try:
-                item = chunks.get(timeout=SILENCE_SECONDS + 0.5)
-            except queue.Empty:
-                raise TimeoutError from None
-            if item is None:
-                return
-            if isinstance(item, Exception):
-                raise item
-            yield item
-    finally:
-        gone.set()
 
 
 @contextmanager

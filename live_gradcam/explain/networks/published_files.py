@@ -14,8 +14,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
-from live_gradcam.explain.networks.download import file_sha256
 from live_gradcam.explain.networks.torchvision_networks import network_names, weights_entries
+from live_gradcam.fetching import file_sha256
 
 _HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,64})(?![0-9a-f])")
 _DIGITS = 8

@@ -19,9 +19,9 @@ import torch
 from torchvision.models import Weights
 from torchvision.transforms._presets import ImageClassification
 
+from live_gradcam import fetching
 from live_gradcam.errors import ModelError
 from live_gradcam.explain.load import load_classifier
-from live_gradcam.explain.networks import download
 from live_gradcam.explain.networks.catalogue import list_models
 from live_gradcam.explain.networks.download import cached_path, fetch_weights
 from tests.explain import support
@@ -188,7 +188,7 @@ def test_no_network_is_an_error_with_the_ways_out(torch_home: Path) -> None:
 def test_silence_ends_in_an_error(
     monkeypatch: pytest.MonkeyPatch, published: bytes, torch_home: Path, begins: bool
 ) -> None:
-    monkeypatch.setattr(download, "SILENCE_SECONDS", 0.3)
+    monkeypatch.setattr(fetching, "SILENCE_SECONDS", 0.3)
     over = threading.Event()
 
     def silent(handler: BaseHTTPRequestHandler) -> None:

@@ -67,6 +67,10 @@ def without_runtime(folder: Path) -> None:
     (folder / "runtime" / "ort-wasm-simd-threaded.wasm").unlink()
 
 
+def without_script(folder: Path) -> None:
+    (folder / "runtime" / "ort-wasm-simd-threaded.mjs").unlink()
+
+
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
@@ -77,7 +81,8 @@ def without_runtime(folder: Path) -> None:
         (damaged_description, "site.json beside this page is damaged"),
         (newer_description, "of another version than the page"),
         (without_description, "needs the file site.json"),
-        (without_runtime, "engine that runs the network cannot start"),
+        (without_runtime, "needs the file runtime/ort-wasm-simd-threaded.wasm"),
+        (without_script, "needs the file runtime/ort-wasm-simd-threaded.mjs"),
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )

@@ -22,6 +22,8 @@ import { VideoSource } from "./video.js";
 
 const BASE = new URL("../", import.meta.url);
 const MEGABYTE = 1e6;
+const RENEWED = `live-gradcam ${BASE.href} renewed`;
+const RENEWAL_MS = 60_000;
 
 /** @param {string} words */
 function say(words) {
@@ -132,6 +134,7 @@ function writeModel({ name, labels }) {
 
 async function start() {
   document.body.dataset.state = "loading";
+  if (navigator.serviceWorker?.controller) navigator.serviceWorker.addEventListener("controllerchange", showRenewed);
   const site = await loadSite(BASE);
   useTexts(site.texts);
   writeTexts(document);
@@ -173,6 +176,26 @@ async function installOffline() {
     await navigator.serviceWorker.register(new URL("service-worker.js", BASE));
   } catch {
     // Pages that are not from https or this machine go without.
+  }
+}
+
+/** The folder was exported anew: whoever has done nothing yet sees the new page at once. */
+function showRenewed() {
+  if (navigator.userActivation?.hasBeenActive || !isFirstFor(RENEWAL_MS)) say(text("page.renewed"));
+  else location.reload();
+}
+
+/**
+ * True once in a while in each tab: two hosts that take turns would never let the page begin.
+ * @param {number} milliseconds
+ */
+function isFirstFor(milliseconds) {
+  try {
+    const last = Number(sessionStorage.getItem(RENEWED));
+    sessionStorage.setItem(RENEWED, String(Date.now()));
+    return Date.now() - last > milliseconds;
+  } catch {
+    return false; // some browsers keep nothing
   }
 }
 

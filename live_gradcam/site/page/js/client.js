@@ -1,6 +1,7 @@
 // The page's side of the worker.
 
 import { PageError } from "./failures.js";
+import { startWorker } from "./start_worker.js";
 
 /** @typedef {import("./types.js").EngineReport} EngineReport */
 /** @typedef {import("./types.js").Explanation} Explanation */
@@ -18,7 +19,7 @@ import { PageError } from "./failures.js";
 export class Client {
   /** @param {(loaded: number) => void} onProgress Is told how many bytes of the graph have come. */
   constructor(onProgress) {
-    this.worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
+    this.worker = startWorker(new URL("worker.js", import.meta.url));
     /** @type {Map<number, {done: (result: any) => void, failed: (error: Error) => void}>} */
     this.waiting = new Map();
     this.asked = 0;

@@ -22,6 +22,7 @@ import { PageError, shortened } from "./failures.js";
 const MOST_THREADS = 4;
 const MEMORY = /out of memory|allocat|RangeError/i;
 const MODULES = { wasm: "ort.wasm.min.mjs", webgpu: "ort.jspi.min.mjs" };
+const BINARIES = { wasm: "ort-wasm-simd-threaded", webgpu: "ort-wasm-simd-threaded.jspi" };
 
 /** Threads need memory that they share, which browsers give only to isolated pages. */
 export function possibleThreads() {
@@ -55,7 +56,7 @@ export async function openSession(name, folder, graph, file) {
   try {
     ort = await import(new URL(MODULES[name], folder).href);
   } catch (error) {
-    throw new PageError("failure.runtime", { cause: cause(error) });
+    throw (await missing(name, folder)) ?? new PageError("failure.runtime", { cause: cause(error) });
   }
   ort.env.wasm.wasmPaths = folder.href;
   ort.env.wasm.numThreads = threads;
@@ -69,7 +70,7 @@ export async function openSession(name, folder, graph, file) {
       logSeverityLevel: 3, // warnings are for whoever made the graph
     });
   } catch (error) {
-    throw openingError(error, name, file);
+    throw (await missing(name, folder)) ?? openingError(error, name, file);
   }
   /** @type {Session["run"]} */
   const run = async (pixels, height, width) => {
@@ -80,6 +81,28 @@ export async function openSession(name, folder, graph, file) {
     return { scores: await taken(scores), evidence: await taken(evidence), maps, classes: named, rows, columns };
   };
   return { name, threads, run, close: () => session.release() };
+}
+
+/**
+ * Why an engine cannot start, where the host is the cause: it has not all files, or sends scripts as
+ * something that browsers do not run.
+ * @param {"wasm" | "webgpu"} name
+ * @param {URL} folder
+ * @returns {Promise<PageError | null>}
+ */
+async function missing(name, folder) {
+  for (const part of [MODULES[name], `${BINARIES[name]}.mjs`, `${BINARIES[name]}.wasm`]) {
+    const file = `runtime/${part}`;
+    const answer = await fetch(new URL(part, folder)).catch(() => null);
+    void answer?.body?.cancel();
+    if (!answer) return null; // without a network nobody knows
+    if (!answer.ok) return new PageError("failure.site_missing", { file });
+    const type = answer.headers.get("content-type") ?? "";
+    if (part.endsWith(".mjs") && !/javascript/i.test(type)) {
+      return new PageError("failure.script_type", { file, type: type || "\u2013" });
+    }
+  }
+  return null;
 }
 
 /** @param {any} tensor */

@@ -11,11 +11,27 @@ import { PageError } from "./failures.js";
  * @returns {Promise<Uint8Array<ArrayBuffer>>}
  */
 export async function fetchGraph(address, expected, onProgress) {
+  const found = await received(address, "default", expected, onProgress);
+  if (found) return found;
+  // The browser may have kept the file of an earlier export, and the host have the right one.
+  const again = await received(address, "reload", expected, onProgress);
+  if (again) return again;
+  throw new PageError("failure.graph_changed", { file: expected.file });
+}
+
+/**
+ * @param {URL} address
+ * @param {RequestCache} cache
+ * @param {Site["graph"]} expected
+ * @param {(loaded: number) => void} onProgress
+ * @returns {Promise<Uint8Array<ArrayBuffer> | null>} Null where it is another file.
+ */
+async function received(address, cache, expected, onProgress) {
   const file = expected.file;
   /** @type {Response} */
   let answer;
   try {
-    answer = await fetch(address);
+    answer = await fetch(address, { cache });
   } catch {
     throw new PageError("failure.graph_unreachable", { file });
   }
@@ -30,16 +46,13 @@ export async function fetchGraph(address, expected, onProgress) {
     if (part.done) break;
     if (loaded + part.value.length > bytes.length) {
       await reader.cancel();
-      throw new PageError("failure.graph_changed", { file });
+      return null;
     }
     bytes.set(part.value, loaded);
     loaded += part.value.length;
     onProgress(loaded);
   }
-  if (loaded !== bytes.length || !(await isWhole(bytes, expected.sha256))) {
-    throw new PageError("failure.graph_changed", { file });
-  }
-  return bytes;
+  return loaded === bytes.length && (await isWhole(bytes, expected.sha256)) ? bytes : null;
 }
 
 /**
@@ -50,6 +63,8 @@ export async function fetchGraph(address, expected, onProgress) {
  * @param {Uint8Array<ArrayBuffer>} bytes
  */
 export async function keepGraph(address, base, version, bytes) {
+  const asked = /** @type {PerformanceResourceTiming[]} */ (performance.getEntriesByName(address.href, "resource"));
+  if (asked.some((each) => each.workerStart > 0)) return; // the service worker brought it
   try {
     const cache = await caches.open(`live-gradcam ${base.href} ${version}`);
     if (await cache.match(address)) return;

@@ -2,6 +2,7 @@
 
 import { find } from "./document.js";
 import { clamp } from "./rounding.js";
+import { text } from "./texts.js";
 
 /** @typedef {import("./session.js").Session} Session */
 /** @typedef {import("./state.js").Choices} Choices */
@@ -73,7 +74,7 @@ function writeHelp(session, names) {
     const term = document.createElement("dt");
     const words = document.createElement("dd");
     term.textContent = row.shown;
-    words.textContent = row.help;
+    words.textContent = text(`key.${row.keys[0]}`);
     list.append(term, words);
   }
 }

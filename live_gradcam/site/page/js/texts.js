@@ -42,6 +42,7 @@ export function sentence({ key, values }) {
  * @param {ParentNode} root
  */
 export function writeTexts(root) {
+  document.documentElement.lang = text("page.language");
   for (const element of root.querySelectorAll("[data-text]")) {
     element.textContent = text(/** @type {HTMLElement} */ (element).dataset.text ?? "");
   }

@@ -73,9 +73,9 @@
  * @property {Preprocessing} preprocessing
  * @property {Record<string, string>} texts
  * @property {Record<string, number[][]>} colormaps Name to 256 colours, RGB.
- * @property {Record<string, {keys: string[], shown: string, help: string, group: string}>} keys
+ * @property {Record<string, {keys: string[], shown: string}>} keys
  * @property {Settings} settings
- * @property {{version: string, files: Record<string, any>}} runtime
+ * @property {{version: string}} runtime
  * @property {{file: string, title: string}[]} examples
  *
  * @typedef {object} Prediction
