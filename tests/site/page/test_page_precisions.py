@@ -80,7 +80,7 @@ def test_a_page_in_half_precision_without_examples_waits_for_a_picture(
     pixels = np.random.default_rng(3).integers(0, 256, (SIDE, SIDE, 3), np.uint8)
     with (
         hosted(tmp_path / "page") as server,
-        visiting(chromium, server.address, until="ready") as visit,
+        visiting(chromium, server.address) as visit,
     ):
         scores, maps = asked(visit, pixels)
     said, shown = expected(tmp_path / "page" / "graph.onnx", pixels)

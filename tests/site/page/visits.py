@@ -128,7 +128,6 @@ def visiting(
     address: str,
     *,
     fails: bool = False,
-    until: str = "explained",
     prepare: str = "",
     **options: Any,
 ) -> Iterator[Visit]:
@@ -138,7 +137,6 @@ def visiting(
         chromium: The browser.
         address: Of the page.
         fails: The page is expected to say that it cannot work.
-        until: State that is waited for; a page without examples explains nothing yet: ``ready``.
         prepare: A script that runs before the page's own.
         options: Of the browser's context.
     """
