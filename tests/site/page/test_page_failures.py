@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from live_gradcam.graph.explainer import GraphExplainer
 from live_gradcam.native import cv2
-from live_gradcam.preprocessing.plan import plan_frame
-from live_gradcam.preprocessing.settings import Preprocessing
 from live_gradcam.scenes import render_scene
 from scripts.faults.media import write_film
 from tests.site.conftest import replaced
@@ -151,15 +150,16 @@ def test_a_picture_of_forty_megapixels_is_explained(visit: Visit, tmp_path: Path
     assert visit.text("#classes li:first-child .name") == large
 
 
-def test_the_region_of_a_large_picture_is_in_its_own_pixels(visit: Visit, tmp_path: Path) -> None:
+def test_the_region_of_a_large_picture_is_in_its_own_pixels(
+    visit: Visit, explainer: GraphExplainer, tmp_path: Path
+) -> None:
     path = tmp_path / "wide.jpg"
     cv2.imwrite(str(path), np.full((4001, 6002, 3), 200, np.uint8))
     visit.choose_picture(path)
     record = visit.run(RECORD)
     assert (record["width"], record["height"], record["reduced"]) == (6002, 4001, [3001, 2000])
-    # The outermost column is the second half of nothing: averages have whole pixels only.
-    region = plan_frame(4001, 6002, Preprocessing(), "crop").region
-    assert np.abs(np.subtract(record["region"], region.as_list())).max() <= 2
+    region = explainer.explain(path).region.as_list()
+    assert np.abs(np.subtract(record["region"], region)).max() <= 2  # one of the averaged pixels
 
 
 def test_a_picture_above_the_limit_is_refused_before_it_is_decoded(
@@ -193,8 +193,12 @@ def test_a_camera_that_is_not_there(playwright: Any, small: str) -> None:
         browser.close()
 
 
-def test_a_dead_worker_is_said_and_nothing_waits_for_it(chromium: Any, small: str) -> None:
+def test_a_dead_worker_is_said_and_nothing_waits_for_it(
+    chromium: Any, small: str, tmp_path: Path
+) -> None:
+    cv2.imwrite(str(tmp_path / "scene.png"), render_scene(3, width=96, height=96).image)
     with visiting(chromium, small) as visit:
+        visit.choose_picture(tmp_path / "scene.png")
         visit.run(
             """() => liveGradcam.session.client.worker.dispatchEvent(
               new ErrorEvent("error", { message: "out of breath", cancelable: true }))"""
