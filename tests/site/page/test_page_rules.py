@@ -17,7 +17,7 @@ from live_gradcam.session.smoothing import SteadyMaps
 from live_gradcam.site import tables
 from live_gradcam.spelling import near_in_spelling
 
-from .visits import Visit
+from .visits import Visit, visiting
 
 LABELS = (
     *("tench, Tinca tinca", "goldfish, Carassius auratus", "great white shark, white shark"),
@@ -165,3 +165,22 @@ def test_a_film_is_known_by_its_name_where_the_browser_does_not_know_its_type(
     film.write_bytes(b"film")
     visit.page.set_input_files("#picture-file", str(film))
     assert f"{film.name} is a video: open it on the tab Video" in visit.failure()
+
+
+_KEPT_WHEN_READY = """
+const waiting = setInterval(() => {
+  if (!window.liveGradcam) return;
+  clearInterval(waiting);
+  liveGradcam.ready.then(async () => {
+    window.kept = Boolean(await caches.match(new URL("graph.onnx", location)));
+  });
+}, 5);
+"""
+
+
+def test_the_network_is_kept_before_the_service_worker_would_load_it_again(
+    chromium: Any, address: str
+) -> None:
+    with visiting(chromium, address, prepare=_KEPT_WHEN_READY, service_workers="block") as visit:
+        visit.wait_until("window.kept !== undefined")
+        assert visit.run("() => window.kept")

@@ -33,9 +33,10 @@ export class Network {
   /** @param {(loaded: number) => void} onProgress Is told how many bytes of the graph have come. */
   async open(onProgress) {
     const bytes = (this.graph = await this.fetched(onProgress));
+    const kept = keepGraph(this.address, this.base, this.site.version, bytes);
     const { name, threads } = (this.session = await this.opened("wasm"));
     this.report = { used: { name, threads, milliseconds: null }, measured: [], notes: [] };
-    void keepGraph(this.address, this.base, this.site.version, bytes);
+    await kept; // before the service worker comes, which would fetch it a second time
   }
 
   /** Name of the engine that runs. */
