@@ -21,6 +21,7 @@ from live_gradcam.show.options import TeachingCell, TeachingRow
 from live_gradcam.teaching.examples import ANYTHING_ELSE
 from live_gradcam.teaching.fitter import Fitter
 from live_gradcam.teaching.journal import Journal
+from live_gradcam.teaching.learned import Learned
 from live_gradcam.teaching.lesson_state import BACKGROUND_BURSTS, BACKGROUND_SECONDS, LessonState
 
 _logger = logging.getLogger(__name__)
@@ -74,6 +75,8 @@ class TeachingDesk(Closeable):
         self._submitted = -1
         self._drawn: object = None
         self._began_background = False
+        self._told: Learned | None = None
+        self._told_since = 0.0
         pools.prepare()
 
     @property
@@ -179,8 +182,9 @@ class TeachingDesk(Closeable):
         if taught.classifier is not self._put_on and self._pools.is_fast:
             self._put_on = taught.classifier
             self._head = 0 if taught.classifier is None else self._pools.put_on(taught.classifier)
-        seconds = lesson.seconds_left
-        turn = int(self._clock() / SENTENCE_SECONDS)
+        if taught.learned is not self._told:  # the worst is said first
+            self._told, self._told_since = taught.learned, self._clock()
+        seconds, turn = lesson.seconds_left, self._turn()
         left = None if seconds is None else math.ceil(seconds)
         return self._changed((self._head, showing, lesson.version, taught, left, turn))
 
@@ -248,7 +252,11 @@ class TeachingDesk(Closeable):
         sentences = learned_sentences(taught.learned) if taught.learned is not None else ()
         if not taught.is_learned or taught.version != lesson.version or not sentences:
             return TEACHING["learning"]
-        return sentences[int(self._clock() / SENTENCE_SECONDS) % len(sentences)]
+        return sentences[self._turn() % len(sentences)]
+
+    def _turn(self) -> int:
+        """Return the number of the sentence that is said."""
+        return int((self._clock() - self._told_since) / SENTENCE_SECONDS)
 
     # The end
 
