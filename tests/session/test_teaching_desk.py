@@ -344,6 +344,14 @@ def test_the_rate_stays_where_the_trunk_is_slower_than_the_explainer(
         assert taken >= 40
 
 
+def test_a_picture_that_stands_still_is_taken_at_once(explainer: Explainer) -> None:
+    with FeatureExtractor.like(explainer) as extractor:
+        learner = FrameLearner(extractor, explainer)
+        for _ in range(5):
+            _, features = learner.explain(explainer, WALL, classes=None, view="crop", always=True)
+            assert features is not None
+
+
 def test_what_is_worst_is_said_first_and_names_stay_as_they_are() -> None:
     learned = Learned(
         (
