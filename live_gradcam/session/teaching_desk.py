@@ -75,6 +75,7 @@ class TeachingDesk(Closeable):
         self._submitted = -1
         self._drawn: object = None
         self._began_background = False
+        self._troubles: set[str] = set()
         self._told: Learned | None = None
         self._told_since = 0.0
         pools.prepare()
@@ -171,6 +172,7 @@ class TeachingDesk(Closeable):
         if self._lesson is None:
             self._begin_lesson()
         lesson, fitter = self._lesson, self._fitter
+        self._say(self._trouble())
         if lesson is None or fitter is None:
             return self._changed((self._pools.trouble, self._pools.extractor is None))
         self.follow(state)
@@ -187,6 +189,19 @@ class TeachingDesk(Closeable):
         seconds, turn = lesson.seconds_left, self._turn()
         left = None if seconds is None else math.ceil(seconds)
         return self._changed((self._head, showing, lesson.version, taught, left, turn))
+
+    def _trouble(self) -> str:
+        """Return why something is not taught, learned or kept, as a sentence; empty if all is."""
+        lesson = self._lesson
+        if lesson is None:
+            return self._pools.trouble
+        return self._pools.trouble or lesson.trouble or lesson.taught.trouble
+
+    def _say(self, trouble: str) -> None:
+        """Say what is wrong on the terminal, too, where all of it can be read; once."""
+        if trouble and trouble not in self._troubles:
+            self._troubles.add(trouble)
+            self._on_notice(trouble)
 
     def _changed(self, what: object) -> bool:
         changed, self._drawn = what != self._drawn, what
@@ -231,12 +246,10 @@ class TeachingDesk(Closeable):
 
     def _line(self) -> str:
         lesson = self._lesson
-        trouble = self._pools.trouble
+        trouble = self._trouble()
         if lesson is None or trouble:
             return trouble or TEACHING["preparing"]
         taught = lesson.taught
-        if lesson.trouble or taught.trouble:
-            return lesson.trouble or taught.trouble
         seconds = lesson.seconds_left
         if seconds is not None:
             return TEACHING["nothing"].format(seconds=max(1, math.ceil(seconds)))

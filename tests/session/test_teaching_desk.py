@@ -15,6 +15,7 @@ from safetensors import safe_open
 
 from live_gradcam.errors import SinkError, SourceError, UsageError
 from live_gradcam.explain.explainer import Explainer
+from live_gradcam.explain.layers import LayerMap
 from live_gradcam.protocol import ExplainerKey
 from live_gradcam.session.config import TeachingOptions
 from live_gradcam.session.learner import FrameLearner
@@ -342,6 +343,19 @@ def test_the_rate_stays_where_the_trunk_is_slower_than_the_explainer(
     assert taken >= 45 // (4 * slower + 4)
     if own and slower == 1.0:
         assert taken >= 40
+
+
+def test_why_nothing_can_be_taught_is_said_in_the_window_and_on_the_terminal(
+    explainer: Explainer, tmp_path: Path
+) -> None:
+    fused = LayerMap(explainer.classifier).cut(["c", "d"])
+    with Explainer(fused, compile="off", precision="fp32") as several:
+        session = Session(several, tmp_path)
+        for _ in range(2):
+            session.begin()
+        assert "layer" in session.row.line
+        assert session.notices == [session.row.line]
+        session.close()
 
 
 def test_a_picture_that_stands_still_is_taken_at_once(explainer: Explainer) -> None:
