@@ -44,9 +44,22 @@ class FrameLearner:
         self._since, self._frames = _MOST_SKIPPED, 0
 
     def explain(
-        self, explainer: LiveExplainer, image: Image, *, classes: ClassChoice, view: View
+        self,
+        explainer: LiveExplainer,
+        image: Image,
+        *,
+        classes: ClassChoice,
+        view: View,
+        always: bool = False,
     ) -> tuple[Explanation, FrameFeatures | None]:
         """Explain an image as an explainer does, and return the trunk's features of it, too.
+
+        Args:
+            explainer: Knows which head answers.
+            image: ``uint8 (H, W, 3)`` BGR.
+            classes: Classes that get a map.
+            view: Part of the image that the network is shown.
+            always: There is no other frame to take in its place: it is not left out.
 
         Returns:
             The explanation, and the features; ``None`` instead of them where the frame is left out.
@@ -54,7 +67,7 @@ class FrameLearner:
         if isinstance(explainer, TaughtExplainer):
             ((explanation, features),) = explainer.explain_kept([image], classes=classes, view=view)
             return explanation, features
-        taken = self._is_due(explainer)
+        taken = self._is_due(explainer) or always
         self._since = 0 if taken else self._since + 1
         if taken and self._keeps and explainer is self._own:
             kept = self._explain_kept(image, classes, view)

@@ -25,7 +25,13 @@ class Learner(Protocol):
     """Explains a frame, and keeps the features that it was explained by, to be taught."""
 
     def explain(
-        self, explainer: LiveExplainer, image: Image, *, classes: ClassChoice, view: View
+        self,
+        explainer: LiveExplainer,
+        image: Image,
+        *,
+        classes: ClassChoice,
+        view: View,
+        always: bool = False,
     ) -> tuple[Explanation, FrameFeatures | None]:
         """Explain an image as an explainer does, and return the trunk's features of it, too.
 
@@ -34,6 +40,7 @@ class Learner(Protocol):
             image: ``uint8 (H, W, 3)`` BGR.
             classes: Classes that get a map.
             view: Part of the image that the network is shown.
+            always: There is no other frame to take in its place.
 
         Returns:
             The explanation, and the features; ``None`` instead of them for a frame that would cost

@@ -21,6 +21,7 @@ from live_gradcam.show.options import TeachingCell, TeachingRow
 from live_gradcam.teaching.examples import ANYTHING_ELSE
 from live_gradcam.teaching.fitter import Fitter
 from live_gradcam.teaching.journal import Journal
+from live_gradcam.teaching.learned import Learned
 from live_gradcam.teaching.lesson_state import BACKGROUND_BURSTS, BACKGROUND_SECONDS, LessonState
 
 _logger = logging.getLogger(__name__)
@@ -74,6 +75,9 @@ class TeachingDesk(Closeable):
         self._submitted = -1
         self._drawn: object = None
         self._began_background = False
+        self._troubles: set[str] = set()
+        self._told: Learned | None = None
+        self._told_since = 0.0
         pools.prepare()
 
     @property
@@ -168,6 +172,7 @@ class TeachingDesk(Closeable):
         if self._lesson is None:
             self._begin_lesson()
         lesson, fitter = self._lesson, self._fitter
+        self._say(self._trouble())
         if lesson is None or fitter is None:
             return self._changed((self._pools.trouble, self._pools.extractor is None))
         self.follow(state)
@@ -179,10 +184,24 @@ class TeachingDesk(Closeable):
         if taught.classifier is not self._put_on and self._pools.is_fast:
             self._put_on = taught.classifier
             self._head = 0 if taught.classifier is None else self._pools.put_on(taught.classifier)
-        seconds = lesson.seconds_left
-        turn = int(self._clock() / SENTENCE_SECONDS)
+        if taught.learned is not self._told:  # the worst is said first
+            self._told, self._told_since = taught.learned, self._clock()
+        seconds, turn = lesson.seconds_left, self._turn()
         left = None if seconds is None else math.ceil(seconds)
         return self._changed((self._head, showing, lesson.version, taught, left, turn))
+
+    def _trouble(self) -> str:
+        """Return why something is not taught, learned or kept, as a sentence; empty if all is."""
+        lesson = self._lesson
+        if lesson is None:
+            return self._pools.trouble
+        return self._pools.trouble or lesson.trouble or lesson.taught.trouble
+
+    def _say(self, trouble: str) -> None:
+        """Say what is wrong on the terminal, too, where all of it can be read; once."""
+        if trouble and trouble not in self._troubles:
+            self._troubles.add(trouble)
+            self._on_notice(trouble)
 
     def _changed(self, what: object) -> bool:
         changed, self._drawn = what != self._drawn, what
@@ -227,12 +246,10 @@ class TeachingDesk(Closeable):
 
     def _line(self) -> str:
         lesson = self._lesson
-        trouble = self._pools.trouble
+        trouble = self._trouble()
         if lesson is None or trouble:
             return trouble or TEACHING["preparing"]
         taught = lesson.taught
-        if lesson.trouble or taught.trouble:
-            return lesson.trouble or taught.trouble
         seconds = lesson.seconds_left
         if seconds is not None:
             return TEACHING["nothing"].format(seconds=max(1, math.ceil(seconds)))
@@ -248,7 +265,11 @@ class TeachingDesk(Closeable):
         sentences = learned_sentences(taught.learned) if taught.learned is not None else ()
         if not taught.is_learned or taught.version != lesson.version or not sentences:
             return TEACHING["learning"]
-        return sentences[int(self._clock() / SENTENCE_SECONDS) % len(sentences)]
+        return sentences[self._turn() % len(sentences)]
+
+    def _turn(self) -> int:
+        """Return the number of the sentence that is said."""
+        return int((self._clock() - self._told_since) / SENTENCE_SECONDS)
 
     # The end
 

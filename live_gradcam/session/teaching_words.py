@@ -31,13 +31,13 @@ SENTENCE_SECONDS = 5.0
 
 def learned_sentences(learned: Learned) -> Sequence[str]:
     """Say what was learned, what is worst first."""
-    found = [_sentence(each) for each in learned.sentences]
+    names = tuple(each.label for each in learned.classes)
+    found = [_sentence(each, names) for each in learned.sentences]
     accuracy = learned.accuracy
     if accuracy is not None:
         found.append(TEACHING["right"].format(share=percent(accuracy)))
-    labels = [each.label for each in learned.classes]
     for one, other, count in learned.confused()[:1]:
-        asked = int(learned.confusion[labels.index(one)].sum())
+        asked = int(learned.confusion[names.index(one)].sum())
         found.append(TEACHING["taken for"].format(one=one, other=other, count=count, all=asked))
     for each in learned.classes:
         if each.moving_share is not None:
@@ -46,6 +46,7 @@ def learned_sentences(learned: Learned) -> Sequence[str]:
     return found
 
 
-def _sentence(text: str) -> str:
-    """Return a sentence with its first letter large and a full stop."""
-    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"
+def _sentence(text: str, names: tuple[str, ...]) -> str:
+    """Return a sentence with a full stop, and a large letter unless it begins with a name."""
+    begins = text if text.startswith(names) else f"{text[:1].upper()}{text[1:]}"
+    return begins if begins.endswith(".") else f"{begins}."

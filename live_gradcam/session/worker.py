@@ -165,8 +165,9 @@ class ExplainWorker:
         classes = wanted_classes(request, leader, self._known)
         explainer, features = request.explainer, None
         if request.learner is not None:
+            stands = not is_new or frame.place is not None
             raw, features = request.learner.explain(
-                explainer, frame.image, classes=classes, view=settings.view
+                explainer, frame.image, classes=classes, view=settings.view, always=stands
             )
         else:
             (raw,) = explainer.explain_batch([frame.image], classes=classes, view=settings.view)

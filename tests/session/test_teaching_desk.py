@@ -9,11 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from safetensors import safe_open
 
 from live_gradcam.errors import SinkError, SourceError, UsageError
 from live_gradcam.explain.explainer import Explainer
+from live_gradcam.explain.layers import LayerMap
 from live_gradcam.protocol import ExplainerKey
 from live_gradcam.session.config import TeachingOptions
 from live_gradcam.session.learner import FrameLearner
@@ -22,10 +24,11 @@ from live_gradcam.session.state import SessionState
 from live_gradcam.session.taught_pools import TaughtPools
 from live_gradcam.session.teaching_desk import TeachingDesk
 from live_gradcam.session.teaching_files import find_journals
-from live_gradcam.session.teaching_words import SENTENCE_SECONDS, TEACHING
+from live_gradcam.session.teaching_words import SENTENCE_SECONDS, TEACHING, learned_sentences
 from live_gradcam.show.options import TeachingRow
 from live_gradcam.teaching.examples import ANYTHING_ELSE
 from live_gradcam.teaching.features import FeatureExtractor
+from live_gradcam.teaching.learned import ClassLearned, Learned
 from live_gradcam.values import Frame, Image
 from tests.session.doubles import PATIENCE_SECONDS, START, make_request
 from tests.teaching.sessions import show, wall
@@ -340,3 +343,43 @@ def test_the_rate_stays_where_the_trunk_is_slower_than_the_explainer(
     assert taken >= 45 // (4 * slower + 4)
     if own and slower == 1.0:
         assert taken >= 40
+
+
+def test_why_nothing_can_be_taught_is_said_in_the_window_and_on_the_terminal(
+    explainer: Explainer, tmp_path: Path
+) -> None:
+    fused = LayerMap(explainer.classifier).cut(["c", "d"])
+    with Explainer(fused, compile="off", precision="fp32") as several:
+        session = Session(several, tmp_path)
+        for _ in range(2):
+            session.begin()
+        assert "layer" in session.row.line
+        assert session.notices == [session.row.line]
+        session.close()
+
+
+def test_a_picture_that_stands_still_is_taken_at_once(explainer: Explainer) -> None:
+    with FeatureExtractor.like(explainer) as extractor:
+        learner = FrameLearner(extractor, explainer)
+        for _ in range(5):
+            _, features = learner.explain(explainer, WALL, classes=None, view="crop", always=True)
+            assert features is not None
+
+
+def test_what_is_worst_is_said_first_and_names_stay_as_they_are() -> None:
+    learned = Learned(
+        (
+            ClassLearned("iris", 40, 2, accuracy=1.0, by_background=True, covered=0.93),
+            ClassLearned("cup", 20, 2, accuracy=0.75, moving_share=0.82, one_background=True),
+        ),
+        1.0,
+        np.array([[40, 0], [5, 15]]),
+    )
+    said = list(learned_sentences(learned))
+    assert said[0].startswith("It knows iris by what is behind it")
+    assert said[1].startswith("cup was always shown before one background")
+    assert said[2:] == [
+        "It is right about 92 % of what it had not seen.",
+        "cup is taken for iris: 5 times of 20.",
+        "82 % of the evidence for cup lies on what moves.",
+    ]

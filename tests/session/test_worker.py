@@ -18,8 +18,10 @@ from live_gradcam.explain.explainer import Explainer
 from live_gradcam.explain.heads import LinearHead
 from live_gradcam.explain.pooled import with_linear_head
 from live_gradcam.session.feeds import make_feed
+from live_gradcam.session.learner import FrameLearner
 from live_gradcam.session.request import ExplainedFrame, ExplainRequest, TruthReading
 from live_gradcam.session.worker import ExplainWorker
+from live_gradcam.teaching.features import FeatureExtractor
 from live_gradcam.values import Image
 from tests.session.doubles import PATIENCE_SECONDS, FailingSource, make_request
 
@@ -160,3 +162,23 @@ def test_a_head_with_other_classes_is_asked_for_none_of_the_ones_before(
             assert all(each.label in labels for each in found.smoothed.predictions)
             assert found.selected.explained[0] == found.smoothed.predictions[0].class_index
             assert len(found.selected.explained) == 3
+
+
+def test_a_kept_frame_is_explained_once_more_for_each_burst_and_its_features_are_kept(
+    explainer: Explainer,
+) -> None:
+    with (
+        FeatureExtractor.like(explainer) as extractor,
+        scene() as source,
+        working(source, make_request(explainer, frozen=True)) as worker,
+    ):
+        assert await_item(worker, ExplainedFrame).features is None
+        learner = FrameLearner(extractor, explainer)
+        for burst in (1, 2):
+            worker.request = replace(worker.request, learner=learner, burst=burst)
+            found = await_item(worker, ExplainedFrame)
+            assert (found.is_new, found.request.burst) == (False, burst)
+            assert found.features is not None
+            # The map is that of the explainer itself, though the features made it.
+            (own,) = explainer.explain_batch([found.frame.image], classes=found.raw.explained)
+            assert found.raw.evidence == pytest.approx(own.evidence, rel=1e-3, abs=1e-4)
