@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import numpy as np
 
 import live_gradcam as lg
-from live_gradcam.faithfulness.measures import pointing_game
+from live_gradcam.faithfulness.measures import points_at
 from live_gradcam.native import cv2
 from live_gradcam.scenes import SCENE_CLASSES
 from live_gradcam.teaching import Burst, learn
@@ -128,9 +128,8 @@ def scenes() -> bool:
 def _points_at(explanation: lg.Explanation, mask: np.ndarray) -> bool:
     """Return whether the pointing game is won by the first map."""
     region = explanation.region
-    heat = cv2.resize(explanation.evidence[0], (region.width, region.height))
     down, across = region.y + region.height, region.x + region.width
-    return bool(pointing_game(heat, mask[region.y : down, region.x : across]))
+    return points_at(explanation.evidence[0], mask[region.y : down, region.x : across])
 
 
 def main() -> int:
