@@ -22,9 +22,12 @@ import pytest
 
 from live_gradcam.graph.explainer import GraphExplainer
 from live_gradcam.graph.open import open_graph
+from live_gradcam.site import write_site
+from live_gradcam.site.runtime import Runtime
+from tests.exports.support import small_classifier
 from tests.site.conftest import Host
 
-from .visits import CHROMIUM, FLAGS, Visit, visiting
+from .visits import CHROMIUM, FLAGS, Visit, visiting, write_camera
 
 _PORT = re.compile(rb"port (\d+)")
 
@@ -59,19 +62,35 @@ def address(served: str, page_name: str) -> str:
 
 
 @pytest.fixture
-def copy(host: Host, served: str, page_name: str) -> Iterator[Callable[[str], tuple[Path, str]]]:
-    """Make a copy of the page; its files are links until they are written anew."""
+def copy(host: Host, served: str, page_name: str) -> Iterator[Callable[..., tuple[Path, str]]]:
+    """Make a copy of a page, this module's or another; its files are links until written anew."""
     made: list[Path] = []
 
-    def copied(name: str) -> tuple[Path, str]:
+    def copied(name: str, of: str = page_name) -> tuple[Path, str]:
         folder = host.folder / name
-        shutil.copytree(host.folder / page_name, folder, copy_function=os.link)
+        shutil.copytree(host.folder / of, folder, copy_function=os.link)
         made.append(folder)
         return folder, f"{served}{name}/"
 
     yield copied
     for folder in made:
         shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="package")
+def small(host: Host, served: str, web_runtime: Runtime) -> str:
+    """Address of the page of a network so small that every engine runs it at once.
+
+    Its graph has maps of the three best classes of each picture.
+    """
+    write_site(
+        host.folder / "small",
+        small_classifier("linear"),
+        runtime=web_runtime,
+        classes="top",
+        precision="fp32",
+    )
+    return f"{served}small/"
 
 
 @pytest.fixture(scope="package")
@@ -85,9 +104,12 @@ def playwright() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="package")
-def chromium(playwright: Any) -> Iterator[Any]:
-    """A real browser with a camera that is none."""
-    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+def chromium(playwright: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A real browser whose camera plays a film; a visit has to be given it, as a visitor would."""
+    film = write_camera(tmp_path_factory.mktemp("camera") / "camera.y4m")
+    flags = [each for each in FLAGS if each != "--use-fake-ui-for-media-stream"]
+    flags.append(f"--use-file-for-fake-video-capture={film}")
+    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
     yield browser
     browser.close()
 

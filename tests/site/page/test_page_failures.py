@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from live_gradcam.graph.explainer import GraphExplainer
 from live_gradcam.native import cv2
 from live_gradcam.scenes import render_scene
 from scripts.faults.media import write_film
 from tests.site.conftest import replaced
 
-from .visits import CHROMIUM, EXPLAINED, FLAGS, Visit, visiting
+from .visits import CHROMIUM, EXPLAINED, FLAGS, RECORD, Visit, visiting
 
 Copy = Callable[[str], tuple[Path, str]]
 
@@ -112,16 +113,13 @@ def half_a_picture(path: Path) -> None:
         (text_file, "text.jpg", "text.jpg is no picture that this browser can read"),
         (nothing, "nothing.png", "nothing.png is empty"),
         (half_a_picture, "half.png", "half.png is no picture that this browser can read"),
-        (
-            lambda path: write_film(path),
-            "film.mp4",
-            "film.mp4 is a video: open it on the tab Video",
-        ),
+        (write_film, "film.mp4", "film.mp4 is a video: open it on the tab Video"),
+        (write_film, "film.mkv", "film.mkv is a video: open it on the tab Video"),
     ],
-    ids=["text", "nothing", "half", "film"],
+    ids=["text", "nothing", "half", "film", "film of an unknown kind"],
 )
 def test_what_is_no_picture_is_named_and_the_last_one_stays(
-    visit: Visit, tmp_path: Path, make: Callable[[Path], None], name: str, words: str
+    visit: Visit, tmp_path: Path, make: Callable[[Path], object], name: str, words: str
 ) -> None:
     make(tmp_path / name)
     answer = visit.text("#answer")
@@ -152,24 +150,62 @@ def test_a_picture_of_forty_megapixels_is_explained(visit: Visit, tmp_path: Path
     assert visit.text("#classes li:first-child .name") == large
 
 
-@pytest.mark.parametrize(
-    ("without", "words"),
-    [
-        ("--use-fake-ui-for-media-stream", "does not allow this page to use the camera"),
-        ("--use-fake-device-for-media-stream", "finds no camera"),
-    ],
-)
-def test_a_camera_that_cannot_be_used(
-    playwright: Any, address: str, without: str, words: str
+def test_the_region_of_a_large_picture_is_in_its_own_pixels(
+    visit: Visit, explainer: GraphExplainer, tmp_path: Path
 ) -> None:
-    flags = [flag for flag in FLAGS if flag != without]
-    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
-    with visiting(browser, address) as visit:
+    path = tmp_path / "wide.jpg"
+    cv2.imwrite(str(path), np.full((4001, 6002, 3), 200, np.uint8))
+    visit.choose_picture(path)
+    record = visit.run(RECORD)
+    assert (record["width"], record["height"], record["reduced"]) == (6002, 4001, [3001, 2000])
+    region = explainer.explain(path).region.as_list()
+    assert np.abs(np.subtract(record["region"], region)).max() <= 2  # one of the averaged pixels
+
+
+def test_a_picture_above_the_limit_is_refused_before_it_is_decoded(
+    visit: Visit, tmp_path: Path
+) -> None:
+    path = tmp_path / "huge.png"
+    path.write_bytes(cv2.imencode(".png", np.zeros((20_000, 20_000), np.uint8))[1].tobytes())
+    visit.page.set_input_files("#picture-file", str(path))
+    visit.wait_until("document.getElementById('message').textContent.includes('huge.png has')")
+    assert "huge.png has 20000x20000 pixels, which is more than" in visit.text("#message")
+
+
+def test_a_camera_that_is_refused(chromium: Any, address: str) -> None:
+    with visiting(chromium, address) as visit:
         visit.page.click("#tab-camera")
         visit.page.click("#camera-start")
-        assert words in visit.failure()
+        assert "does not allow this page to use the camera" in visit.failure()
         assert visit.text("#camera-start") == "Start the camera"
-    browser.close()
+
+
+def test_a_camera_that_is_not_there(playwright: Any, small: str) -> None:
+    flags = [flag for flag in FLAGS if flag != "--use-fake-device-for-media-stream"]
+    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+    try:
+        with visiting(browser, small) as visit:
+            visit.page.click("#tab-camera")
+            visit.page.click("#camera-start")
+            assert "finds no camera" in visit.failure()
+            assert visit.text("#camera-start") == "Start the camera"
+    finally:
+        browser.close()
+
+
+def test_a_dead_worker_is_said_and_nothing_waits_for_it(
+    chromium: Any, small: str, tmp_path: Path
+) -> None:
+    cv2.imwrite(str(tmp_path / "scene.png"), render_scene(3, width=96, height=96).image)
+    with visiting(chromium, small) as visit:
+        visit.choose_picture(tmp_path / "scene.png")
+        visit.run(
+            """() => liveGradcam.session.client.worker.dispatchEvent(
+              new ErrorEvent("error", { message: "out of breath", cancelable: true }))"""
+        )
+        visit.run("() => liveGradcam.session.state.set({ view: 'stretch' })")
+        assert "The page's worker stopped: out of breath" in visit.failure()
+        visit.wait_until("!liveGradcam.session.busy")
 
 
 def test_the_page_says_which_engine_runs_and_why(chromium: Any, address: str) -> None:

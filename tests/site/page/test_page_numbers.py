@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import base64
+import io
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image as Pillow
+from PIL import ImageCms
 
 from live_gradcam.faithfulness.removal import control_areas, hottest_area, removal_test
 from live_gradcam.graph.explainer import GraphExplainer
+from live_gradcam.images import read_image
 from live_gradcam.native import cv2
 from live_gradcam.predictions import predict
 from live_gradcam.preprocessing.plan import plan_frame, prepare_pixels
@@ -59,6 +63,18 @@ EXPLAIN_PIXELS = (
     + """
   const { scores, evidence } = await liveGradcam.explainPixels(bytesOf(pixels), width, height);
   return { scores: written(scores), evidence: written(evidence.data), rows: evidence.rows };
+}"""
+)
+DECODE = (
+    """async (file) => {"""
+    + _READ
+    + """
+  const { decode } = await import("./js/picture.js");
+  const { pixelsOf } = await import("./js/pixels.js");
+  const bitmap = await decode(new Blob([bytesOf(file)]), "picture", 1e8);
+  const { data, width, height } = pixelsOf(bitmap);
+  bitmap.close();
+  return { data: written(data), width, height };
 }"""
 )
 RESAMPLE = (
@@ -127,6 +143,111 @@ def test_the_same_pixels_give_the_same_scores_and_maps(
     result = explainer._engine.run(np.ascontiguousarray(pixels[None, ..., ::-1]))
     assert np.abs(floats(found["scores"]) - result.scores[0]).max() <= LOGITS
     assert np.abs(floats(found["evidence"]) - result.evidence[0].ravel()).max() <= LOGITS
+
+
+def turned(picture: Pillow.Image) -> dict[str, Any]:
+    exif = Pillow.Exif()
+    exif[0x0112] = 6
+    return {"exif": exif.tobytes()}
+
+
+def profiled(picture: Pillow.Image) -> dict[str, Any]:
+    """A profile of another colour space: the file's own numbers are what networks have learned."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB"))
+    return {"icc_profile": profile.tobytes()}
+
+
+def faded(picture: Pillow.Image) -> Pillow.Image:
+    """Transparent to the left."""
+    alpha = np.linspace(0, 255, picture.width).round().astype(np.uint8)
+    picture.putalpha(Pillow.fromarray(np.tile(alpha, (picture.height, 1))))
+    return picture
+
+
+def deep(picture: Pillow.Image) -> Pillow.Image:
+    """16 bits of grey."""
+    return Pillow.fromarray(np.asarray(picture.convert("L")).astype(np.uint16) * 257)
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "extra", "apart"),
+    [
+        ("PNG", None, None, 0),
+        ("PNG", None, turned, 0),
+        ("PNG", None, profiled, 0),
+        ("PNG", faded, None, 2),
+        ("PNG", deep, None, 0),
+        ("PNG", lambda picture: picture.convert("L"), None, 0),
+        ("PNG", lambda picture: picture.convert("P"), None, 0),
+        ("JPEG", None, turned, 8),
+        ("JPEG", lambda picture: picture.convert("L"), None, 2),
+        ("JPEG", lambda picture: picture.convert("CMYK"), None, 12),
+    ],
+    ids=[
+        "plain",
+        "turned",
+        "profile",
+        "transparent",
+        "16 bits",
+        "grey",
+        "palette",
+        "turned JPEG",
+        "grey JPEG",
+        "CMYK",
+    ],
+)
+def test_a_file_is_decoded_as_in_python(
+    visit: Visit, kind: str, change: Any, extra: Any, apart: int
+) -> None:
+    """Grey levels apart are those of two JPEG decoders, or of two roundings of a blend."""
+    picture = Pillow.fromarray(
+        np.ascontiguousarray(render_scene(7, width=96, height=64).image[..., ::-1])
+    )
+    if change:
+        picture = change(picture)
+    stored = io.BytesIO()
+    # No chroma is dropped: how browsers bring it back is their own.
+    more = {"quality": 95, "subsampling": 0} if kind == "JPEG" else {}
+    picture.save(stored, kind, **more, **(extra(picture) if extra else {}))
+    data = stored.getvalue()
+
+    found = visit.run(DECODE, base64.b64encode(data).decode())
+
+    expected = read_image(data)
+    pixels = np.frombuffer(base64.b64decode(found["data"]), np.uint8)
+    assert (found["height"], found["width"]) == expected.shape[:2]
+    pixels = pixels.reshape(*expected.shape[:2], 4)[..., 2::-1]
+    assert np.abs(pixels.astype(int) - expected).max() <= apart
+
+
+def test_what_is_hidden_comes_back(visit: Visit) -> None:
+    """The picture itself is blurred while the network looks: a copy would be too large."""
+    image = np.random.default_rng(8).integers(0, 256, (90, 130, 3), np.uint8)
+    found = visit.run(
+        """async ([data]) => {"""
+        + _READ
+        + """
+          const { blurRegion, whileHidden } = await import("./js/hiding.js");
+          const { removal } = liveGradcam.session.site.figures;
+          const source = { data: bytesOf(data), width: 130, height: 90 };
+          const region = { x: 20, y: 0, width: 90, height: 90 };
+          const side = removal.mask_side;
+          const mask = new Uint8Array(side * side).fill(1, 0, side * side / 2);
+          const blurred = blurRegion(source, region, removal);
+          const look = () => source.data.slice();
+          const during = whileHidden(source, region, blurred, mask, side, look);
+          return [written(during), written(source.data)];
+        }""",
+        [text_of(rgba(image))],
+    )
+    during, after = (
+        np.frombuffer(base64.b64decode(each), np.uint8).reshape(90, 130, 4) for each in found
+    )
+    assert np.array_equal(after, rgba(image))
+    changed = (during != after).any(axis=2)
+    assert changed[:45, 20:110].mean() > 0.99
+    changed[:45, 20:110] = False
+    assert not changed.any()
 
 
 @pytest.mark.parametrize(("seed", "size"), [(3, (320, 240)), (4, (500, 707)), (11, (61, 48))])

@@ -16,9 +16,8 @@ from live_gradcam.scenes import render_scene
 from live_gradcam.show.votes import spot_at
 from live_gradcam.values import Image
 from live_gradcam.web.messages import describe_spot
-from scripts.faults.media import write_film
 
-from .visits import CHROMIUM, FLAGS, PHONE, Visit, visiting
+from .visits import PHONE, Visit, visiting
 
 axe_playwright = pytest.importorskip("axe_playwright_python.sync_playwright")
 
@@ -136,12 +135,90 @@ def test_a_spot_says_what_it_speaks_for(
         canvas.hover(
             position={"x": (x + 0.5) / 320 * box["width"], "y": (y + 0.5) / 240 * box["height"]}
         )
-        assert asked.text("#spot") == describe_spot(spot_at(every, x, y, shown=shown))
+        expected = describe_spot(spot_at(every, x, y, shown=shown))
+        asked.wait_until(f"document.getElementById('spot').textContent === {expected!r}")
     asked.page.mouse.move(0, 0)
-    assert asked.text("#spot") == ""
+    asked.wait_until("document.getElementById('spot').textContent === ''")
     canvas.focus()
     asked.page.keyboard.press("ArrowRight")
     assert asked.text("#spot").startswith("This spot")
+
+
+def test_a_spot_speaks_of_the_map_that_it_is_on(
+    asked: Visit, explainer: GraphExplainer, picture: Path
+) -> None:
+    every = explainer.explain(picture, classes="all")
+    best = labels(explainer, picture)
+    point = {"x": 160, "y": 120}
+    asked.page.check("input[value=mosaic]")
+    for place in range(3):
+        canvas = asked.page.locator("#tiles canvas").nth(place)
+        box = canvas.bounding_box()
+        middle = {"x": 160.5 / 320 * box["width"], "y": 120.5 / 240 * box["height"]}
+        canvas.hover(position=middle)
+        shown = explainer.classifier.labels.index(best[place])
+        expected = describe_spot(spot_at(every, point["x"], point["y"], shown=shown))
+        asked.wait_until(f"document.getElementById('spot').textContent === {expected!r}")
+    asked.page.check("input[value=contrast]")
+    canvas = asked.page.locator("#tiles canvas")
+    box = canvas.bounding_box()
+    canvas.hover(position={"x": 160.5 / 320 * box["width"], "y": 120.5 / 240 * box["height"]})
+    asked.wait_for_text("#spot", f"{best[0]} rather than {best[1]}")
+    asked.page.mouse.move(0, 0)
+
+
+def test_a_class_that_has_no_map_is_said_and_not_replaced(
+    chromium: Any, small: str, tmp_path: Path
+) -> None:
+    """The graph has maps of the three best classes of each picture."""
+    cv2.imwrite(str(tmp_path / "scene.png"), render_scene(3, width=96, height=96).image)
+    with visiting(chromium, small) as visit:
+        visit.choose_picture(tmp_path / "scene.png")
+        mapped = visit.run("() => [...liveGradcam.session.shown.explanation.evidence.classes]")
+        ranked = visit.run("() => liveGradcam.session.site.model.labels")
+        missing = next(index for index in range(len(ranked)) if index not in mapped)
+        visit.page.fill("#held", ranked[missing])
+        visit.page.keyboard.press("Enter")
+        assert tiles(visit) == [ranked[missing]]
+        said = visit.text("#answer")
+        assert f"has maps of the 3 best classes of each picture, and {ranked[missing]} is" in said
+        assert "Nothing is coloured." in said
+        assert visit.page.is_hidden("#truth-box")
+        assert visit.page.is_hidden("#legend")
+
+        visit.page.click("#follow")
+        visit.page.check("input[value=contrast]")
+        visit.page.fill("#against", ranked[missing])
+        visit.page.keyboard.press("Enter")
+        best = ranked[visit.run("() => liveGradcam.session.index")]
+        assert tiles(visit) == [f"{best} rather than {ranked[missing]}"]
+        assert f"{best} and {ranked[missing]} cannot be compared here" in visit.text("#answer")
+        visit.page.fill("#against", best)
+        visit.page.keyboard.press("Enter")
+        assert f"{best} cannot be compared with itself" in visit.text("#answer")
+
+
+def test_a_best_class_without_a_map_is_not_what_somebody_asked_about(asked: Visit) -> None:
+    said = asked.run(
+        """() => {
+          const { session } = liveGradcam;
+          const { evidence, predictions } = session.shown.explanation;
+          const [best, second] = predictions;
+          const place = evidence.classes.indexOf(best.index);
+          evidence.classes[place] = -1; // a graph of the other classes only
+          session.choose(false);
+          session.show();
+          evidence.classes[place] = best.index;
+          const said = document.getElementById("answer").textContent;
+          return [said, best.label, second.label, session.tiles.map((tile) => tile.title)];
+        }"""
+    )
+    answer, best, second, shown = said
+    assert answer.startswith(f"The network sees {best}")
+    assert f"The exported file has no map of {best}." in answer
+    assert f"The colours speak of {second}." in answer
+    assert "you asked" not in answer
+    assert shown == [second]
 
 
 def test_keys_do_what_the_table_says(
@@ -211,56 +288,6 @@ def test_pictures_are_pasted_and_dropped(asked: Visit, picture: Path) -> None:
             [name, event, field, list(picture.read_bytes())],
         )
         asked.wait_for_picture(name)
-
-
-def test_a_film_is_explained_where_it_stands(asked: Visit, tmp_path: Path) -> None:
-    film = write_film(tmp_path / "film.mp4", frames=24, width=320, height=240, rate=12)
-    asked.page.click("#tab-video")
-    asked.page.set_input_files("#video-file", str(film))
-    asked.wait_for_picture("film.mp4")
-    asked.run("() => { document.getElementById('film').currentTime = 1; }")
-    asked.wait_until("liveGradcam.session.shown.seconds === 1 && !liveGradcam.session.busy")
-    assert asked.text("#answer")
-    asked.page.click("#tab-picture")
-
-
-def y4m(path: Path, image: Image) -> Path:
-    """A film of one picture, as Chromium takes it for a camera."""
-    height, width = image.shape[:2]
-    planes = cv2.cvtColor(image, cv2.COLOR_BGR2YUV_I420).tobytes()
-    frames = b"".join(b"FRAME\n" + planes for _ in range(4))
-    path.write_bytes(f"YUV4MPEG2 W{width} H{height} F10:1 Ip A1:1 C420jpeg\n".encode() + frames)
-    return path
-
-
-def test_the_camera_is_explained_live(
-    playwright: Any, address: str, explainer: GraphExplainer, tmp_path: Path
-) -> None:
-    scenes = (render_scene(seed, width=640, height=480, objects=1).image for seed in range(40))
-    scene, sure = next(
-        (scene, found)
-        for scene in scenes
-        if ((found := explainer.explain(scene).predictions[0]).probability or 0.0) > 0.9
-    )
-    film = y4m(tmp_path / "camera.y4m", scene)
-    flags = [*FLAGS, f"--use-file-for-fake-video-capture={film}"]
-    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
-    with visiting(browser, address, permissions=["camera"]) as visit:
-        visit.page.click("#tab-camera")
-        visit.page.click("#camera-start")
-        visit.wait_until("liveGradcam.session.shown.live && liveGradcam.session.rate > 0")
-        assert visit.text("#classes li:first-child .name") == sure.label
-        visit.page.locator("#engine summary").click()
-        visit.page.wait_for_selector("#engine[data-compared]")
-        visit.wait_for_text("#engine", "explained pictures a second")
-        visit.page.click("#camera-freeze")
-        visit.wait_until("!liveGradcam.session.busy && !liveGradcam.session.waiting")
-        number = visit.run("() => liveGradcam.session.shown.number")
-        visit.page.wait_for_timeout(300)
-        assert visit.run("() => liveGradcam.session.shown.number") == number
-        visit.page.click("#camera-start")
-        assert visit.text("#camera-start") == "Start the camera"
-    browser.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

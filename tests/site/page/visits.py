@@ -9,12 +9,56 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from live_gradcam.native import cv2
+from live_gradcam.scenes import render_scene
+from live_gradcam.values import Image
 from tests.web.visits import CHROMIUM, FLAGS, PATIENCE_MS, PHONE
 
-__all__ = ["CHROMIUM", "FLAGS", "PATIENCE_MS", "PHONE", "Visit", "visiting"]
+__all__ = [
+    "CAMERA_SCENE",
+    "CHROMIUM",
+    "FLAGS",
+    "PATIENCE_MS",
+    "PHONE",
+    "RECORD",
+    "Visit",
+    "camera_scene",
+    "visiting",
+    "write_camera",
+]
+
+CAMERA_SCENE = 6
+"""Seed of the scene that the camera looks at; the network is sure of it."""
 
 IDLE = "!liveGradcam.session.busy && !liveGradcam.session.waiting"
+RECORD = """async () => {
+  const { recordOf } = await import("./js/snapshot.js");
+  return recordOf(liveGradcam.session);
+}"""
 EXPLAINED = "document.body.dataset.state === 'explained'"
+# A page without examples waits for the visitor's own picture.
+OPEN = f"""{EXPLAINED} ||
+  (document.body.dataset.state === "ready" && !liveGradcam.session.site.examples.length)"""
+
+
+def camera_scene() -> Image:
+    """What the camera looks at."""
+    return render_scene(CAMERA_SCENE, width=640, height=480, objects=1).image
+
+
+def write_camera(path: Path) -> Path:
+    """Write a film as Chromium takes it for a camera: a still scene under a trembling hand."""
+    image = camera_scene()
+    height, width = image.shape[:2]
+    frames = []
+    for step in (0, 2, 4, 2):
+        moved = np.roll(image, step, axis=1)
+        frames.append(b"FRAME\n" + cv2.cvtColor(moved, cv2.COLOR_BGR2YUV_I420).tobytes())
+    head = f"YUV4MPEG2 W{width} H{height} F10:1 Ip A1:1 C420jpeg\n"
+    path.write_bytes(head.encode() + b"".join(frames))
+    return path
 
 
 @dataclass
@@ -59,7 +103,7 @@ class Visit:
     def choose_picture(self, path: Path) -> None:
         """Choose a file and wait until it is explained, and nothing else is."""
         self.wait_until(IDLE)
-        before = self.run("() => liveGradcam.session.shown.number")
+        before = self.run("() => liveGradcam.session.shown?.number ?? -1")
         self.page.set_input_files("#picture-file", str(path))
         self.wait_for_picture(path.name)
         self.wait_until(f"liveGradcam.session.shown.number > {before} && {IDLE}")
@@ -101,7 +145,7 @@ def visiting(
         if prepare:
             visit.page.add_init_script(prepare)
         visit.page.goto(address)
-        visit.wait_until("document.body.dataset.state === 'failed'" if fails else EXPLAINED)
+        visit.wait_until("document.body.dataset.state === 'failed'" if fails else OPEN)
         yield visit
     finally:
         context.close()

@@ -153,7 +153,9 @@ function openingError(error, name, file) {
 
 /** @param {unknown} error */
 function cause(error) {
-  return shortened(error instanceof Error ? error.message : String(error));
+  const words = error instanceof Error ? error.message : String(error);
+  // What onnxruntime says before is where in its own code it happened.
+  return shortened(words.split("Status Message:").pop() || words);
 }
 
 /**

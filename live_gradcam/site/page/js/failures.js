@@ -26,6 +26,6 @@ export function failureOf(thrown) {
 
 /** @param {string} text */
 export function shortened(text) {
-  const line = text.replace(/\s+/g, " ").trim();
+  const line = text.replace(/\s+/g, " ").trim().replace(/[.:]+$/, ""); // the sentence around it ends itself
   return line.length > 160 ? `${line.slice(0, 159)}\u2026` : line;
 }
