@@ -192,7 +192,8 @@ def _cover(
         hulls: Where each moves; none where nothing does.
         position: Of the frame.
     """
-    covered, hidden = frames[position].copy(), hulls[position].copy()
+    covered: Image = frames[position].copy()
+    hidden = hulls[position].copy()
     # Those in which least moves show most of what is behind it.
     nothing = np.zeros_like(hidden)
     for other in sorted(range(len(frames)), key=lambda each: hulls.get(each, nothing).sum()):

@@ -91,7 +91,7 @@ def _by_hand(
     bursts = [Burst(label, features, moving=covered) for label in ("a", "a", "b", "b")]
     examples = Examples(("a", "b"), tuple(bursts))
     found = tuple(np.array(each, np.int64) for each in answers)
-    return describe_learned(examples, head, Validation(1.0, found, (None,) * 4)), head
+    return describe_learned(examples, head, Validation(1.0, 1.0, found, (None,) * 4)), head
 
 
 def test_figures_are_those_of_their_definitions() -> None:
