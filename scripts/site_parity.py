@@ -6,8 +6,12 @@
 Each photograph of ``../shared/media/images`` is explained twice in Chromium, by a page that was
 exported for SqueezeNet 1.1: once from the very pixels that Python gives the network, once from the
 file, as a visitor gives it to the page, so that decoding and resampling take part. The first is
-compared with the network in torch, the second with what ``live-gradcam run`` records. An int8 graph
-is calibrated on the other half of the photographs than it is measured on.
+compared with the network in torch, and with the page's own graph run by onnxruntime in Python: what
+differs there is the browser's engine alone. The same graph in onnxruntime is compared with torch as
+well: what differs there does so without any browser. The second is compared with what
+``live-gradcam run`` records. An int8 graph is calibrated on the other half of the photographs than
+it is measured on: on five cuttings of each, half of them mirrored, so that there are enough; it is
+kept whatever `live-gradcam export` would say about it, and what was measured then is printed.
 """
 
 from __future__ import annotations
@@ -27,6 +31,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import numpy as np
+import onnxruntime
 import torch
 from numpy.typing import NDArray
 from playwright.sync_api import Page, sync_playwright
@@ -38,7 +43,7 @@ from live_gradcam.explain.explainer import Explainer
 from live_gradcam.explain.load import load_classifier
 from live_gradcam.exports.pictures import network_pixels
 from live_gradcam.images import read_image
-from live_gradcam.site.folder import write_site
+from live_gradcam.site.folder import GRAPH, write_site
 from live_gradcam.site.runtime import obtain_runtime
 from live_gradcam.site.server import serving_site
 from live_gradcam.values import Image
@@ -86,8 +91,7 @@ class Parity:
         same_best: Photographs with the same best class.
         scores: Largest difference of two scores, in logits.
         maps: Largest difference of two maps of one of Python's three best classes, in logits.
-        all_maps: The same of any class. Where an activation lies at the edge of a ReLU behind the
-            layer, rounding decides whether it takes part in a class's gradient.
+        all_maps: The same of any class.
         median_cosine: Of the maps of Python's best class.
         worst_cosine: The smallest.
     """
@@ -172,6 +176,16 @@ def run_answers(classifier: Classifier, photographs: Sequence[Path]) -> list[Ans
     return answers
 
 
+def graph_answers(graph: Path, pixels: Image) -> list[Answer]:
+    """Explain the network's pixels, RGB, with the page's own graph in Python."""
+    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    answers = []
+    for each in pixels:
+        scores, maps = session.run(["scores", "evidence"], {"pixels": each[None]})
+        answers.append(Answer(scores[0], maps[0]))
+    return answers
+
+
 def cuttings(images: Sequence[Image]) -> list[Image]:
     """Return several parts of each picture, every other one mirrored: more of the same kind."""
     random = np.random.default_rng(0)
@@ -228,6 +242,8 @@ def measure(
     """Export a page in a precision, and compare its answers with Python's."""
     runtime = obtain_runtime()
     same_pixels: list[tuple[Answer, Answer]] = []
+    same_graph: list[tuple[Answer, Answer]] = []
+    without_browser: list[tuple[Answer, Answer]] = []
     whole_page: list[tuple[Answer, Answer]] = []
     halves = [photographs[::2], photographs[1::2]]
     parts = (
@@ -237,7 +253,7 @@ def measure(
     )
     for number, (measured, others) in enumerate(parts):
         place = folder / f"{precision}-{number}"
-        write_site(
+        done = write_site(
             place,
             classifier,
             runtime=runtime,
@@ -251,9 +267,19 @@ def measure(
         pixels = network_pixels(images, classifier.preprocessing)
         with opened(place) as page:
             from_pixels, from_files = ask(page, measured, pixels)
-        same_pixels += zip(from_pixels, network_answers(classifier, pixels), strict=True)
+        print(f"{precision}, as exported: {done.exported.fidelity.describe(precision)}")
+        in_torch = network_answers(classifier, pixels)
+        in_python = graph_answers(place / GRAPH, pixels)
+        same_pixels += zip(from_pixels, in_torch, strict=True)
+        same_graph += zip(from_pixels, in_python, strict=True)
+        without_browser += zip(in_python, in_torch, strict=True)
         whole_page += zip(from_files, run_answers(classifier, measured), strict=True)
-    return {"same pixels": compare(same_pixels), "whole page": compare(whole_page)}
+    return {
+        "same pixels": compare(same_pixels),
+        "same graph": compare(same_graph),
+        "without a browser": compare(without_browser),
+        "whole page": compare(whole_page),
+    }
 
 
 def main() -> None:

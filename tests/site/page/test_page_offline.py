@@ -108,7 +108,7 @@ def see_again(visit: Visit) -> None:
     visit.wait_until(EXPLAINED)
 
 
-def test_words_that_are_edited_are_seen_at_the_next_visit_and_offline(
+def test_the_page_can_be_installed_and_its_words_edited_and_it_needs_no_network(
     chromium: Any, folder: Path
 ) -> None:
     with (
@@ -116,6 +116,10 @@ def test_words_that_are_edited_are_seen_at_the_next_visit_and_offline(
         visiting(chromium, server.address) as visit,
     ):
         visit.wait_until(KEPT)
+        debugger = visit.page.context.new_cdp_session(visit.page)
+        hindered = debugger.send("Page.getInstallabilityErrors")["installabilityErrors"]
+        # Browsers of tests keep nothing when they end, and so install nothing.
+        assert [each["errorId"] for each in hindered] == ["in-incognito"]
         content = json.loads((folder / "site.json").read_text(encoding="utf-8"))
         content["texts"] |= {"tab.picture": "Bild", "page.language": "de"}
         replaced(folder / "site.json", json.dumps(content).encode())

@@ -124,7 +124,12 @@ class Visit:
 
 @contextmanager
 def visiting(
-    chromium: Any, address: str, *, fails: bool = False, prepare: str = "", **options: Any
+    chromium: Any,
+    address: str,
+    *,
+    fails: bool = False,
+    prepare: str = "",
+    **options: Any,
 ) -> Iterator[Visit]:
     """Open the page as a visitor; whatever goes wrong meanwhile fails the test.
 

@@ -95,7 +95,7 @@ export class Network {
       });
     } catch (error) {
       const { key, values } = failureOf(error);
-      const cause = values.cause ?? fill(this.site.texts[key] ?? key, values);
+      const cause = values.cause ?? fill(this.site.texts[key] ?? key, values).replace(/\.$/, "");
       report.notes.push(key.startsWith("engine.") ? { key, values } : { key: "engine.webgpu_failed", values: { cause } });
     } finally {
       // It is not used any more: what goes wrong with it concerns nobody.
