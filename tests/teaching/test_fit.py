@@ -146,7 +146,7 @@ def test_a_few_easy_bursts_make_nobody_certain(bursts: int) -> None:
 
 
 def test_a_fit_is_given_up_when_it_is_asked_to() -> None:
-    asked = []
+    asked: list[None] = []
 
     def stop() -> bool:
         asked.append(None)
