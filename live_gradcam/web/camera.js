@@ -434,6 +434,8 @@
       freeze: () => running instanceof Run && running.sent && running.freeze(),
       snapshot,
       set,
+      // What explains is another one: a frozen picture is explained again.
+      again: () => running instanceof Run && running.frozen && running.ask(),
       // Whether pictures are on their way: neither waiting for the camera nor frozen.
       get live() {
         return running instanceof Run && !running.frozen;

@@ -114,8 +114,10 @@
   function take(found) {
     const known = new Map(state.classes.map((each) => [each.label, each.small]));
     for (const [from, to] of found.renamed ?? []) known.set(to, known.get(from));
+    const news = found.revision !== revision;
     state = found;
     revision = found.revision;
+    if (news) camera.again();
     for (const each of state.classes) each.small = known.get(each.label) ?? [];
     draw();
     if (state.learning && !camera.live) look();
@@ -370,6 +372,10 @@
   for (const kind of ["pointerup", "pointercancel", "lostpointercapture"]) {
     document.addEventListener(kind, (event) => closest(event, ".hold") && release());
   }
+  document.addEventListener("pointercancel", (event) => {
+    const hold = closest(event, ".hold");
+    if (hold) delete hold.dataset.pointer; // no click follows
+  });
   document.addEventListener("contextmenu", (event) => closest(event, ".hold") && event.preventDefault());
   document.addEventListener("keydown", (event) => {
     const hold = (event.key === " " || event.key === "Enter") && closest(event, ".hold");

@@ -467,9 +467,11 @@ def test_a_class_is_taught_with_the_camera_and_kept(visit: Visit, tmp_path: Path
     assert visit.page.locator("#teach-labels .name").count() == 2
     visit.page.click("#teach-picture")
     visit.wait_for_text("#teach-spot", "This spot")
-    # The network's own classes, and back.
+    # The network's own classes, and back; of a frozen picture, too.
     visit.page.click("#teach-own")
-    visit.wait("#teach-labels [data-class=star], #teach-labels li:nth-child(3)")
+    visit.wait("#teach-labels li:nth-child(3)")
+    visit.page.click("#teach-freeze")
+    visit.wait_for_text("#teach-rate", "frozen")
     visit.page.click("#teach-own")
     visit.wait("#teach-labels [data-class='<b>茶壶</b>']")
     with visit.page.expect_download() as waiting:
