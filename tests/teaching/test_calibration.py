@@ -15,7 +15,9 @@ _SHAPES = (0, 3, 7)
 _BURSTS, _FRAMES, _FRESH = 6, 4, 40
 
 
-def _shown(extractor: lg.FeatureExtractor, shape: int, seed: int, count: int) -> NDArray[np.float32]:
+def _shown(
+    extractor: lg.FeatureExtractor, shape: int, seed: int, count: int
+) -> NDArray[np.float32]:
     """A burst: an object before a wall that no other burst has."""
     frames = show(shape, wall(10_000 + 100 * shape + seed), seed, count).frames
     return np.stack([each.pooled for each in extractor.extract(frames)])

@@ -150,10 +150,7 @@ def visiting(
         if prepare:
             visit.page.add_init_script(prepare)
         visit.page.goto(address)
-        state = "failed" if fails else until
-        visit.wait_until(
-            OPEN if state == "explained" else f"document.body.dataset.state === '{state}'"
-        )
+        visit.wait_until("document.body.dataset.state === 'failed'" if fails else OPEN)
         yield visit
     finally:
         context.close()
