@@ -19,13 +19,8 @@ from live_gradcam.teaching.fitter import Fitter
 from live_gradcam.teaching.journal import Journal
 from live_gradcam.teaching.learned import ClassLearned, Learned
 from live_gradcam.teaching.lesson import Lesson, learn, refit, teach
-from live_gradcam.teaching.lesson_state import (
-    BACKGROUND_BURSTS,
-    BACKGROUND_SECONDS,
-    LessonState,
-    TakenBack,
-    Taught,
-)
+from live_gradcam.teaching.lesson_state import BACKGROUND_BURSTS, BACKGROUND_SECONDS, LessonState
+from live_gradcam.teaching.lesson_values import TakenBack, Taught
 from live_gradcam.teaching.saving import load_taught, save_taught
 from live_gradcam.teaching.session import TeachingSession, open_journal
 

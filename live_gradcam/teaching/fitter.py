@@ -22,7 +22,8 @@ from live_gradcam.teaching.examples import find_moving
 from live_gradcam.teaching.features import FeatureExtractor
 from live_gradcam.teaching.fit import DEFAULT_STRENGTH, ROUGH, Stopped, warm_up
 from live_gradcam.teaching.lesson import Lesson, learn, put_on, refit
-from live_gradcam.teaching.lesson_state import LessonState, Taught
+from live_gradcam.teaching.lesson_state import LessonState
+from live_gradcam.teaching.lesson_values import Taught
 
 _logger = logging.getLogger(__name__)
 

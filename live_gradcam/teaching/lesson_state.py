@@ -5,20 +5,15 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from live_gradcam.class_names import check_label as checked_name
 from live_gradcam.errors import UsageError
-from live_gradcam.explain.classifier import Classifier
 from live_gradcam.teaching.examples import Burst, Examples, KeptFrame, Moving, thumbnail_of
 from live_gradcam.teaching.features import FrameFeatures
-from live_gradcam.teaching.fit import FittedHead
 from live_gradcam.teaching.journal import Journal
-from live_gradcam.teaching.learned import Learned
+from live_gradcam.teaching.lesson_values import OpenBurst, Snapshot, TakenBack, Taught
 from live_gradcam.values import Image
 
 BACKGROUND_SECONDS = 3.0
@@ -33,89 +28,10 @@ _KEPT_BYTES, _FEWEST_KEPT, _MOST_KEPT = 8 << 20, 12, 24
 _MOST_UNSEEN = 4
 
 
-class TakenBack(NamedTuple):
-    """What was taken back.
-
-    Attributes:
-        label: Name of the class.
-        examples: Number of them.
-    """
-
-    label: str
-    examples: int
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Taught:
-    """The newest head, and what is known of it.
-
-    Attributes:
-        version: Of the examples that the head knows, see `LessonState.version`; it may know frames
-            of a burst that is still being shown, too.
-        classifier: With the newest head; ``None`` while fewer than two classes have examples.
-        head: The same, as it was fitted; its rows are the classifier's labels.
-        learned: What was learned, as soon as it is known; of an older head before.
-        learned_of: Version of the examples that `learned` tells of; -1 for none.
-        trouble: Why the newest examples could not be learned, as a sentence; empty if they were.
-    """
-
-    version: int = -1
-    classifier: Classifier | None = None
-    head: FittedHead | None = None
-    learned: Learned | None = None
-    learned_of: int = -1
-    trouble: str = ""
-
-    @property
-    def is_learned(self) -> bool:
-        """True if `learned` tells of the same examples that the head knows."""
-        return self.learned is not None and self.learned_of == self.version
-
-
-class Snapshot(NamedTuple):
-    """A moment of a lesson.
-
-    Attributes:
-        version: Of its examples, see `LessonState.version`.
-        examples: With the frames of the burst that is being shown, as a burst.
-        showing: Number of these frames.
-    """
-
-    version: int
-    examples: Examples
-    showing: int
-
-
-@dataclass(slots=True, eq=False)
-class _OpenBurst:
-    """A burst that is being shown; of a long one every second, fourth, ... frame is kept whole.
-
-    Attributes:
-        ends: When it ends by itself; ``None`` if it does not.
-        cuts: When it becomes the next burst, earliest first.
-    """
-
-    label: str
-    name: str
-    ends: float | None = None
-    cuts: list[float] = field(default_factory=list)
-    pooled: list[NDArray[np.float32]] = field(default_factory=list)
-    kept: list[KeptFrame] = field(default_factory=list)
-    step: int = 1
-
-    def add(self, frame: FrameFeatures) -> None:
-        if len(self.pooled) % self.step == 0:
-            # A frame's arrays may be parts of a batch's, which would stay in memory with them.
-            kept = KeptFrame(frame.maps.astype(np.float16), frame.pixels.copy())
-            self.kept.append(kept)
-            room = _KEPT_BYTES // (kept.maps.nbytes + kept.pixels.nbytes)
-            if len(self.kept) > 2 * min(max(room, _FEWEST_KEPT), _MOST_KEPT):
-                self.kept, self.step = self.kept[::2], 2 * self.step
-        self.pooled.append(frame.pooled.copy())
-
-    def burst(self) -> Burst:
-        small = thumbnail_of(self.kept[len(self.kept) // 2].pixels)
-        return Burst(self.label, np.stack(self.pooled), self.name, thumbnail=small)
+def _room_for(frame: FrameFeatures) -> int:
+    """Return how many frames of its size are kept of a burst."""
+    each = frame.pixels.nbytes + frame.maps.nbytes // 2
+    return min(max(_KEPT_BYTES // each, _FEWEST_KEPT), _MOST_KEPT)
 
 
 class LessonState:
@@ -156,7 +72,7 @@ class LessonState:
         self._clock = clock
         self._names = {each.name for each in self._examples.bursts}
         self._number = len(self._examples.bursts)
-        self._open: _OpenBurst | None = None
+        self._open: OpenBurst | None = None
         self._unseen: list[tuple[str, Sequence[KeptFrame]]] = []
         self._version = len(self._examples.bursts)
         self._taught = Taught()
@@ -301,7 +217,7 @@ class LessonState:
             begins = self._clock()
             ends = None if seconds is None else begins + seconds
             cuts = [begins + (seconds or 0.0) * each / bursts for each in range(1, bursts)]
-            self._open = _OpenBurst(label, self._fresh_name(), ends, cuts)
+            self._open = OpenBurst(label, self._fresh_name(), ends, cuts)
 
     def add(self, frame: FrameFeatures) -> bool:
         """Add a frame to the burst that is being shown, and return whether it was taken.
@@ -314,7 +230,7 @@ class LessonState:
             now = self._open
             if now is None or self.is_full or not np.isfinite(frame.pooled).all():
                 return False
-            now.add(frame)
+            now.add(frame, _room_for(frame))
             self._note(lambda journal: journal.add_frame(now.label, frame.pooled))
             return True
 
@@ -439,7 +355,7 @@ class LessonState:
         elif now.cuts and time_now >= now.cuts[0]:
             self.end()
             later = [each for each in now.cuts if each > time_now]
-            self._open = _OpenBurst(now.label, self._fresh_name(), now.ends, later)
+            self._open = OpenBurst(now.label, self._fresh_name(), now.ends, later)
 
 
 def check_label(label: str) -> str:

@@ -22,13 +22,13 @@ _FEWEST_FRAMES = 6
 # Frames that the median is made of.
 _MOST_FRAMES = 24
 _CHOSEN = 3
+# Longest side at which movement is looked for.
+_LOOKED_AT = 256
 # Grey levels by which a pixel differs where something moved; light and noise stay below.
 _DIFFERENCE = 24
 # Shares of the picture: less is noise, and more is a camera that moves.
 _LEAST_MOVED, _MOST_MOVED, _MOST_COVERED = 0.004, 0.45, 0.75
 _SMALL = 64
-# Longest side at which movement is looked for.
-_LOOKED_AT = 256
 # Grey levels between two pictures of one wall and of two, and the share of it that has no more.
 _ALIKE, _UNLIKE, _MOSTLY = 5, 16, 0.7
 _LEAST_KNOWN = 0.08

@@ -10,7 +10,8 @@ from live_gradcam.teaching.examples import Examples
 from live_gradcam.teaching.features import FeatureExtractor, FrameFeatures
 from live_gradcam.teaching.fitter import Fitter
 from live_gradcam.teaching.journal import Journal
-from live_gradcam.teaching.lesson_state import LessonState, TakenBack, Taught
+from live_gradcam.teaching.lesson_state import LessonState
+from live_gradcam.teaching.lesson_values import TakenBack, Taught
 
 
 class TeachingSession(Closeable):
