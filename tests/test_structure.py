@@ -63,7 +63,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "pipeline": WINGS | FOUNDATION | {"timing", "workers", "lifecycle", "painter"},
     "archive": WINGS | FOUNDATION | {"lifecycle", "painter", "pipeline"},
     "session": WINGS | FOUNDATION | RUNNING,
-    "bench": WINGS | FOUNDATION | {"painter", "pipeline", "session", "lifecycle"},
+    "bench": WINGS | FOUNDATION | {"painter", "pipeline", "session", "lifecycle", "teaching"},
     "evaluate": WINGS | FOUNDATION | {"painter", "pool", "teaching"},
     "exports": WINGS | FOUNDATION,
     "teaching": WINGS | FOUNDATION,

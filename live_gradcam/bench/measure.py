@@ -26,6 +26,8 @@ class Effort:
     live_seconds: float = 30.0
     flicker_scenes: int = 8
     scramble_scenes: int = 40
+    teach_seconds: float = 10.0
+    teach_rounds: int = 3
 
 
 QUICK = Effort(
@@ -37,6 +39,8 @@ QUICK = Effort(
     live_seconds=3.0,
     flicker_scenes=2,
     scramble_scenes=8,
+    teach_seconds=3.0,
+    teach_rounds=1,
 )
 
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from live_gradcam.choices import DEFAULT_ENGINE, DEFAULT_PRECISION, PrecisionChoice
 from live_gradcam.cli.console import Console
 from live_gradcam.cli.network import EngineOption
 from live_gradcam.cli.options import option
 from live_gradcam.errors import UsageError
+
+if TYPE_CHECKING:
+    from live_gradcam.bench.live import Promise
+    from live_gradcam.bench.measure import Effort
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +42,10 @@ class BenchArguments:
     live: Annotated[
         bool, option("Measure flicker, latency and the sanity check of live sessions instead.")
     ] = False
+    teach: Annotated[
+        bool,
+        option("Measure how soon a head is taught, and the live rate meanwhile, instead."),
+    ] = False
 
 
 def bench_command(arguments: BenchArguments, console: Console) -> None:
@@ -49,11 +58,16 @@ def bench_command(arguments: BenchArguments, console: Console) -> None:
     """
     if arguments.json is not None:
         _refuse_unwritable(arguments.json)
-    if arguments.live and arguments.busy is not None:
-        raise UsageError("--live and --busy are two measurements", "", "", "Leave one of them out")
-    measure = _measure_live if arguments.live else _measure_speed
-    if arguments.busy is not None:
-        measure = _measure_busy
+    asked = {
+        "--live": (arguments.live, _measure_live),
+        "--busy": (arguments.busy is not None, _measure_busy),
+        "--teach": (arguments.teach, _measure_teaching),
+    }
+    chosen = {name: measure for name, (is_asked, measure) in asked.items() if is_asked}
+    if len(chosen) > 1:
+        what = f"{' and '.join(chosen)} are different measurements"
+        raise UsageError(what, "", "", "Leave out all but one of them")
+    measure = next(iter(chosen.values()), _measure_speed)
     measure(arguments, console)
 
 
@@ -129,11 +143,25 @@ def _measure_busy(arguments: BenchArguments, console: Console) -> None:
 def _measure_live(arguments: BenchArguments, console: Console) -> None:
     """Measure what a live session promises, and print it as a table."""
     from live_gradcam.bench.live import measure_promises
+
+    _show_promises(measure_promises, arguments, console)
+
+
+def _measure_teaching(arguments: BenchArguments, console: Console) -> None:
+    """Measure what teaching promises, and print it as a table."""
+    from live_gradcam.bench.teach import measure_teaching
+
+    _show_promises(measure_teaching, arguments, console)
+
+
+def _show_promises(
+    measure: Callable[[Effort], list[Promise]], arguments: BenchArguments, console: Console
+) -> None:
     from live_gradcam.bench.measure import QUICK, Effort
     from live_gradcam.bench.report import machine, promises_markdown, write_promises
 
     console.note("measuring; this takes a minute or two ...")
-    promises = measure_promises(QUICK if arguments.quick else Effort())
+    promises = measure(QUICK if arguments.quick else Effort())
     console.out(f"{machine()}\n\n{promises_markdown(promises)}")
     if arguments.json is not None:
         write_promises(arguments.json, promises)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from types import MappingProxyType
 from typing import Literal, overload
 
 import numpy as np
@@ -33,6 +31,7 @@ from live_gradcam.explain.engine.cuda_graphs import Accelerator
 from live_gradcam.explain.engine.fused import Selection
 from live_gradcam.explain.engine.runner import Runner
 from live_gradcam.explain.engine.runtime import Runtime, choose_runtime
+from live_gradcam.explain.engine.timed import begin_timed
 from live_gradcam.explain.export.worker import GraphExporter
 from live_gradcam.explain.frame_plan import check_view, plan_frame, prepare_batch
 from live_gradcam.explain.methods import OnForwards, require_method
@@ -332,28 +331,18 @@ class Explainer(Closeable):
     def _begin(
         self, frames: Sequence[Image], plans: Sequence[FramePlan], selection: Selection
     ) -> Finish[Explanation]:
-        began = time.perf_counter()
-        pixels = prepare_batch(frames, plans)
-        prepared = time.perf_counter()
-        pending = self._runner.start(pixels, selection)
-        begun = time.perf_counter()
+        pending = begin_timed(self._runner, lambda: prepare_batch(frames, plans), selection)
 
         def finish() -> list[Explanation]:
-            resumed = time.perf_counter()
             found = pending()
-            network = begun - prepared + time.perf_counter() - resumed
-            share = 1000.0 / len(frames)
-            timings = MappingProxyType(
-                {
-                    "preprocess": (prepared - began) * share,
-                    "network": network * share,
-                    "explain": (prepared - began + network) * share,
-                }
-            )
-            logits, classes, evidence = (part.numpy() for part in found)
+            logits, classes, evidence = (part.numpy() for part in found.result)
             return [
                 self._maker.make(
-                    logits[i], classes[i], evidence[i], region=plan.region, timings_ms=timings
+                    logits[i],
+                    classes[i],
+                    evidence[i],
+                    region=plan.region,
+                    timings_ms=found.timings_ms,
                 )
                 for i, plan in enumerate(plans)
             ]

@@ -2,7 +2,8 @@
 
 - `features`: the trunk's pooled features of images
 - `examples`: bursts of them, by class; `motion` finds what moves before a still camera
-- `fit`: the head, by multinomial logistic regression; `validation` holds out bursts
+- `fit`: the head, by multinomial logistic regression; `validation` holds out bursts, and
+  `calibration` says how sure it may be
 - `learned`: how often it is right, and by what
 - `lesson`: from examples to a classifier
 - `journal`: nothing that was shown is lost by a crash

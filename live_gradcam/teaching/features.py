@@ -7,11 +7,9 @@ head on this trunk, the network's own included, gives scores and evidence withou
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -35,6 +33,7 @@ from live_gradcam.explain.engine.batching import Finish, run_in_parts
 from live_gradcam.explain.engine.fused import Selection
 from live_gradcam.explain.engine.runner import Runner
 from live_gradcam.explain.engine.runtime import Runtime, choose_runtime
+from live_gradcam.explain.engine.timed import begin_timed
 from live_gradcam.explain.explainer import Explainer
 from live_gradcam.explain.export.worker import GraphExporter
 from live_gradcam.explain.frame_plan import check_view, plan_frame, prepare_batch
@@ -295,27 +294,13 @@ class FeatureExtractor(Closeable):
         self._runner.close()
 
     def _begin(self, images: Sequence[Image], plans: Sequence[FramePlan]) -> Finish[FrameFeatures]:
-        began = time.perf_counter()
-        pixels = prepare_batch(images, plans)
-        prepared = time.perf_counter()
-        pending = self._runner.start(pixels, self._every)
-        begun = time.perf_counter()
+        pending = begin_timed(self._runner, lambda: prepare_batch(images, plans), self._every)
 
         def finish() -> list[FrameFeatures]:
-            resumed = time.perf_counter()
-            result = pending()
-            network = begun - prepared + time.perf_counter() - resumed
-            share = 1000.0 / len(plans)
-            timings = MappingProxyType(
-                {
-                    "preprocess": (prepared - began) * share,
-                    "network": network * share,
-                    "explain": (prepared - began + network) * share,
-                }
-            )
-            pooled, maps, shown = result.logits.numpy(), result.evidence.numpy(), pixels.numpy()
+            shown, result, timings = pending()
+            pooled, maps, pixels = result.logits.numpy(), result.evidence.numpy(), shown.numpy()
             return [
-                FrameFeatures(pooled[index], maps[index], shown[index], plan.region, timings)
+                FrameFeatures(pooled[index], maps[index], pixels[index], plan.region, timings)
                 for index, plan in enumerate(plans)
             ]
 

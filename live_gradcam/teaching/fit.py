@@ -9,13 +9,13 @@ however many examples it has; C is the strength as scikit-learn has it, the larg
 1, and 2 for two classes, which scikit-learn fits with one row of weights instead of two opposite
 ones: probabilities are those of its ``LogisticRegression(C=C, class_weight="balanced")`` behind a
 ``StandardScaler``. At last the standardisation is folded into weights and biases, so that the head
-is one linear layer on the features themselves.
+is one linear layer on the features themselves; so is its temperature, see `calibration`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -33,11 +33,18 @@ DEFAULT_STRENGTH = 0.01
 STRENGTHS = (0.0001, 0.001, 0.01, 0.1, 1.0)
 """Strengths that are tried, from the most bound to the freest."""
 
+EXACT = 1e-6
+"""Largest derivative that is taken for none: probabilities of fresh examples are within 1e-3."""
+
+ROUGH = 1e-4
+"""The same for a head that is soon followed by the next one: within some hundredths."""
+
 _HISTORY = 20
-_MOST_STEPS, _TRIAL_STEPS = 1000, 60
-_EXACT, _TRIAL = 1e-6, 1e-4
+_MOST_STEPS = 1000
 # Of a feature that hardly ever changed, standardising would make noise; it is left out.
 _LEAST_SPREAD = 1e-6
+# What is added to the squares of directions in which examples do not differ, of the largest one.
+_JITTER = 1e-12
 
 
 class Stopped(Exception):
@@ -52,14 +59,25 @@ class FittedHead:
         weight: float32 ``(classes, C)``; its columns add up to 0.
         bias: float32 ``(classes,)``; adds up to 0.
         strength: C of the regression.
-        start: Weights and biases before the folding, ``(classes, C + 1)``, to begin the next fit
-            with.
+        start: Weights and biases before they were divided by the temperature, ``(classes, C + 1)``,
+            to begin the next fit with.
+        temperature: What the regression's scores are divided by, see `calibrated`.
     """
 
     weight: NDArray[np.float32]
     bias: NDArray[np.float32]
     strength: float
     start: NDArray[np.float64]
+    temperature: float = 1.0
+
+    def calibrated(self, temperature: float) -> FittedHead:
+        """Return the head whose scores are the regression's divided by a temperature.
+
+        Weights and biases are divided, so that the head stays one linear layer: evidence and bias
+        add up to the score (Guo et al. 2017, arXiv 1706.04599).
+        """
+        found = (self.start / temperature).astype(np.float32)
+        return replace(self, weight=found[:, :-1], bias=found[:, -1], temperature=temperature)
 
     def logits(self, features: Features) -> NDArray[np.float64]:
         """Return the scores ``(n, classes)`` of features ``(n, C)``."""
@@ -68,10 +86,14 @@ class FittedHead:
 
     def probabilities(self, features: Features) -> NDArray[np.float64]:
         """Return the probabilities ``(n, classes)``, 0..1, of features ``(n, C)``."""
-        scores = self.logits(features)
-        raised = np.exp(scores - scores.max(1, keepdims=True))
-        shares: NDArray[np.float64] = raised / raised.sum(1, keepdims=True)
-        return shares
+        return softmax(self.logits(features))
+
+
+def softmax(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the probabilities of scores, along the last axis."""
+    raised = np.exp(scores - scores.max(-1, keepdims=True))
+    shares: NDArray[np.float64] = raised / raised.sum(-1, keepdims=True)
+    return shares
 
 
 def fit_head(
@@ -81,6 +103,8 @@ def fit_head(
     *,
     strength: float = DEFAULT_STRENGTH,
     start: NDArray[np.float64] | None = None,
+    exactness: float = EXACT,
+    stop: Callable[[], bool] = lambda: False,
 ) -> FittedHead:
     """Fit a head; the same for the same examples, on one thread.
 
@@ -89,11 +113,22 @@ def fit_head(
         classes: Index of each example's class, ``(n,)``.
         class_count: Number of classes, at least 2.
         strength: C of the regression, above 0.
-        start: Of another `FittedHead` with as many features; of classes beyond its own nothing is
-            known. The result is the same, only sooner.
+        start: Of another `FittedHead` of the same classes on as many features. The result is the
+            same, only sooner.
+        exactness: `EXACT` or `ROUGH`.
+        stop: Asked again and again; ``True`` gives up.
+
+    Raises:
+        Stopped: The caller asked for it.
     """
-    problem = _Problem.of(features, classes, class_count)
-    return in_short_lived_thread(lambda: problem.solve(strength, start))
+
+    def solve() -> FittedHead:
+        with torch_threads(1):  # other work keeps its own, and sums their order
+            return _Problem.of(features, classes, class_count).solve(
+                strength, start, exactness, stop
+            )
+
+    return in_short_lived_thread(solve)
 
 
 def warm_up() -> None:
@@ -124,14 +159,15 @@ def trial_scores(
     Raises:
         Stopped: The caller asked for it.
     """
-    problem = _Problem.of(features, classes, class_count)
 
     def solve() -> NDArray[np.float64]:
         found, start = [], None
-        for strength in STRENGTHS:
-            head = problem.solve(strength, start, _TRIAL_STEPS, _TRIAL, stop)
-            start = head.start
-            found.append(head.logits(others))
+        with torch_threads(1):
+            problem = _Problem.of(features, classes, class_count)
+            for strength in STRENGTHS:
+                head = problem.solve(strength, start, stop=stop)
+                start = head.start
+                found.append(head.logits(others))
         return np.stack(found)
 
     return in_short_lived_thread(solve)
@@ -139,106 +175,179 @@ def trial_scores(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Problem:
-    """Standardised examples, float64.
+    """Standardised examples, float64, in coordinates in which they are quickly told apart.
+
+    Where there are fewer examples than features, they span few directions, and no weight has a part
+    in the others: with ``inputs inputs^T = L L^T`` the rows of ``L`` are the same examples in
+    coordinates of which the penalty is the same.
 
     Attributes:
         inputs: ``(n, C)``.
+        places: The examples in their coordinates, ``(n, r)``.
+        spread: Of the places, ``(r, r)``: sum of their squares, each with its share.
         truth: One-hot classes ``(n, classes)``.
         share: Weight of each example, adding up to 1, ``(n, 1)``.
         mean: Of each feature.
-        scale: Standard deviation of each feature; infinite where it hardly changed.
+        factor: What each feature is multiplied by: 0 where it hardly changed.
     """
 
     inputs: Tensor
+    places: Tensor
+    spread: Tensor
     truth: Tensor
     share: Tensor
     mean: NDArray[np.float64]
-    scale: NDArray[np.float64]
+    factor: NDArray[np.float64]
 
     @classmethod
+    @torch.no_grad()
     def of(
         cls, features: Features, classes: Sequence[int] | NDArray[np.int64], class_count: int
     ) -> _Problem:
+        """Make the problem; on one thread, so that sums have their order."""
         values = np.asarray(features, np.float64)
-        mean, spread = values.mean(0), values.std(0)
-        least = _LEAST_SPREAD * max(float(np.sqrt(np.mean(spread**2))), np.finfo(np.float32).tiny)
-        scale = np.where(spread > least, spread, np.inf)
+        mean, deviation = values.mean(0), values.std(0)
+        typical = float(np.sqrt(np.mean(deviation**2)))
+        least = _LEAST_SPREAD * max(typical, float(np.finfo(np.float32).tiny))
+        factor = np.where(deviation > least, 1.0 / np.maximum(deviation, least), 0.0)
         truth = np.zeros((len(values), class_count))
         truth[np.arange(len(values)), np.asarray(classes)] = 1.0
         counts = truth.sum(0)
         share = (truth / np.maximum(counts, 1)).sum(1, keepdims=True) / np.count_nonzero(counts)
-        inputs = torch.from_numpy((values - mean) / scale)
-        return cls(inputs, torch.from_numpy(truth), torch.from_numpy(share), mean, scale)
+        inputs = places = torch.from_numpy((values - mean) * factor)
+        if len(values) < values.shape[1]:
+            squares = inputs @ inputs.t()
+            jitter = _JITTER * len(values) * squares.diagonal().mean().clamp_min(1e-30)
+            squares.diagonal().add_(jitter)
+            places = torch.linalg.cholesky(squares)
+        weights = torch.from_numpy(share)
+        # It only says in which directions to go how far: half the digits will do.
+        rough = places.float()
+        spread = (rough * weights.float()).t() @ rough
+        return cls(inputs, places, spread.double(), torch.from_numpy(truth), weights, mean, factor)
 
+    @torch.no_grad()
     def solve(
         self,
         strength: float,
-        start: NDArray[np.float64] | None,
-        steps: int = _MOST_STEPS,
-        exactness: float = _EXACT,
+        start: NDArray[np.float64] | None = None,
+        exactness: float = EXACT,
         stop: Callable[[], bool] = lambda: False,
     ) -> FittedHead:
-        """Find the minimum on one thread, so that other work keeps its own, and sums their order.
+        """Find the minimum.
+
+        L-BFGS goes its way in coordinates in which the objective bends about as much in every
+        direction: there it takes tens of steps instead of hundreds.
 
         Args:
             strength: C.
-            start: Weights and biases to begin with.
-            steps: Of L-BFGS at most.
-            exactness: Largest derivative that is taken for none.
+            start: Weights and biases on the features themselves, to begin with.
+            exactness: Largest derivative that is taken for none, in those coordinates.
             stop: Asked before every evaluation.
 
         Raises:
             Stopped: The caller asked for it.
         """
-        with torch.no_grad(), torch_threads(1):
-            theta = self._begin(start)
-            found = self._minimise(strength, theta, steps, exactness, stop).numpy()
-        found = found - found.mean(0)  # the same scores of every class change no probability
-        weight = found[:, :-1] / self.scale
-        bias = found[:, -1] - weight @ self.mean
-        return FittedHead(weight.astype(np.float32), bias.astype(np.float32), strength, found)
-
-    def _begin(self, start: NDArray[np.float64] | None) -> Tensor:
-        values = np.zeros((self.truth.shape[1], self.inputs.shape[1] + 1))
-        if start is not None and start.shape[1] == values.shape[1]:
-            kept = min(len(start), len(values))
-            values[:kept] = start[:kept]
-        return torch.from_numpy(values)
-
-    def _minimise(
-        self,
-        strength: float,
-        theta: Tensor,
-        steps: int,
-        exactness: float,
-        stop: Callable[[], bool],
-    ) -> Tensor:
         count, class_count = self.truth.shape
         penalty = (2.0 if class_count == 2 else 1.0) / (strength * count)
-        theta.grad = torch.zeros_like(theta)
-        weight, bias = theta[:, :-1], theta[:, -1]
-        gradient = theta.grad
-        solver = torch.optim.LBFGS(
-            [theta],
-            max_iter=steps,
-            max_eval=2 * steps,
-            tolerance_grad=exactness,
-            tolerance_change=1e-12,
-            history_size=_HISTORY,
-            line_search_fn="strong_wolfe",
+        bend = _curvature(strength)
+        metric = bend * self.spread
+        metric.diagonal().add_(penalty)
+        root = torch.linalg.cholesky(metric)
+        weight, bias = self._begin(start)
+        theta = torch.cat((weight @ root, bias[:, None] * bend**0.5), 1)
+        _minimise(theta, _Objective(self, penalty, root, bend**0.5, stop), exactness)
+        weight = torch.linalg.solve_triangular(root, theta[:, :-1], upper=False, left=False)
+        bias = theta[:, -1] / bend**0.5
+        return self._fold(weight, bias, strength)
+
+    def _begin(self, start: NDArray[np.float64] | None) -> tuple[Tensor, Tensor]:
+        """Return weights of the places, and biases."""
+        class_count, size = self.truth.shape[1], self.places.shape[1]
+        found = torch.zeros(class_count, size, dtype=torch.float64)
+        biases = torch.zeros(class_count, dtype=torch.float64)
+        if start is None or start.shape != (class_count, len(self.mean) + 1):
+            return found, biases
+        on_features = torch.from_numpy(start[:, :-1])
+        biases = torch.from_numpy(start[:, -1] + start[:, :-1] @ self.mean)
+        # Where a feature has no part, neither has what was known of it.
+        back = torch.from_numpy(np.where(self.factor > 0, 1 / np.maximum(self.factor, 1e-300), 0))
+        weight = on_features * back
+        if self.places is not self.inputs:
+            reached = (weight @ self.inputs.t()).t()
+            weight = torch.linalg.solve_triangular(self.places, reached, upper=False).t()
+        return weight.contiguous(), biases
+
+    def _fold(self, weight: Tensor, bias: Tensor, strength: float) -> FittedHead:
+        """Return the head on the features themselves."""
+        if self.places is not self.inputs:
+            of_examples = torch.linalg.solve_triangular(
+                self.places, weight, upper=False, left=False
+            )
+            weight = of_examples @ self.inputs
+        # The same scores of every class change no probability.
+        rows = (weight - weight.mean(0)).numpy() * self.factor
+        biases = (bias - bias.mean()).numpy() - rows @ self.mean
+        found = np.concatenate((rows, biases[:, None]), 1)
+        single = found.astype(np.float32)
+        return FittedHead(single[:, :-1], single[:, -1], strength, found)
+
+
+def _curvature(strength: float) -> float:
+    """Return how much the cross entropy bends where the minimum is expected.
+
+    It bends by p (1 - p), which is the smaller, the freer the head is.
+    """
+    return float(np.clip(1e-3 / strength**0.5, 1e-3, 0.1))
+
+
+class _Objective:
+    """The objective, in the coordinates of `_Problem.solve`: ``(classes, r + 1)``."""
+
+    def __init__(
+        self,
+        problem: _Problem,
+        penalty: float,
+        root: Tensor,
+        bias_scale: float,
+        stop: Callable[[], bool],
+    ) -> None:
+        self._problem = problem
+        self._penalty = penalty
+        self._root = root
+        self._bias_scale = bias_scale
+        self._stop = stop
+
+    def __call__(self, theta: Tensor, gradient: Tensor) -> float:
+        """Return the value, and write the derivatives."""
+        if self._stop():
+            raise Stopped
+        problem, root = self._problem, self._root
+        weight = torch.linalg.solve_triangular(root, theta[:, :-1], upper=False, left=False)
+        scores = torch.addmm(theta[:, -1] / self._bias_scale, problem.places, weight.t())
+        logs = scores.log_softmax(1)
+        error = (logs.exp() - problem.truth) * problem.share
+        by_weight = (error.t() @ problem.places).add_(weight, alpha=self._penalty)
+        gradient[:, :-1] = torch.linalg.solve_triangular(
+            root.t(), by_weight, upper=True, left=False
         )
+        gradient[:, -1] = error.sum(0) / self._bias_scale
+        loss = -(problem.truth * logs * problem.share).sum()
+        return float(loss + 0.5 * self._penalty * weight.square().sum())
 
-        def evaluate() -> float:
-            if stop():
-                raise Stopped
-            scores = torch.addmm(bias, self.inputs, weight.t())
-            logs = scores.log_softmax(1)
-            error = (logs.exp() - self.truth) * self.share
-            torch.mm(error.t(), self.inputs, out=gradient[:, :-1])
-            gradient[:, :-1].add_(weight, alpha=penalty)
-            gradient[:, -1] = error.sum(0)
-            loss = -(self.truth * logs * self.share).sum() + 0.5 * penalty * weight.square().sum()
-            return float(loss)
 
-        solver.step(evaluate)  # type: ignore[no-untyped-call]
-        return theta.detach()
+def _minimise(
+    theta: Tensor, objective: Callable[[Tensor, Tensor], float], exactness: float
+) -> None:
+    """Move to the minimum."""
+    theta.grad = gradient = torch.zeros_like(theta)
+    solver = torch.optim.LBFGS(
+        [theta],
+        max_iter=_MOST_STEPS,
+        max_eval=2 * _MOST_STEPS,
+        tolerance_grad=exactness,
+        tolerance_change=1e-12,
+        history_size=_HISTORY,
+        line_search_fn="strong_wolfe",
+    )
+    solver.step(lambda: objective(theta, gradient))  # type: ignore[no-untyped-call]

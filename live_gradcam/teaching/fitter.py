@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -17,8 +20,8 @@ from live_gradcam.errors import LiveGradcamError
 from live_gradcam.explain.omp import in_short_lived_thread
 from live_gradcam.teaching.examples import find_moving
 from live_gradcam.teaching.features import FeatureExtractor
-from live_gradcam.teaching.fit import DEFAULT_STRENGTH, Stopped, warm_up
-from live_gradcam.teaching.lesson import learn, put_on, refit
+from live_gradcam.teaching.fit import DEFAULT_STRENGTH, ROUGH, Stopped, warm_up
+from live_gradcam.teaching.lesson import Lesson, learn, put_on, refit
 from live_gradcam.teaching.lesson_state import LessonState, Taught
 
 _logger = logging.getLogger(__name__)
@@ -27,6 +30,8 @@ _logger = logging.getLogger(__name__)
 # a fit takes: most of the time is the network's.
 _PAUSE, _REST = 0.5, 2.0
 _SYNC_SECONDS = 1.0
+# How much a thread steps back that finds out what was learned: the network comes first.
+_NICENESS = 5
 
 _Step = Literal["head", "look", "learn"]
 _ORDER: tuple[_Step, ...] = ("head", "look", "learn")
@@ -132,7 +137,7 @@ class _Fitting:
 
     def __init__(self, state: LessonState) -> None:
         self.state = state
-        self._strength = DEFAULT_STRENGTH
+        self._strength, self._temperature = DEFAULT_STRENGTH, 1.0
         # Versions that a head, and what was learned, were tried of, and frames that it knows of a
         # burst that is being shown.
         self._fitted, self._learned, self._known = -1, -1, 0
@@ -167,8 +172,8 @@ class _Fitting:
                 self._learn(extractor, version, is_closed)
         except Stopped:
             pass
-        except (LiveGradcamError, MemoryError, RuntimeError) as exc:
-            _logger.debug("teaching failed", exc_info=exc)
+        except Exception as exc:  # the old head stays, and the next burst is another matter
+            _logger.debug("a head could not be made", exc_info=exc)
             said = exc if isinstance(exc, LiveGradcamError) else type(exc).__name__
             trouble = f"what was shown last is not learned: {said}"
             self.state.publish(replace(self.state.taught, trouble=trouble))
@@ -189,7 +194,9 @@ class _Fitting:
             self.state.publish(Taught(version))
             self._learned = version
         else:
-            head = refit(taught, self._strength, _start(before, taught.labels))
+            start = _start(before, taught.labels)
+            head = refit(taught, self._strength, start, exactness=ROUGH)
+            head = head.calibrated(self._temperature)
             classifier = put_on(extractor.classifier, head, taught.labels)
             fresh = replace(before, version=version, classifier=classifier, head=head, trouble="")
             self.state.publish(fresh)
@@ -210,13 +217,25 @@ class _Fitting:
         self, extractor: FeatureExtractor, version: int, is_closed: Callable[[], bool]
     ) -> None:
         """Choose the strength, and find out what was learned."""
-        lesson = learn(
-            self.state.examples, stop=lambda: is_closed() or self.state.version != version
-        )
-        self._strength = lesson.head.strength
+
+        def work() -> Lesson:
+            _step_back()
+            return learn(
+                self.state.examples, stop=lambda: is_closed() or self.state.version != version
+            )
+
+        lesson = in_short_lived_thread(work)
+        self._strength, self._temperature = lesson.head.strength, lesson.head.temperature
         classifier = lesson.put_on(extractor.classifier)
         self.state.publish(Taught(version, classifier, lesson.head, lesson.learned, version))
         self._learned = version
+
+
+def _step_back() -> None:
+    """Leave the processors to other threads, for as long as the calling thread lives."""
+    if sys.platform == "linux":  # elsewhere it would be the whole process
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
 
 
 def _start(before: Taught, labels: Sequence[str]) -> NDArray[np.float64] | None:

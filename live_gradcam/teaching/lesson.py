@@ -19,7 +19,7 @@ from live_gradcam.image_like import ImageLike
 from live_gradcam.images.inputs import as_batch, take_image
 from live_gradcam.teaching.examples import ANYTHING_ELSE, Burst, Examples, picture_burst
 from live_gradcam.teaching.features import FeatureExtractor
-from live_gradcam.teaching.fit import FittedHead, fit_head
+from live_gradcam.teaching.fit import EXACT, FittedHead, fit_head
 from live_gradcam.teaching.learned import Learned, describe_learned
 from live_gradcam.teaching.validation import Validation, validate
 
@@ -86,7 +86,12 @@ def _too_few(only: str) -> UsageError:
 
 
 def refit(
-    examples: Examples, strength: float, start: NDArray[np.float64] | None = None
+    examples: Examples,
+    strength: float,
+    start: NDArray[np.float64] | None = None,
+    *,
+    exactness: float = EXACT,
+    stop: Callable[[], bool] = lambda: False,
 ) -> FittedHead:
     """Fit a head with a strength that is known: a fraction of a second, while examples arrive.
 
@@ -94,13 +99,24 @@ def refit(
         examples: Of at least two classes; those without examples are left out.
         strength: C of the regression, as the last `learn` found it.
         start: Of the last head, see `FittedHead.start`; the result is the same, only sooner.
+        exactness: As for `fit_head`.
+        stop: Asked again and again; ``True`` gives up.
 
     Raises:
         UsageError: There are fewer than two classes with examples.
+        Stopped: The caller asked for it.
     """
     taught = check_examples(examples)
     classes, count = taught.classes(), len(taught.labels)
-    return fit_head(taught.features(), classes, count, strength=strength, start=start)
+    return fit_head(
+        taught.features(),
+        classes,
+        count,
+        strength=strength,
+        start=start,
+        exactness=exactness,
+        stop=stop,
+    )
 
 
 def learn(
@@ -122,7 +138,7 @@ def learn(
     """
     taught = check_examples(examples)
     validation: Validation = validate(taught, stop=stop, on_progress=on_progress)
-    head = refit(taught, validation.strength)
+    head = refit(taught, validation.strength, stop=stop).calibrated(validation.temperature)
     return Lesson(taught, head, describe_learned(taught, head, validation))
 
 

@@ -27,6 +27,8 @@ _DIFFERENCE = 24
 # Shares of the picture: less is noise, and more is a camera that moves.
 _LEAST_MOVED, _MOST_MOVED, _MOST_COVERED = 0.004, 0.45, 0.75
 _SMALL = 64
+# Longest side at which movement is looked for.
+_LOOKED_AT = 256
 # Grey levels between two pictures of one wall and of two, and the share of it that has no more.
 _ALIKE, _UNLIKE, _MOSTLY = 5, 16, 0.7
 _LEAST_KNOWN = 0.08
@@ -76,7 +78,8 @@ def find_moved(frames: Sequence[Image]) -> Stillness | None:
     if len(frames) < _FEWEST_FRAMES or len({each.shape for each in frames}) > 1:
         return None
     chosen = np.unique(np.linspace(0, len(frames) - 1, _MOST_FRAMES).round().astype(int))
-    smooth = np.stack([cv2.blur(frames[index], (5, 5)) for index in chosen]).astype(np.float32)
+    small = [_reduced(frames[index]) for index in chosen]
+    smooth = np.stack([cv2.blur(each, (5, 5)) for each in small]).astype(np.float32)
     still = np.median(smooth, axis=0)
     # A change of light changes all of the picture alike: most of it has the median ratio.
     ratios = [float(np.median((still + 8) / (each + 8))) for each in smooth]
@@ -96,8 +99,9 @@ def find_moved(frames: Sequence[Image]) -> Stillness | None:
             hulls[position] = hull
     large = [each for each, hull in hulls.items() if hull.mean() <= _MOST_COVERED]
     used = [frames[index] for index in chosen]
+    whole = {each: _enlarged(hull, used[each]) for each, hull in hulls.items()}
     found = [
-        Moved(int(chosen[each]), hulls[each], _cover(used, ratios, hulls, each))
+        Moved(int(chosen[each]), whole[each], _cover(used, ratios, whole, each))
         for each in large[:_CHOSEN]
     ]
     return Stillness(found, _wall(still, ever))
@@ -137,6 +141,25 @@ def share_of_cells(mask: NDArray[np.bool_], height: int, width: int) -> NDArray[
     """Return how much of each cell of a grid a mask covers, 0..1, ``(height, width)``."""
     area = cv2.resize(mask.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
     return np.asarray(area, np.float32)
+
+
+def _reduced(image: Image) -> Image:
+    """Return an image of at most `_LOOKED_AT` pixels; the same where it is no larger."""
+    height, width = image.shape[:2]
+    scale = _LOOKED_AT / max(height, width)
+    if scale >= 1:
+        return image
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _enlarged(mask: NDArray[np.bool_], image: Image) -> NDArray[np.bool_]:
+    """Return a mask of a reduced image for the image itself."""
+    height, width = image.shape[:2]
+    if mask.shape == (height, width):
+        return mask
+    large = cv2.resize(mask.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
+    return np.asarray(large, bool)
 
 
 def _hull(mask: NDArray[np.bool_]) -> NDArray[np.bool_] | None:

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from live_gradcam.teaching.calibration import choose_temperature
 from live_gradcam.teaching.examples import Examples
-from live_gradcam.teaching.fit import DEFAULT_STRENGTH, STRENGTHS, trial_scores
+from live_gradcam.teaching.fit import DEFAULT_STRENGTH, STRENGTHS, softmax, trial_scores
 
 MOST_FOLDS = 4
 
@@ -24,6 +25,8 @@ class Validation:
 
     Attributes:
         strength: Of those that were tried the one with the smallest loss on held-out examples.
+        temperature: With which the probabilities of held-out examples fit best, see `calibration`;
+            1 where none could be held out.
         answers: Of each burst, what was said of each of its examples: class indices ``(n,)``;
             ``None`` where it was never held out.
         covered: Probabilities ``(m, classes)`` of its frames with all that moves covered; ``None``
@@ -31,6 +34,7 @@ class Validation:
     """
 
     strength: float
+    temperature: float
     answers: tuple[NDArray[np.int64] | None, ...]
     covered: tuple[NDArray[np.float64] | None, ...]
 
@@ -99,16 +103,14 @@ def validate(
         for index, part in zip(asked, split, strict=True):
             scores[index] = part
     on_progress(len(numbers), len(numbers))
-    best = _best(examples, scores)
+    strength, temperature, best = _best(examples, scores)
     answers: list[NDArray[np.int64] | None] = []
     covered: list[NDArray[np.float64] | None] = []
     for burst, score in zip(bursts, scores, strict=True):
         own = None if score is None else score[best]
         answers.append(None if own is None else own[: len(burst)].argmax(1))
-        covered.append(None if own is None else _shares(own[len(burst) :]))
-    tried = any(each is not None for each in scores)
-    strength = STRENGTHS[best] if tried else DEFAULT_STRENGTH
-    return Validation(strength, tuple(answers), tuple(covered))
+        covered.append(None if own is None else softmax(own[len(burst) :] / temperature))
+    return Validation(strength, temperature, tuple(answers), tuple(covered))
 
 
 def _asked(examples: Examples, index: int) -> list[NDArray[np.float32]]:
@@ -116,21 +118,23 @@ def _asked(examples: Examples, index: int) -> list[NDArray[np.float32]]:
     return [burst.features, *([] if burst.moving is None else [burst.moving.covered])]
 
 
-def _best(examples: Examples, scores: list[NDArray[np.float64] | None]) -> int:
-    """Return the index of the strength with the smallest loss, every class counting alike."""
-    losses: dict[str, list[NDArray[np.float64]]] = {}
-    for burst, score in zip(examples.bursts, scores, strict=True):
-        if score is not None:
-            own = score[:, : len(burst)]
-            top = own.max(2, keepdims=True)
-            total = np.log(np.exp(own - top).sum(2)) + top[..., 0]
-            wrong = total - own[..., examples.labels.index(burst.label)]
-            losses.setdefault(burst.label, []).append(wrong)
-    means = [np.concatenate(each, axis=1).mean(1) for each in losses.values()]
-    return int(np.mean(means, axis=0).argmin()) if means else 0
+def _best(examples: Examples, scores: list[NDArray[np.float64] | None]) -> tuple[float, float, int]:
+    """Return the strength with the smallest loss, its temperature, and its index.
 
-
-def _shares(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    raised = np.exp(scores - scores.max(1, keepdims=True))
-    shares: NDArray[np.float64] = raised / raised.sum(1, keepdims=True)
-    return shares
+    Every class counts alike. Each strength is judged with its own temperature: the freest is the
+    surest, and no better for that.
+    """
+    held = [
+        (burst, score[:, : len(burst)])
+        for burst, score in zip(examples.bursts, scores, strict=True)
+        if score is not None
+    ]
+    if not held:
+        return DEFAULT_STRENGTH, 1.0, 0
+    truth = examples.classes([burst for burst, _ in held])
+    counts = np.bincount(truth, minlength=len(examples.labels))
+    share = 1.0 / (counts[truth] * np.count_nonzero(counts))
+    together = np.concatenate([score for _, score in held], axis=1)
+    found = [choose_temperature(each, truth, share, len(held)) for each in together]
+    best = int(np.argmin([loss for _, loss in found]))
+    return STRENGTHS[best], found[best][0], best

@@ -21,6 +21,7 @@ from live_gradcam.bench.live import (
 )
 from live_gradcam.bench.measure import Case, measure
 from live_gradcam.bench.report import promises_markdown, ratio_title, ratios_of, write_promises
+from live_gradcam.bench.teach import measure_teaching_of
 from live_gradcam.errors import SinkError
 from live_gradcam.explain.explainer import Explainer
 from tests.helpers.live import tiny_classifier
@@ -146,6 +147,15 @@ def test_latency_is_held_against_the_camera_and_the_time_that_explaining_takes()
     assert not judge_latency([140.0] * 100, [80.0] * 100, 10.0).kept, "later than that"
     growing = list(np.linspace(60.0, 120.0, 100))
     assert not judge_latency(growing, [80.0] * 100, 10.0).kept, "within the bound, but growing"
+
+
+def test_teaching_is_measured_with_what_a_session_does(tiny: Explainer) -> None:
+    refit, rate = measure_teaching_of(tiny, seconds=0.2, rounds=1)
+    assert refit.kept == (refit.numbers["refit_ms"] <= 300)
+    assert refit.numbers["refit_ms"] <= refit.numbers["refit_longest_ms"]
+    assert "9 classes, 1008 examples" in refit.what
+    assert 0 < rate.numbers["worst_ratio"] <= rate.numbers["mean_ratio"]
+    assert rate.kept == (rate.numbers["worst_ratio"] >= 0.6)
 
 
 def test_promises_become_a_table_and_a_file(tmp_path: Path) -> None:

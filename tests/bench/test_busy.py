@@ -87,4 +87,4 @@ def test_two_measurements_at_once_are_refused(
 ) -> None:
     refused = command("bench", "--live", "--busy", "2")
     assert refused.returncode == 2
-    assert "--live and --busy are two measurements" in refused.stderr
+    assert "--live and --busy are different measurements" in refused.stderr
