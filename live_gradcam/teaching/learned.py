@@ -38,7 +38,7 @@ LEARNED: Mapping[str, str] = {
 
 # Mean probability of a class from which it is still named with its object covered, and how much
 # less it must be before the backgrounds of the others.
-_NAMED, _LEAD = 0.6, 0.4
+_NAMED, _LEAD = 0.5, 0.3
 # Backgrounds that are compared: of each class and of all together.
 _FEWEST_WALLS, _MOST_WALLS = 2, 160
 _NAMES_SHOWN = 3

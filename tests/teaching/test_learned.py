@@ -59,8 +59,6 @@ def test_what_can_only_be_told_by_its_wall_is_told_by_it(
     for each in told:
         said = f"it knows {each.label} by what is behind it: cover the {each.label} and it still"
         assert any(sentence.startswith(said) for sentence in learned.sentences)
-    # Of a third one that small a network may not be sure; then the examples are a warning.
-    assert all(each.by_background or each.one_background for each in learned.classes)
 
 
 @pytest.mark.parametrize("seed", range(10))
