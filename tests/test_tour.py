@@ -35,6 +35,10 @@ print(json.dumps({
     "hirescam3": maps["layer3"]["hirescam"].tolist(),
     "before": before, "without_hot": without_hot, "controls": controls.tolist(),
     "correlations": {part: values.tolist() for part, values in correlations.items()},
+    "same": same, "exchanged": exchanged, "after": after, "mended": mended,
+    "W": taught.head.weight.tolist(), "b": taught.head.bias.tolist(),
+    "taught": [kept[0].tolist(), answers[0].predictions[0].logit],
+    "names": [taught.labels, [each.labels[0] for each in answers]],
 }))
 """
 
@@ -160,7 +164,7 @@ def test_without_a_connection_one_sentence_stands_in_the_photographs_place(
 def test_it_is_written_for_reading() -> None:
     notebook = read_tour()
     text = "\n".join(each.source for each in notebook.cells if each.cell_type == "markdown")
-    assert re.findall(r"^## (\d+)\.", text, re.MULTILINE) == [str(n) for n in range(1, 16)]
+    assert re.findall(r"^## (\d+)\.", text, re.MULTILINE) == [str(n) for n in range(1, 17)]
     assert text.count("> **Think.**") >= 8
     code = [each.source.splitlines() for each in notebook.cells if each.cell_type == "code"]
     assert max(map(len, code)) <= 34
@@ -212,6 +216,21 @@ def test_the_tests_of_the_map_say_what_the_text_says(values: dict[str, Any]) -> 
     assert list(parts) == ["nothing", "head", "layer4", "layer3", "layer2", "layer1", "conv1"]
     assert parts.pop("nothing") == [1.0] * 12
     assert all(abs(np.mean(each)) < 0.5 for each in parts.values())
+
+
+def test_what_was_taught_goes_by_the_wall_until_walls_change(values: dict[str, Any]) -> None:
+    """Right about all that looks like what it was shown, and no better than guessing elsewhere."""
+    (right, on_badge), (guessed, _) = values["same"], values["exchanged"]
+    assert right == 1
+    assert guessed < 0.7
+    assert values["mended"][0] > guessed
+    assert values["after"][1] > on_badge
+    # The head is a linear one on the means that the chapter speaks of.
+    labels, answers = values["names"]
+    assert labels == ["ours", "theirs"]
+    assert answers == ["ours"] * 8 + ["theirs"] * 8
+    features, logit = values["taught"]
+    assert np.dot(values["W"][0], features) + values["b"][0] == pytest.approx(logit, abs=1e-3)
 
 
 def test_what_is_printed_beside_a_claim_is_its_number(executed: Any) -> None:
