@@ -53,6 +53,7 @@ SLOW = (
     "tests/site/test_command.py::test_a_page_of_the_network_in_the_box",
     "tests/site/test_folder.py",
     "tests/site/test_server.py::test_the_command_serves_until_it_is_ended",
+    "tests/site/test_tables.py::test_scripts_read_all_that_the_page_is_told",
     "tests/test_docs.py",
     "tests/test_faults.py",
     "tests/test_gpu_check.py",
