@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import base64
-import io
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image as Pillow
-from PIL import ImageCms
 
 from live_gradcam.faithfulness.removal import control_areas, hottest_area, removal_test
 from live_gradcam.graph.explainer import GraphExplainer
-from live_gradcam.images import read_image
 from live_gradcam.native import cv2
 from live_gradcam.predictions import predict
 from live_gradcam.preprocessing.plan import plan_frame, prepare_pixels
@@ -26,7 +22,7 @@ from live_gradcam.show.scale import HeatScale
 from live_gradcam.site.preprocessing import describe_preprocessing
 from live_gradcam.values import Explanation, Image, OutputKind, Region
 
-from .visits import Visit
+from .visits import READ, Visit
 
 # Sums of 512 products in float32, in two engines that add them up in another order.
 LOGITS = 1e-3
@@ -38,18 +34,9 @@ def page_name() -> str:
     return "exact"
 
 
-_READ = """
-const bytesOf = (text) => Uint8Array.from(atob(text), (each) => each.charCodeAt(0));
-const written = (array) => {
-  const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
-  let text = "";
-  for (const each of bytes) text += String.fromCharCode(each);
-  return btoa(text);
-};
-"""
 EXPLAIN = (
     """async (png) => {"""
-    + _READ
+    + READ
     + """
   const blob = new Blob([bytesOf(png)]);
   const bitmap = await createImageBitmap(blob, { colorSpaceConversion: "none" });
@@ -59,27 +46,15 @@ EXPLAIN = (
 )
 EXPLAIN_PIXELS = (
     """async ([pixels, width, height]) => {"""
-    + _READ
+    + READ
     + """
   const { scores, evidence } = await liveGradcam.explainPixels(bytesOf(pixels), width, height);
   return { scores: written(scores), evidence: written(evidence.data), rows: evidence.rows };
 }"""
 )
-DECODE = (
-    """async (file) => {"""
-    + _READ
-    + """
-  const { decode } = await import("./js/picture.js");
-  const { pixelsOf } = await import("./js/pixels.js");
-  const bitmap = await decode(new Blob([bytesOf(file)]), "picture", 1e8);
-  const { data, width, height } = pixelsOf(bitmap);
-  bitmap.close();
-  return { data: written(data), width, height };
-}"""
-)
 RESAMPLE = (
     """async ([data, height, width, preprocessing, view]) => {"""
-    + _READ
+    + READ
     + """
   const { planPicture } = await import("./js/plan.js");
   const { resample } = await import("./js/resample.js");
@@ -145,87 +120,12 @@ def test_the_same_pixels_give_the_same_scores_and_maps(
     assert np.abs(floats(found["evidence"]) - result.evidence[0].ravel()).max() <= LOGITS
 
 
-def turned(picture: Pillow.Image) -> dict[str, Any]:
-    exif = Pillow.Exif()
-    exif[0x0112] = 6
-    return {"exif": exif.tobytes()}
-
-
-def profiled(picture: Pillow.Image) -> dict[str, Any]:
-    """A profile of another colour space: the file's own numbers are what networks have learned."""
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB"))
-    return {"icc_profile": profile.tobytes()}
-
-
-def faded(picture: Pillow.Image) -> Pillow.Image:
-    """Transparent to the left."""
-    alpha = np.linspace(0, 255, picture.width).round().astype(np.uint8)
-    picture.putalpha(Pillow.fromarray(np.tile(alpha, (picture.height, 1))))
-    return picture
-
-
-def deep(picture: Pillow.Image) -> Pillow.Image:
-    """16 bits of grey."""
-    return Pillow.fromarray(np.asarray(picture.convert("L")).astype(np.uint16) * 257)
-
-
-@pytest.mark.parametrize(
-    ("kind", "change", "extra", "apart"),
-    [
-        ("PNG", None, None, 0),
-        ("PNG", None, turned, 0),
-        ("PNG", None, profiled, 0),
-        ("PNG", faded, None, 2),
-        ("PNG", deep, None, 0),
-        ("PNG", lambda picture: picture.convert("L"), None, 0),
-        ("PNG", lambda picture: picture.convert("P"), None, 0),
-        ("JPEG", None, turned, 8),
-        ("JPEG", lambda picture: picture.convert("L"), None, 2),
-        ("JPEG", lambda picture: picture.convert("CMYK"), None, 12),
-    ],
-    ids=[
-        "plain",
-        "turned",
-        "profile",
-        "transparent",
-        "16 bits",
-        "grey",
-        "palette",
-        "turned JPEG",
-        "grey JPEG",
-        "CMYK",
-    ],
-)
-def test_a_file_is_decoded_as_in_python(
-    visit: Visit, kind: str, change: Any, extra: Any, apart: int
-) -> None:
-    """Grey levels apart are those of two JPEG decoders, or of two roundings of a blend."""
-    picture = Pillow.fromarray(
-        np.ascontiguousarray(render_scene(7, width=96, height=64).image[..., ::-1])
-    )
-    if change:
-        picture = change(picture)
-    stored = io.BytesIO()
-    # No chroma is dropped: how browsers bring it back is their own.
-    more = {"quality": 95, "subsampling": 0} if kind == "JPEG" else {}
-    picture.save(stored, kind, **more, **(extra(picture) if extra else {}))
-    data = stored.getvalue()
-
-    found = visit.run(DECODE, base64.b64encode(data).decode())
-
-    expected = read_image(data)
-    pixels = np.frombuffer(base64.b64decode(found["data"]), np.uint8)
-    assert (found["height"], found["width"]) == expected.shape[:2]
-    pixels = pixels.reshape(*expected.shape[:2], 4)[..., 2::-1]
-    assert np.abs(pixels.astype(int) - expected).max() <= apart
-
-
 def test_what_is_hidden_comes_back(visit: Visit) -> None:
     """The picture itself is blurred while the network looks: a copy would be too large."""
     image = np.random.default_rng(8).integers(0, 256, (90, 130, 3), np.uint8)
     found = visit.run(
         """async ([data]) => {"""
-        + _READ
+        + READ
         + """
           const { blurRegion, whileHidden } = await import("./js/hiding.js");
           const { removal } = liveGradcam.session.site.figures;
@@ -395,7 +295,7 @@ def test_the_truth_meter_measures_what_python_measures(
 
     found = visit.run(
         """async ([data, index]) => {"""
-        + _READ
+        + READ
         + """
           const bitmap = await createImageBitmap(new Blob([bytesOf(data)]));
           const { client } = liveGradcam.session;

@@ -22,6 +22,7 @@ __all__ = [
     "FLAGS",
     "PATIENCE_MS",
     "PHONE",
+    "READ",
     "RECORD",
     "Visit",
     "camera_scene",
@@ -37,6 +38,16 @@ RECORD = """async () => {
   const { recordOf } = await import("./js/snapshot.js");
   return recordOf(liveGradcam.session);
 }"""
+# For scripts that take bytes and give them: as text, in base64.
+READ = """
+const bytesOf = (text) => Uint8Array.from(atob(text), (each) => each.charCodeAt(0));
+const written = (array) => {
+  const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+  let text = "";
+  for (const each of bytes) text += String.fromCharCode(each);
+  return btoa(text);
+};
+"""
 EXPLAINED = "document.body.dataset.state === 'explained'"
 # A page without examples waits for the visitor's own picture.
 OPEN = f"""{EXPLAINED} ||
