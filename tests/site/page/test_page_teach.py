@@ -311,7 +311,7 @@ def _frames(shape: int, behind: Image, seed: int, count: int = 6) -> list[Image]
 
 @contextmanager
 def _teaching(chromium: Any, address: str) -> Iterator[tuple[Visit, int]]:
-    with visiting(chromium, address) as visit:
+    with visiting(chromium, address, permissions=["camera"]) as visit:
         visit.wait_until("Boolean(navigator.serviceWorker.controller)")
         visit.page.wait_for_load_state("networkidle")
         _open_tab(visit)
