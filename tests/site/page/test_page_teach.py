@@ -27,7 +27,7 @@ from live_gradcam.values import Image
 from tests.teaching.sessions import session, show, wall
 from tests.teaching.support import clouds
 
-from .test_page_numbers import _READ, floats, text_of
+from .test_page_numbers import READ, floats, text_of
 from .visits import Visit, visiting
 
 axe_playwright = pytest.importorskip("axe_playwright_python.sync_playwright")
@@ -65,7 +65,7 @@ def _written(burst: Burst) -> dict[str, Any]:
 
 
 _EXAMPLES = (
-    _READ
+    READ
     + """
 const floatsOf = (text) => new Float32Array(bytesOf(text).buffer);
 const examplesOf = ({ labels, bursts, channels }) => ({
@@ -208,7 +208,7 @@ def test_what_was_learned_is_what_python_says(visit: Visit) -> None:
 
 SEE = (
     """async ([frames, width, height]) => {"""
-    + _READ
+    + READ
     + """
   const { findMoved, shareOfCells } = await import("./js/teaching/motion.js");
   const found = findMoved(frames.map(bytesOf), width, height);
@@ -269,7 +269,7 @@ def test_nothing_is_said_where_the_camera_moves(visit: Visit) -> None:
 
 OFFER = (
     """async (png) => {"""
-    + _READ
+    + READ
     + """
   const bitmap = await createImageBitmap(new Blob([bytesOf(png)]));
   const { session } = liveGradcam;
