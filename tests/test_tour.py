@@ -37,8 +37,8 @@ print(json.dumps({
     "correlations": {part: values.tolist() for part, values in correlations.items()},
     "same": same, "exchanged": exchanged, "after": after, "mended": mended,
     "W": taught.head.weight.tolist(), "b": taught.head.bias.tolist(),
-    "taught": [kept[0].tolist(), answers[0].predictions[0].logit],
-    "names": [taught.labels, [each.labels[0] for each in answers]],
+    "taught": [kept[0].tolist(), recalled[0].predictions[0].logit],
+    "names": [taught.labels, [each.labels[0] for each in recalled]],
 }))
 """
 
