@@ -27,8 +27,8 @@ from live_gradcam.values import Image
 from tests.teaching.sessions import session, show, wall
 from tests.teaching.support import clouds
 
-from .test_page_numbers import READ, floats, text_of
-from .visits import Visit, visiting
+from .test_page_numbers import floats, text_of
+from .visits import READ, Visit, visiting
 
 axe_playwright = pytest.importorskip("axe_playwright_python.sync_playwright")
 
