@@ -56,6 +56,11 @@ class HttpSink(Sink):
         """Number of receivers of the moving picture at present."""
         return self._server.receivers
 
+    @property
+    @override
+    def on_air(self) -> str:
+        return f"on air at {self.address}: {self.receivers} watching"
+
     @override
     def write(
         self, frame: Frame, rendered: Image | None, explanation: Explanation, *, extra: Extra = None

@@ -121,6 +121,13 @@ class PushSink(Sink):
         """Number of frames sent so far."""
         return self._sent
 
+    @property
+    @override
+    def on_air(self) -> str:
+        if self._connected:
+            return f"on air to {self._name}"
+        return self.banner or f"connecting to {self._name}"
+
     @override
     def write(
         self, frame: Frame, rendered: Image | None, explanation: Explanation, *, extra: Extra = None

@@ -53,6 +53,11 @@ class VirtualCameraSink(Sink):
         self._thread = threading.Thread(target=self._run, name="air-camera", daemon=True)
         self._thread.start()
 
+    @property
+    @override
+    def on_air(self) -> str:
+        return f"on air as {self._device}"
+
     @override
     def write(
         self, frame: Frame, rendered: Image | None, explanation: Explanation, *, extra: Extra = None

@@ -469,7 +469,8 @@ class Session:
             may_quit=not self._config.kiosk,
         )
         hud = make_hud(self._controller.state, request, figures)
-        hud = replace(hud, teaching=self._teaching.row())
+        on_air = tuple(each.on_air for each in self._config.sinks if each.on_air)
+        hud = replace(hud, teaching=self._teaching.row(), on_air=on_air)
         if not isinstance(self._feed, KioskFeed):
             return hud
         return for_visitors(

@@ -152,6 +152,7 @@ class Hud:
         capture: Size and rate of the camera, e.g. ``1280x720 at 30 FPS``.
         model: Name of the network.
         precision: Number format that it computes in, e.g. ``bf16``.
+        on_air: Where the picture goes and who watches, for each output that is no file.
         compiled: True if the compiled engine runs; ``None`` to say nothing.
         banner: A sentence that must be seen, e.g. that the connection is lost.
         recording_seconds: Length of the recording under way.
@@ -173,6 +174,7 @@ class Hud:
     capture: str = ""
     model: str = ""
     precision: str = ""
+    on_air: tuple[str, ...] = ()
     compiled: bool | None = None
     banner: str = ""
     recording_seconds: float | None = None

@@ -360,14 +360,14 @@ def _rate_lines(written: Written) -> list[list[Line]]:
     rates = [Line(" · ".join(hud.status), 1.0, ACCENT)] if hud.status else []
     if hud.fps is not None:
         rates.append(Line(f"{hud.fps:.1f} FPS" if hud.fps < 99.95 else f"{hud.fps:.0f} FPS"))
-    details: list[Line] = []
+    details = [Line(text, _DETAIL_SHARE) for text in hud.on_air]
     if expert:
         if hud.latency_ms is not None:
             rates.append(Line(f"{hud.latency_ms:.0f} ms", 0.85))
         compiled = {True: "compiled", False: "eager", None: ""}[hud.compiled]
         engine = " · ".join(word for word in (hud.model, hud.precision, compiled) if word)
         dropped = f"{hud.dropped} dropped" if hud.dropped else ""
-        details = [
+        details += [
             Line(text, _DETAIL_SHARE, GREY) for text in (engine, hud.capture, dropped) if text
         ]
     short = [Line("  ".join(line.text for line in rates))]

@@ -64,6 +64,14 @@ class Sink(Closeable, ABC):
         """Output and amount written, for the summary, e.g. ``out.mp4 (377 frames, 30.2 s)``."""
 
     @property
+    def on_air(self) -> str:
+        """Where the picture goes and who watches, in a few words; empty for files.
+
+        It changes while the output is open, and may be asked for from any thread.
+        """
+        return ""
+
+    @property
     def path(self) -> Path | None:
         """The file or folder that is written; ``None`` for standard output."""
         return None

@@ -151,8 +151,6 @@ def test_scripts_read_all_that_the_page_is_told(host: Host) -> None:
     described = json.loads((page / "site.json").read_text(encoding="utf-8"))
     # By it the words stay when the page is written anew.
     del described["english_sha256"]
-    # Tests of steadied maps read these.
-    del described["figures"]["maps"]
     named = {*described, *described["graph"], *described["model"], *described["preprocessing"]}
     named |= {*described["settings"], *described["runtime"], *described["figures"]}
     named |= {key for part in described["figures"].values() for key in part}

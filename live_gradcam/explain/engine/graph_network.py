@@ -108,4 +108,4 @@ def _selected(found: GraphResult, selection: Selection) -> BatchResult:
 
 
 def _tensors(found: GraphResult) -> BatchResult:
-    return BatchResult(*map(torch.from_numpy, found))
+    return BatchResult(*map(torch.from_numpy, (found.scores, found.classes, found.evidence)))
