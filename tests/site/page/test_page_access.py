@@ -208,7 +208,7 @@ def test_everything_is_reached_by_the_keyboard_and_seen_to_be(asked: Visit) -> N
     assert places == sorted(places), names
     assert [name for name, ring in found if not ring and name not in ("body", "html")] == []
     asked.page.focus("#tab-picture")
-    for key, tab in (("ArrowRight", "camera"), ("End", "video"), ("Home", "picture")):
+    for key, tab in (("ArrowRight", "camera"), ("End", "teach"), ("Home", "picture")):
         asked.page.keyboard.press(key)
         assert asked.run("() => document.activeElement.id") == f"tab-{tab}"
         assert asked.page.is_visible(f"#panel-{tab}")

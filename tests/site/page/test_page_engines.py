@@ -35,7 +35,7 @@ export const InferenceSession = {
       DOES
       return found;
     };
-    return { run, release: () => session.release() };
+    return { run, outputNames: session.outputNames, release: () => session.release() };
   },
 };
 """
