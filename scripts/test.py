@@ -78,6 +78,7 @@ FIRST_HALF = (
     "tests/exports",
     "tests/faithfulness",
     "tests/show",
+    "tests/teaching",
     "tests/test_gpu_check.py",
     "tests/test_zoo.py",
 )

@@ -154,7 +154,7 @@ def test_an_exception_in_any_thread_is_one_line_and_the_film_is_whole(
 
 
 LIVE_STAGES = {
-    "read": ("live_gradcam.capture.stream", "_StreamConnection", "read"),
+    "read": ("live_gradcam.capture.stream", "StreamConnection", "read"),
     "explain": ("live_gradcam.explain.explainer", "Explainer", "explain_batch"),
     "write": ("live_gradcam.show.records", "RecordSink", "write"),
 }

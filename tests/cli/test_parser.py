@@ -68,6 +68,7 @@ _WRONG_TEXTS: dict[str, tuple[str, int, str]] = {
     "resume": ("no/such/folder/state", 4, ""),
     "calibrate": ("nowhere", 2, "--precision int8"),
     "teach": ("mug,cup", 2, "window"),
+    "report": ("no/such/folder/x.html", 4, "folder"),
     "texts": ("nowhere.json", 2, "page"),
     "title": ("Welcome", 2, "page"),
     "runtime": ("nowhere", 2, "page"),
