@@ -92,7 +92,7 @@ class Session:
         self.choose(held=number, presses=self.state.teaching.presses + 1)
         before = sum(self.counts.values())
         deadline = time.monotonic() + PATIENCE_SECONDS
-        # On a busy machine few frames are taken, so that the picture stays as fast: at least one is.
+        # A busy machine takes few frames, so that the picture stays as fast; one at least is taken.
         while time.monotonic() < deadline:
             for image in images:
                 self.desk.take(self.explain(image))
