@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import math
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+from live_gradcam.choices import DEFAULT_VIEW, View
 from live_gradcam.closeable import Closeable
 from live_gradcam.errors import LiveGradcamError
 from live_gradcam.explain.classifier import Classifier
@@ -74,6 +76,7 @@ class TeachingDesk(Closeable):
         self._seen: tuple[int, int] | None = None
         self._submitted = -1
         self._drawn: object = None
+        self._views: Counter[View] = Counter()
         self._began_background = False
         self._troubles: set[str] = set()
         self._told: Learned | None = None
@@ -160,6 +163,7 @@ class TeachingDesk(Closeable):
         if seen[0] != self._burst or (seen == self._seen and not explained.is_new):
             return
         self._seen = seen
+        self._views[explained.request.settings.view] += 1
         if lesson.add(explained.features):
             fitter.submit(lesson)
 
@@ -292,7 +296,8 @@ class TeachingDesk(Closeable):
         finally:
             fitter.close()
         try:
-            save_lesson(lesson, journal, self._folder, on_notice=self._on_notice)
+            view = max(self._views, key=self._views.__getitem__, default=DEFAULT_VIEW)
+            save_lesson(lesson, journal, self._folder, view=view, on_notice=self._on_notice)
         except (LiveGradcamError, OSError) as error:
             _logger.warning("what was taught is not saved", exc_info=error)
             self._on_notice(f"{error}; {journal.path} has all that was taught")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+from live_gradcam.choices import DEFAULT_VIEW, View
 from live_gradcam.errors import LiveGradcamError, ModelError, SourceError
 from live_gradcam.session.outputs import fresh_paths
 from live_gradcam.teaching.features import FeatureExtractor
@@ -68,7 +70,12 @@ def open_journal(
 
 
 def save_lesson(
-    lesson: LessonState, journal: Journal, folder: Path, *, on_notice: Callable[[str], None]
+    lesson: LessonState,
+    journal: Journal,
+    folder: Path,
+    *,
+    view: View = DEFAULT_VIEW,
+    on_notice: Callable[[str], None],
 ) -> None:
     """Save what was taught, and remove the journal if nothing is in it alone.
 
@@ -76,6 +83,7 @@ def save_lesson(
         lesson: Has ended.
         journal: Of the lesson; closed afterwards.
         folder: Where the file goes.
+        view: Part of the frames that most examples show.
         on_notice: Told the file's name, or how to go on.
 
     Raises:
@@ -93,10 +101,18 @@ def save_lesson(
     (path,) = fresh_paths(folder, (ENDING,))
     how = ""
     try:
+        save = partial(
+            save_taught,
+            taught.classifier,
+            path,
+            overwrite=True,
+            view=view,
+            learned=taught.learned if taught.is_learned else None,
+        )
         try:
-            save_taught(taught.classifier, path, overwrite=True)
+            save()
         except ModelError:  # the network is nobody's to build by its name
-            save_taught(taught.classifier, path, head_only=True, overwrite=True)
+            save(head_only=True)
             how = f" (the head only: it goes with {taught.classifier.name})"
     except BaseException:
         path.unlink(missing_ok=True)

@@ -13,9 +13,11 @@ import numpy as np
 import pytest
 from safetensors import safe_open
 
+from live_gradcam.choices import View
 from live_gradcam.errors import SinkError, SourceError, UsageError
 from live_gradcam.explain.explainer import Explainer
 from live_gradcam.explain.layers import LayerMap
+from live_gradcam.explain.taught_facts import read_facts
 from live_gradcam.protocol import ExplainerKey
 from live_gradcam.session.config import TeachingOptions
 from live_gradcam.session.learner import FrameLearner
@@ -62,6 +64,7 @@ class Session:
             clock=lambda: self.seconds,
         )
         self.frames = 0
+        self.view: View = "crop"
 
     def choose(self, **changes: object) -> str:
         """Press keys."""
@@ -78,10 +81,13 @@ class Session:
         explainer = self.pools.find(ExplainerKey("d", "gradcam", head=self.desk.head))
         assert explainer is not None
         request = make_request(self.explainer)
-        request = replace(request, learner=self.desk.learner, burst=self.desk.burst)
+        settings = replace(request.settings, view=self.view)
+        request = replace(
+            request, settings=settings, learner=self.desk.learner, burst=self.desk.burst
+        )
         features = None
         if request.learner is not None:
-            raw, features = request.learner.explain(explainer, image, classes=None, view="crop")
+            raw, features = request.learner.explain(explainer, image, classes=None, view=self.view)
         else:
             (raw,) = explainer.explain_batch([image])
         frame = Frame(image, self.frames, self.frames / 15)
@@ -216,6 +222,26 @@ def test_two_things_are_taught_shown_and_saved(
         said = str(file.metadata())
         assert {"mug", "tiny"} <= set(re.findall(r"\w+", said))
         assert len(list(file.keys())) < 5
+
+
+def test_the_file_says_which_part_of_the_picture_was_taught_and_what_was_learned(
+    begin: Callable[..., Session], objects: list[list[Image]], tmp_path: Path
+) -> None:
+    """Whoever shows the network another part would be told less than was promised."""
+    session = begin(labels=("mug", "cup"))
+    session.begin()
+    session.view = "stretch"
+    for number in (1, 2):
+        for images in (objects[number - 1][:8], objects[number - 1][12:20]):
+            session.hold(number, images)
+    session.until("it is learned", lambda: session.desk.head > 0)
+    session.close()
+    (saved,) = tmp_path.glob("live-gradcam-*.safetensors")
+    facts = read_facts(saved)
+    assert facts is not None
+    assert facts.preprocessing == session.explainer.classifier.preprocessing.for_view("stretch")
+    assert facts.preprocessing != session.explainer.classifier.preprocessing
+    assert facts.learned
 
 
 def test_the_first_seconds_are_what_is_none_of_the_classes(
