@@ -94,6 +94,7 @@ def test_the_newest_picture_comes_as_it_was_shown(sink: HttpSink, writing: Writi
         writing.write(200)
         assert abs(next_picture(stream).astype(int) - 200).max() <= 2
         assert sink.receivers == 1
+        assert sink.on_air == f"on air at {sink.address}: 1 watching"
     with ask(sink, "/snapshot.jpg") as snapshot:
         assert snapshot.getheader("Content-Type") == "image/jpeg"
         image = decoded(snapshot.read())

@@ -160,6 +160,7 @@ def test_ffmpeg_receives_what_is_shown(
         sending.grey = 200
         wait_until(lambda: near(receiver.pictures, 200))
         assert (sink.receivers, sink.banner) == (1, "")
+        assert sink.on_air == f"on air to {scheme}://127.0.0.1:{port}{ADDRESS[scheme]}"
     finally:
         receiver.kill()
 
@@ -171,7 +172,7 @@ def test_a_server_that_goes_is_found_again(
     sink, _ = send(f"rtsp://127.0.0.1:{port}/live")
     wait_until(lambda: bool(sink.banner))
     assert sink.banner.startswith(f"rtsp://127.0.0.1:{port}/live: connection refused")
-    assert sink.receivers == 0
+    assert (sink.receivers, sink.on_air) == (0, sink.banner)
     threads = threading.active_count()
     for _ in range(3):
         receiver = Receiver(*LISTEN["rtsp"](port))

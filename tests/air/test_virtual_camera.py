@@ -73,6 +73,7 @@ def test_the_camera_shows_what_is_shown(
     assert isinstance(sink, VirtualCameraSink)
     with sink:
         assert driver.opened == (64, 48, 25.0), "even sides"
+        assert sink.on_air == "on air as /dev/video9"
         picture = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
         write(sink, picture, make_explanation())
         wait_until(lambda: bool(driver.pictures))

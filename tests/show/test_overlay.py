@@ -313,6 +313,7 @@ def test_hud_shows_what_it_is_given_and_nothing_else() -> None:
     for hud in (
         Hud(fps=24.0),
         Hud(status=("frozen",)),
+        Hud(on_air=("on air at http://127.0.0.1:8090/: 2 watching",)),
         Hud(banner="connection lost"),
         Hud(recording_seconds=12.0),
         Hud(notes=("saved a.png",)),
