@@ -19,7 +19,12 @@ _LONGEST = 80
 
 
 def with_empty_teach(arguments: Sequence[str]) -> list[str]:
-    """Return a command line in which ``--teach`` alone has an empty value: no classes yet."""
+    """Return a command line of ``run`` in which ``--teach`` alone has an empty value: no names.
+
+    Those of other commands, which have an option of that name without a value, stay as they are.
+    """
+    if next((word for word in arguments if not word.startswith("-")), "") != "run":
+        return list(arguments)
     following = (*arguments, "")[1:]
     return [
         f"{TEACH}=" if word == TEACH and (not after or after.startswith("-")) else word

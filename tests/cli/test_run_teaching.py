@@ -19,6 +19,8 @@ from live_gradcam.errors import UsageError
         ("run 0 --teach mug,cup --resume", "run 0 --teach mug,cup --resume"),
         ("run --teach -- 0", "run --teach= -- 0"),
         ("teach things", "teach things"),
+        ("bench --teach", "bench --teach"),
+        ("bench --teach --quick", "bench --teach --quick"),
         ("", ""),
     ],
 )
