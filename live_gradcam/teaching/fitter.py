@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from live_gradcam.closeable import Closeable
 from live_gradcam.errors import LiveGradcamError
 from live_gradcam.explain.omp import in_short_lived_thread
-from live_gradcam.teaching.examples import find_moving
+from live_gradcam.teaching.examples import Moving, find_moving
 from live_gradcam.teaching.features import FeatureExtractor
 from live_gradcam.teaching.fit import DEFAULT_STRENGTH, ROUGH, Stopped, warm_up
 from live_gradcam.teaching.lesson import Lesson, learn, put_on, refit
@@ -32,7 +32,7 @@ _logger = logging.getLogger(__name__)
 _PAUSE, _REST = 0.5, 2.0
 _SYNC_SECONDS = 1.0
 # How much a thread steps back that finds out what was learned: the network comes first.
-_NICENESS = 5
+_NICENESS = 10
 
 _Step = Literal["head", "look", "learn"]
 _ORDER: tuple[_Step, ...] = ("head", "look", "learn")
@@ -210,8 +210,13 @@ class _Fitting:
         unseen = self.state.next_unseen()
         if unseen is not None:
             name, frames = unseen
+
+            def work() -> Moving | None:
+                _step_back()
+                return find_moving(frames, extractor)
+
             # The network runs: no team of threads stays behind.
-            moving = in_short_lived_thread(lambda: find_moving(frames, extractor))
+            moving = in_short_lived_thread(work)
             self.state.put_moving(name, moving)
 
     def _learn(
