@@ -31,8 +31,10 @@ _logger = logging.getLogger(__name__)
 # a fit takes: most of the time is the network's.
 _PAUSE, _REST = 0.5, 2.0
 _SYNC_SECONDS = 1.0
-# How much a thread steps back that finds out what was learned: the network comes first.
+# What finds out what moves, and what was learned, steps back and rests as long as it has worked:
+# the network comes first.
 _NICENESS = 10
+_WORK_SECONDS = 0.03
 
 _Step = Literal["head", "look", "learn"]
 _ORDER: tuple[_Step, ...] = ("head", "look", "learn")
@@ -53,6 +55,7 @@ class Fitter(Closeable):
         self._extractor = extractor
         self._changed = threading.Condition()
         self._lessons: list[_Fitting] = []
+        self._waiting = 0
         self._closed = False
         self._thread = threading.Thread(target=self._work, name="teaching", daemon=True)
         self._thread.start()
@@ -94,7 +97,12 @@ class Fitter(Closeable):
             return known is None or known.is_done
 
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or is_done(), seconds)
+            self._waiting += 1
+            self._changed.notify_all()  # nobody rests while somebody waits
+            try:
+                self._changed.wait_for(lambda: self._closed or is_done(), seconds)
+            finally:
+                self._waiting -= 1
             return is_done()
 
     def close(self) -> None:
@@ -118,7 +126,23 @@ class Fitter(Closeable):
                 if self._closed or chosen is None:
                     return
             fitting, step = chosen
-            fitting.take(step, self._extractor, lambda: self._closed)
+            pace = _Pace(self._rest)
+            fitting.take(step, self._extractor, pace, lambda: self._closed)
+            if step == "look":
+                pace()
+
+    def _rest(self, seconds: float) -> None:
+        """Leave the processors to the network, unless somebody waits or there is a new burst."""
+
+        def is_needed() -> bool:
+            return (
+                self._closed
+                or self._waiting > 0
+                or any(each.due() == "head" for each in self._lessons)
+            )
+
+        with self._changed:
+            self._changed.wait_for(is_needed, seconds)
 
     def _choose(self) -> tuple[_Fitting, _Step] | None:
         due = [(each, each.due()) for each in reversed(self._lessons)]
@@ -127,6 +151,24 @@ class Fitter(Closeable):
                 if wanted == step:
                     return fitting, step
         return None
+
+
+class _Pace:
+    """Called again and again by what works; rests as long as was worked since.
+
+    Args:
+        rest: Rests for a number of seconds.
+    """
+
+    def __init__(self, rest: Callable[[float], None]) -> None:
+        self._rest = rest
+        self._began = time.monotonic()
+
+    def __call__(self) -> None:
+        worked = time.monotonic() - self._began
+        if worked >= _WORK_SECONDS:
+            self._rest(worked)
+            self._began = time.monotonic()
 
 
 class _Fitting:
@@ -161,7 +203,13 @@ class _Fitting:
             return "look"
         return "learn" if version != self._learned else None
 
-    def take(self, step: _Step, extractor: FeatureExtractor, is_closed: Callable[[], bool]) -> None:
+    def take(
+        self,
+        step: _Step,
+        extractor: FeatureExtractor,
+        pace: Callable[[], None],
+        is_closed: Callable[[], bool],
+    ) -> None:
         """Do what is to be done next. What fails is said in the lesson's `taught`."""
         version, showing = self.state.progress
         try:
@@ -170,7 +218,12 @@ class _Fitting:
             elif step == "look":
                 self._look(extractor)
             else:
-                self._learn(extractor, version, is_closed)
+
+                def stop() -> bool:
+                    pace()
+                    return is_closed() or self.state.version != version
+
+                self._learn(extractor, version, stop)
         except Stopped:
             pass
         except Exception as exc:  # the old head stays, and the next burst is another matter
@@ -219,16 +272,12 @@ class _Fitting:
             moving = in_short_lived_thread(work)
             self.state.put_moving(name, moving)
 
-    def _learn(
-        self, extractor: FeatureExtractor, version: int, is_closed: Callable[[], bool]
-    ) -> None:
+    def _learn(self, extractor: FeatureExtractor, version: int, stop: Callable[[], bool]) -> None:
         """Choose the strength, and find out what was learned."""
 
         def work() -> Lesson:
             _step_back()
-            return learn(
-                self.state.examples, stop=lambda: is_closed() or self.state.version != version
-            )
+            return learn(self.state.examples, stop=stop)
 
         lesson = in_short_lived_thread(work)
         self._strength, self._temperature = lesson.head.strength, lesson.head.temperature
