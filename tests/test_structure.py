@@ -65,7 +65,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "reports": FOUNDATION,
     "pool": WINGS | FOUNDATION,
     "pipeline": WINGS | FOUNDATION | {"timing", "workers", "lifecycle", "painter"},
-    "archive": WINGS | FOUNDATION | {"lifecycle", "painter", "pipeline", "reports"},
+    "archive": WINGS
+    | FOUNDATION
+    | {"evaluate", "exports", "lifecycle", "painter", "pipeline", "reports"},
     "session": WINGS | FOUNDATION | RUNNING | {"teaching"},
     "bench": WINGS | FOUNDATION | {"painter", "pipeline", "session", "lifecycle", "teaching"},
     "evaluate": WINGS | FOUNDATION | {"painter", "pool", "reports", "teaching"},
