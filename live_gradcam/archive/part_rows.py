@@ -14,6 +14,8 @@ from live_gradcam.archive.parts import ArchiveFile
 from live_gradcam.archive.schema import FRAMES
 from live_gradcam.archive.statistics import evidence_figures, share_on_objects
 from live_gradcam.evaluate.annotations import Annotations, ImageAnnotation, object_mask, scale_to
+from live_gradcam.faithfulness.removal import Removal
+from live_gradcam.faithfulness.verdicts import judge
 from live_gradcam.images.geometry import scale_explanation
 from live_gradcam.native import cv2
 from live_gradcam.show.options import OverlayOptions
@@ -98,6 +100,7 @@ class PartRows(Sink):
         truth = (extra or {}).get("truth")
         row["removal_fall"] = None if truth is None else truth["drop"]
         row["removal_control"] = None if truth is None else truth["control_drop"]
+        row["removal_verdict"] = None if truth is None else judge(Removal.from_record(truth))
         for name, values in self.columns.items():
             values.append(row.get(name))
         self.counts[file.file] = self.counts.get(file.file, 0) + 1

@@ -48,6 +48,7 @@ FRAMES = pa.schema(
         pa.field("border_share", pa.float32()),
         pa.field("removal_fall", pa.float32()),
         pa.field("removal_control", pa.float32()),
+        pa.field("removal_verdict", pa.string()),  # see `live_gradcam.faithfulness.verdicts.judge`
         pa.field("map", pa.list_(pa.float16())),  # rows of the map one after another, in logits
         pa.field("map_height", pa.int16()),
         pa.field("map_width", pa.int16()),

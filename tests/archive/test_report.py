@@ -1,0 +1,396 @@
+"""The report of an archive: its figures are those of pandas and DuckDB on the same Parquet."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable
+from datetime import timedelta
+from html.parser import HTMLParser
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pandas
+import pytest
+
+from live_gradcam.archive.report.days import FEWEST_DAYS, LEAST
+from live_gradcam.archive.report.findings import Findings, find
+from live_gradcam.archive.report.page import render_archive
+from live_gradcam.archive.report.rows import BORDER_AREA, MEASURES
+from live_gradcam.cli import run_command_line
+from live_gradcam.errors import SourceError
+from tests.archive.made_archives import (
+    BEGIN,
+    ODD_DAY,
+    Row,
+    file_row,
+    made_rows,
+    write_archive,
+    write_films,
+)
+from tests.helpers.html import find_references
+
+EVIL = '</script><img src="http://evil.example/x" onerror=alert(1)>{{ 7 * 7 }}&amp;'
+
+
+class Text(HTMLParser):
+    """Collects the text of a page as a browser shows it, and the values of attributes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.parts: list[str] = []
+        self.values: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.values += [value or "" for _, value in attrs]
+
+    def handle_data(self, data: str) -> None:
+        self.parts.append(data)
+
+
+def text_of(page: str) -> str:
+    """What a reader reads, with single spaces."""
+    parser = Text()
+    parser.feed(page)
+    return " ".join(" ".join(parser.parts).split())
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Films of twelve days, and five broken pictures."""
+    rows = made_rows()
+    frames = pandas.DataFrame(rows)["file"].value_counts(sort=False)
+    files = [file_row(str(name), int(count)) for name, count in frames.items()]
+    files += [
+        file_row(
+            f"hall/{number}.jpg",
+            0,
+            status="failed",
+            error=f"cannot read picture: hall/{number}.jpg: it ends after {number} bytes.",
+        )
+        for number in range(5)
+    ]
+    files.append(file_row("hall/6.jpg", 0, status="failed", error="cannot open: hall/6.jpg: no."))
+    return write_archive(tmp_path_factory.mktemp("archive") / "hall", rows, files)
+
+
+@pytest.fixture(scope="module")
+def table(archive: Path) -> pandas.DataFrame:
+    """The rows, as DuckDB reads them."""
+    pattern = archive / "frames" / "*" / "*.parquet"
+    return duckdb.execute(f"select * from read_parquet('{pattern}', hive_partitioning=true)").df()
+
+
+@pytest.fixture(scope="module")
+def findings(archive: Path) -> Findings:
+    return find(archive)
+
+
+@pytest.fixture(scope="module")
+def page(findings: Findings) -> str:
+    return render_archive(findings)
+
+
+def test_the_figures_of_classes_and_folders_are_those_of_pandas(
+    findings: Findings, table: pandas.DataFrame
+) -> None:
+    assert findings.rows == len(table)
+    for groups, keys, column in (
+        (findings.classes, [name for name, _ in findings.classes.keys], "label"),
+        (findings.folders, list(findings.folders.keys), "folder"),
+    ):
+        theirs = table.groupby(column)
+        assert sorted(keys) == sorted(theirs.groups)
+        for code, key in enumerate(keys):
+            own = theirs.get_group(key)
+            assert groups.rows[code] == len(own)
+            for name in MEASURES:
+                assert groups.known(name)[code] == own[name].count()
+                assert groups.mean(name)[code] == pytest.approx(own[name].mean(), rel=1e-6)
+                spread = own[name].std(ddof=0)
+                assert groups.spread(name)[code] == pytest.approx(spread, rel=1e-5)
+            bars = np.histogram(own["probability"], np.linspace(0, 1, 21))[0]
+            assert groups.bars[code].tolist() == bars.tolist()
+            mean = np.mean(np.stack(own["map"].to_list()).astype(np.float64), 0).reshape(7, 7)
+            assert groups.mean_map(code) == pytest.approx(mean, rel=1e-5, abs=1e-7)
+            centres = np.histogram2d(own["center_y"], own["center_x"], 12, [[0, 1], [0, 1]])[0]
+            assert groups.centres[code].tolist() == centres.tolist()
+
+
+def test_the_page_shows_them(page: str, table: pandas.DataFrame) -> None:
+    text = text_of(page)
+    for _, own in table.groupby("label"):
+        share = f"{len(own) / len(table):.1%}".replace("%", " %")
+        mean = f"{own['probability'].mean():.1%}".replace("%", " %")
+        unsure = f"{(own['probability'] < 0.5).mean():.1%}".replace("%", " %")
+        outside = f"{1 - own['box_share'].mean():.1%}".replace("%", " %")
+        border = f"{own['border_share'].mean():.1%}".replace("%", " %")
+        assert f"{len(own):,} {share} {mean} {unsure} {outside} {border} \N{MINUS SIGN}" in text
+    assert f"{len(table):,} rows of 30 files" in text
+    assert "6 files could not be read: see Errors." in text
+    assert f"Boxes are known for {table['box_share'].count():,} of {len(table):,} rows." in text
+
+
+def test_a_day_stands_out_by_the_rule_that_the_page_states(
+    findings: Findings, table: pandas.DataFrame
+) -> None:
+    by_day = table.groupby(table["timestamp"].dt.tz_convert("UTC").dt.date)
+    assert findings.drift.days == sorted(by_day.groups)
+    for each in findings.drift.series:
+        if each.of_class:
+            name = each.title.removeprefix("share of \N{LEFT DOUBLE QUOTATION MARK}")[:-1]
+            values = by_day["label"].apply(lambda own, name=name: (own == name).mean())
+            median = float(values.median())
+            errors = (median * (1 - median) / by_day.size()) ** 0.5
+        else:
+            column = {"m": "probability", "b": "border_share", "i": "box_share"}[
+                each.title.replace("evidence at the ", "").replace("evidence ", "")[0]
+            ]
+            values = by_day[column].mean()
+            median = float(values.median())
+            errors = by_day[column].std(ddof=0) / by_day[column].count() ** 0.5
+        assert each.values == pytest.approx(values.to_numpy(), rel=1e-5, nan_ok=True)
+        distance = (values - median).abs()
+        usual = max(LEAST, 1.4826 * float(distance.median()))
+        if values.count() < FEWEST_DAYS:
+            assert not each.marked.any()
+            continue
+        assert each.median == pytest.approx(median)
+        assert each.marked.tolist() == ((distance > 3 * usual) & (distance > 3 * errors)).tolist()
+    odd = (BEGIN + timedelta(days=ODD_DAY)).date()
+    ((day, rows, said),) = findings.drift.sentences()
+    assert (day, rows) == (odd, len(by_day.get_group(odd)))
+    assert any(each.startswith("evidence at the border") for each in said)
+
+
+def test_the_most_suspicious_frames_are_those_of_the_stated_score(
+    findings: Findings, table: pandas.DataFrame
+) -> None:
+    border = (table["border_share"] - BORDER_AREA) / (1 - BORDER_AREA)
+    odd = pandas.DataFrame(
+        {
+            "box": 1 - table["box_share"],
+            "border": border.where(table["box_share"].isna()),
+            "removal": 1 - (table["removal_fall"] - table["removal_control"]) / 0.1,
+        }
+    ).clip(0, 1)
+    oddest = odd.max(axis=1)
+    table = table.assign(score=table["probability"] * oddest)
+    named = table[(table["probability"] >= 0.5) & (oddest >= 0.5)]
+    assert findings.suspicious == len(named) > 50
+    of_files = named.sort_values("score", ascending=False).groupby("file").head(3)
+    worst = of_files.head(50)
+    assert [each.record["id"] for each in findings.suspects] == worst["id"].to_list()
+    assert [each.score for each in findings.suspects] == pytest.approx(worst["score"].to_list())
+    images = dict(zip(table["id"], table["thumbnail"], strict=True))
+    assert findings.thumbnails == {name: bytes(images[name]) for name in worst["id"]}
+
+
+def test_errors_are_counted_by_what_they_say(page: str) -> None:
+    text = text_of(page)
+    assert (
+        "cannot read picture: it ends after # bytes. 5 hall/0.jpg, hall/1.jpg, hall/2.jpg" in text
+    )
+    assert "cannot open: no. 1 hall/6.jpg" in text
+
+
+def test_the_removal_tests_are_judged_as_everywhere(page: str, table: pandas.DataFrame) -> None:
+    text = text_of(page)
+    tested = table["removal_fall"].count()
+    fall, other = (
+        f"\N{MINUS SIGN}{table[each].mean() * 100:.0f} points"
+        for each in ("removal_fall", "removal_control")
+    )
+    counts = table["removal_verdict"].value_counts()
+    assert (
+        f"What it looks at decides. {tested} rows were tested: with the hottest fifth hidden "
+        f"{fall}, with as much hidden elsewhere {other}, on average. "
+        f"decides: {counts['decides']}; counts: {counts['counts']}" in text
+    )
+
+
+def test_the_same_archive_gives_the_same_page_which_needs_nothing_else(
+    archive: Path, page: str
+) -> None:
+    assert render_archive(find(archive)) == page
+    found = find_references(page)
+    assert found.scripts == 1
+    assert all(each.startswith(("data:image/jpeg;base64,", "#")) for each in found.found)
+    anchors = set(re.findall(r'id="([a-z]+)"', page))
+    assert {each[1:] for each in found.found if each.startswith("#")} <= anchors
+
+
+def test_names_from_hell_are_shown_as_they_are(tmp_path: Path) -> None:
+    rows = made_rows(1, 30)
+    for number, each in enumerate(rows):
+        each |= {"label": EVIL, "folder": EVIL, "border_share": 1.0, "probability": 0.9}
+        each |= {"file": f"{EVIL}{number}.mp4", "id": f"{EVIL}{number}", "box_share": None}
+    files = [file_row(each["file"], 1, folder=EVIL) for each in rows]
+    files.append(file_row("x.jpg", 0, status="failed", error=EVIL))
+    page = render_archive(find(write_archive(tmp_path / "a", rows, files)))
+    parser = Text()
+    parser.feed(page)
+    kind = EVIL.replace("7 * 7", "# * #").replace("(1)", "(#)")
+    assert "".join(parser.parts).count(kind) == 1
+    assert "".join(parser.parts).count(EVIL) >= 30 * 2
+    assert f"Where the evidence of {EVIL} lies" in parser.values
+    assert find_references(page).scripts == 1
+    assert "http://evil" not in " ".join(find_references(page).found)
+
+
+def test_what_is_missing_is_said_with_the_option_that_gives_it(tmp_path: Path) -> None:
+    rows = made_rows(4, 25)
+    rows[3]["border_share"] = rows[3]["probability"] = 0.9
+    bare = ("map", "map_height", "map_width", "thumbnail", "box_share", "timestamp")
+    removal = ("removal_fall", "removal_control", "removal_verdict")
+    found = find(write_films(tmp_path / "a", rows, without=(*bare, *removal)))
+    text = text_of(render_archive(found))
+    options = ("--maps", "--thumbnails", "--boxes", "--truth 0.01")
+    assert [text.count(each) for each in options] == [1, 1, 1, 1]
+    assert "No row has a time, so nothing is said of drift." in text
+    assert "outside the boxes or" not in text
+    assert "Removal test" not in text
+    whole = text_of(render_archive(find(write_films(tmp_path / "b", rows))))
+    assert not any(each in whole for each in options)
+    assert "2 days have at least 20 rows: too few to say which days stand out" in whole
+
+
+def _no_rows(_: list[Row]) -> tuple[list[Row], list[Row]]:
+    return [], []
+
+
+def _one_row(rows: list[Row]) -> tuple[list[Row], list[Row]]:
+    return rows[:1], [file_row(rows[0]["file"], 1)]
+
+
+def _plain_numbers(rows: list[Row]) -> tuple[list[Row], list[Row]]:
+    own = [each | {"probability": None, "top_probabilities": None} for each in rows]
+    return own, [file_row(rows[0]["file"], len(rows))]
+
+
+def _no_evidence(rows: list[Row]) -> tuple[list[Row], list[Row]]:
+    unknown = dict.fromkeys(
+        (*MEASURES[1:], "removal_verdict", "map", "map_height", "map_width"), None
+    )
+    return [each | unknown for each in rows], [file_row(rows[0]["file"], len(rows))]
+
+
+def _nothing_for_it(rows: list[Row]) -> tuple[list[Row], list[Row]]:
+    places = ("concentration", "center_x", "center_y", "border_share", "box_share")
+    blank = {"positive_share": 0.0, "probability": 0.8, **dict.fromkeys(places, None)}
+    own = [each | (blank if number < 9 else {}) for number, each in enumerate(rows)]
+    return own, [file_row(rows[0]["file"], len(rows))]
+
+
+def _fewer_than_said(rows: list[Row]) -> tuple[list[Row], list[Row]]:
+    return rows, [file_row(rows[0]["file"], len(rows) + 1)]
+
+
+def _same_names(rows: list[Row]) -> tuple[list[Row], list[Row]]:
+    own = [each | {"label": "crane"} for each in rows]
+    return own, [file_row(rows[0]["file"], len(rows))]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (_no_rows, ["There are no rows in this archive."]),
+        (_one_row, ["1 row of 1 file", "1 day in UTC", "0 days have at least 20 rows"]),
+        (
+            _plain_numbers,
+            [
+                "\N{MINUS SIGN}0.",
+                "How sure the network is cannot be said: its output is plain numbers.",
+                "Which frames are suspicious cannot be said: no row has a probability.",
+            ],
+        ),
+        (
+            _no_evidence,
+            [
+                "Where the network looks is not known: no row has figures of its evidence.",
+                "Which frames are suspicious cannot be said",
+            ],
+        ),
+        (_nothing_for_it, ["80 % sure of", "but nothing in the picture speaks for it"]),
+        (_fewer_than_said, ["speaks of 31 rows, but there are 30", "damaged, or was changed"]),
+        (_same_names, ["crane (0)", "crane (1)"]),
+    ],
+    ids=lambda each: each.__name__.strip("_") if callable(each) else "",
+)
+def test_an_odd_archive_has_a_page_that_says_so(
+    tmp_path: Path, change: Callable[[list[Row]], tuple[list[Row], list[Row]]], said: list[str]
+) -> None:
+    rows, files = change(made_rows(1, 30))
+    text = text_of(render_archive(find(write_archive(tmp_path / "a", rows, files))))
+    for each in said:
+        assert each in text.replace("\N{NO-BREAK SPACE}", " ")
+    assert "nan" not in text.lower().split()
+
+
+def test_many_folders_are_taken_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = made_rows(9, 12)
+    for each in rows:
+        each["folder"] = each["file"]
+    monkeypatch.setattr("live_gradcam.archive.report.findings.MOST_FOLDERS", 4)
+    frames = dict.fromkeys([each["file"] for each in rows], 12)
+    files = [file_row(name, count, folder=name) for name, count in frames.items()]
+    found = find(write_archive(tmp_path / "a", rows, files))
+    assert found.folders.rows.tolist().count(12) == 4
+    assert sum(found.folders.rows.tolist()) == len(rows)
+    text = text_of(render_archive(found))
+    assert f"all other folders {5 * 12}" in text
+    assert "5 folders with the fewest frames taken together." in text
+
+
+def test_rows_in_many_batches_give_the_same_figures(
+    archive: Path, findings: Findings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("live_gradcam.archive.report.reading.BATCH", 17)
+    again = find(archive)
+    assert again.rows == findings.rows
+    assert again.total.sums == pytest.approx(findings.total.sums)
+    assert [each.record["id"] for each in again.suspects] == [
+        each.record["id"] for each in findings.suspects
+    ]
+
+
+def test_a_part_without_its_files_is_not_counted(archive: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "a"
+    shutil.copytree(archive, copy)
+    left_out = min((copy / "files").glob("*mp4*"))
+    left_out.unlink()
+    assert find(copy).rows == find(archive).rows - 60
+
+
+@pytest.mark.parametrize("place", ["frames", "files"])
+def test_a_damaged_part_is_named_with_what_to_do(archive: Path, tmp_path: Path, place: str) -> None:
+    copy = tmp_path / "a"
+    shutil.copytree(archive, copy)
+    damaged = min((copy / place).rglob("*.parquet"))
+    damaged.write_bytes(damaged.read_bytes()[:100])
+    with pytest.raises(SourceError) as caught:
+        find(copy)
+    said = str(caught.value)
+    assert str(damaged) in said
+    assert str(copy / "files" / damaged.name) in said
+    assert "explains that part again" in said
+
+
+def test_the_command_writes_the_page_and_overwrites_none(
+    archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], page: str
+) -> None:
+    output = tmp_path / "report.html"
+    words = ["archive", "report", str(archive), "-o", str(output)]
+    assert run_command_line(words) == 0
+    assert output.read_text(encoding="utf-8") == page
+    assert run_command_line(words) == 2
+    assert run_command_line([*words, "--overwrite", "--quiet"]) == 0
+    assert run_command_line(["archive", "report", str(tmp_path / "no"), "-o", "x.html"]) == 3
+    assert run_command_line(["archive", "report", "-o", str(tmp_path / "rows")]) == 2
+    assert run_command_line(["archive", "report", str(archive), "-o", str(tmp_path / "rows")]) == 2
+    said = capsys.readouterr().err
+    assert "it is not overwritten" in said
+    assert "Make one with: live-gradcam archive" in said
+    assert "Missing argument 'DATASET'" in said
+    assert "a folder called report that is to be explained is ./report" in said
