@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
 import shutil
 from collections.abc import Callable
 from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -20,6 +23,9 @@ from live_gradcam.archive.report.page import render_archive
 from live_gradcam.archive.report.rows import BORDER_AREA, MEASURES
 from live_gradcam.cli import run_command_line
 from live_gradcam.errors import SourceError
+from live_gradcam.faithfulness.verdicts import JUDGEMENTS
+from live_gradcam.native import cv2
+from live_gradcam.scenes import render_scene
 from tests.archive.made_archives import (
     BEGIN,
     ODD_DAY,
@@ -112,7 +118,8 @@ def test_the_figures_of_classes_and_folders_are_those_of_pandas(
                 assert groups.spread(name)[code] == pytest.approx(spread, rel=1e-5)
             bars = np.histogram(own["probability"], np.linspace(0, 1, 21))[0]
             assert groups.bars[code].tolist() == bars.tolist()
-            mean = np.mean(np.stack(own["map"].to_list()).astype(np.float64), 0).reshape(7, 7)
+            positive = np.maximum(np.stack(own["map"].to_list()).astype(np.float64), 0)
+            mean = positive.mean(0).reshape(7, 7)
             assert groups.mean_map(code) == pytest.approx(mean, rel=1e-5, abs=1e-7)
             centres = np.histogram2d(own["center_y"], own["center_x"], 12, [[0, 1], [0, 1]])[0]
             assert groups.centres[code].tolist() == centres.tolist()
@@ -129,7 +136,7 @@ def test_the_page_shows_them(page: str, table: pandas.DataFrame) -> None:
         assert f"{len(own):,} {share} {mean} {unsure} {outside} {border} \N{MINUS SIGN}" in text
     assert f"{len(table):,} rows of 30 files" in text
     assert "6 files could not be read: see Errors." in text
-    assert f"Boxes are known for {table['box_share'].count():,} of {len(table):,} rows." in text
+    assert f"is known of {table['box_share'].count():,} of {len(table):,} rows." in text
 
 
 def test_a_day_stands_out_by_the_rule_that_the_page_states(
@@ -141,15 +148,14 @@ def test_a_day_stands_out_by_the_rule_that_the_page_states(
         if each.of_class:
             name = each.title.removeprefix("share of \N{LEFT DOUBLE QUOTATION MARK}")[:-1]
             values = by_day["label"].apply(lambda own, name=name: (own == name).mean())
-            median = float(values.median())
-            errors = (median * (1 - median) / by_day.size()) ** 0.5
+            errors = ((values * (1 - values)) ** 0.5).median() / by_day.size() ** 0.5
         else:
             column = {"m": "probability", "b": "border_share", "i": "box_share"}[
                 each.title.replace("evidence at the ", "").replace("evidence ", "")[0]
             ]
             values = by_day[column].mean()
-            median = float(values.median())
-            errors = by_day[column].std(ddof=0) / by_day[column].count() ** 0.5
+            errors = by_day[column].std(ddof=0).median() / by_day[column].count() ** 0.5
+        median = float(values.median())
         assert each.values == pytest.approx(values.to_numpy(), rel=1e-5, nan_ok=True)
         distance = (values - median).abs()
         usual = max(LEAST, 1.4826 * float(distance.median()))
@@ -157,7 +163,7 @@ def test_a_day_stands_out_by_the_rule_that_the_page_states(
             assert not each.marked.any()
             continue
         assert each.median == pytest.approx(median)
-        assert each.marked.tolist() == ((distance > 3 * usual) & (distance > 3 * errors)).tolist()
+        assert each.marked.tolist() == ((distance > 3 * usual) & (distance > 4 * errors)).tolist()
     odd = (BEGIN + timedelta(days=ODD_DAY)).date()
     ((day, rows, said),) = findings.drift.sentences()
     assert (day, rows) == (odd, len(by_day.get_group(odd)))
@@ -375,6 +381,67 @@ def test_a_damaged_part_is_named_with_what_to_do(archive: Path, tmp_path: Path, 
     assert str(damaged) in said
     assert str(copy / "files" / damaged.name) in said
     assert "explains that part again" in said
+
+
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+QUESTIONS = [
+    each
+    for each in re.findall(r"```sql\n(.*?)```", README, re.DOTALL)[0].split(";")
+    if each.strip()
+]
+
+
+def test_the_questions_of_the_readme_have_the_answers_of_the_report(
+    archive: Path, findings: Findings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "rows").symlink_to(archive)
+    monkeypatch.chdir(tmp_path)
+    classes, days, suspicious = (duckdb.execute(each).df() for each in QUESTIONS)
+    assert len(suspicious) == findings.suspicious
+    assert list(days["day"].dt.date) == findings.drift.days
+    assert days["frames"].to_list() == findings.drift.rows.tolist()
+    names = [name for name, _ in findings.classes.keys]
+    for each in classes.to_dict("records"):
+        code = names.index(each["label"])
+        assert each["frames"] == findings.classes.rows[code]
+        for column, name in (("sure", "probability"), ("border", "border_share")):
+            assert each[column] == pytest.approx(findings.classes.mean(name)[code], rel=1e-5)
+        assert 1 - each["outside"] == pytest.approx(findings.classes.mean("box_share")[code])
+
+
+def test_an_archive_of_pictures_is_read_as_the_readme_says(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for number in range(4):
+        scene = render_scene(number, width=96, height=96, objects=1)
+        path = tmp_path / "photos" / f"{number}.png"
+        path.parent.mkdir(exist_ok=True)
+        cv2.imwrite(str(path), scene.image)
+        os.utime(path, (86400 * number, 86400 * number))
+    (tmp_path / "photos" / "broken.png").write_bytes(path.read_bytes()[:300])
+    words = ["archive", "photos", "-o", "rows", "--model", "scenes", "--truth", "1", "--maps"]
+    assert run_command_line([*words, "--thumbnails"]) == 0
+    (command,) = re.findall(r"live-gradcam (archive report.*?) *#", README)
+    assert run_command_line(shlex.split(command)) == 0
+    capsys.readouterr()
+    blocks = re.findall(r"```py\n(.*?)```", README, re.DOTALL)
+    (code,) = (each for each in blocks if '"rows/frames"' in each)
+    found: dict[str, Any] = {}
+    exec(code, found)
+    assert len(found["frames"]) == 4
+    assert found["frames"]["kind"].unique().tolist() == ["picture"]
+    assert found["frames"]["removal_verdict"].isin(JUDGEMENTS).all()
+    assert found["files"]["file"].to_list() == ["photos/broken.png"]
+    for each in QUESTIONS:
+        duckdb.execute(each).fetchall()
+    text = text_of(Path("report.html").read_text(encoding="utf-8"))
+    mean = found["frames"]["probability"].mean()
+    assert f"4 rows of 5 files; on average {mean:.0%}".replace("%", " %") in text
+    assert "1970-01-01 to 1970-01-04" in text
+    assert "4 rows were tested: " in text
+    assert "1 file could not be read" in text
+    assert not any(each in text for each in ("--maps need", "--thumbnails", "--truth 0.01"))
 
 
 def test_the_command_writes_the_page_and_overwrites_none(

@@ -1,9 +1,9 @@
 """Drift: what is another thing on some days than on most.
 
 A day stands out where a figure is further from the median of the days than `TIMES` times their
-usual distance (1.4826 times the median distance, at least `LEAST`), and than `TIMES` standard
-errors of the day's own figure. Days with few rows are not judged, and nothing is where there are
-few days.
+usual distance (1.4826 times the median distance, at least `LEAST`), and than `ERRORS` standard
+errors that a usual day of as many rows has. Days with few rows are not judged, and nothing is where
+there are few days.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from live_gradcam.archive.report.rows import NO_DAY, Rows
 from live_gradcam.wording import percent
 
 TIMES = 3.0
+ERRORS = 4.0
 LEAST = 0.01
 FEWEST_DAYS = 7
 """Number of days from which on some can stand out."""
@@ -131,15 +132,14 @@ class Days:
         series = []
         for name, title in _FIGURES.items():
             if groups.known(name).any():
-                known = groups.known(name)[order]
-                errors = groups.spread(name)[order] / np.sqrt(np.maximum(known, 1))
-                values = groups.mean(name)[order]
-                series.append(_series(title, values, errors, known))
+                known, spread = groups.known(name)[order], groups.spread(name)[order]
+                series.append(_series(title, groups.mean(name)[order], spread, known))
         for number, label in classes.items():
             counts = np.array([self._classes.get((int(day), number), 0) for day in order])
             values = np.divide(counts, rows, np.zeros(len(order)), where=rows > 0)
             title = f"share of \N{LEFT DOUBLE QUOTATION MARK}{label}\N{RIGHT DOUBLE QUOTATION MARK}"
-            series.append(_series(title, values, None, rows, of_class=True))
+            spread = np.sqrt(values * (1.0 - values))
+            series.append(_series(title, values, spread, rows, of_class=True))
         return Drift(
             [_FIRST + timedelta(days=groups.keys[place]) for place in order],
             rows,
@@ -152,19 +152,27 @@ class Days:
 def _series(
     title: str,
     values: NDArray[np.float64],
-    errors: NDArray[np.float64] | None,
+    spread: NDArray[np.float64],
     rows: NDArray[np.int64],
     *,
     of_class: bool = False,
 ) -> Series:
-    """Judge a figure over the days; without errors, it is a share of rows, which has its own."""
+    """Judge a figure over the days.
+
+    Args:
+        title: Its name.
+        values: ``float64 (D,)``, its mean on each day.
+        spread: ``float64 (D,)``, its standard deviation on each day.
+        rows: ``int64 (D,)``, number of rows that it is known of.
+        of_class: It is the share of a class.
+    """
     judged = (rows >= FEWEST_ROWS) & np.isfinite(values)
     if judged.sum() < FEWEST_DAYS:
         return Series(title, of_class, values, float("nan"), np.zeros(len(values), np.bool_))
     median = float(np.median(values[judged]))
-    if errors is None:  # of a day as most are: one without the class is not exact for that
-        errors = np.sqrt(median * (1.0 - median) / np.maximum(rows, 1))
+    # A day without a class is not exact for that, nor is an odd day's own spread that of others.
+    errors = float(np.median(spread[judged])) / np.sqrt(np.maximum(rows, 1))
     distance = np.abs(values - median)
     usual = max(LEAST, _MAD_TO_DEVIATION * float(np.median(distance[judged])))
-    marked = judged & (distance > TIMES * usual) & (distance > TIMES * errors)
+    marked = judged & (distance > TIMES * usual) & (distance > ERRORS * errors)
     return Series(title, of_class, values, median, marked)

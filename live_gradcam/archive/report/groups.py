@@ -45,7 +45,8 @@ class Groups(Generic[KeyT]):
         bars: ``int64 (G, BINS)``, rows by their probability.
         verdicts: ``int64 (G, verdicts)``, removal tests by what they meant.
         centres: ``int64 (G, CELLS, CELLS)``, rows by where the centre of their evidence is.
-        map_sums: ``float64 (G, h, w)``, sums of the maps in logits; of no size before one.
+        map_sums: ``float64 (G, h, w)``, sums of what speaks for the class in each map, in logits;
+            of no size before the first one.
         map_counts: ``int64 (G,)``.
     """
 
@@ -121,7 +122,7 @@ class Groups(Generic[KeyT]):
         return known
 
     def mean_map(self, code: int) -> NDArray[np.float32] | None:
-        """Return the mean map of a group, ``float32 (h, w)`` in logits; ``None`` without maps."""
+        """Return a group's mean evidence, ``float32 (h, w)`` in logits; ``None`` if unknown."""
         if code >= len(self.map_counts) or not self.map_counts[code]:
             return None
         return np.asarray(self.map_sums[code] / self.map_counts[code], np.float32)
@@ -166,7 +167,9 @@ class Groups(Generic[KeyT]):
         order = np.argsort(codes, kind="stable")
         sorted_codes = codes[order]
         starts = np.flatnonzero(np.r_[True, sorted_codes[1:] != sorted_codes[:-1]])
-        sums = np.add.reduceat(maps[order].astype(np.float64), starts)
+        # What speaks against the class in one row takes nothing from what speaks for it elsewhere.
+        positive = np.maximum(maps[order], 0.0, dtype=np.float64)
+        sums = np.add.reduceat(positive, starts)
         size = self.map_sums.shape[1:]
         if sums.shape[1:] != size:  # a sum is resized as each of its maps would be
             sums = np.stack([_resized(each, size) for each in sums])

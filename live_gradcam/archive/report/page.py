@@ -167,7 +167,10 @@ def _missing(findings: Findings, kinds: Kinds) -> Iterator[str]:
             f"is the share in the outer tenth of the frame, {percent(BORDER_AREA)} of its area."
         )
     elif 0 < (known := int(findings.total.known("box_share")[0])) < findings.rows:
-        yield f"Boxes are known for {known:,} of {count(findings.rows, 'row')}."
+        yield (
+            f"How much of the evidence lies inside boxes is known of {known:,} of "
+            f"{count(findings.rows, 'row')}."
+        )
     if not kinds.removal:
         yield "Whether what it looks at decides was not tested: --truth 0.01 tests one row in 100."
     if findings.suspects and not findings.thumbnails:
@@ -235,9 +238,14 @@ def _table(
     rows = []
     for place, code in enumerate(order):
         picture = _picture(groups, code, kinds) if place < _MOST_PICTURES else ""
-        outside = 1.0 - float(groups.mean("box_share")[code])
-        border = float(groups.mean("border_share")[code])
-        bad = outside > _MOSTLY or border > _MOSTLY
+        shares = (
+            ("box_share", 1.0 - float(groups.mean("box_share")[code])),
+            ("border_share", float(groups.mean("border_share")[code])),
+        )
+        bad = any(
+            share > _MOSTLY and groups.known(name)[code] >= days.FEWEST_ROWS
+            for name, share in shares
+        )
         cells = _cells(groups, code, kinds)
         rows.append(_Row(names[code], bad, bars(groups.bars[code]), picture, cells))
     return _Table(*words, titles, rows, max(0, len(groups) - MOST_SHOWN))
@@ -274,7 +282,7 @@ def _picture(groups: Groups[Any], code: int, kinds: Kinds) -> str:
     places = groups.mean_map(code) if kinds.maps else None
     if places is None and not kinds.maps and kinds.evidence:
         places = groups.centres[code].astype(np.float32)
-    return heat_picture(places) if places is not None and places.size else ""
+    return heat_picture(places) if places is not None and (places > 0).any() else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,9 +312,7 @@ def _removal(findings: Findings) -> _Removal | None:
     said = several_sentence(telling)
     fall, elsewhere = (float(total.mean(each)[0]) for each in ("removal_fall", "removal_control"))
     shares = Kinds.of(total).probabilities
-    hot, other = (
-        f"{signed_points(-each)} points" if shares else number(-each) for each in (fall, elsewhere)
-    )
+    hot, other = (_points(-each) if shares else number(-each) for each in (fall, elsewhere))
     return _Removal(
         f"{said[0].upper()}{said[1:]}." if said else "",
         tested,
@@ -341,6 +347,11 @@ def _settings(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str
             yield name, count(len(value), "entry", "entries")
         elif value is not None:
             yield name, ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _points(change: float) -> str:
+    text = signed_points(change)
+    return f"{text} point{'' if text[1:] == '1' else 's'}"
 
 
 def _clipped(share: float) -> float:
