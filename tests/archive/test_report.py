@@ -149,6 +149,7 @@ def test_a_day_stands_out_by_the_rule_that_the_page_states(
             name = each.title.removeprefix("share of \N{LEFT DOUBLE QUOTATION MARK}")[:-1]
             values = by_day["label"].apply(lambda own, name=name: (own == name).mean())
             errors = ((values * (1 - values)) ** 0.5).median() / by_day.size() ** 0.5
+            errors = errors.clip(lower=1 / by_day.size())
         else:
             column = {"m": "probability", "b": "border_share", "i": "box_share"}[
                 each.title.replace("evidence at the ", "").replace("evidence ", "")[0]

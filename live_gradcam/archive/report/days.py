@@ -2,8 +2,8 @@
 
 A day stands out where a figure is further from the median of the days than `TIMES` times their
 usual distance (1.4826 times the median distance, at least `LEAST`), and than `ERRORS` standard
-errors that a usual day of as many rows has. Days with few rows are not judged, and nothing is where
-there are few days.
+errors that a usual day of as many rows has; of a class's share, a standard error is at least one
+row. Days with few rows are not judged, and nothing is where there are few days.
 """
 
 from __future__ import annotations
@@ -172,6 +172,8 @@ def _series(
     median = float(np.median(values[judged]))
     # A day without a class is not exact for that, nor is an odd day's own spread that of others.
     errors = float(np.median(spread[judged])) / np.sqrt(np.maximum(rows, 1))
+    if of_class:
+        errors = np.maximum(errors, 1.0 / np.maximum(rows, 1))
     distance = np.abs(values - median)
     usual = max(LEAST, _MAD_TO_DEVIATION * float(np.median(distance[judged])))
     marked = judged & (distance > TIMES * usual) & (distance > ERRORS * errors)
