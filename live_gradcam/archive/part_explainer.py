@@ -95,7 +95,7 @@ class PartExplainer(Closeable):
         began = time.monotonic()
         files = {each.file: each for each in part.files}
         if part.is_film:
-            outcome = self._explain_film(part.files[0], stop, on_frames)
+            outcome = self._explain_film(part, stop, on_frames)
         else:
             outcome = self._explain_pictures(files, stop, on_frames)
         if stop.requested:
@@ -108,7 +108,7 @@ class PartExplainer(Closeable):
         columns = _files_table(part, outcome, seconds)
         write_rows(self._dataset.files_path(part), FILES, columns)
         errors = tuple(outcome.errors.items())
-        return PartSummary(part.id, len(files), frames, seconds, errors)
+        return PartSummary(part.id, part.file_count, frames, seconds, errors)
 
     def describe_network(self) -> dict[str, Any]:
         """Return what is to be known of the network, ready for JSON."""
@@ -147,13 +147,14 @@ class PartExplainer(Closeable):
         return _Outcome(rows, {name: str(error) for name, error in source.errors.items()})
 
     def _explain_film(
-        self, file: ArchiveFile, stop: StopToken, on_frames: Callable[[int], None] | None
+        self, part: Part, stop: StopToken, on_frames: Callable[[int], None] | None
     ) -> _Outcome:
+        (file,) = part.files
         begun: list[datetime | None] = []
         rows = self._rows({file.file: file}, lambda _: begun[0] if begun else None)
         errors: dict[str, str] = {}
         try:
-            with open_film(file, self.options, self._on_notice) as film:
+            with open_film(file, self.options, self._on_notice, part.range) as film:
                 begun.append(film.begun or modified_at(file))
                 with self._overlay_of(file, film) as overlays:
                     self._run(film, [rows, *overlays], stop, on_frames, moving=self.options.smooth)
