@@ -17,11 +17,13 @@ import numpy as np
 import pandas
 import pytest
 
+from live_gradcam.archive.report.charts import drift_charts
 from live_gradcam.archive.report.days import FEWEST_DAYS, LEAST
 from live_gradcam.archive.report.findings import Findings, find
 from live_gradcam.archive.report.page import render_archive
 from live_gradcam.archive.report.rows import BORDER_AREA, MEASURES
 from live_gradcam.cli import run_command_line
+from live_gradcam.cli.archive_report import with_report_command
 from live_gradcam.errors import SourceError
 from live_gradcam.faithfulness.verdicts import JUDGEMENTS
 from live_gradcam.native import cv2
@@ -443,6 +445,11 @@ def test_an_archive_of_pictures_is_read_as_the_readme_says(
     assert "4 rows were tested: " in text
     assert "1 file could not be read" in text
     assert not any(each in text for each in ("--maps need", "--thumbnails", "--truth 0.01"))
+    (part,) = Path("rows/files").iterdir()
+    part.unlink()
+    text = text_of(render_archive(find(Path("rows"))))
+    assert "This archive is not finished: 0 of 1 parts are done" in text
+    assert "There are no rows in this archive." in text
 
 
 def test_the_command_writes_the_page_and_overwrites_none(
@@ -462,3 +469,29 @@ def test_the_command_writes_the_page_and_overwrites_none(
     assert "Make one with: live-gradcam archive" in said
     assert "Missing argument 'DATASET'" in said
     assert "a folder called report that is to be explained is ./report" in said
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        (["archive", "report", "rows"], ["archive report", "rows"]),
+        (["--no-settings", "archive", "report"], ["--no-settings", "archive report"]),
+        (["archive", "./report", "-o", "x"], ["archive", "./report", "-o", "x"]),
+        (["archive", "a", "report", "-o", "x"], ["archive", "a", "report", "-o", "x"]),
+        (["archive"], ["archive"]),
+        (["run", "archive", "report"], ["run", "archive", "report"]),
+        ([], []),
+    ],
+)
+def test_report_is_a_command_only_as_the_word_after_archive(
+    typed: list[str], meant: list[str]
+) -> None:
+    assert with_report_command(typed) == meant
+
+
+def test_a_line_crosses_no_days_without_rows(tmp_path: Path) -> None:
+    rows = made_rows(8, 5)
+    for each in rows[20:]:
+        each["timestamp"] += timedelta(days=100)
+    charts = drift_charts(find(write_films(tmp_path / "a", rows)).drift)
+    assert [len(each.lines) for each in charts[0].curves] == [2] * 4

@@ -22,6 +22,7 @@ _GROUND = (27, 23, 21)  # BGR
 # The area of a curve in units of the drawing: left, right, top, bottom.
 _PLOT = (44.0, 452.0, 10.0, 106.0)
 _MOST_TICKS = 5
+_GAP_DAYS = 7  # that a line crosses at most
 
 
 def bars(counts: NDArray[np.int64]) -> str:
@@ -116,18 +117,17 @@ def _chart(title: str, days: Sequence[date], series: Sequence[Series]) -> Chart:
 
     curves = []
     for each in series:
-        lines: list[list[str]] = [[]]
-        spots = []
-        for place, (x, value) in enumerate(zip(across, each.values.tolist(), strict=True)):
-            if np.isnan(value):
-                lines.append([])
-                continue
-            lines[-1].append(f"{x:.1f},{down(value):.1f}")
-            if each.marked[place] or len(days) == 1:
-                text = f"{days[place]}: {each.title} {percent(value)}"
-                spots.append((f"{x:.1f}", f"{down(value):.1f}", text, bool(each.marked[place])))
-        joined = [" ".join(each) for each in lines if len(each) > 1]
-        curves.append(Curve(each.title, joined, spots))
+        known = np.flatnonzero(np.isfinite(each.values)).tolist()
+        runs = _runs(known, days)
+        alone = {run[0] for run in runs if len(run) == 1}
+        at = {p: (f"{across[p]:.1f}", f"{down(float(each.values[p])):.1f}") for p in known}
+        spots = [
+            (*at[p], f"{days[p]}: {each.title} {percent(float(each.values[p]))}", bool(marked))
+            for p, marked in ((p, each.marked[p]) for p in known)
+            if marked or p in alone
+        ]
+        lines = [" ".join(",".join(at[p]) for p in run) for run in runs if len(run) > 1]
+        curves.append(Curve(each.title, lines, spots))
     return Chart(
         title,
         left,
@@ -137,6 +137,16 @@ def _chart(title: str, days: Sequence[date], series: Sequence[Series]) -> Chart:
         _ticks(days, across),
         curves,
     )
+
+
+def _runs(places: Sequence[int], days: Sequence[date]) -> list[list[int]]:
+    """Split days where there is nothing for long: a line would say that something was there."""
+    runs: list[list[int]] = []
+    for before, place in zip((None, *places), places, strict=False):
+        if before is None or (days[place] - days[before]).days > _GAP_DAYS:
+            runs.append([])
+        runs[-1].append(place)
+    return runs
 
 
 def _ticks(days: Sequence[date], across: Sequence[float]) -> list[tuple[str, str, str]]:

@@ -61,7 +61,9 @@ class Suspect:
         record = self.record
         parts = [_SAID[each](record) for each in self.odd]
         sure = percent(record["probability"], in_words=True)
-        return f"{sure} sure of {_quoted(record['label'])}, but {listed(parts)}."
+        return (
+            f"{sure[0].upper()}{sure[1:]} sure of {_quoted(record['label'])}, but {listed(parts)}."
+        )
 
 
 def oddness(rows: Rows) -> dict[str, NDArray[np.float64]]:
