@@ -6,5 +6,5 @@
 - `days`: figures of days, and which stand out
 - `suspicion`: frames that look suspicious; `files`: what became of the files
 - `findings`: all of it in one reading
-- `charts`, `page`: the page
+- `tables`: classes and folders; `charts`: drawings; `page`: the page
 """

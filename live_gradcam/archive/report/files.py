@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 _STATUSES = ("ok", "partly", "failed")
+_OK, _PARTLY, _FAILED = range(3)
 _NUMBER = re.compile(r"\b\d+\b")
 _EXAMPLES, _MOST_KINDS = 3, 200
 
@@ -33,48 +34,56 @@ class FileFigures:
 
     Attributes:
         pictures: Number of pictures.
-        films: Number of films.
-        partly: Files that could not be explained to their end.
-        failed: Files that could not be explained at all.
         frames: Rows that the files say they have.
         bytes: Size of all of them.
         seconds: Time that all of them took.
     """
 
     pictures: int = 0
-    films: int = 0
-    partly: int = 0
-    failed: int = 0
     frames: int = 0
     bytes: int = 0
     seconds: float = 0.0
     _kinds: dict[str, ErrorKind] = field(default_factory=dict)
-    # The worst of the pieces that a film may have; pictures have none.
-    _films: dict[str, int] = field(default_factory=dict)
+    _pictures: list[int] = field(default_factory=lambda: [0, 0, 0])  # by status
+    _films: dict[str, int] = field(default_factory=dict)  # statuses of each one's pieces, as bits
+
+    @property
+    def films(self) -> int:
+        """Number of films."""
+        return len(self._films)
 
     @property
     def count(self) -> int:
         """Number of files."""
         return self.pictures + self.films
 
+    @property
+    def failed(self) -> int:
+        """Number of files of which nothing could be explained."""
+        return self._pictures[_FAILED] + sum(each == 1 << _FAILED for each in self._films.values())
+
+    @property
+    def partly(self) -> int:
+        """Number of files that could not be explained to their end, or some pieces of which not."""
+        whole = (1 << _OK, 1 << _FAILED)
+        return self._pictures[_PARTLY] + sum(each not in whole for each in self._films.values())
+
     def add(self, files: Iterable[Mapping[str, Any]]) -> None:
         """Take rows of the table in."""
         for each in files:
             self.frames += each["frames"] or 0
             self.seconds += each["seconds"] or 0.0
-            status = _STATUSES.index(each["status"]) if each["status"] in _STATUSES else 2
-            before = self._films.get(each["file"]) if each["kind"] == "film" else None
-            if before is None:
-                self.bytes += each["size"] or 0
+            status = _STATUSES.index(each["status"]) if each["status"] in _STATUSES else _FAILED
+            before = 0
             if each["kind"] == "film":
-                self._films[each["file"]] = max(status, before or 0)
-                self.films += before is None
+                before = self._films.get(each["file"], 0)
+                self._films[each["file"]] = before | 1 << status
             else:
                 self.pictures += 1
-            worse = status > (before or 0)
-            self.partly += (worse and status == 1) - (worse and before == 1)
-            self.failed += worse and status == 2
-            if worse:
+                self._pictures[status] += 1
+            if not before:
+                self.bytes += each["size"] or 0
+            if status != _OK and not before & 1 << status:
                 self._note(each["file"], each["error"] or each["status"])
 
     def errors(self) -> Sequence[ErrorKind]:

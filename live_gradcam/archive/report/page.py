@@ -6,23 +6,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from live_gradcam.archive.report import days, suspicion
-from live_gradcam.archive.report.charts import bars, drift_charts, heat_picture
-from live_gradcam.archive.report.findings import OTHERS, Findings
-from live_gradcam.archive.report.groups import BINS, VERDICTS, Groups
+from live_gradcam.archive.report.charts import bars, drift_charts
+from live_gradcam.archive.report.findings import Findings
+from live_gradcam.archive.report.groups import VERDICTS
 from live_gradcam.archive.report.rows import BORDER_AREA
 from live_gradcam.archive.report.suspicion import Suspect
+from live_gradcam.archive.report.tables import (
+    MOST_SHOWN,
+    MOSTLY,
+    Kinds,
+    clipped,
+    picture_of,
+    tables_of,
+)
 from live_gradcam.faithfulness.verdicts import several_sentence
 from live_gradcam.reports.page import count, jpeg_uri, open_template
 from live_gradcam.wording import listed, number, percent, signed_points
 
-MOST_SHOWN = 100
-"""Classes, folders and days that are named, each."""
-
-_MOST_PICTURES = 40  # of classes and folders, each
-_MOSTLY = 0.5
 _BYTES = ("B", "kB", "MB", "GB", "TB", "PB")
 _COLOURS = 6
 
@@ -37,8 +38,8 @@ def render_archive(findings: Findings) -> str:
         warnings=list(_warnings(findings)),
         missing=list(_missing(findings, whole)),
         kinds=whole,
-        tables=_tables(findings, whole),
-        picture=_picture(total, 0, whole),
+        tables=tables_of(findings, whole),
+        picture=picture_of(total, 0, whole),
         bars=bars(total.bars[0]) if findings.rows else "",
         removal=_removal(findings),
         drift=findings.drift,
@@ -51,40 +52,10 @@ def render_archive(findings: Findings) -> str:
         errors=findings.files.errors(),
         settings=list(_settings(findings.manifest)),
         border_area=BORDER_AREA,
-        mostly=_MOSTLY,
+        mostly=MOSTLY,
         most_shown=MOST_SHOWN,
         colours=_COLOURS,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Kinds:
-    """Which figures an archive has.
-
-    Attributes:
-        probabilities: How sure the network is.
-        evidence: Where the evidence lies.
-        boxes: How much of it lies inside boxes.
-        removal: What hiding it does.
-        maps: The maps themselves.
-    """
-
-    probabilities: bool
-    evidence: bool
-    boxes: bool
-    removal: bool
-    maps: bool
-
-    @classmethod
-    def of(cls, total: Groups[str]) -> Kinds:
-        """Return which of the figures are known of any row."""
-        return cls(
-            bool(total.bars.sum()),
-            bool(total.known("border_share").sum()),
-            bool(total.known("box_share").sum()),
-            bool(total.known("removal_fall").sum()),
-            bool(total.map_counts.sum()),
-        )
 
 
 def _answer(findings: Findings, kinds: Kinds) -> str:
@@ -96,10 +67,10 @@ def _answer(findings: Findings, kinds: Kinds) -> str:
     if kinds.probabilities:
         parts.append(f"on average {percent(float(total.mean('probability')[0]))} sure")
     if kinds.boxes:
-        outside = _clipped(1.0 - float(total.mean("box_share")[0]))
+        outside = clipped(1.0 - float(total.mean("box_share")[0]))
         parts.append(f"{percent(outside)} of the evidence outside the boxes")
     elif kinds.evidence:
-        border = _clipped(float(total.mean("border_share")[0]))
+        border = clipped(float(total.mean("border_share")[0]))
         parts.append(f"{percent(border)} of the evidence at the border of the frame")
     if findings.suspicious:
         parts.append(f"{count(findings.suspicious, 'suspicious frame')}")
@@ -178,114 +149,6 @@ def _missing(findings: Findings, kinds: Kinds) -> Iterator[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
-    """One class or folder in its table.
-
-    Attributes:
-        name: Its name.
-        bad: More of its evidence than half lies where it should not.
-        bars: Distribution of its probabilities as an SVG path.
-        picture: Where its evidence lies, as a data URI; empty where that is not known.
-        cells: Text and value of each column.
-    """
-
-    name: str
-    bad: bool
-    bars: str
-    picture: str
-    cells: Sequence[tuple[str, str]]
-
-
-@dataclass(frozen=True, slots=True)
-class _Table:
-    """A table of classes or folders.
-
-    Attributes:
-        anchor: Its name in the page.
-        title: Its heading.
-        head: Heading of its first column.
-        titles: Headings of the columns of figures.
-        rows: Its rows, those with most frames first.
-        left_out: Number of classes or folders that have no row.
-    """
-
-    anchor: str
-    title: str
-    head: str
-    titles: Sequence[str]
-    rows: Sequence[_Row]
-    left_out: int
-
-
-def _tables(findings: Findings, kinds: Kinds) -> list[_Table]:
-    of_class = _table(findings.classes, findings.labels, kinds, ("classes", "Classes", "class"))
-    names = [each or "no folder" for each in findings.folders.keys]
-    of_folder = _table(findings.folders, names, kinds, ("folders", "Folders", "folder"))
-    return [each for each in (of_class, of_folder) if each.rows]
-
-
-def _table(
-    groups: Groups[Any], names: Sequence[str], kinds: Kinds, words: tuple[str, str, str]
-) -> _Table:
-    titles = ["frames", "share"]
-    titles += ["mean", f"under {percent(_MOSTLY)}"] if kinds.probabilities else []
-    titles += ["outside boxes"] if kinds.boxes else []
-    titles += ["at the border"] if kinds.evidence else []
-    titles += ["hidden", "elsewhere"] if kinds.removal else []
-    # What is taken together comes last, however much it is.
-    last = np.array([name == OTHERS for name in names], np.bool_)
-    order = np.lexsort((-groups.rows, last))[:MOST_SHOWN].tolist()
-    rows = []
-    for place, code in enumerate(order):
-        picture = _picture(groups, code, kinds) if place < _MOST_PICTURES else ""
-        shares = (
-            ("box_share", 1.0 - float(groups.mean("box_share")[code])),
-            ("border_share", float(groups.mean("border_share")[code])),
-        )
-        bad = any(
-            share > _MOSTLY and groups.known(name)[code] >= days.FEWEST_ROWS
-            for name, share in shares
-        )
-        cells = _cells(groups, code, kinds)
-        rows.append(_Row(names[code], bad, bars(groups.bars[code]), picture, cells))
-    return _Table(*words, titles, rows, max(0, len(groups) - MOST_SHOWN))
-
-
-def _cells(groups: Groups[Any], code: int, kinds: Kinds) -> list[tuple[str, str]]:
-    def share(value: float, *, change: bool = False) -> tuple[str, str]:
-        if not np.isfinite(value):
-            return "-", ""
-        if change:
-            text = signed_points(value) if kinds.probabilities else number(value)
-        else:
-            text = percent(_clipped(value), digits=1)
-        return text, f"{value:.6g}"
-
-    rows = int(groups.rows[code])
-    cells = [(f"{rows:,}", str(rows)), share(rows / int(groups.rows.sum()))]
-    if kinds.probabilities:
-        own = groups.bars[code]
-        unsure = own[: int(_MOSTLY * BINS)].sum() / own.sum() if own.sum() else np.nan
-        cells += [share(float(groups.mean("probability")[code])), share(float(unsure))]
-    if kinds.boxes:
-        cells.append(share(1.0 - float(groups.mean("box_share")[code])))
-    if kinds.evidence:
-        cells.append(share(float(groups.mean("border_share")[code])))
-    if kinds.removal:
-        for name in ("removal_fall", "removal_control"):
-            cells.append(share(-float(groups.mean(name)[code]), change=True))
-    return cells
-
-
-def _picture(groups: Groups[Any], code: int, kinds: Kinds) -> str:
-    """Draw where the evidence of a group lies: its mean map, or where its centres are."""
-    places = groups.mean_map(code) if kinds.maps else None
-    if places is None and not kinds.maps and kinds.evidence:
-        places = groups.centres[code].astype(np.float32)
-    return heat_picture(places) if places is not None and (places > 0).any() else ""
-
-
-@dataclass(frozen=True, slots=True)
 class _Removal:
     """What the removal tests found together.
 
@@ -352,10 +215,6 @@ def _settings(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str
 def _points(change: float) -> str:
     text = signed_points(change)
     return f"{text} point{'' if text[1:] == '1' else 's'}"
-
-
-def _clipped(share: float) -> float:
-    return min(max(share, 0.0), 1.0)
 
 
 def _size(size: float) -> str:

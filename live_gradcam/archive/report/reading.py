@@ -18,7 +18,7 @@ from live_gradcam.archive.dataset import Dataset
 from live_gradcam.archive.report.groups import VERDICTS
 from live_gradcam.archive.report.rows import MEASURES, NO_DAY, Rows
 from live_gradcam.archive.schema import FILES, FRAMES
-from live_gradcam.errors import SourceError
+from live_gradcam.errors import SourceError, UsageError
 
 BATCH = 8192
 """Rows that are looked at at once."""
@@ -57,7 +57,7 @@ class ArchiveReader:
         self.folder = folder
         self.manifest = _read_manifest(folder / "manifest.json")
         done = {each.stem for each in (folder / "files").glob("part-*.parquet")}
-        planned = {f"part-{each.id}" for each in Dataset(folder).parts()} or done
+        planned = _planned(folder) or done
         self.planned = len(planned)
         self.unfinished = len(planned - done)
         self.parts = sorted(each.removeprefix("part-") for each in planned & done)
@@ -113,6 +113,15 @@ def _read_manifest(path: Path) -> dict[str, Any]:
         step = "The same archive command writes it again"
         raise SourceError("cannot read archive", str(path), "it is damaged", step) from exc
     return found if isinstance(found, dict) else {}
+
+
+def _planned(folder: Path) -> set[str]:
+    try:
+        return {f"part-{each.id}" for each in Dataset(folder).parts()}
+    except (OSError, ValueError, StopIteration, UsageError) as exc:
+        cause = "the plan is damaged"
+        step = "Copy files and frames elsewhere: a report of them needs no plan"
+        raise SourceError("cannot read archive", str(folder / "plan"), cause, step) from exc
 
 
 def _no_archive(folder: Path, cause: str) -> SourceError:
