@@ -246,7 +246,7 @@ QUESTIONS = [
 def test_the_questions_of_the_readme_have_the_answers_of_the_report(
     archive: Path, findings: Findings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    (tmp_path / "rows").symlink_to(archive)
+    (tmp_path / "explained").symlink_to(archive)
     monkeypatch.chdir(tmp_path)
     classes, days, suspicious = (duckdb.execute(each).df() for each in QUESTIONS)
     assert len(suspicious) == findings.suspicious
@@ -272,13 +272,13 @@ def test_an_archive_of_pictures_is_read_as_the_readme_says(
         cv2.imwrite(str(path), scene.image)
         os.utime(path, (86400 * number, 86400 * number))
     (tmp_path / "photos" / "broken.png").write_bytes(path.read_bytes()[:300])
-    words = ["archive", "photos", "-o", "rows", "--model", "scenes", "--truth", "1", "--maps"]
+    words = ["archive", "photos", "-o", "explained", "--model", "scenes", "--truth", "1", "--maps"]
     assert run_command_line([*words, "--thumbnails"]) == 0
     (command,) = re.findall(r"live-gradcam (archive report.*?) *#", README)
     assert run_command_line(shlex.split(command)) == 0
     capsys.readouterr()
     blocks = re.findall(r"```py\n(.*?)```", README, re.DOTALL)
-    (code,) = (each for each in blocks if '"rows/frames"' in each)
+    (code,) = (each for each in blocks if '"explained/frames"' in each)
     found: dict[str, Any] = {}
     exec(code, found)
     assert len(found["frames"]) == 4
@@ -294,9 +294,9 @@ def test_an_archive_of_pictures_is_read_as_the_readme_says(
     assert "4 rows were tested: " in text
     assert "1 file could not be read" in text
     assert not any(each in text for each in ("--maps need", "--thumbnails", "--truth 0.01"))
-    (part,) = Path("rows/files").iterdir()
+    (part,) = Path("explained/files").iterdir()
     part.unlink()
-    text = text_of(render_archive(find(Path("rows"))))
+    text = text_of(render_archive(find(Path("explained"))))
     assert "This archive is not finished: 0 of 1 parts are done" in text
     assert "There are no rows in this archive." in text
 
