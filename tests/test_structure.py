@@ -62,12 +62,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "workers": set(),
     "lifecycle": {"errors"},
     "painter": {"show"} | FOUNDATION,
+    "reports": FOUNDATION,
     "pool": WINGS | FOUNDATION,
     "pipeline": WINGS | FOUNDATION | {"timing", "workers", "lifecycle", "painter"},
-    "archive": WINGS | FOUNDATION | {"lifecycle", "painter", "pipeline"},
+    "archive": WINGS
+    | FOUNDATION
+    | {"evaluate", "exports", "lifecycle", "painter", "pipeline", "reports"},
     "session": WINGS | FOUNDATION | RUNNING | {"teaching"},
     "bench": WINGS | FOUNDATION | {"painter", "pipeline", "session", "lifecycle", "teaching"},
-    "evaluate": WINGS | FOUNDATION | {"painter", "pool", "teaching"},
+    "evaluate": WINGS | FOUNDATION | {"painter", "pool", "reports", "teaching"},
     "exports": WINGS | FOUNDATION,
     "teaching": WINGS | FOUNDATION,
     "web": WINGS | FOUNDATION | RUNNING | {"teaching"},

@@ -11,6 +11,7 @@ from live_gradcam.capture.conversion import FrameConverter, orientation_of
 from live_gradcam.capture.decoder import Decoder
 from live_gradcam.capture.deinterlace import deinterlaced
 from live_gradcam.capture.medium import FileMedium, Medium
+from live_gradcam.capture.pieces import FrameRange, frames_of
 from live_gradcam.capture.source import Source
 from live_gradcam.capture.timeline import Timeline
 from live_gradcam.errors import SourceError
@@ -43,6 +44,12 @@ class VideoSource(Source):
         keep_timestamps: Times as the file has them, wherever they begin.
         sniffed: Result of `sniff`, if the caller has it already; needed for what is no file.
         on_notice: Told each note when it arises; must not close the source.
+        wanted: Asked with a frame's index and time in seconds whether it is to be yielded. Frames
+            that are not count nevertheless, and cost no more than decoding. The first one is
+            yielded in any case.
+        piece: The piece of the film that is read, of those that
+            `live_gradcam.capture.pieces.find_pieces` found; ``None`` for the whole. Its frames have
+            their numbers and times in the whole film.
 
     Raises:
         SourceError: The file cannot be opened, or not one frame can be decoded.
@@ -59,6 +66,8 @@ class VideoSource(Source):
         keep_timestamps: bool = False,
         sniffed: Sniffed | None = None,
         on_notice: Callable[[str], None] | None = None,
+        wanted: Callable[[int, float], bool] | None = None,
+        piece: FrameRange | None = None,
     ) -> None:
         medium = FileMedium(Path(source)) if isinstance(source, (str, Path)) else source
         self._medium = medium
@@ -71,11 +80,13 @@ class VideoSource(Source):
         self._strict = strict
         self._stream = stream
         self._on_notice = on_notice
+        self._wanted = wanted
+        self._piece = piece
         self._notes: list[str] = []
         self._noted: set[str] = set()
         self._earlier_damage = 0
         self._unshowable = 0
-        self._delivered = 0
+        self._delivered = 0 if piece is None else piece.first_frame
         self._size: tuple[int, int] | None = None
         self._orientation: tuple[tuple[int, int], int] | None = None
         self._shown_width = 0
@@ -96,6 +107,8 @@ class VideoSource(Source):
                 presentation_times=self._format not in _WITHOUT_PRESENTATION_TIMES,
             )
             self._start: int | None = 0 if keep_timestamps else None
+            if piece is not None and not keep_timestamps:
+                self._start = piece.origin
             self._waiting = self._next_frame()
             if self._waiting is None:
                 cause = self._decoder.last_error or "it is empty"
@@ -127,6 +140,11 @@ class VideoSource(Source):
             return tuple(self._notes)
         frames = "frame" if skipped == 1 else "frames"
         return (*self._notes, f"{self._medium.name}: {skipped} damaged {frames} left out")
+
+    @property
+    def creation_time(self) -> str:
+        """When the film was made, as the file says it; mostly ISO 8601, empty where it does not."""
+        return self._decoder.creation_time
 
     @property
     def skipped(self) -> int:
@@ -167,11 +185,21 @@ class VideoSource(Source):
                 self._medium.close()
 
     def _open_decoder(self) -> Decoder:
-        return Decoder(self._medium, self._format, exact=self._strict, stream=self._stream)
+        decoder = Decoder(self._medium, self._format, exact=self._strict, stream=self._stream)
+        if self._piece is not None:
+            try:
+                decoder.seek(self._piece.start)
+            except BaseException as exc:
+                decoder.close()
+                if isinstance(exc, (av.error.FFmpegError, ValueError)):
+                    raise SourceError("cannot read video", self._medium.where, str(exc)) from exc
+                raise
+        return decoder
 
     def _decode(self) -> Iterator[av.VideoFrame]:
+        frames = self._decoder.frames()
         return deinterlaced(
-            self._decoder.frames(),
+            frames if self._piece is None else frames_of(self._piece, frames),
             lambda: self._note(
                 "interlaced", f"{self._medium.name}: interlaced, it is deinterlaced"
             ),
@@ -182,9 +210,13 @@ class VideoSource(Source):
         while True:
             for decoded in self._frames:
                 self._check_strict()
+                tick = self._tick(decoded)
+                if not self._is_wanted(tick):
+                    self._delivered += 1
+                    continue
                 image = self._convert(decoded)
                 if image is not None:
-                    return self._make_frame(image, decoded)
+                    return self._make_frame(image, tick)
             self._check_strict()
             # A round that gives nothing would be repeated for ever.
             if not self._loop or self._delivered in (0, delivered_before_round):
@@ -199,7 +231,7 @@ class VideoSource(Source):
         self._frames = self._decode()
         self._timeline.restart()
 
-    def _make_frame(self, image: Image, decoded: av.VideoFrame) -> Frame:
+    def _tick(self, decoded: av.VideoFrame) -> int:
         repaired_before = self._timeline.repaired
         tick = self._timeline.tick(decoded.pts, decoded.dts)
         if self._timeline.repaired and not repaired_before:
@@ -207,6 +239,15 @@ class VideoSource(Source):
                 "timestamps",
                 f"{self._medium.name}: timestamps go backwards or jump, they were mended",
             )
+        return tick
+
+    def _is_wanted(self, tick: int) -> bool:
+        if self._wanted is None or self._start is None or self._size is None:
+            return True
+        seconds = float((tick - self._start) * self._decoder.time_base)
+        return self._wanted(self._delivered, seconds)
+
+    def _make_frame(self, image: Image, tick: int) -> Frame:
         if self._start is None:
             # Never negative, should a picture come before what the file calls its beginning.
             self._start = min(tick, self._decoder.file_start)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from live_gradcam import lifecycle
 from live_gradcam.budget import wait_asleep
+from live_gradcam.cli.archive_report import with_report_command
 from live_gradcam.cli.completion import INSTALL, SHOW, completion_command, is_asked
 from live_gradcam.cli.console import Console
 from live_gradcam.cli.parser import COMMANDS, make_parser
@@ -34,9 +35,8 @@ def run_command_line(arguments: Sequence[str]) -> int:
         if arguments[:1] in ([INSTALL], [SHOW]):
             completion_command(arguments, console)
             return ExitCode.OK
-        code = make_parser(COMMANDS)(
-            with_empty_teach(arguments), prog_name="live-gradcam", standalone_mode=False
-        )
+        words = with_empty_teach(with_report_command(arguments))
+        code = make_parser(COMMANDS)(words, prog_name="live-gradcam", standalone_mode=False)
     except LiveGradcamError as error:
         return _fail(console, hide, str(error), error.exit_code, debug=debug)
     except lifecycle.Interrupted:

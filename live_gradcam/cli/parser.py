@@ -11,6 +11,12 @@ from typing import Annotated, Any, Generic
 
 import typer
 
+from live_gradcam.cli.archive import ArchiveArguments, archive_command
+from live_gradcam.cli.archive_report import (
+    ARCHIVE_REPORT,
+    ArchiveReportArguments,
+    archive_report_command,
+)
 from live_gradcam.cli.bench import BenchArguments, bench_command
 from live_gradcam.cli.completion import INSTALL, SHOW, is_asked
 from live_gradcam.cli.console import Console
@@ -47,7 +53,7 @@ class Command(Generic[ArgumentsT]):
     """One command of the command line.
 
     Attributes:
-        name: The word that is typed.
+        name: The word that is typed, or two of them, see `archive_report.with_report_command`.
         arguments: Dataclass whose fields are its options; see `live_gradcam.cli.options`.
         run: Function that does it; the first line of its docstring is the command's help.
         can_be_quiet: It has ``--quiet``; every command has ``--debug``.
@@ -74,10 +80,18 @@ COMMANDS: tuple[Command[Any], ...] = (
     Command("demo", DemoArguments, demo_command, can_be_quiet=True),
     Command("web", WebArguments, web_command),
     Command("evaluate", EvaluateArguments, evaluate_command, can_be_quiet=True),
+    Command("archive", ArchiveArguments, archive_command, can_be_quiet=True),
     Command("bench", BenchArguments, bench_command, can_be_quiet=True),
     Command("teach", TeachArguments, teach_command, can_be_quiet=True),
     Command("export", ExportArguments, export_command, can_be_quiet=True),
     Command("site", SiteArguments, site_command),
+    Command(
+        ARCHIVE_REPORT,
+        ArchiveReportArguments,
+        archive_report_command,
+        can_be_quiet=True,
+        shares_settings=False,
+    ),
     Command("inspect", InspectArguments, inspect_command, shares_settings=False),
     Command("models", ModelsArguments, models_command, shares_settings=False),
     Command("cameras", CamerasArguments, cameras_command, shares_settings=False),
@@ -97,7 +111,9 @@ def make_parser(commands: Sequence[Command[Any]]) -> typer.Typer:
     )
     parser.callback()(_top_level(commands))
     for command in commands:
-        parser.command(command.name, help=command.help)(_entry(command))
+        # A shell completes words: the second one of a name is none of its first words.
+        hidden = " " in command.name and is_asked()
+        parser.command(command.name, help=command.help, hidden=hidden)(_entry(command))
     return parser
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from live_gradcam.evaluate.values import EvaluationResult, GroupSummary, MethodSummary, Summary
-from live_gradcam.faithfulness.verdicts import JUDGEMENTS, judge_several
+from live_gradcam.faithfulness.verdicts import judge_several, several_sentence
 from live_gradcam.wording import number, percent, points
 
 _MOSTLY = 0.5
-_SEEN = "what it looks at"
 
 
 def answer(summary: Summary) -> str:
@@ -23,15 +22,11 @@ def judgement(result: EvaluationResult) -> str:
     method, figures = next(iter(result.summary.totals.methods.items()))
     measured = [image.methods[method] for image in result.images]
     verdicts = [each.verdict for each in measured if each.telling and each.verdict is not None]
-    verdict = judge_several(verdicts)
-    if verdict == "undecided":
-        found = f"it is not clear whether {_SEEN} decides" if verdicts else ""
-    else:
-        found = JUDGEMENTS[verdict].format(_SEEN)
+    found = several_sentence(verdicts)
     if figures.inside is None:
         return f"{found[0].upper()}{found[1:]}." if found else ""
     where = "mostly at the objects" if figures.inside >= _MOSTLY else "mostly beside the objects"
-    link = "and" if verdict in ("decides", "counts") else "but"
+    link = "and" if judge_several(verdicts) in ("decides", "counts") else "but"
     return f"It looks {where}, {link} {found}." if found else f"It looks {where}."
 
 

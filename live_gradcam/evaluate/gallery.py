@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,6 +16,7 @@ from live_gradcam.evaluate.values import EvaluationResult, ImageResult, MethodRe
 from live_gradcam.explain.classifier import Classifier
 from live_gradcam.images.geometry import scale_explanation
 from live_gradcam.native import cv2
+from live_gradcam.reports.page import data_uri
 from live_gradcam.show.overlay import OverlayOptions, draw
 from live_gradcam.values import Explanation, Image
 from live_gradcam.wording import change_in_strength, percent, strength
@@ -29,7 +29,6 @@ MOST_BYTES = 6 << 20
 
 # Images are shown at their own size between these, scaled to them otherwise.
 _LONGEST_SIDE, _SHORTEST_LONG_SIDE = 320, 224
-_QUALITY = 80
 _SURE = 0.5
 _HEAT = OverlayOptions(opacity=0.55, show_labels=False, show_legend=False, show_hud=False)
 
@@ -242,13 +241,6 @@ def render_heatmap(sample: Sample, explanation: Explanation) -> Image:
         cv2.drawContours(rendered, pieces, -1, (0, 0, 0), 3, cv2.LINE_AA)
         cv2.drawContours(rendered, pieces, -1, (255, 255, 255), 1, cv2.LINE_AA)
     return rendered
-
-
-def data_uri(image: Image) -> str:
-    """Return an image, ``uint8 (H, W, 3)`` BGR, as a JPEG in a data URI."""
-    done, encoded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
-    assert done, "a JPEG encoder is part of OpenCV"
-    return "data:image/jpeg;base64," + base64.b64encode(encoded.tobytes()).decode("ascii")
 
 
 def _caption(image: ImageResult, method: str, *, shares: bool) -> str:

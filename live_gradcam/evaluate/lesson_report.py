@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from live_gradcam.evaluate.gallery import data_uri
-from live_gradcam.evaluate.report import template
+from live_gradcam.reports.page import data_uri, open_template
 from live_gradcam.teaching.covers import ClassPicture, Shown
 from live_gradcam.teaching.learned import Learned
 from live_gradcam.wording import percent
@@ -44,7 +43,7 @@ def render_lesson(
         folder: Name of the folder with the examples.
     """
     told = {each.label for each in learned.classes if each.by_background}
-    return template("lesson.html").render(
+    return open_template("live_gradcam.evaluate", "lesson.html").render(
         learned=learned,
         classes=sorted(learned.classes, key=lambda each: _worst_first(each.accuracy)),
         confusions=learned.confusions(_MOST_CONFUSED),

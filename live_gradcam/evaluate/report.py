@@ -1,15 +1,9 @@
-"""The report: one HTML file that needs nothing else, for a screen, a phone, day and night.
-
-The page is made from ``templates``, which escape everything that comes from a file; it may load
-nothing, which it also tells the browser.
-"""
+"""The report of an evaluation: one HTML file, made as `live_gradcam.reports` makes all of them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from live_gradcam.evaluate.answer import answer, judgement
 from live_gradcam.evaluate.gallery import Gallery
@@ -23,27 +17,13 @@ from live_gradcam.evaluate.values import (
     SanityStage,
     Summary,
 )
-from live_gradcam.wording import percent
+from live_gradcam.reports.page import count, open_template
 
 _COLOURS = 6
 # The curve's drawing area in units of the image: left, right, top, bottom.
 _PLOT = (44.0, 452.0, 12.0, 196.0)
 _LOW, _HIGH = -0.2, 1.0
 _LONGEST_STAGE = 14
-
-
-def template(name: str) -> Template:
-    """Return one of the templates, which escape everything that comes from a file."""
-    environment = Environment(
-        loader=PackageLoader("live_gradcam.evaluate"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {"count": _count, "listed": _listed, "percent": percent}
-    return environment.get_template(name)
 
 
 def render_report(result: EvaluationResult, gallery: Gallery) -> str:
@@ -55,7 +35,7 @@ def render_report(result: EvaluationResult, gallery: Gallery) -> str:
     """
     summary = result.summary
     methods = list(summary.totals.methods)
-    return template("report.html").render(
+    return open_template("live_gradcam.evaluate", "report.html").render(
         result=result,
         summary=summary,
         settings=result.provenance.to_dict(),
@@ -79,10 +59,10 @@ def _verdict(summary: Summary) -> str:
     if not classes:
         return "What the pictures show is not known, so only the explanations were tested."
     if suspicious:
-        return f"{suspicious} of {_count(len(classes), 'class', 'classes')} look suspicious."
+        return f"{suspicious} of {count(len(classes), 'class', 'classes')} look suspicious."
     if all(each.images < FEWEST for each in classes):
         return "There are too few pictures of each class to judge the classes one by one."
-    return f"Nothing looks suspicious in {_count(len(classes), 'class', 'classes')}."
+    return f"Nothing looks suspicious in {count(len(classes), 'class', 'classes')}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,11 +182,3 @@ def _gallery_groups(summary: Summary, gallery: Gallery) -> list[tuple[ClassSumma
         for index, images in gallery.by_class.items()
         if images
     ]
-
-
-def _listed(value: object) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
-
-
-def _count(number: int, one: str, many: str = "") -> str:
-    return f"{number} {one if number == 1 else many or one + 's'}"

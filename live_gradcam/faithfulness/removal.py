@@ -10,7 +10,7 @@ the map. The same image, explanation and seed give the same areas, whoever asks.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
@@ -101,6 +101,23 @@ class Removal:
     def control_range(self) -> tuple[float, float]:
         """Least and greatest fall without a control area."""
         return min(self.control_drops), max(self.control_drops)
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Removal:
+        """Make it of what `as_record` returned; whether one class is true is not part of that."""
+        return cls(
+            record["class_index"],
+            record["label"],
+            record["before"],
+            record["without_hot"],
+            tuple(record["without_controls"]),
+            record["share"],
+            record["completeness_residual"],
+            record["measure"] == "probability",
+            record["named"],
+            record["named_without_hot"],
+            record["named_without_controls"],
+        )
 
     def as_record(self) -> dict[str, Any]:
         """Return all values by name, ready for JSON."""

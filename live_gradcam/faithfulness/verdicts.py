@@ -7,7 +7,8 @@ be told. Whether the network is right is another question, and whether it can be
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from statistics import median
 from typing import Literal, TypeAlias
 
@@ -90,6 +91,8 @@ lose."""
 NO_NOUNS = ("a", "an", "class", "no", "none", "not", "nothing", "other", "the", "with")
 """First words of labels that are not the name of a thing."""
 
+_SEEN = "what it looks at"
+
 _NOUN = re.compile(r"[^\W\d_][\w' ,()/-]*$")
 
 
@@ -110,19 +113,38 @@ def judge(removal: Removal) -> Verdict:
     return "decides" if lost else "counts"
 
 
-def judge_several(verdicts: Sequence[str]) -> Verdict:
+def judge_several(verdicts: Iterable[str] | Mapping[str, int]) -> Verdict:
     """Return what most of several removal tests mean; ``undecided`` where there is no such thing.
 
     Args:
-        verdicts: Of those tests that could show something.
+        verdicts: Of those tests that could show something; or how often there was each.
     """
-    most = len(verdicts) / 2
-    decides, matters = verdicts.count("decides"), verdicts.count("counts")
+    counts = Counter(verdicts)
+    most = counts.total() / 2
+    decides, matters = counts["decides"], counts["counts"]
     if decides > most:
         return "decides"
     if decides + matters > most:
         return "counts"
-    return "does not decide" if verdicts.count("does not decide") > most else "undecided"
+    return "does not decide" if counts["does not decide"] > most else "undecided"
+
+
+def several_sentence(verdicts: Iterable[str] | Mapping[str, int]) -> str:
+    """Say in a few words, as a part of a sentence, what several removal tests mean together.
+
+    Args:
+        verdicts: As of `judge_several`.
+
+    Returns:
+        Nothing where there are no tests.
+    """
+    counts = Counter(verdicts)
+    if not counts.total():
+        return ""
+    verdict = judge_several(counts)
+    if verdict == "undecided":
+        return f"it is not clear whether {_SEEN} decides"
+    return JUDGEMENTS[verdict].format(_SEEN)
 
 
 def removal_sentence(

@@ -23,6 +23,28 @@ class References(HTMLParser):
             assert not name.startswith("on"), f"{tag} has {name}"
 
 
+class Text(HTMLParser):
+    """Collects the text of a page as a browser shows it, and the values of attributes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.parts: list[str] = []
+        self.values: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.values += [value or "" for _, value in attrs]
+
+    def handle_data(self, data: str) -> None:
+        self.parts.append(data)
+
+
+def text_of(page: str) -> str:
+    """What a reader reads, with single spaces."""
+    parser = Text()
+    parser.feed(page)
+    return " ".join(" ".join(parser.parts).split())
+
+
 def find_references(page: str) -> References:
     """Return everything in a page that a browser would fetch or run."""
     parser = References()
