@@ -100,8 +100,9 @@ class RunOptions:
         batch_size: Frames explained in one forward; they are never waited for.
         show_rate: Draw the measured rate into the image. Without it, the same input gives the same
             image on every machine.
-        truth: Test each frame by removal, see `live_gradcam.faithfulness.removal`; records have the
-            result as ``truth``, ``None`` where a map has no positive evidence.
+        truth: Test each frame by removal, or those that a function names, see
+            `live_gradcam.faithfulness.removal`; records have the result as ``truth``, ``None``
+            where a map has no positive evidence.
     """
 
     classes: ClassChoice = None
@@ -109,7 +110,7 @@ class RunOptions:
     mirror: bool = False
     batch_size: int = 1
     show_rate: bool = True
-    truth: bool = False
+    truth: bool | Callable[[Frame], bool] = False
 
     def __post_init__(self) -> None:
         if self.max_frames is not None and self.max_frames < 1:
@@ -301,7 +302,7 @@ class _OfflineRun:
             )
             for item, explanation in zip(items, explanations, strict=True):
                 item.explanation = explanation
-                if self.options.truth:
+                if self._is_tested(item.frame):
                     tested = removal_test(self.explainer, item.frame.image, explanation)
                     item.extra = {"truth": None if tested is None else tested.as_record()}
                 for stage in ("preprocess", "network"):
@@ -313,6 +314,10 @@ class _OfflineRun:
                 break  # what is read but not explained is not worth the wait
         self.explained.close()
         self.read.abort()
+
+    def _is_tested(self, frame: Frame) -> bool:
+        wanted = self.options.truth
+        return wanted(frame) if callable(wanted) else wanted
 
     def _draw(self) -> None:
         wanted = self.wants_rendered or any(sink.needs_rendered for sink in self.sinks)

@@ -64,7 +64,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "painter": {"show"} | FOUNDATION,
     "pool": WINGS | FOUNDATION,
     "pipeline": WINGS | FOUNDATION | {"timing", "workers", "lifecycle", "painter"},
-    "archive": WINGS | FOUNDATION | {"lifecycle", "painter", "pipeline"},
+    "archive": WINGS | FOUNDATION | {"evaluate", "exports", "lifecycle", "painter", "pipeline"},
     "session": WINGS | FOUNDATION | RUNNING | {"teaching"},
     "bench": WINGS | FOUNDATION | {"painter", "pipeline", "session", "lifecycle", "teaching"},
     "evaluate": WINGS | FOUNDATION | {"painter", "pool", "teaching"},

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from live_gradcam.archive.files import SourceFile
 from live_gradcam.capture.source import Source
 from live_gradcam.errors import SourceError
-from live_gradcam.images.read import load_image
+from live_gradcam.images.read import LoadedImage, load_image
 from live_gradcam.values import Frame, SourceInfo
 
 
@@ -17,15 +17,23 @@ class PicturesSource(Source):
     Args:
         files: The pictures.
         on_notice: Told each sentence about a picture that the user should know.
+        load: Reads one; those of this machine if not given.
 
     Attributes:
         errors: What was wrong with each picture that could not be read, by its name.
     """
 
-    def __init__(self, files: Sequence[SourceFile], on_notice: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        files: Sequence[SourceFile],
+        on_notice: Callable[[str], None],
+        *,
+        load: Callable[[SourceFile], LoadedImage] | None = None,
+    ) -> None:
         self.errors: dict[str, SourceError] = {}
         self._files = files
         self._on_notice = on_notice
+        self._load = load or _load
         self._next = 0
         name = files[0].name if len(files) == 1 else f"{files[0].name} and {len(files) - 1} more"
         self._info = SourceInfo(name, "pictures", False, 0, 0, frame_count=len(files))
@@ -46,7 +54,7 @@ class PicturesSource(Source):
             file = self._files[self._next]
             self._next += 1
             try:
-                loaded = load_image(file.path)
+                loaded = self._load(file)
             except SourceError as error:
                 self.errors[file.name] = error
                 continue
@@ -57,3 +65,7 @@ class PicturesSource(Source):
     def close(self) -> None:
         """Yield nothing more."""
         self._next = len(self._files)
+
+
+def _load(file: SourceFile) -> LoadedImage:
+    return load_image(file.path)

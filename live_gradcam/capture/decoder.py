@@ -81,6 +81,14 @@ class Decoder:
         return bool(self._container.streams.audio)
 
     @property
+    def creation_time(self) -> str:
+        """When the film was made, as the file says it; empty where it does not."""
+        for metadata in (self._container.metadata, self.stream.metadata):
+            if found := metadata.get("creation_time", ""):
+                return str(found)
+        return ""
+
+    @property
     def known_rate(self) -> Fraction | None:
         """Nominal frames per second, where the file says something sensible."""
         for rate in (self.stream.average_rate, self.stream.guessed_rate):

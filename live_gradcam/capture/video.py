@@ -43,6 +43,9 @@ class VideoSource(Source):
         keep_timestamps: Times as the file has them, wherever they begin.
         sniffed: Result of `sniff`, if the caller has it already; needed for what is no file.
         on_notice: Told each note when it arises; must not close the source.
+        wanted: Asked with a frame's index and time in seconds whether it is to be yielded. Frames
+            that are not count nevertheless, and cost no more than decoding. The first one is
+            yielded in any case, unless ``keep_timestamps`` is set.
 
     Raises:
         SourceError: The file cannot be opened, or not one frame can be decoded.
@@ -59,6 +62,7 @@ class VideoSource(Source):
         keep_timestamps: bool = False,
         sniffed: Sniffed | None = None,
         on_notice: Callable[[str], None] | None = None,
+        wanted: Callable[[int, float], bool] | None = None,
     ) -> None:
         medium = FileMedium(Path(source)) if isinstance(source, (str, Path)) else source
         self._medium = medium
@@ -71,6 +75,7 @@ class VideoSource(Source):
         self._strict = strict
         self._stream = stream
         self._on_notice = on_notice
+        self._wanted = wanted
         self._notes: list[str] = []
         self._noted: set[str] = set()
         self._earlier_damage = 0
@@ -129,6 +134,11 @@ class VideoSource(Source):
         return (*self._notes, f"{self._medium.name}: {skipped} damaged {frames} left out")
 
     @property
+    def creation_time(self) -> str:
+        """When the film was made, as the file says it; mostly ISO 8601, empty where it does not."""
+        return self._decoder.creation_time
+
+    @property
     def skipped(self) -> int:
         """Number of frames that could not be decoded so far."""
         return self._earlier_damage + self._decoder.damaged + self._unshowable
@@ -182,9 +192,13 @@ class VideoSource(Source):
         while True:
             for decoded in self._frames:
                 self._check_strict()
+                tick = self._tick(decoded)
+                if not self._is_wanted(tick):
+                    self._delivered += 1
+                    continue
                 image = self._convert(decoded)
                 if image is not None:
-                    return self._make_frame(image, decoded)
+                    return self._make_frame(image, tick)
             self._check_strict()
             # A round that gives nothing would be repeated for ever.
             if not self._loop or self._delivered in (0, delivered_before_round):
@@ -199,7 +213,7 @@ class VideoSource(Source):
         self._frames = self._decode()
         self._timeline.restart()
 
-    def _make_frame(self, image: Image, decoded: av.VideoFrame) -> Frame:
+    def _tick(self, decoded: av.VideoFrame) -> int:
         repaired_before = self._timeline.repaired
         tick = self._timeline.tick(decoded.pts, decoded.dts)
         if self._timeline.repaired and not repaired_before:
@@ -207,6 +221,15 @@ class VideoSource(Source):
                 "timestamps",
                 f"{self._medium.name}: timestamps go backwards or jump, they were mended",
             )
+        return tick
+
+    def _is_wanted(self, tick: int) -> bool:
+        if self._wanted is None or self._start is None:
+            return True
+        seconds = float((tick - self._start) * self._decoder.time_base)
+        return self._wanted(self._delivered, seconds)
+
+    def _make_frame(self, image: Image, tick: int) -> Frame:
         if self._start is None:
             # Never negative, should a picture come before what the file calls its beginning.
             self._start = min(tick, self._decoder.file_start)

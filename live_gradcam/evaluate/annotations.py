@@ -26,6 +26,7 @@ from live_gradcam.native import cv2
 _MOST_BYTES = 1 << 30
 _MOST_XML_BYTES = 16 << 20
 _MOST_POINTS = 100_000
+_SHAPE_TOLERANCE = 0.02
 _FORMS = "Give a COCO JSON file or a folder of PascalVOC XML files"
 
 
@@ -334,3 +335,20 @@ def object_mask(
         columns = slice(max(0, round(x * across)), max(0, round((x + w) * across)))
         mask[rows, columns] = 1
     return mask > 0
+
+
+def scale_to(size: tuple[int, int] | None, width: int, height: int) -> tuple[float, float] | None:
+    """Return what annotated pixels are multiplied by, across and down, to be an image's.
+
+    Args:
+        size: Width and height of the image that was annotated; ``None`` if unknown, and so its own.
+        width: Of the image.
+        height: Of the image.
+
+    Returns:
+        The factors; ``None`` where the image has another shape, and so is another one.
+    """
+    if size is None:
+        return 1.0, 1.0
+    across, down = width / size[0], height / size[1]
+    return (across, down) if abs(across / down - 1.0) <= _SHAPE_TOLERANCE else None

@@ -25,6 +25,7 @@ from live_gradcam.evaluate.annotations import (
     ImageAnnotation,
     object_mask,
     read_annotations,
+    scale_to,
 )
 from live_gradcam.evaluate.folders import LabelledFile, read_label_table, relative_name
 from live_gradcam.evaluate.truth import TruthCheck, wordnet_step
@@ -40,7 +41,6 @@ ClassLookup: TypeAlias = Callable[[str], "int | None"]
 TABLE = "labels.csv"
 SCENES_PER_SEED = 1_000_000
 _OBJECTS = (1, 2, 1, 3)  # half of the scenes with one object, a quarter each with two and three
-_SHAPE_TOLERANCE = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ class Dataset:
         if item.annotation is None:
             return Sample(image, item.labels, ())
         height, width = image.shape[:2]
-        scale = _scale(item.annotation.size, width, height)
+        scale = scale_to(item.annotation.size, width, height)
         if scale is None:
             known = "x".join(map(str, item.annotation.size or ()))
             note = f"its boxes are for a picture of {known}, not {width}x{height}: left out"
@@ -376,10 +376,3 @@ def _add_boxes(draft: _Draft, source: str, boxes: Annotations) -> None:
     if boxes.broken:
         example = printable(boxes.example)
         draft.notes.append(f"{boxes.broken} boxes cannot be read, such as {example}")
-
-
-def _scale(size: tuple[int, int] | None, width: int, height: int) -> tuple[float, float] | None:
-    if size is None:
-        return 1.0, 1.0
-    across, down = width / size[0], height / size[1]
-    return (across, down) if abs(across / down - 1.0) <= _SHAPE_TOLERANCE else None

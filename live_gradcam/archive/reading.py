@@ -1,0 +1,171 @@
+"""The files of an archive as pictures and frames, and when they were taken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import datetime, timezone
+from pathlib import Path
+
+from PIL import Image as Pillow
+from typing_extensions import override
+
+from live_gradcam.archive.options import ArchiveOptions, Every
+from live_gradcam.archive.part_rows import modified_at
+from live_gradcam.archive.parts import ArchiveFile
+from live_gradcam.capture.open import open_source
+from live_gradcam.capture.source import Source
+from live_gradcam.capture.video import VideoSource
+from live_gradcam.images.read import LoadedImage, load_image, quiet_pillow
+from live_gradcam.images.sniff import sniff
+from live_gradcam.values import Frame, SourceInfo
+
+# Formats whose EXIF block stands before the pixels; that of a PNG is found by decoding it.
+_WITH_TIMES = frozenset([".jpg", ".jpeg", ".jpe", ".tif", ".tiff", ".webp", ".mpo"])
+_EXIF, _TAKEN, _TAKEN_OFFSET, _FRACTION = 0x8769, 0x9003, 0x9011, 0x9291
+
+
+def load_picture(file: ArchiveFile) -> LoadedImage:
+    """Read a picture.
+
+    Raises:
+        SourceError: It is missing or broken.
+    """
+    return load_image(file.address)
+
+
+def picture_taken(file: ArchiveFile) -> datetime | None:
+    """Return when a picture was taken: as its EXIF block says, else its file's last change.
+
+    A camera that does not say its time zone is taken to be at UTC.
+    """
+    return _exif_time(Path(file.address)) or modified_at(file)
+
+
+def _exif_time(path: Path) -> datetime | None:
+    if path.suffix.lower() not in _WITH_TIMES:
+        return None
+    try:
+        with quiet_pillow(), Pillow.open(path) as picture:
+            block = picture.getexif().get_ifd(_EXIF)
+        taken = str(block.get(_TAKEN, "")).strip(" \0")
+        offset = str(block.get(_TAKEN_OFFSET, "")).strip(" \0")
+        fraction = "".join(filter(str.isdigit, str(block.get(_FRACTION, ""))))[:6]
+        text = f"{taken}.{fraction or 0}{_zone(offset)}"
+        return datetime.strptime(text, "%Y:%m:%d %H:%M:%S.%f%z").astimezone(timezone.utc)
+    except Exception:  # whatever a strange block provokes: it says no time
+        return None
+
+
+def _zone(offset: str) -> str:
+    try:
+        datetime.strptime(offset, "%z")
+    except ValueError:
+        return "+00:00"
+    return offset
+
+
+def open_film(
+    file: ArchiveFile, options: ArchiveOptions, on_notice: Callable[[str], None]
+) -> SampledFilm:
+    """Open a film, for the frames that are to be explained.
+
+    Args:
+        file: The film.
+        options: Say which frames.
+        on_notice: Told each sentence that users should know.
+
+    Raises:
+        SourceError: It is missing or broken.
+    """
+    path = Path(file.address)
+    chooser = _Chooser(options.every)
+    verdict = sniff(path)
+    if verdict.content == "video":
+        film: Source = VideoSource(
+            path,
+            strict=options.strict,
+            sniffed=verdict,
+            on_notice=lambda note: on_notice(f"{file.file}: {note}"),
+            wanted=chooser.wants,
+        )
+    else:  # an animated picture, or a picture that is called a film
+        film = open_source(path, strict=options.strict)
+    return SampledFilm(film, file.file, chooser)
+
+
+class SampledFilm(Source):
+    """A film, reduced to the frames that are to be explained, which keep their numbers.
+
+    Args:
+        inner: The film; closed with it.
+        name: What frames are said to come from.
+        chooser: Says which are wanted.
+    """
+
+    def __init__(self, inner: Source, name: str, chooser: _Chooser) -> None:
+        self._inner = inner
+        self._name = name
+        self._chooser = chooser
+
+    @property
+    @override
+    def info(self) -> SourceInfo:
+        return replace(self._inner.info, name=self._name)
+
+    @property
+    @override
+    def notes(self) -> tuple[str, ...]:
+        return self._inner.notes
+
+    @property
+    @override
+    def skipped(self) -> int:
+        return self._inner.skipped
+
+    @property
+    def begun(self) -> datetime | None:
+        """When the film was begun, as the file says it; ``None`` where it does not."""
+        if not isinstance(self._inner, VideoSource):
+            return None
+        text = self._inner.creation_time.strip().replace("Z", "+00:00")
+        try:
+            found = datetime.fromisoformat(text)
+        except ValueError:
+            return None
+        if found.year < 1971:  # a clock that was never set
+            return None
+        return found.replace(tzinfo=found.tzinfo or timezone.utc).astimezone(timezone.utc)
+
+    @override
+    def __iter__(self) -> Iterator[Frame]:
+        for frame in self._inner:
+            if self._chooser.takes(frame.index, frame.pts_seconds):
+                yield replace(frame, source=self._name)
+
+    @override
+    def interrupt(self) -> None:
+        self._inner.interrupt()
+
+    @override
+    def close(self) -> None:
+        self._inner.close()
+
+
+class _Chooser:
+    """Says of frames, one after another, which are to be explained."""
+
+    def __init__(self, every: Every) -> None:
+        self._every = every
+        self._taken = -1  # the last stretch of time that has its frame
+
+    def wants(self, index: int, seconds: float) -> bool:
+        """Return whether a frame is one of them, without taking it."""
+        return self._every.takes(index, seconds, self._taken)
+
+    def takes(self, index: int, seconds: float) -> bool:
+        """Return whether a frame is one of them, and take it."""
+        if not self.wants(index, seconds):
+            return False
+        self._taken = self._every.stretch(seconds)
+        return True
