@@ -112,13 +112,15 @@ class Dataset:
         Raises:
             UsageError: The plan is damaged.
         """
-        replaced = {each for path in self._plans() for each in _replaced(path)}
-        for path in self._plans():
+        plans = self._plans()
+        replaces = [_replaced(path) for path in plans]
+        for number, path in enumerate(plans):
+            gone = {each for later in replaces[number + 1 :] for each in later}
             with path.open(encoding="utf-8") as lines:
                 next(lines)  # says what it replaces
                 for line in lines:
                     part = _part(path, line)
-                    if part.id not in replaced:
+                    if part.id not in gone:
                         yield part
 
     def add_plan(self, parts: Iterable[Part], replaced: Sequence[str]) -> None:

@@ -73,16 +73,22 @@ def find_files(specs: Sequence[str]) -> list[SourceFile]:
     """
     found: dict[str, Path] = {}
     for spec in specs:
-        for path in _files_of(spec):
+        for path in files_of(spec):
             found.setdefault(os.path.normpath(path), path)
     if not found:
         cause = "there is no film and no picture"
         raise SourceError("nothing to explain", ", ".join(specs), cause, "Check folder or pattern")
-    root = _shared_folder(map(_home_of, specs))
-    return [SourceFile(path, _name_in(root, place)) for place, path in found.items()]
+    root = shared_folder(map(home_of, specs))
+    return [SourceFile(path, name_in(root, place)) for place, path in found.items()]
 
 
-def _files_of(spec: str) -> Iterator[Path]:
+def files_of(spec: str) -> Iterator[Path]:
+    """Yield the films and pictures that one source means, as absolute paths; see `find_files`.
+
+    Raises:
+        SourceError: It is not there, or cannot be read.
+        UsageError: It is no file.
+    """
     path = Path(spec).expanduser()
     if path.is_dir():
         yield from _in_folder(path)
@@ -112,6 +118,17 @@ def _in_folder(folder: Path) -> list[Path]:
 
 
 def _in_list(path: Path) -> Iterator[Path]:
+    for name in names_in_list(path):
+        # A name that begins with ~ may mean nobody's home.
+        yield (path.parent / os.path.expanduser(name)).absolute()  # noqa: PTH111
+
+
+def names_in_list(path: Path) -> Iterator[str]:
+    """Yield what a list names, as it names it: a text line by line, a table by its column of files.
+
+    Raises:
+        SourceError: It cannot be read.
+    """
     what = "cannot read list"
     if path.suffix.lower() == ".csv":
         rows = read_table(path, what)
@@ -122,9 +139,7 @@ def _in_list(path: Path) -> Iterator[Path]:
     else:
         lines = [line.strip() for line in read_text(path, what).split("\n")]
         names = [line for line in lines if not line.startswith("#")]
-    for name in filter(None, names):
-        # A name that begins with ~ may mean nobody's home.
-        yield (path.parent / os.path.expanduser(name)).absolute()  # noqa: PTH111
+    yield from filter(None, names)
 
 
 def _is_wanted(path: Path) -> bool:
@@ -137,7 +152,7 @@ def _sorted(paths: Iterable[Path]) -> list[Path]:
     return [path.absolute() for path in sorted(paths, key=natural_key)]
 
 
-def _home_of(spec: str) -> str:
+def home_of(spec: str) -> str:
     """Return the folder that names are relative to, which hangs on nothing that is found in it."""
     path = Path(spec).expanduser()
     if path.is_dir():
@@ -149,14 +164,16 @@ def _home_of(spec: str) -> str:
     return os.path.normpath(home.absolute())
 
 
-def _shared_folder(folders: Iterable[str]) -> str:
+def shared_folder(folders: Iterable[str]) -> str:
+    """Return the folder that some folders share."""
     try:
         return os.path.commonpath(list(folders))
     except ValueError:  # several drives
         return os.sep
 
 
-def _name_in(root: str, path: str) -> str:
+def name_in(root: str, path: str) -> str:
+    """Return the name of a path in a folder, with ``/``."""
     try:
         return Path(os.path.relpath(path, root)).as_posix()
     except ValueError:  # another drive

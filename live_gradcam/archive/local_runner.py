@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
-from live_gradcam.archive.options import ArchiveOptions
 from live_gradcam.archive.part_explainer import PartExplainer
 from live_gradcam.archive.parts import Abandoned, Part, PartSummary
 from live_gradcam.lifecycle import StopToken
@@ -17,7 +16,7 @@ class Runner(Protocol):
     def __call__(
         self,
         parts: Iterable[Part],
-        options: ArchiveOptions,
+        first: PartExplainer,
         *,
         stop: StopToken,
         on_done: Callable[[PartSummary], None],
@@ -28,7 +27,7 @@ class Runner(Protocol):
 
         Args:
             parts: What is left to do; taken one after another, when there is room for one.
-            options: What is done with each.
+            first: What explains them, with its options; close it if others do.
             stop: When set, what is at hand is given up.
             on_done: Told each part that is committed, in the caller's thread.
             on_frames: Told how many frames are done of parts that are not, where that is known.
@@ -42,7 +41,7 @@ class Runner(Protocol):
 
 def run_here(
     parts: Iterable[Part],
-    options: ArchiveOptions,
+    first: PartExplainer,
     *,
     stop: StopToken,
     on_done: Callable[[PartSummary], None],
@@ -50,12 +49,12 @@ def run_here(
     on_notice: Callable[[str], None],
 ) -> None:
     """Explain parts one after another in this process; see `Runner`."""
-    with PartExplainer(options, on_notice=on_notice) as explainer:
-        for part in parts:
-            if stop.requested:
-                return
-            try:
-                summary = explainer.explain(part, stop=stop, on_frames=on_frames)
-            except Abandoned:
-                return
-            on_done(summary)
+    del on_notice  # the explainer has its own
+    for part in parts:
+        if stop.requested:
+            return
+        try:
+            summary = first.explain(part, stop=stop, on_frames=on_frames)
+        except Abandoned:
+            return
+        on_done(summary)

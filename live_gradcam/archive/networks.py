@@ -37,7 +37,7 @@ def open_network(options: ArchiveOptions, on_notice: Callable[[str], None]) -> A
     if is_exported(options.model):
         graph = open_graph(
             options.model,
-            engine=options.engine,
+            engine="auto" if options.engine == "torch" else options.engine,
             device=options.device,
             top_k=options.top_k,
             view=options.view,

@@ -13,7 +13,7 @@ from typing import Any
 
 from live_gradcam.archive.dataset import Dataset
 from live_gradcam.archive.files import SourceFile
-from live_gradcam.archive.networks import AnyExplainer, open_network
+from live_gradcam.archive.networks import AnyExplainer, hash_of_network, open_network
 from live_gradcam.archive.options import ArchiveOptions
 from live_gradcam.archive.part_rows import PartRows, is_drawn, modified_at, row_id
 from live_gradcam.archive.parts import Abandoned, ArchiveFile, Part, PartSummary
@@ -109,6 +109,17 @@ class PartExplainer(Closeable):
         write_rows(self._dataset.files_path(part), FILES, columns)
         errors = tuple(outcome.errors.items())
         return PartSummary(part.id, len(files), frames, seconds, errors)
+
+    def describe_network(self) -> dict[str, Any]:
+        """Return what is to be known of the network, ready for JSON."""
+        explainer = self.explainer
+        return {
+            "name": explainer.classifier.name,
+            "weights_sha256": hash_of_network(self.options, explainer),
+            "layer": explainer.classifier.layer,
+            "method": explainer.method,
+            "labels": list(explainer.classifier.labels),
+        }
 
     def close(self) -> None:
         """Close the network. Idempotent."""

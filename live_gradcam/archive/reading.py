@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import BinaryIO
 
 from PIL import Image as Pillow
 from typing_extensions import override
@@ -13,15 +14,19 @@ from typing_extensions import override
 from live_gradcam.archive.options import ArchiveOptions, Every
 from live_gradcam.archive.part_rows import modified_at
 from live_gradcam.archive.parts import ArchiveFile
+from live_gradcam.archive.remote import is_remote, open_remote
+from live_gradcam.capture.medium import OpenedMedium
 from live_gradcam.capture.open import open_source
 from live_gradcam.capture.source import Source
 from live_gradcam.capture.video import VideoSource
+from live_gradcam.errors import SourceError
 from live_gradcam.images.read import LoadedImage, load_image, quiet_pillow
 from live_gradcam.images.sniff import sniff
 from live_gradcam.values import Frame, SourceInfo
 
 # Formats whose EXIF block stands before the pixels; that of a PNG is found by decoding it.
-_WITH_TIMES = frozenset([".jpg", ".jpeg", ".jpe", ".tif", ".tiff", ".webp", ".mpo"])
+_WITH_TIMES = (".jpg", ".jpeg", ".jpe", ".tif", ".tiff", ".webp", ".mpo")
+_MOST_BYTES = 512 << 20
 _EXIF, _TAKEN, _TAKEN_OFFSET, _FRACTION = 0x8769, 0x9003, 0x9011, 0x9291
 
 
@@ -31,7 +36,19 @@ def load_picture(file: ArchiveFile) -> LoadedImage:
     Raises:
         SourceError: It is missing or broken.
     """
-    return load_image(file.address)
+    if not is_remote(file.address):
+        return load_image(file.address)
+    if (file.size or 0) > _MOST_BYTES:
+        raise SourceError("cannot read picture", file.file, "the file is larger than 512 MB")
+    return load_image(_fetch(file), where=file.file)
+
+
+def _fetch(file: ArchiveFile) -> bytes:
+    try:
+        with open_remote(file.address) as opened:
+            return opened.read()
+    except OSError as exc:
+        raise SourceError("cannot read", file.file, f"the storage says: {exc}") from exc
 
 
 def picture_taken(file: ArchiveFile) -> datetime | None:
@@ -39,14 +56,15 @@ def picture_taken(file: ArchiveFile) -> datetime | None:
 
     A camera that does not say its time zone is taken to be at UTC.
     """
-    return _exif_time(Path(file.address)) or modified_at(file)
+    return _exif_time(file.address) or modified_at(file)
 
 
-def _exif_time(path: Path) -> datetime | None:
-    if path.suffix.lower() not in _WITH_TIMES:
+def _exif_time(address: str) -> datetime | None:
+    if not address.lower().endswith(_WITH_TIMES):
         return None
     try:
-        with quiet_pillow(), Pillow.open(path) as picture:
+        opener = open_remote if is_remote(address) else _open_local
+        with opener(address) as file, quiet_pillow(), Pillow.open(file) as picture:
             block = picture.getexif().get_ifd(_EXIF)
         taken = str(block.get(_TAKEN, "")).strip(" \0")
         offset = str(block.get(_TAKEN_OFFSET, "")).strip(" \0")
@@ -55,6 +73,10 @@ def _exif_time(path: Path) -> datetime | None:
         return datetime.strptime(text, "%Y:%m:%d %H:%M:%S.%f%z").astimezone(timezone.utc)
     except Exception:  # whatever a strange block provokes: it says no time
         return None
+
+
+def _open_local(path: str) -> BinaryIO:
+    return Path(path).open("rb")
 
 
 def _zone(offset: str) -> str:
@@ -78,12 +100,17 @@ def open_film(
     Raises:
         SourceError: It is missing or broken.
     """
-    path = Path(file.address)
     chooser = _Chooser(options.every)
-    verdict = sniff(path)
-    if verdict.content == "video":
+    path: Path | None = None
+    if is_remote(file.address):
+        medium = OpenedMedium(lambda: open_remote(file.address), file.file)
+        verdict = medium.sniff()
+    else:
+        path = Path(file.address)
+        verdict = sniff(path)
+    if path is None or verdict.content == "video":
         film: Source = VideoSource(
-            path,
+            path or medium,
             strict=options.strict,
             sniffed=verdict,
             on_notice=lambda note: on_notice(f"{file.file}: {note}"),

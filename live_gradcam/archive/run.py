@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from itertools import groupby, islice
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from typing_extensions import override
 
 from live_gradcam.archive.files import SourceFile, kind_of
 from live_gradcam.archive.ledger import Entry, Ledger, stamp
+from live_gradcam.archive.output_names import free_output_name
 from live_gradcam.archive.pictures import PicturesSource
 from live_gradcam.archive.sinks import (
     GrowingRecords,
@@ -29,9 +30,7 @@ from live_gradcam.os_errors import cannot_write
 from live_gradcam.painter import Painter
 from live_gradcam.pipeline import RunOptions, run_offline
 from live_gradcam.protocol import LiveExplainer
-from live_gradcam.show.animation import ANIMATIONS
-from live_gradcam.show.film_formats import FORMATS
-from live_gradcam.show.images import ENCODER_OPTIONS, replace_file
+from live_gradcam.show.images import replace_file
 from live_gradcam.show.open import open_sink
 from live_gradcam.show.options import OverlayOptions
 from live_gradcam.show.records import json_line
@@ -321,28 +320,9 @@ class _Worker:
         used = {each.output.casefold() for each in self.ledger.entries.values() if each.output}
         names: dict[str, str] = {}
         for file in files:
-            names[file.name] = _free_name(_inside(file.name), kind, used)
+            names[file.name] = free_output_name(file.name, kind, used)
             used.add(names[file.name].casefold())
         return names
-
-
-def _inside(name: str) -> PurePosixPath:
-    """Return a name that never leads out of the folder."""
-    return PurePosixPath(*(part for part in PurePosixPath(name).parts if part not in ("..", "/")))
-
-
-def _free_name(own: PurePosixPath, kind: str, used: set[str]) -> str:
-    allowed = {*FORMATS, *ANIMATIONS} if kind == "film" else set(ENCODER_OPTIONS)
-    wanted = own
-    if own.suffix.lower() not in allowed:
-        wanted = own.with_name(f"{own.stem}{'.mp4' if kind == 'film' else '.png'}")
-    if str(wanted).casefold() in used:  # that of a file with another ending
-        wanted = own.with_name(f"{own.name}{'.mp4' if kind == 'film' else '.png'}")
-    number, name = 1, wanted
-    while str(name).casefold() in used:
-        number += 1
-        name = wanted.with_name(f"{wanted.stem}-{number}{wanted.suffix}")
-    return str(name)
 
 
 class _Named(Source):

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import contextlib
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from live_gradcam.errors import UsageError
+from live_gradcam.errors import SourceError, UsageError
+from live_gradcam.images.tables import column_of_files
 from live_gradcam.os_errors import cannot_write
-from live_gradcam.wording import install_step
+from live_gradcam.wording import did_you_mean, install_step
 
 try:
     import pyarrow as pa
@@ -119,3 +120,44 @@ def read_rows(path: Path, columns: Sequence[str]) -> list[dict[str, Any]]:
     except (OSError, pa.ArrowException) as exc:
         step = "Delete it, and the same command writes it again"
         raise UsageError("cannot read rows", str(path), "the file is damaged", step) from exc
+
+
+def path_column(source: Path | BinaryIO, where: str, column: str | None) -> Iterator[str]:
+    """Yield the paths in a column of a Parquet file, batch by batch.
+
+    Args:
+        source: The file.
+        where: Its name, for messages.
+        column: The column; ``None`` for the first one whose name is that of a column of files.
+
+    Raises:
+        SourceError: It cannot be read.
+        UsageError: There is no such column, or it holds no texts.
+    """
+    try:
+        with parquet.ParquetFile(source) as file:
+            names = file.schema_arrow.names
+            if column is None:
+                place = column_of_files(names)
+                chosen = None if place is None else names[place]
+            else:
+                chosen = column if column in names else None
+            if chosen is None:
+                known = ", ".join(names[:8])
+                if column is None:
+                    cause = f"none of its columns is known to hold paths: {known}"
+                    raise UsageError("cannot use table", where, cause, "Name it with --column")
+                meant = did_you_mean(column, names)
+                raise UsageError("no such column", column, f"{where} has {known}", meant)
+            for batch in file.iter_batches(columns=[chosen]):
+                for value in batch.column(0).to_pylist():
+                    if isinstance(value, dict):  # a picture as Hugging Face stores it
+                        value = value.get("path")
+                    if value is None:
+                        continue
+                    if not isinstance(value, str):
+                        cause = f"its column {chosen} holds no paths"
+                        raise UsageError("cannot use table", where, cause, "Name it with --column")
+                    yield value
+    except (OSError, pa.ArrowException) as exc:
+        raise SourceError("cannot read table", where, "it is damaged, or no Parquet") from exc

@@ -20,7 +20,7 @@ from live_gradcam.values import Frame, Image, SourceInfo
 FILM_FPS = 25.0
 """Rate of a film made of numbered pictures, as FFmpeg has it."""
 
-_SUFFIXES = frozenset(
+IMAGE_SUFFIXES = frozenset(
     [
         ".jpg",
         ".jpeg",
@@ -49,7 +49,7 @@ def is_image_file(path: Path) -> bool:
     """Return whether a file is meant to be an image, even if it turns out to be broken."""
     if path.name.startswith(".") or not path.is_file():
         return False
-    if path.suffix.lower() in _SUFFIXES:
+    if path.suffix.lower() in IMAGE_SUFFIXES:
         return True
     try:
         return sniff_bytes(read_head(path)).content == "image"

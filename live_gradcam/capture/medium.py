@@ -9,6 +9,7 @@ import select
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, Protocol
 from urllib.parse import urlsplit
@@ -200,6 +201,41 @@ class BytesMedium:
 
     def close(self) -> None:
         """Do nothing."""
+
+
+class OpenedMedium:
+    """A film in a storage whose files are opened by others, for reading and seeking.
+
+    Args:
+        opener: Opens it once more.
+        name: Of the film.
+    """
+
+    repeatable = True
+    path: Path | None = None
+
+    def __init__(self, opener: Callable[[], IO[bytes]], name: str) -> None:
+        self._opener = opener
+        self._files: list[IO[bytes]] = []
+        self.name = self.where = name
+
+    def sniff(self) -> Sniffed:
+        """Detect the kind of the film."""
+        with self._opener() as file:
+            return sniff_bytes(file.read(_HEAD_BYTES))
+
+    def open(self, format_name: str) -> av.container.InputContainer:
+        """Open the film with one demuxer."""
+        self._files.append(self._opener())
+        return _open(self._files[-1], format_name, _FILE_OPTIONS)
+
+    def interrupt(self) -> None:
+        """Do nothing: a wait ends by the storage's own time limit."""
+
+    def close(self) -> None:
+        """Close what was opened. Idempotent."""
+        while self._files:
+            self._files.pop().close()
 
 
 class PipeMedium:

@@ -170,19 +170,22 @@ class ProgressLine:
             self._bar.stop()
             self._bar = None
 
-    def update(self, done: int, total: int | None, per_second: float | None) -> None:
+    def update(
+        self, done: int, total: int | None, per_second: float | None, *, note: str = ""
+    ) -> None:
         """Show how many are done.
 
         Args:
             done: How many are finished.
             total: How many are expected, where known.
             per_second: Measured rate, where known.
+            note: What else is to be said of it.
         """
         count = f"{done}/{total}" if total is not None else f"{done}"
         rate = f" {per_second:.1f}/s" if per_second is not None else ""
         if self._bar is not None and self._task is not None:
             self._bar.update(
-                self._task, completed=done, total=total, count=f"{count} {self._unit}{rate}"
+                self._task, completed=done, total=total, count=f"{count} {self._unit}{rate}{note}"
             )
             return
         now = self._clock()
@@ -193,7 +196,7 @@ class ProgressLine:
         if total is not None and per_second:
             left = f", {max(total - done, 0) / per_second:.0f} s left"
         comma = "," if rate else ""
-        self._console.write(f"{self._title}: {count} {self._unit}{comma}{rate}{left}\n")
+        self._console.write(f"{self._title}: {count} {self._unit}{comma}{rate}{left}{note}\n")
 
     def show_forwards(self, done: int, total: int) -> None:
         """Show how many forwards of the present frames are done, beside the finished frames."""

@@ -86,10 +86,7 @@ def open_exported(
         ModelError: The file cannot be read.
         DeviceError: The engine is not installed, or has no such device here.
     """
-    _refuse_others(options, metadata, method, output)
-    if engine == "torch":
-        cause = f"{Path(options.model).name} is an exported file, which runs without torch"
-        raise UsageError("cannot use", "--engine torch", cause, "Use openvino or onnxruntime")
+    refuse_others(options, metadata, method, output, engine)
     from live_gradcam.graph.open import open_graph
 
     explainer = open_graph(
@@ -109,10 +106,18 @@ def open_exported(
     return explainer
 
 
-def _refuse_others(
-    options: NetworkOptions, metadata: GraphMetadata, method: str, output: OutputChoice
+def refuse_others(
+    options: NetworkOptions,
+    metadata: GraphMetadata,
+    method: str,
+    output: OutputChoice,
+    engine: EngineChoice,
 ) -> None:
-    """Refuse options that the file has decided already, unless they say the same."""
+    """Refuse options that the file has decided already, unless they say the same.
+
+    Raises:
+        UsageError: One says something else.
+    """
     usual = NetworkOptions()
     given = [
         name for field, name in _OPTIONS.items() if getattr(options, field) != getattr(usual, field)
@@ -131,3 +136,6 @@ def _refuse_others(
         cause = f"{what} explains {metadata.layer} by {metadata.method} only"
         step = "Leave it out, or export the network again with it"
         raise UsageError("cannot use", given[0], cause, step)
+    if engine == "torch":
+        cause = f"{Path(options.model).name} is an exported file, which runs without torch"
+        raise UsageError("cannot use", "--engine torch", cause, "Use openvino or onnxruntime")

@@ -278,13 +278,13 @@ def open_classifier(
         output=output,
         output_name=options.output_name,
         threshold=options.threshold,
-        preprocessing=_preprocessing(options),
+        preprocessing=preprocessing_of(options),
         transform_input=options.transform_input,
         on_notice=console.note,
     )
 
 
-def _preprocessing(options: NetworkChoice) -> PreprocessingChanges | None:
+def preprocessing_of(options: NetworkChoice) -> PreprocessingChanges | None:
     """Make one value of the options that say how pictures are prepared; ``None`` if none does.
 
     Raises:

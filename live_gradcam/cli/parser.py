@@ -11,6 +11,7 @@ from typing import Annotated, Any, Generic
 
 import typer
 
+from live_gradcam.cli.archive import ArchiveArguments, archive_command
 from live_gradcam.cli.bench import BenchArguments, bench_command
 from live_gradcam.cli.completion import INSTALL, SHOW, is_asked
 from live_gradcam.cli.console import Console
@@ -74,6 +75,7 @@ COMMANDS: tuple[Command[Any], ...] = (
     Command("demo", DemoArguments, demo_command, can_be_quiet=True),
     Command("web", WebArguments, web_command),
     Command("evaluate", EvaluateArguments, evaluate_command, can_be_quiet=True),
+    Command("archive", ArchiveArguments, archive_command, can_be_quiet=True),
     Command("bench", BenchArguments, bench_command, can_be_quiet=True),
     Command("teach", TeachArguments, teach_command, can_be_quiet=True),
     Command("export", ExportArguments, export_command, can_be_quiet=True),
