@@ -78,6 +78,7 @@ class PartExplainer(Closeable):
         *,
         stop: StopToken | None = None,
         on_frames: Callable[[int], None] | None = None,
+        without: Mapping[str, str] | None = None,
     ) -> PartSummary:
         """Explain a part and commit it: its rows first, then its table of files.
 
@@ -85,6 +86,7 @@ class PartExplainer(Closeable):
             part: The part; one that is done already is done again, with the same result.
             stop: When set, the part is given up.
             on_frames: Told the number of its frames that are done, in the caller's thread.
+            without: Files of it that are not opened, and the error that each gets.
 
         Raises:
             Abandoned: ``stop`` was set; nothing was committed.
@@ -93,11 +95,7 @@ class PartExplainer(Closeable):
         """
         stop = stop or StopToken()
         began = time.monotonic()
-        files = {each.file: each for each in part.files}
-        if part.is_film:
-            outcome = self._explain_film(part.files[0], stop, on_frames)
-        else:
-            outcome = self._explain_pictures(files, stop, on_frames)
+        outcome = self._outcome(part, stop, on_frames, dict(without or {}))
         if stop.requested:
             raise Abandoned
         seconds = time.monotonic() - began
@@ -108,7 +106,7 @@ class PartExplainer(Closeable):
         columns = _files_table(part, outcome, seconds)
         write_rows(self._dataset.files_path(part), FILES, columns)
         errors = tuple(outcome.errors.items())
-        return PartSummary(part.id, len(files), frames, seconds, errors)
+        return PartSummary(part.id, len(part.files), frames, seconds, errors)
 
     def describe_network(self) -> dict[str, Any]:
         """Return what is to be known of the network, ready for JSON."""
@@ -124,6 +122,36 @@ class PartExplainer(Closeable):
     def close(self) -> None:
         """Close the network. Idempotent."""
         self.explainer.close()
+
+    def rows_of(self, part: Part) -> tuple[dict[str, list[Any]], dict[str, str]]:
+        """Explain a part, and commit nothing.
+
+        Returns:
+            The rows as columns, by the names of `live_gradcam.archive.schema.FRAMES`, and the
+            message of each file that is broken.
+
+        Raises:
+            SourceError: A file is broken, and the options are strict.
+        """
+        outcome = self._outcome(part, StopToken(), None, {})
+        return outcome.rows.columns, outcome.errors
+
+    def _outcome(
+        self,
+        part: Part,
+        stop: StopToken,
+        on_frames: Callable[[int], None] | None,
+        without: Mapping[str, str],
+    ) -> _Outcome:
+        files = {each.file: each for each in part.files if each.file not in without}
+        if not files:
+            outcome = _Outcome(self._rows({}, lambda _: None), {})
+        elif part.is_film:
+            outcome = self._explain_film(part.files[0], stop, on_frames)
+        else:
+            outcome = self._explain_pictures(files, stop, on_frames)
+        outcome.errors.update(without)
+        return outcome
 
     def _explain_pictures(
         self,

@@ -20,6 +20,7 @@ import ray
 from ray.exceptions import OutOfMemoryError, RayActorError, RayTaskError, WorkerCrashedError
 
 from live_gradcam.archive.options import ArchiveOptions
+from live_gradcam.archive.part_explainer import PartExplainer
 from live_gradcam.archive.parts import Part, PartSummary
 from live_gradcam.archive.ray_connection import connected
 from live_gradcam.archive.ray_worker import RayWorker
@@ -59,7 +60,7 @@ class RayRunner:
     def __call__(
         self,
         parts: Iterable[Part],
-        options: ArchiveOptions,
+        first: PartExplainer,
         *,
         stop: StopToken,
         on_done: Callable[[PartSummary], None],
@@ -74,6 +75,8 @@ class RayRunner:
             LiveGradcamError: See `live_gradcam.archive.part_explainer.PartExplainer`.
         """
         del on_frames  # parts are small: their summaries say it soon enough
+        options = first.options
+        first.close()
         with connected(self.address, 1, on_notice):
             try:
                 share = _share(options.device, self.actors, self.gpus_per_actor)
@@ -132,7 +135,8 @@ def _share(device: str, actors: int | None, gpus_per_actor: float | None) -> _Sh
 
 
 def _machines() -> list[dict[str, float]]:
-    return [each["Resources"] for each in ray.nodes() if each["Alive"]]
+    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+    return [each["Resources"] for each in nodes if each["Alive"]]
 
 
 def _absolute(options: ArchiveOptions) -> ArchiveOptions:
@@ -229,8 +233,9 @@ class _Crew:
         self.room = self.asked or max(1, fitting)
 
     def _hire(self) -> None:
+        make: Any = ray.remote  # its types know nothing of groups
         actor = (
-            ray.remote(concurrency_groups={_CONTROL: 1})(RayWorker)
+            make(concurrency_groups={_CONTROL: 1})(RayWorker)
             .options(
                 num_cpus=self.share.cores,
                 num_gpus=self.share.gpus,
