@@ -36,7 +36,7 @@ _GPU_SHARE = 0.25  # decoding on the CPU feeds a GPU slower than it explains
 _MOST_CORES = 4
 _LOOK_SECONDS = 0.2
 _GROW_SECONDS = 3.0
-_WAIT_SECONDS = 20.0
+_WAIT_SECONDS = 60.0
 _GIVE_UP_SECONDS = 3.0
 _CONTROL = "control"
 """Calls that a worker answers while it explains a part."""
@@ -202,7 +202,8 @@ class _Crew:
             for answer in answers:
                 self._hear(answer)
             if time.monotonic() > began + _WAIT_SECONDS and not self._any_opened():
-                self._say("waiting for room on the cluster: other work has its cores or GPUs")
+                words = "other work may have the cores or GPUs of the cluster"
+                self._say(f"no worker has begun after {_WAIT_SECONDS:.0f} s: {words}")
 
     def dismiss(self) -> None:
         """End all workers: what they have at hand is given up, and cleared away."""
@@ -287,6 +288,7 @@ class _Crew:
             if self.early_deaths >= _TRIES:
                 what = "workers on Ray end before they have opened the network"
                 raise DeviceError(what, "", cause, "See Ray's logs in /tmp/ray/session_latest/logs")
+            self.on_notice("a worker ended before it had opened the network: another is started")
             return
         self.deaths[member.part.id] = self.deaths.get(member.part.id, 0) + 1
         self.waiting.appendleft(member.part)
