@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -124,24 +125,29 @@ def run_archive(
     began = time.monotonic()
     dataset = Dataset(options.dataset)
     record = options.as_record()
-    with dataset.lock():
+    with contextlib.ExitStack() as stack:
+        first: PartExplainer | None = None
+        if dataset.read_manifest() is None:  # what is wrong with the network is said first
+            first = stack.enter_context(PartExplainer(options, on_notice=on_notice))
+        stack.enter_context(dataset.lock())
         dataset.check_options(record)
         _plan(dataset, files, options, on_notice)
         total, before, errors = _count(dataset, strict=options.strict)
         counter = _Counter(total, before, errors, on_progress, began)
+        if before < total and first is None:
+            first = stack.enter_context(PartExplainer(options, on_notice=on_notice))
         try:
-            if before < total or dataset.read_manifest() is None:
-                with PartExplainer(options, on_notice=on_notice) as first:
-                    _note_network(dataset, first, record)
-                    counter.began = time.monotonic()
-                    runner(
-                        _left(dataset),
-                        first,
-                        stop=stop,
-                        on_done=counter.add,
-                        on_frames=counter.report,
-                        on_notice=on_notice,
-                    )
+            if first is not None:
+                _note_network(dataset, first, record)
+                counter.began = time.monotonic()
+                runner(
+                    _left(dataset),
+                    first,
+                    stop=stop,
+                    on_done=counter.add,
+                    on_frames=counter.report,
+                    on_notice=on_notice,
+                )
         finally:
             dataset.write_errors(list(_errors(dataset)))
     seconds = time.monotonic() - began

@@ -83,6 +83,11 @@ def named_files(names: Iterable[str]) -> list[ArchiveFile]:
     return list(found.values())
 
 
+def is_table(spec: str) -> bool:
+    """Return whether a source is a Parquet table of paths."""
+    return spec.lower().endswith(_TABLE_SUFFIXES)
+
+
 def _is_below(file: ArchiveFile, folders: Sequence[Path]) -> bool:
     if not folders or is_remote(file.address):
         return False
@@ -90,7 +95,7 @@ def _is_below(file: ArchiveFile, folders: Sequence[Path]) -> bool:
 
 
 def _files(spec: str, root: str, column: str | None) -> Iterator[ArchiveFile]:
-    if spec.lower().endswith(_TABLE_SUFFIXES):
+    if is_table(spec):
         yield from _in_table(spec, root, column)
     elif is_remote(spec):
         for each in find_remote(spec):

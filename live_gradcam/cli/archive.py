@@ -35,7 +35,7 @@ from live_gradcam.cli.network import (
     split_meaning,
 )
 from live_gradcam.cli.options import MODEL, Overwrite, option
-from live_gradcam.errors import UsageError
+from live_gradcam.errors import SinkError, UsageError
 
 if TYPE_CHECKING:
     from live_gradcam.archive.archive_run import ArchiveProgress, ArchiveSummary
@@ -174,17 +174,25 @@ def archive_command(arguments: ArchiveArguments, console: Console) -> None:
 
 
 def _dataset_folder(folders: tuple[str, ...]) -> Path:
+    for folder in folders:
+        path = Path(folder)
+        is_file = bool(path.suffix) and not folder.endswith(("/", "\\"))
+        if (folder == "-" or "://" in folder or is_file) and not path.is_dir():
+            cause = f"the ending {path.suffix} is that of a file" if is_file else "it is no folder"
+            step = f"The tables are a folder of this machine: write -o {path.stem or 'DATASET'}/"
+            raise UsageError("cannot use --output", folder, cause, step)
     if len(folders) != 1:
         cause = "no folder is given" if not folders else "there is more than one"
         raise UsageError("archive needs one folder", ", ".join(folders), cause, "Add -o DATASET/")
-    (folder,) = folders
-    path = Path(folder)
-    is_file = bool(path.suffix) and not folder.endswith(("/", "\\"))
-    if (folder == "-" or "://" in folder or is_file) and not path.is_dir():
-        cause = "the tables are a folder of this machine"
-        step = f"Write -o {path.stem or 'DATASET'}/"
-        raise UsageError("cannot use --output", folder, cause, step)
+    path = Path(folders[0])
+    _require_parent(path)
     return path
+
+
+def _require_parent(folder: Path) -> None:
+    if not folder.absolute().parent.is_dir():
+        cause = f"there is no folder {folder.parent}"
+        raise SinkError("cannot create folder", str(folder), cause, "Make it first")
 
 
 def _check(arguments: ArchiveArguments, meaning: OutputChoice) -> None:
@@ -192,7 +200,14 @@ def _check(arguments: ArchiveArguments, meaning: OutputChoice) -> None:
 
     Raises:
         UsageError: It is.
+        SinkError: A folder cannot be made.
     """
+    from live_gradcam.archive.listing import is_table
+
+    if arguments.overlays is not None:
+        _require_parent(arguments.overlays)
+    if arguments.column is not None and not any(map(is_table, arguments.sources)):
+        raise UsageError("--column is for Parquet sources", arguments.column, "there is none")
     if arguments.network.precision == "int8":
         cause = "it is calibrated on pictures of its own"
         step = "Export the network with it, and archive with --model FILE.onnx"

@@ -87,6 +87,7 @@ def open_exported(
         DeviceError: The engine is not installed, or has no such device here.
     """
     refuse_others(options, metadata, method, output, engine)
+    assert engine != "torch", "it is refused"
     from live_gradcam.graph.open import open_graph
 
     explainer = open_graph(
