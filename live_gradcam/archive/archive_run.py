@@ -7,12 +7,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
 from live_gradcam.archive.dataset import Dataset
 from live_gradcam.archive.local_runner import Runner, run_here
 from live_gradcam.archive.options import ArchiveOptions, options_digest
-from live_gradcam.archive.part_explainer import PartExplainer
+from live_gradcam.archive.part_explainer import PartExplainer, sweep_overlays
 from live_gradcam.archive.parts import ArchiveFile, Part, PartSummary
 from live_gradcam.archive.planning import find_changes, make_parts
 from live_gradcam.archive.schema import read_rows
@@ -78,7 +79,7 @@ class ArchiveSummary:
 class _Counter:
     total: int
     before: int
-    errors: int
+    errors: set[str]
     on_progress: Callable[[ArchiveProgress], None]
     began: float
     done: int = 0
@@ -87,7 +88,7 @@ class _Counter:
     def add(self, summary: PartSummary) -> None:
         self.done += summary.files
         self.frames += summary.frames
-        self.errors += len(summary.errors)
+        self.errors |= {file for file, _ in summary.errors}
         self.report(0)
 
     def report(self, frames_at_hand: int) -> None:
@@ -95,7 +96,7 @@ class _Counter:
         frames = self.frames + frames_at_hand
         files = self.before + self.done
         self.on_progress(
-            ArchiveProgress(files, self.total, frames, self.errors, seconds, self.done)
+            ArchiveProgress(files, self.total, frames, len(self.errors), seconds, self.done)
         )
 
 
@@ -149,9 +150,13 @@ def run_archive(
                     on_notice=on_notice,
                 )
         finally:
+            # Workers may have been killed in the middle of something.
+            dataset.sweep()
+            if options.overlays is not None:
+                sweep_overlays(Path(options.overlays))
             dataset.write_errors(list(_errors(dataset)))
     seconds = time.monotonic() - began
-    return ArchiveSummary(total, before, counter.done, counter.frames, seconds, counter.errors)
+    return ArchiveSummary(total, before, counter.done, counter.frames, seconds, len(counter.errors))
 
 
 def _plan(
@@ -177,22 +182,23 @@ def _plan(
     dataset.sweep()
 
 
-def _count(dataset: Dataset, *, strict: bool) -> tuple[int, int, int]:
-    """Count all files, those that are done, and those of them that are broken.
+def _count(dataset: Dataset, *, strict: bool) -> tuple[int, int, set[str]]:
+    """Count all files and those that are done, and name those of them that are broken.
 
     A strict run does parts with broken files again.
     """
-    total = before = errors = 0
+    total = before = 0
+    errors: set[str] = set()
     for part in dataset.parts():
-        total += len(part.files)
+        total += part.file_count
         if not dataset.is_done(part):
             continue
-        broken = sum(row["status"] != "ok" for row in _status(dataset, part))
+        broken = [row for row in _status(dataset, part) if row["status"] != "ok"]
         if strict and broken:
             dataset.files_path(part).unlink()
             continue
-        before += len(part.files)
-        errors += broken
+        before += part.file_count
+        errors |= {row["file"] for row in broken}
     return total, before, errors
 
 

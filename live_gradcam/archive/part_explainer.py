@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -33,6 +34,9 @@ from live_gradcam.show.open import open_sink
 from live_gradcam.show.options import OverlayOptions
 from live_gradcam.show.sink import Sink
 from live_gradcam.values import Frame
+
+# What a film is called while it is written, and a picture.
+_BEGUN = re.compile(r"\.[0-9a-f]{32}\.\w+|\..+\.\d+\.part")
 
 
 @dataclass(slots=True)
@@ -106,7 +110,7 @@ class PartExplainer(Closeable):
         columns = _files_table(part, outcome, seconds)
         write_rows(self._dataset.files_path(part), FILES, columns)
         errors = tuple(outcome.errors.items())
-        return PartSummary(part.id, len(part.files), frames, seconds, errors)
+        return PartSummary(part.id, part.file_count, frames, seconds, errors)
 
     def describe_network(self) -> dict[str, Any]:
         """Return what is to be known of the network, ready for JSON."""
@@ -147,7 +151,7 @@ class PartExplainer(Closeable):
         if not files:
             outcome = _Outcome(self._rows({}, lambda _: None), {})
         elif part.is_film:
-            outcome = self._explain_film(part.files[0], stop, on_frames)
+            outcome = self._explain_film(part, stop, on_frames)
         else:
             outcome = self._explain_pictures(files, stop, on_frames)
         outcome.errors.update(without)
@@ -175,13 +179,14 @@ class PartExplainer(Closeable):
         return _Outcome(rows, {name: str(error) for name, error in source.errors.items()})
 
     def _explain_film(
-        self, file: ArchiveFile, stop: StopToken, on_frames: Callable[[int], None] | None
+        self, part: Part, stop: StopToken, on_frames: Callable[[int], None] | None
     ) -> _Outcome:
+        (file,) = part.files
         begun: list[datetime | None] = []
         rows = self._rows({file.file: file}, lambda _: begun[0] if begun else None)
         errors: dict[str, str] = {}
         try:
-            with open_film(file, self.options, self._on_notice) as film:
+            with open_film(file, self.options, self._on_notice, part.range) as film:
                 begun.append(film.begun or modified_at(file))
                 with self._overlay_of(file, film) as overlays:
                     self._run(film, [rows, *overlays], stop, on_frames, moving=self.options.smooth)
@@ -260,6 +265,20 @@ class PartExplainer(Closeable):
             stop=stop,
             on_progress=None if on_frames is None else (lambda done: on_frames(done.frames)),
         )
+
+
+def sweep_overlays(folder: Path) -> None:
+    """Remove films that were begun by processes that ended; nobody may be writing there.
+
+    Raises:
+        SinkError: They cannot be removed.
+    """
+    try:
+        for path in folder.rglob(".*"):
+            if _BEGUN.fullmatch(path.name):
+                path.unlink(missing_ok=True)
+    except OSError as exc:
+        raise cannot_write("cannot tidy", folder, exc) from exc
 
 
 def _ignore(_: str) -> None:

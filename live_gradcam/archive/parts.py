@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from live_gradcam.archive.files import FileKind
+from live_gradcam.capture.pieces import FrameRange
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,21 +42,6 @@ class ArchiveFile:
 
 
 @dataclass(frozen=True, slots=True)
-class FrameRange:
-    """A piece of a film, from a key frame to before another one, in presentation order.
-
-    Attributes:
-        first_frame: Number of its first frame in the film.
-        start: Tick of that frame, as the file has it.
-        stop: Tick of the first frame behind it; ``None`` where the film ends first.
-    """
-
-    first_frame: int
-    start: int
-    stop: int | None
-
-
-@dataclass(frozen=True, slots=True)
 class Part:
     """What is explained, and committed, at once.
 
@@ -73,6 +59,11 @@ class Part:
     def is_film(self) -> bool:
         """True if it holds frames of a film."""
         return self.files[0].kind == "film"
+
+    @property
+    def file_count(self) -> int:
+        """Number of its files; 0 of a later piece of a film, which its first one counts for."""
+        return 0 if self.range is not None and self.range.first_frame else len(self.files)
 
     def to_json(self) -> str:
         """Return it as one line."""
@@ -99,7 +90,7 @@ class PartSummary:
 
     Attributes:
         id: Of the part.
-        files: Number of its files.
+        files: Number of its files; 0 of a later piece of a film, which its first one counts for.
         frames: Number of rows that it has.
         seconds: Time that it took.
         errors: File and message of each file that could not be explained, or not to its end.

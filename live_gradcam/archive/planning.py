@@ -11,9 +11,16 @@ from live_gradcam.archive.dataset import Dataset
 from live_gradcam.archive.output_names import free_output_name
 from live_gradcam.archive.parts import ArchiveFile, Part, make_part
 from live_gradcam.archive.remote import is_remote
+from live_gradcam.capture.pieces import FrameRange, find_pieces
 
 PICTURES_IN_A_PART = 128
 """Pictures that are committed together: so many are explained once more after a kill at most."""
+
+PIECE_FRAMES = 7500
+"""Frames of a piece of a long film: five minutes of most."""
+
+PIECE_BYTES = 32 << 20
+"""Films of fewer bytes stay whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +78,9 @@ def make_parts(
     files: Sequence[ArchiveFile],
     options_digest: str,
     used_outputs: Callable[[], set[str]] | None = None,
+    *,
+    piece_frames: int = PIECE_FRAMES,
+    piece_bytes: int = PIECE_BYTES,
 ) -> Iterator[Part]:
     """Divide files into parts, in order.
 
@@ -78,7 +88,10 @@ def make_parts(
         files: The files.
         options_digest: Of the options.
         used_outputs: Returns the case-folded names in the folder of overlays that are others';
-            ``None`` where there is no such folder.
+            ``None`` where there is no such folder. With one, films stay whole: so are those that
+            are written.
+        piece_frames: Long films are divided into pieces of so many frames or more, at key frames.
+        piece_bytes: Files of fewer bytes are not looked into.
     """
     used = set() if used_outputs is None else used_outputs()
 
@@ -92,7 +105,16 @@ def make_parts(
     for kind, group in groupby(files, lambda file: file.kind):
         several = PICTURES_IN_A_PART if kind == "picture" else 1
         while some := tuple(map(named, islice(group, several))):
-            yield make_part(some, options_digest)
+            pieces: Sequence[FrameRange] = ()
+            size = some[0].size or 0
+            if kind == "film" and used_outputs is None and size >= piece_bytes:
+                pieces = (
+                    ()
+                    if is_remote(some[0].address)
+                    else find_pieces(Path(some[0].address), piece_frames)
+                )
+            for piece in pieces or (None,):
+                yield make_part(some, options_digest, piece)
 
 
 def _stamp(file: ArchiveFile) -> tuple[int | None, int | None]:

@@ -17,6 +17,7 @@ from live_gradcam.archive.parts import ArchiveFile
 from live_gradcam.archive.remote import is_remote, open_remote
 from live_gradcam.capture.medium import OpenedMedium
 from live_gradcam.capture.open import open_source
+from live_gradcam.capture.pieces import FrameRange
 from live_gradcam.capture.source import Source
 from live_gradcam.capture.video import VideoSource
 from live_gradcam.errors import SourceError
@@ -88,7 +89,10 @@ def _zone(offset: str) -> str:
 
 
 def open_film(
-    file: ArchiveFile, options: ArchiveOptions, on_notice: Callable[[str], None]
+    file: ArchiveFile,
+    options: ArchiveOptions,
+    on_notice: Callable[[str], None],
+    piece: FrameRange | None = None,
 ) -> SampledFilm:
     """Open a film, for the frames that are to be explained.
 
@@ -96,6 +100,7 @@ def open_film(
         file: The film.
         options: Say which frames.
         on_notice: Told each sentence that users should know.
+        piece: The piece of it that is read; ``None`` for the whole.
 
     Raises:
         SourceError: It is missing or broken.
@@ -115,7 +120,10 @@ def open_film(
             sniffed=verdict,
             on_notice=lambda note: on_notice(f"{file.file}: {note}"),
             wanted=chooser.wants,
+            piece=piece,
         )
+        if piece is not None and piece.before is not None and film.info.time_base is not None:
+            chooser.begin_behind(float((piece.before - piece.origin) * film.info.time_base))
     else:  # an animated picture, or a picture that is called a film
         film = open_source(path, strict=options.strict)
     return SampledFilm(film, file.file, chooser)
@@ -185,6 +193,10 @@ class _Chooser:
     def __init__(self, every: Every) -> None:
         self._every = every
         self._taken = -1  # the last stretch of time that has its frame
+
+    def begin_behind(self, seconds: float) -> None:
+        """Learn the time of the frame before the first one: its stretch has its frame already."""
+        self._taken = self._every.stretch(seconds)
 
     def wants(self, index: int, seconds: float) -> bool:
         """Return whether a frame is one of them, without taking it."""

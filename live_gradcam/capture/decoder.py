@@ -161,6 +161,35 @@ class Decoder:
                 errors_in_a_row = 0
                 yield frame
 
+    def seek(self, tick: int) -> None:
+        """Go on at the last key frame that is shown at a tick, or before.
+
+        Raises:
+            av.error.FFmpegError: It cannot be found.
+        """
+        self._container.seek(tick, stream=self.stream, backward=True)
+
+    def ticks(self) -> list[tuple[int, bool]] | None:
+        """Return the tick of every frame and whether it is a key frame, without decoding any.
+
+        Returns:
+            In the order of the file; ``None`` where a frame has no time of its own.
+        """
+        found: dict[int, bool] = {}
+        self._container.seek(self.start, stream=self.stream, backward=True)
+        for packet in self._container.demux(self.stream):
+            if packet.size == 0 or packet.is_discard:
+                continue
+            if packet.pts is None or packet.pts in found or packet.is_corrupt:
+                return None
+            found[packet.pts] = bool(packet.is_keyframe)
+        return list(found.items())
+
+    def looks_interlaced(self) -> bool:
+        """Return whether the first frame is interlaced; ``frames`` gives nothing useful then."""
+        first = next(self.frames(), None)
+        return first is not None and bool(first.interlaced_frame)
+
     def close(self) -> None:
         """Close the file. Idempotent."""
         self._container.close()

@@ -11,6 +11,7 @@ from live_gradcam.capture.conversion import FrameConverter, orientation_of
 from live_gradcam.capture.decoder import Decoder
 from live_gradcam.capture.deinterlace import deinterlaced
 from live_gradcam.capture.medium import FileMedium, Medium
+from live_gradcam.capture.pieces import FrameRange, frames_of
 from live_gradcam.capture.source import Source
 from live_gradcam.capture.timeline import Timeline
 from live_gradcam.errors import SourceError
@@ -45,7 +46,10 @@ class VideoSource(Source):
         on_notice: Told each note when it arises; must not close the source.
         wanted: Asked with a frame's index and time in seconds whether it is to be yielded. Frames
             that are not count nevertheless, and cost no more than decoding. The first one is
-            yielded in any case, unless ``keep_timestamps`` is set.
+            yielded in any case.
+        piece: The piece of the film that is read, of those that
+            `live_gradcam.capture.pieces.find_pieces` found; ``None`` for the whole. Its frames have
+            their numbers and times in the whole film.
 
     Raises:
         SourceError: The file cannot be opened, or not one frame can be decoded.
@@ -63,6 +67,7 @@ class VideoSource(Source):
         sniffed: Sniffed | None = None,
         on_notice: Callable[[str], None] | None = None,
         wanted: Callable[[int, float], bool] | None = None,
+        piece: FrameRange | None = None,
     ) -> None:
         medium = FileMedium(Path(source)) if isinstance(source, (str, Path)) else source
         self._medium = medium
@@ -76,11 +81,12 @@ class VideoSource(Source):
         self._stream = stream
         self._on_notice = on_notice
         self._wanted = wanted
+        self._piece = piece
         self._notes: list[str] = []
         self._noted: set[str] = set()
         self._earlier_damage = 0
         self._unshowable = 0
-        self._delivered = 0
+        self._delivered = 0 if piece is None else piece.first_frame
         self._size: tuple[int, int] | None = None
         self._orientation: tuple[tuple[int, int], int] | None = None
         self._shown_width = 0
@@ -101,6 +107,8 @@ class VideoSource(Source):
                 presentation_times=self._format not in _WITHOUT_PRESENTATION_TIMES,
             )
             self._start: int | None = 0 if keep_timestamps else None
+            if piece is not None and not keep_timestamps:
+                self._start = piece.origin
             self._waiting = self._next_frame()
             if self._waiting is None:
                 cause = self._decoder.last_error or "it is empty"
@@ -177,11 +185,21 @@ class VideoSource(Source):
                 self._medium.close()
 
     def _open_decoder(self) -> Decoder:
-        return Decoder(self._medium, self._format, exact=self._strict, stream=self._stream)
+        decoder = Decoder(self._medium, self._format, exact=self._strict, stream=self._stream)
+        if self._piece is not None:
+            try:
+                decoder.seek(self._piece.start)
+            except BaseException as exc:
+                decoder.close()
+                if isinstance(exc, (av.error.FFmpegError, ValueError)):
+                    raise SourceError("cannot read video", self._medium.where, str(exc)) from exc
+                raise
+        return decoder
 
     def _decode(self) -> Iterator[av.VideoFrame]:
+        frames = self._decoder.frames()
         return deinterlaced(
-            self._decoder.frames(),
+            frames if self._piece is None else frames_of(self._piece, frames),
             lambda: self._note(
                 "interlaced", f"{self._medium.name}: interlaced, it is deinterlaced"
             ),
@@ -224,7 +242,7 @@ class VideoSource(Source):
         return tick
 
     def _is_wanted(self, tick: int) -> bool:
-        if self._wanted is None or self._start is None:
+        if self._wanted is None or self._start is None or self._size is None:
             return True
         seconds = float((tick - self._start) * self._decoder.time_base)
         return self._wanted(self._delivered, seconds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
@@ -64,6 +65,8 @@ def runner_of(options: RayOptions) -> Runner:
         from live_gradcam.archive.local_runner import run_here
 
         return run_here
+    # What Ray prints about workers that end is said here in its own words.
+    os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")
     from live_gradcam.archive.ray_connection import check_address
     from live_gradcam.archive.ray_runner import RayRunner
 
