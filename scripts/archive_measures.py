@@ -158,7 +158,7 @@ def measure_same(home: Path, sizes: Sizes) -> list[Bar]:
         if driver.returncode:
             raise SystemExit(said[-2000:])
     finally:
-        cluster.shutdown()
+        cluster.shutdown()  # type: ignore[no-untyped-call]
     for name, words_of in (("two", "two workers"), ("cluster", "two machines, one lost")):
         apart = largest_difference(home / "alone", home / name)
         kept_it = apart <= _TOLERANCE
@@ -182,9 +182,10 @@ def workers_at_work(driver: int | None = None) -> list[psutil.Process]:
 def below(driver: int) -> list[psutil.Process]:
     """Return all processes that a driver has started, itself or by others."""
     try:
-        return psutil.Process(driver).children(recursive=True)
+        children: list[psutil.Process] = psutil.Process(driver).children(recursive=True)
     except psutil.Error:
         return []
+    return children
 
 
 def measure_kills(home: Path, sizes: Sizes) -> list[Bar]:

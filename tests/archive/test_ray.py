@@ -102,7 +102,7 @@ def test_rows_are_those_of_one_process_though_workers_and_the_driver_are_killed(
     dataset = sources.parent / "shared"
     for killed in ("driver", "worker"):
         with subprocess.Popen(
-            command, cwd=sources.parent, stderr=subprocess.PIPE, text=True
+            command, cwd=sources.parent, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         ) as driver:
             process = psutil.Process(driver.pid)
             deadline = time.monotonic() + PATIENCE
@@ -116,11 +116,12 @@ def test_rows_are_those_of_one_process_though_workers_and_the_driver_are_killed(
                 _wait_for_end(at_work)
                 continue
             os.kill(at_work[0].pid, signal.SIGKILL)
-            _, said = driver.communicate(timeout=600)
+            printed, said = driver.communicate(timeout=600)
         assert driver.returncode == 0, said
         assert "a worker ended" in said
         assert f"{BROKEN} files could not be explained" in said
         assert "Traceback" not in said
+        assert printed == "", "standard output is for results"
     _assert_same(_rows(dataset), alone)
     left = [path.name for path in dataset.rglob("*") if path.name.endswith(".part")]
     assert left == []
