@@ -185,10 +185,13 @@ def kind_of(path: Path) -> FileKind:
 
     What cannot be read is what its name says.
     """
+    by_name: FileKind = "film" if path.suffix.lower() in FILM_SUFFIXES else "picture"
     try:
         verdict = sniff(path)
     except SourceError:
-        return "film" if path.suffix.lower() in FILM_SUFFIXES else "picture"
+        return by_name
     if verdict.content == "video":
         return "film"
+    if verdict.content != "image":
+        return by_name
     return "film" if is_animated(path, verdict.format) else "picture"
