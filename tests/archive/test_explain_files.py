@@ -53,8 +53,8 @@ def test_content_gives_what_its_path_gives(paths: list[str]) -> None:
         assert given[column] == expected[column]
     assert [bool(error) for error in given["error"]] == [False, False, True, *[False] * 3]
     for column in ("probability", "score", "concentration", "center_x"):
-        figures = (np.array(each[column], np.float64) for each in (given, expected))
-        np.testing.assert_allclose(*figures, atol=1e-5)
+        found, wanted = (np.array(each[column], np.float64) for each in (given, expected))
+        np.testing.assert_allclose(found, wanted, atol=1e-5)
 
 
 def test_a_batch_without_paths_names_its_columns() -> None:
