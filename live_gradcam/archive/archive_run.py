@@ -32,6 +32,7 @@ class ArchiveProgress:
         errors: Number of files that could not be explained, or not to their end.
         seconds: Time since the first part was begun.
         done_now: Number of files that are done by this run.
+        done_at: When the last of them was done, as ``seconds``.
     """
 
     files: int
@@ -40,6 +41,7 @@ class ArchiveProgress:
     errors: int
     seconds: float
     done_now: int
+    done_at: float = 0.0
 
     @property
     def frames_per_second(self) -> float | None:
@@ -48,10 +50,15 @@ class ArchiveProgress:
 
     @property
     def seconds_left(self) -> float | None:
-        """Time until all files are done, at the rate of this run, once there is one."""
-        if not self.done_now or self.seconds <= 0:
+        """Time until all files are done, if they take as long as those of this run so far.
+
+        ``None`` where that is not known yet, or is known to be wrong: a long film is at hand.
+        """
+        if not self.done_now:
             return None
-        return (self.total - self.files) * self.seconds / self.done_now
+        expected = (self.total - self.files) * self.done_at / self.done_now
+        left = expected - (self.seconds - self.done_at)
+        return left if left > 0 or self.files == self.total else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +91,11 @@ class _Counter:
     began: float
     done: int = 0
     frames: int = 0
+    done_at: float = 0.0
 
     def add(self, summary: PartSummary) -> None:
         self.done += summary.files
+        self.done_at = time.monotonic() - self.began
         self.frames += summary.frames
         self.errors |= {file for file, _ in summary.errors}
         self.report(0)
@@ -95,8 +104,9 @@ class _Counter:
         seconds = time.monotonic() - self.began
         frames = self.frames + frames_at_hand
         files = self.before + self.done
+        errors = len(self.errors)
         self.on_progress(
-            ArchiveProgress(files, self.total, frames, len(self.errors), seconds, self.done)
+            ArchiveProgress(files, self.total, frames, errors, seconds, self.done, self.done_at)
         )
 
 
