@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import platform
 from collections.abc import Mapping
 
 from live_gradcam.archive.dataset import Dataset
@@ -41,7 +41,7 @@ class RayWorker:
             raise SinkError(
                 "cannot write results",
                 str(folder),
-                f"the folder is not there on {os.uname().nodename}, a machine of the cluster",
+                f"the folder is not there on {platform.node()}, a machine of the cluster",
                 "Name a folder that all machines share, under one path",
             )
         limit_cores(self._cores)
