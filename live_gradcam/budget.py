@@ -17,6 +17,8 @@ from pathlib import Path
 _PLENTY = 4
 # Some 20 microseconds: longer than most waits between the threads of a network on a calm machine.
 _SPINS = "2000"
+# Cores that this process was given as its share of the machine; None for all.
+_share: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,16 @@ def thread_budget() -> ThreadBudget:
     )
 
 
+def limit_cores(count: int) -> None:
+    """Let this process use no more cores than its share, where several share the machine.
+
+    To be called before anything asks for the budget.
+    """
+    global _share  # a process has one share
+    _share = count
+    thread_budget.cache_clear()
+
+
 def wait_asleep() -> None:
     """Have torch's threads wait asleep, but for a moment; to be called before torch is loaded.
 
@@ -91,6 +103,8 @@ def _network_threads() -> tuple[int, str]:
     if asked is not None:
         return asked, f"{asked} threads, as OMP_NUM_THREADS asks for"
     cores = _physical_cores()
+    if _share is not None and _share < cores:
+        return _share, f"{_share} threads, this worker's share of {cores} cores"
     quota = _container_quota()
     if quota is not None and quota < cores:
         count = max(1, int(quota))
@@ -100,7 +114,8 @@ def _network_threads() -> tuple[int, str]:
 
 def _usable_cores() -> int:
     cores, quota = _physical_cores(), _container_quota()
-    return cores if quota is None else max(1, min(cores, int(quota)))
+    usable = cores if quota is None else max(1, min(cores, int(quota)))
+    return usable if _share is None else min(usable, _share)
 
 
 def _physical_cores() -> int:

@@ -7,12 +7,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
 from live_gradcam.archive.dataset import Dataset
 from live_gradcam.archive.local_runner import Runner, run_here
 from live_gradcam.archive.options import ArchiveOptions, options_digest
-from live_gradcam.archive.part_explainer import PartExplainer
+from live_gradcam.archive.part_explainer import PartExplainer, sweep_overlays
 from live_gradcam.archive.parts import ArchiveFile, Part, PartSummary
 from live_gradcam.archive.planning import find_changes, make_parts
 from live_gradcam.archive.schema import read_rows
@@ -159,6 +160,10 @@ def run_archive(
                     on_notice=on_notice,
                 )
         finally:
+            # Workers may have been killed in the middle of something.
+            dataset.sweep()
+            if options.overlays is not None:
+                sweep_overlays(Path(options.overlays))
             dataset.write_errors(list(_errors(dataset)))
     seconds = time.monotonic() - began
     return ArchiveSummary(total, before, counter.done, counter.frames, seconds, len(counter.errors))

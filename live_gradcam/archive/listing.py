@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from live_gradcam.archive.files import (
@@ -62,6 +63,23 @@ def list_files(
     if not found:
         cause = "there is no film and no picture"
         raise SourceError("nothing to explain", ", ".join(specs), cause, "Check folder or pattern")
+    return list(found.values())
+
+
+def named_files(names: Iterable[str]) -> list[ArchiveFile]:
+    """Return the files with these paths and URIs, each once, called as they are here.
+
+    Raises:
+        SourceError: A storage does not answer.
+        UsageError: An address has a password in it.
+    """
+    found: dict[str, ArchiveFile] = {}
+    for name in names:
+        if is_remote(name):
+            found.update((each.file, each) for each in map(_remote, describe_remote([name])))
+        else:
+            local = _local(Path(name).absolute(), os.sep, absolute=True)
+            found[name] = replace(local, file=name)
     return list(found.values())
 
 

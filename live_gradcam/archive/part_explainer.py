@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -33,6 +34,9 @@ from live_gradcam.show.open import open_sink
 from live_gradcam.show.options import OverlayOptions
 from live_gradcam.show.sink import Sink
 from live_gradcam.values import Frame
+
+# What a film is called while it is written, and a picture.
+_BEGUN = re.compile(r"\.[0-9a-f]{32}\.\w+|\..+\.\d+\.part")
 
 
 @dataclass(slots=True)
@@ -78,6 +82,7 @@ class PartExplainer(Closeable):
         *,
         stop: StopToken | None = None,
         on_frames: Callable[[int], None] | None = None,
+        without: Mapping[str, str] | None = None,
     ) -> PartSummary:
         """Explain a part and commit it: its rows first, then its table of files.
 
@@ -85,6 +90,7 @@ class PartExplainer(Closeable):
             part: The part; one that is done already is done again, with the same result.
             stop: When set, the part is given up.
             on_frames: Told the number of its frames that are done, in the caller's thread.
+            without: Files of it that are not opened, and the error that each gets.
 
         Raises:
             Abandoned: ``stop`` was set; nothing was committed.
@@ -93,11 +99,7 @@ class PartExplainer(Closeable):
         """
         stop = stop or StopToken()
         began = time.monotonic()
-        files = {each.file: each for each in part.files}
-        if part.is_film:
-            outcome = self._explain_film(part, stop, on_frames)
-        else:
-            outcome = self._explain_pictures(files, stop, on_frames)
+        outcome = self._outcome(part, stop, on_frames, dict(without or {}))
         if stop.requested:
             raise Abandoned
         seconds = time.monotonic() - began
@@ -124,6 +126,36 @@ class PartExplainer(Closeable):
     def close(self) -> None:
         """Close the network. Idempotent."""
         self.explainer.close()
+
+    def rows_of(self, part: Part) -> tuple[dict[str, list[Any]], dict[str, str]]:
+        """Explain a part, and commit nothing.
+
+        Returns:
+            The rows as columns, by the names of `live_gradcam.archive.schema.FRAMES`, and the
+            message of each file that is broken.
+
+        Raises:
+            SourceError: A file is broken, and the options are strict.
+        """
+        outcome = self._outcome(part, StopToken(), None, {})
+        return outcome.rows.columns, outcome.errors
+
+    def _outcome(
+        self,
+        part: Part,
+        stop: StopToken,
+        on_frames: Callable[[int], None] | None,
+        without: Mapping[str, str],
+    ) -> _Outcome:
+        files = {each.file: each for each in part.files if each.file not in without}
+        if not files:
+            outcome = _Outcome(self._rows({}, lambda _: None), {})
+        elif part.is_film:
+            outcome = self._explain_film(part, stop, on_frames)
+        else:
+            outcome = self._explain_pictures(files, stop, on_frames)
+        outcome.errors.update(without)
+        return outcome
 
     def _explain_pictures(
         self,
@@ -233,6 +265,20 @@ class PartExplainer(Closeable):
             stop=stop,
             on_progress=None if on_frames is None else (lambda done: on_frames(done.frames)),
         )
+
+
+def sweep_overlays(folder: Path) -> None:
+    """Remove films that were begun by processes that ended; nobody may be writing there.
+
+    Raises:
+        SinkError: They cannot be removed.
+    """
+    try:
+        for path in folder.rglob(".*"):
+            if _BEGUN.fullmatch(path.name):
+                path.unlink(missing_ok=True)
+    except OSError as exc:
+        raise cannot_write("cannot tidy", folder, exc) from exc
 
 
 def _ignore(_: str) -> None:

@@ -22,6 +22,7 @@ from live_gradcam.choices import (
     ColormapName,
     OutputChoice,
 )
+from live_gradcam.cli.archive_ray import RayOptions, runner_of
 from live_gradcam.cli.console import Console
 from live_gradcam.cli.graph_network import exported_metadata, refuse_others
 from live_gradcam.cli.network import (
@@ -135,6 +136,7 @@ class ArchiveArguments:
         bool, _drawn("No smoothing of the colours of films in time.", "--no-smooth")
     ] = True
     overwrite: Overwrite = False
+    cluster: RayOptions = field(default_factory=RayOptions)
     strict: Annotated[bool, option("A file that cannot be explained to its end is an error.")] = (
         False
     )
@@ -154,6 +156,7 @@ def archive_command(arguments: ArchiveArguments, console: Console) -> None:
     from live_gradcam.archive.listing import list_files
 
     options = _options(arguments, dataset, meaning)
+    runner = runner_of(arguments.cluster)
     _refuse_existing(arguments, dataset)
     written = [dataset, *([] if arguments.overlays is None else [arguments.overlays])]
     with console.waiting("looking for files"):
@@ -163,6 +166,7 @@ def archive_command(arguments: ArchiveArguments, console: Console) -> None:
             summary = run_archive(
                 files,
                 options,
+                runner,
                 stop=stop,
                 on_progress=lambda progress: _show(line.update, progress),
                 on_notice=console.note,

@@ -76,6 +76,7 @@ _WRONG_TEXTS: dict[str, tuple[str, int, str]] = {
     "measures": ("beauty", 2, "pointing"),
     "boxes": ("nowhere.json", 2, ""),
     "every": ("often", 2, "1s"),
+    "ray": ("nonsense", 2, "HOST:PORT"),
     "column": ("paths", 2, "Parquet"),
     "overlays": ("no/such/folder", 4, "folder"),
     "resume": ("no/such/folder/state", 4, ""),
