@@ -56,7 +56,8 @@ class _Protocol:
     options: Mapping[str, str] = field(default_factory=dict)
 
 
-_MPEGTS = {"flush_packets": "1", "muxdelay": "0", "muxpreload": "0"}
+# With the length of each image, a receiver need not wait for the next one to know its end.
+_MPEGTS = {"flush_packets": "1", "omit_video_pes_length": "0"}
 PROTOCOLS: Mapping[str, _Protocol] = {
     # Over UDP, images are torn wherever a packet is lost.
     "rtsp": _Protocol("rtsp", {"rtsp_transport": "tcp", "flush_packets": "1"}),
