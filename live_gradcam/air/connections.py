@@ -43,8 +43,8 @@ class ConnectionServer(ThreadingHTTPServer):
         """Bind without asking what the network calls this machine, which may take seconds."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, self.allow_reuse_address)
         self.socket.bind(self.server_address)
-        self.server_address = self.socket.getsockname()
-        self.server_name, self.server_port = self.server_address[0], self.server_address[1]
+        self.server_address = bound = self.socket.getsockname()
+        self.server_name, self.server_port = str(bound[0]), int(bound[1])
 
     @override
     def process_request(self, request: Any, client_address: Any) -> None:

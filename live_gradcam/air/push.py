@@ -16,6 +16,7 @@ import numpy as np
 from typing_extensions import override
 
 from live_gradcam.air.newest import Newest
+from live_gradcam.air.wire import Wire
 from live_gradcam.capture.live import Backoff
 from live_gradcam.credentials import hide_secrets, parse_address, scheme_of
 from live_gradcam.errors import SinkError
@@ -28,11 +29,17 @@ _logger = logging.getLogger(__name__)
 _TICKS = 90_000  # a second, as RTP (RFC 6184) and MPEG-TS count it
 _TIMEOUT_SECONDS = 5.0
 _POLL_SECONDS = 0.25
-_FIRST_RETRY_SECONDS = 0.2
-_LAST_RETRY_SECONDS = 0.8
+_FIRST_RETRY_SECONDS = 0.1
+_LAST_RETRY_SECONDS = 0.3
+_GOODBYE_SECONDS = 0.5
 _CLOSE_SECONDS = 2.0
-_KEY_FRAME_EVERY = 30
-# Nothing is held back in the encoder, and a receiver that comes late waits a second for an image.
+# A receiver that comes late waits that long for an image, however slow the session is.
+_KEY_FRAME_SECONDS = 1.0
+# Receivers that are quick lose the first images while they find out what is sent.
+_FIRST_KEY_FRAME_SECONDS = 0.15
+_FIRST_SECONDS = 2.0
+_MOST_BETWEEN_KEY_FRAMES = 250
+# Nothing is held back in the encoder.
 _ENCODER = {
     "preset": "ultrafast",
     "tune": "zerolatency",
@@ -56,14 +63,14 @@ class _Protocol:
     options: Mapping[str, str] = field(default_factory=dict)
 
 
-# With the length of each image, a receiver need not wait for the next one to know its end.
-_MPEGTS = {"flush_packets": "1", "omit_video_pes_length": "0"}
+_MPEGTS = {"flush_packets": "1"}
+_FLV = {"flvflags": "no_duration_filesize", "flush_packets": "1"}
 PROTOCOLS: Mapping[str, _Protocol] = {
     # Over UDP, images are torn wherever a packet is lost.
     "rtsp": _Protocol("rtsp", {"rtsp_transport": "tcp", "flush_packets": "1"}),
     "rtsps": _Protocol("rtsp", {"rtsp_transport": "tcp", "flush_packets": "1"}),
-    "rtmp": _Protocol("flv", {"flvflags": "no_duration_filesize", "flush_packets": "1"}),
-    "rtmps": _Protocol("flv", {"flvflags": "no_duration_filesize", "flush_packets": "1"}),
+    "rtmp": _Protocol("flv", _FLV),
+    "rtmps": _Protocol("flv", _FLV),
     "srt": _Protocol("mpegts", _MPEGTS),
     "tcp": _Protocol("mpegts", _MPEGTS),
     "udp": _Protocol("mpegts", {**_MPEGTS, "pkt_size": "1316"}),
@@ -76,7 +83,7 @@ class PushSink(Sink):
 
     Everything that may wait, connecting, encoding and sending, is in a thread of its own, which
     takes the newest frame each time. A server that cannot be reached or goes is tried again for as
-    long as the session lasts, at first after 0.2 s, later every 0.8 s.
+    long as the session lasts, at first after 0.1 s, later every 0.3 s.
 
     Args:
         address: With one of `PROTOCOLS`; a password in it appears in no message.
@@ -102,6 +109,9 @@ class PushSink(Sink):
         self._frames: Newest[tuple[Image, float]] = Newest()
         self._closing = threading.Event()
         self._sent = 0
+        self._wire: Wire | None = None
+        self._waits_since: float | None = None
+        self._cut = False
         self._connected = self._hopeless = False
         self._cause = ""
         self._thread = threading.Thread(target=self._run, name="air-push", daemon=True)
@@ -137,13 +147,19 @@ class PushSink(Sink):
         if self._hopeless:
             step = f"Use one of {', '.join(sorted(PROTOCOLS))}"
             raise SinkError("cannot send the picture", self._name, self._cause, step)
-        self._frames.put((rendered.copy(), self._clock()))
+        now, since = self._clock(), self._waits_since
+        if since is not None and now - since > _TIMEOUT_SECONDS:
+            self._cut_off()
+        self._frames.put((rendered.copy(), now))
 
     @override
     def close(self) -> None:
         self._closing.set()
         self._frames.end()
-        self._thread.join(_CLOSE_SECONDS)  # one that hangs in a socket ends with its timeout
+        self._thread.join(_GOODBYE_SECONDS)
+        if self._thread.is_alive():  # it waits for a server that takes nothing
+            self._cut_off()
+            self._thread.join(_CLOSE_SECONDS)
 
     @property
     @override
@@ -166,12 +182,15 @@ class PushSink(Sink):
                 self._hopeless = True
                 return
             except (av.error.FFmpegError, OSError, ValueError) as exc:
-                self._lose(exc)
+                self._lose(TimeoutError() if self._cut else exc)
                 self._closing.wait(backoff.next_seconds())
             found = self._frames.after(0, _POLL_SECONDS) or found
 
     def _send_from(self, number: int, size: tuple[int, int], backoff: Backoff) -> None:
         """Connect, and send frames of one size until there are none or the server goes."""
+        self._cut = False
+        self._wire = wire = Wire(self._url)
+        self._waits_since = self._clock()
         container = av.open(
             self._url,
             "w",
@@ -185,9 +204,11 @@ class PushSink(Sink):
             stream.width, stream.height = (side + side % 2 for side in size)
             stream.pix_fmt = "yuv420p"
             stream.time_base = stream.codec_context.time_base = Fraction(1, _TICKS)
-            stream.gop_size = _KEY_FRAME_EVERY
+            stream.gop_size = _MOST_BETWEEN_KEY_FRAMES
             container.start_encoding()
-            begin, last = self._clock(), -1
+            self._waits_since = None
+            wire.find()
+            begin, last, key_due = self._clock(), -1, 0.0
             while not self._closing.is_set():
                 found = self._frames.after(number, _POLL_SECONDS)
                 if found is None:
@@ -200,14 +221,31 @@ class PushSink(Sink):
                 frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
                 last = max(last + 1, round((captured - begin) * _TICKS))
                 frame.pts, frame.time_base = last, Fraction(1, _TICKS)
-                for packet in stream.encode(frame):
+                sent_for = self._clock() - begin
+                if sent_for >= key_due:
+                    frame.pict_type = av.video.frame.PictureType.I
+                    young = sent_for < _FIRST_SECONDS
+                    key_due = sent_for + (_FIRST_KEY_FRAME_SECONDS if young else _KEY_FRAME_SECONDS)
+                packets = stream.encode(frame)
+                self._waits_since = self._clock()
+                for packet in packets:
                     container.mux(packet)
+                self._waits_since = None
                 self._sent += 1
                 self._find(backoff)
         finally:
             self._connected = False
+            self._waits_since = self._clock()
             with contextlib.suppress(Exception):  # it says goodbye to a server that may be gone
                 container.close()
+            self._waits_since = None
+            wire.close()
+
+    def _cut_off(self) -> None:
+        """Let the thread wake up that waits for the server."""
+        self._cut = True
+        if self._wire is not None:
+            self._wire.cut()
 
     def _find(self, backoff: Backoff) -> None:
         """Note that a frame has gone out."""

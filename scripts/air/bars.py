@@ -145,8 +145,8 @@ def measure_returns(setting: Setting, kind: str) -> Promise:
     held: list[tuple[int, int]] = []
     address = "" if kind in ("mjpeg", "events") else _free_address(kind)
     with ExitStack() as stack:
-        sink: HttpSink | PushSink
-        sink = stack.enter_context(HttpSink(_HERE) if not address else PushSink(address))
+        sink = PushSink(address) if address else HttpSink(_HERE)
+        stack.enter_context(sink)
         stack.enter_context(Feeding(sink, setting))
         for number in range(setting.returns):
             if isinstance(sink, HttpSink):

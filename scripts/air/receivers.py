@@ -44,6 +44,7 @@ _LOW_LATENCY = {
     "flags": "low_delay",
     "probesize": "32",
     "analyzeduration": "0",
+    "fpsprobesize": "0",
     "max_delay": "0",
 }
 _LISTENING = {
