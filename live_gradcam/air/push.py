@@ -25,6 +25,8 @@ _logger = logging.getLogger(__name__)
 _POLL_SECONDS = 0.25
 _RETRY_SECONDS = 0.05
 _GOODBYE_SECONDS = 1.5
+# Some servers take a connection, and end it as soon as they know what it is for.
+_STEADY_SECONDS = 0.5
 _NO_ANSWER = f"no answer for {TIMEOUT_SECONDS:g} s"
 
 
@@ -86,6 +88,7 @@ class PushSink(Sink):
         self._sent = 0
         self._process: PushProcess | None = None
         self._connected = self._hopeless = False
+        self._steady_since: float | None = None
         self._cause = ""
         self._thread = threading.Thread(target=self._run, name="air-push", daemon=True)
         self._thread.start()
@@ -172,7 +175,9 @@ class PushSink(Sink):
         if kind == "sent":
             self._sent += 1
             self._connected = True
-            if self._cause:
+            now = time.monotonic()
+            self._steady_since = now if self._steady_since is None else self._steady_since
+            if self._cause and now - self._steady_since >= _STEADY_SECONDS:
                 self._cause = ""
                 self._tell(f"{self._name}: connected again, the picture is sent")
         elif kind == "lost":
@@ -183,6 +188,7 @@ class PushSink(Sink):
     def _lose(self, cause: str) -> None:
         first = not self._cause
         self._connected = False
+        self._steady_since = None
         self._cause = hide_secrets(cause, [self._typed, self._url])
         if first and not self._closing.is_set():
             self._tell(self.banner)

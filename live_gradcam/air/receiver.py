@@ -11,7 +11,7 @@ from http.client import HTTPException
 
 from typing_extensions import override
 
-_REQUEST_SECONDS = 10.0
+_REQUEST_SECONDS = 5.0
 _REQUEST_BYTES = 1 << 17
 # A receiver that takes nothing for so long is gone.
 _SEND_SECONDS = 20.0
