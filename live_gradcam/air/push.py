@@ -2,45 +2,32 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from fractions import Fraction
-from random import Random
-from typing import Any
 
 import numpy as np
 from typing_extensions import override
 
 from live_gradcam.air.newest import Newest
-from live_gradcam.capture.live import Backoff
+from live_gradcam.air.push_process import PushProcess
+from live_gradcam.air.push_worker import TIMEOUT_SECONDS
 from live_gradcam.credentials import hide_secrets, parse_address, scheme_of
 from live_gradcam.errors import SinkError
-from live_gradcam.native import av, cv2
+from live_gradcam.native import cv2
 from live_gradcam.show.sink import Extra, Sink
 from live_gradcam.values import Explanation, Frame, Image
 
 _logger = logging.getLogger(__name__)
 
-_TICKS = 90_000  # a second, as RTP (RFC 6184) and MPEG-TS count it
-_TIMEOUT_SECONDS = 5.0
 _POLL_SECONDS = 0.25
-_FIRST_RETRY_SECONDS = 0.2
-_LAST_RETRY_SECONDS = 0.8
-_CLOSE_SECONDS = 2.0
-_KEY_FRAME_EVERY = 30
-# Nothing is held back in the encoder, and a receiver that comes late waits a second for an image.
-_ENCODER = {
-    "preset": "ultrafast",
-    "tune": "zerolatency",
-    "crf": "23",
-    "maxrate": "6M",
-    "bufsize": "2M",
-    "forced-idr": "1",
-}
+_RETRY_SECONDS = 0.05
+_GOODBYE_SECONDS = 1.5
+# Some servers take a connection, and end it as soon as they know what it is for.
+_STEADY_SECONDS = 0.5
+_NO_ANSWER = f"no answer for {TIMEOUT_SECONDS:g} s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +43,14 @@ class _Protocol:
     options: Mapping[str, str] = field(default_factory=dict)
 
 
-_MPEGTS = {"flush_packets": "1", "muxdelay": "0", "muxpreload": "0"}
+_MPEGTS = {"flush_packets": "1"}
+_FLV = {"flvflags": "no_duration_filesize", "flush_packets": "1"}
 PROTOCOLS: Mapping[str, _Protocol] = {
     # Over UDP, images are torn wherever a packet is lost.
     "rtsp": _Protocol("rtsp", {"rtsp_transport": "tcp", "flush_packets": "1"}),
     "rtsps": _Protocol("rtsp", {"rtsp_transport": "tcp", "flush_packets": "1"}),
-    "rtmp": _Protocol("flv", {"flvflags": "no_duration_filesize", "flush_packets": "1"}),
-    "rtmps": _Protocol("flv", {"flvflags": "no_duration_filesize", "flush_packets": "1"}),
+    "rtmp": _Protocol("flv", _FLV),
+    "rtmps": _Protocol("flv", _FLV),
     "srt": _Protocol("mpegts", _MPEGTS),
     "tcp": _Protocol("mpegts", _MPEGTS),
     "udp": _Protocol("mpegts", {**_MPEGTS, "pkt_size": "1316"}),
@@ -73,14 +61,13 @@ PROTOCOLS: Mapping[str, _Protocol] = {
 class PushSink(Sink):
     """Sends what is shown to one server, as H.264 without delay. Never slows the session.
 
-    Everything that may wait, connecting, encoding and sending, is in a thread of its own, which
-    takes the newest frame each time. A server that cannot be reached or goes is tried again for as
-    long as the session lasts, at first after 0.2 s, later every 0.8 s.
+    Everything that may wait, connecting, encoding and sending, is in a process of its own, which
+    is given the newest frame each time. A server that cannot be reached or goes is tried again for
+    as long as the session lasts, at first after 0.1 s, later every 0.3 s.
 
     Args:
         address: With one of `PROTOCOLS`; a password in it appears in no message.
         on_notice: Told when the server is lost, and when it is back.
-        clock: Monotonic seconds.
 
     Raises:
         SinkError: From `write`, where this build of FFmpeg cannot speak to such servers at all.
@@ -91,17 +78,17 @@ class PushSink(Sink):
         address: str,
         *,
         on_notice: Callable[[str], None] | None = None,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         known = parse_address(address)
         self._typed, self._url, self._name = address, known.url, known.name
         self._protocol = PROTOCOLS[known.scheme]
         self._on_notice = on_notice
-        self._clock = clock
         self._frames: Newest[tuple[Image, float]] = Newest()
         self._closing = threading.Event()
         self._sent = 0
+        self._process: PushProcess | None = None
         self._connected = self._hopeless = False
+        self._steady_since: float | None = None
         self._cause = ""
         self._thread = threading.Thread(target=self._run, name="air-push", daemon=True)
         self._thread.start()
@@ -136,13 +123,18 @@ class PushSink(Sink):
         if self._hopeless:
             step = f"Use one of {', '.join(sorted(PROTOCOLS))}"
             raise SinkError("cannot send the picture", self._name, self._cause, step)
-        self._frames.put((rendered.copy(), self._clock()))
+        if self._process is not None:
+            self._process.end_if_stuck()
+        self._frames.put((rendered.copy(), time.monotonic()))
 
     @override
     def close(self) -> None:
         self._closing.set()
         self._frames.end()
-        self._thread.join(_CLOSE_SECONDS)  # one that hangs in a socket ends with its timeout
+        self._thread.join(_GOODBYE_SECONDS)
+        if self._thread.is_alive() and self._process is not None:
+            self._process.kill()  # it waits for a server that takes nothing
+            self._thread.join()
 
     @property
     @override
@@ -150,75 +142,54 @@ class PushSink(Sink):
         return f"{self._name} ({self._sent} frames sent)"
 
     def _run(self) -> None:
-        backoff = Backoff(
-            Random(), first_seconds=_FIRST_RETRY_SECONDS, largest_seconds=_LAST_RETRY_SECONDS
-        )
-        found: tuple[int, tuple[Image, float]] | None = None
-        while found is None and not self._closing.is_set():
-            found = self._frames.after(0, _POLL_SECONDS)
-        while found is not None and not self._closing.is_set():
-            number, (image, _) = found
-            try:
-                self._send_from(number - 1, image.shape[1::-1], backoff)
-            except av.error.ProtocolNotFoundError:
-                self._cause = "this FFmpeg does not speak its protocol"
-                self._hopeless = True
-                return
-            except (av.error.FFmpegError, OSError, ValueError) as exc:
-                self._lose(exc)
-                self._closing.wait(backoff.next_seconds())
-            found = self._frames.after(0, _POLL_SECONDS) or found
-
-    def _send_from(self, number: int, size: tuple[int, int], backoff: Backoff) -> None:
-        """Connect, and send frames of one size until there are none or the server goes."""
-        container = av.open(
-            self._url,
-            "w",
-            format=self._protocol.muxer,
-            options=dict(self._protocol.options),
-            timeout=(_TIMEOUT_SECONDS, _TIMEOUT_SECONDS),
-        )
+        process: PushProcess | None = None
+        number = 0
         try:
-            stream: Any = container.add_stream("libx264", rate=30, options=_ENCODER)
-            # H.264 with 4:2:0 has even sides.
-            stream.width, stream.height = (side + side % 2 for side in size)
-            stream.pix_fmt = "yuv420p"
-            stream.time_base = stream.codec_context.time_base = Fraction(1, _TICKS)
-            stream.gop_size = _KEY_FRAME_EVERY
-            container.start_encoding()
-            begin, last = self._clock(), -1
-            while not self._closing.is_set():
+            while not (self._closing.is_set() or self._hopeless):
+                if process is None:
+                    process = self._process = self._start()
                 found = self._frames.after(number, _POLL_SECONDS)
                 if found is None:
                     continue
                 number, (image, captured) = found
-                if image.shape[1::-1] != size:
-                    return  # another connection, for the other size
-                # BT.601 in limited range, three times faster than swscale.
-                planes = np.asarray(cv2.cvtColor(_even(image), cv2.COLOR_BGR2YUV_I420), np.uint8)
-                frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
-                last = max(last + 1, round((captured - begin) * _TICKS))
-                frame.pts, frame.time_base = last, Fraction(1, _TICKS)
-                for packet in stream.encode(frame):
-                    container.mux(packet)
-                self._sent += 1
-                self._find(backoff)
+                try:
+                    process.send(_planes(image), captured)
+                except OSError:
+                    cause = _NO_ANSWER if process.was_stuck else "what sends it has ended"
+                    process.close()  # whose last words may say more
+                    process = None
+                    if not self._hopeless:
+                        self._lose(cause)
+                if self._cause and not self._closing.wait(_RETRY_SECONDS):
+                    number = 0  # a picture that stands still is sent, too, once it can be
         finally:
-            self._connected = False
-            with contextlib.suppress(Exception):  # it says goodbye to a server that may be gone
-                container.close()
+            if process is not None:
+                process.close()
 
-    def _find(self, backoff: Backoff) -> None:
-        """Note that a frame has gone out."""
-        self._connected = True
-        if self._cause:
-            self._cause = ""
-            self._tell(f"{self._name}: connected again, the picture is sent")
-        backoff.reset()
+    def _start(self) -> PushProcess:
+        protocol = self._protocol
+        return PushProcess(self._url, protocol.muxer, protocol.options, self._hear)
 
-    def _lose(self, exc: Exception) -> None:
+    def _hear(self, kind: str, cause: str) -> None:
+        """Note what the process says, in a thread of its own."""
+        if kind == "sent":
+            self._sent += 1
+            self._connected = True
+            now = time.monotonic()
+            self._steady_since = now if self._steady_since is None else self._steady_since
+            if self._cause and now - self._steady_since >= _STEADY_SECONDS:
+                self._cause = ""
+                self._tell(f"{self._name}: connected again, the picture is sent")
+        elif kind == "lost":
+            self._lose(cause)
+        elif kind == "hopeless":
+            self._cause, self._hopeless = cause, True
+
+    def _lose(self, cause: str) -> None:
         first = not self._cause
-        self._cause = hide_secrets(_in_words(exc), [self._typed, self._url])
+        self._connected = False
+        self._steady_since = None
+        self._cause = hide_secrets(cause, [self._typed, self._url])
         if first and not self._closing.is_set():
             self._tell(self.banner)
         _logger.info("%s: %s", self._name, self._cause)
@@ -244,10 +215,6 @@ def _even(image: Image) -> Image:
     return grown
 
 
-def _in_words(exc: Exception) -> str:
-    """Say why a server was lost."""
-    if isinstance(exc, (av.error.ExitError, av.error.TimeoutError, TimeoutError)):
-        return f"no answer for {_TIMEOUT_SECONDS:g} s"
-    if isinstance(exc, av.error.HTTPUnauthorizedError):
-        return "the server wants another name or password"
-    return str(getattr(exc, "strerror", "") or exc).lower()
+def _planes(image: Image) -> Image:
+    """Convert to 4:2:0 in limited range (BT.601), three times faster than swscale does."""
+    return np.asarray(cv2.cvtColor(_even(image), cv2.COLOR_BGR2YUV_I420), np.uint8)

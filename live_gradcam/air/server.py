@@ -5,18 +5,19 @@ from __future__ import annotations
 import base64
 import contextlib
 import hmac
-import socket
+import io
 import threading
-import time
 from collections.abc import Iterator
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from importlib import resources
 from typing import Any
 from urllib.parse import urlsplit
 
 from live_gradcam.air.address import ServeAddress
+from live_gradcam.air.connections import ConnectionServer
 from live_gradcam.air.pictures import Pictures
+from live_gradcam.air.receiver import Receiver, Request
 from live_gradcam.air.records_feed import RecordsFeed
 from live_gradcam.errors import UsageError
 from live_gradcam.hosts import Hosts, host_name, is_loopback
@@ -24,15 +25,11 @@ from live_gradcam.hosts import Hosts, host_name, is_loopback
 _BOUNDARY = "live-gradcam"
 _FILES = {"/": ("page.html", "text/html"), "/page.js": ("page.js", "text/javascript")}
 _STREAMS = ("/stream.mjpg", "/stream", "/video")
-# A receiver that takes nothing for so long is gone.
-_SEND_SECONDS = 10.0
-# What the system holds for a receiver that is slow is old when it arrives.
-_SEND_BYTES = 1 << 17
+_SNAPSHOT_SECONDS = 10.0
 _MOST_RECEIVERS = 100
 _POLL_SECONDS = 0.5
 _QUIET_SECONDS = 15.0
 _GOODBYE_SECONDS = 1.0
-_DONT_WAIT = getattr(socket, "MSG_DONTWAIT", 0)  # Windows has none: the peek waits shortly
 _POLICY = (
     "default-src 'none'; img-src 'self'; script-src 'self'; connect-src 'self'; "
     "style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
@@ -121,10 +118,10 @@ def _basic(auth: tuple[str, str]) -> str:
     return "Basic " + base64.b64encode(":".join(auth).encode()).decode()
 
 
-def _listen(address: ServeAddress, air: AirServer) -> _Server:
+def _listen(address: ServeAddress, air: AirServer) -> ConnectionServer:
     handler: Any = type("_AirHandler", (_Handler,), {"air": air})
     try:
-        return _Server((address.host, address.port), handler)
+        return ConnectionServer((address.host, address.port), handler)
     except (OSError, UnicodeError) as exc:
         cause = (getattr(exc, "strerror", None) or str(exc)).lower()
         where = f"http://{address.host}:{address.port}/"
@@ -132,59 +129,20 @@ def _listen(address: ServeAddress, air: AirServer) -> _Server:
         raise UsageError("cannot serve the picture", where, cause, step) from exc
 
 
-class _Server(ThreadingHTTPServer):
-    """A server that knows its connections, so that it can end them."""
-
-    daemon_threads = True
-    block_on_close = True
-    allow_reuse_port = False
-
-    def __init__(self, address: tuple[str, int], handler: Any) -> None:  # noqa: ANN401
-        self._open: set[Any] = set()
-        self._guard = threading.Lock()
-        if ":" in address[0]:
-            self.address_family = socket.AF_INET6
-        super().__init__(address, handler)
-
-    def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
-        """Remember the connection."""
-        with self._guard:
-            self._open.add(request)
-        super().process_request(request, client_address)
-
-    def shutdown_request(self, request: Any) -> None:  # noqa: ANN401
-        """Forget the connection."""
-        with self._guard:
-            self._open.discard(request)
-        super().shutdown_request(request)
-
-    def end_connections(self, patience_seconds: float) -> None:
-        """Let what is being sent come to its end, and cut off what does not in that time."""
-        deadline = time.monotonic() + patience_seconds
-        while self._open and time.monotonic() < deadline:
-            time.sleep(0.01)
-        with self._guard:
-            for request in self._open:
-                with contextlib.suppress(OSError):
-                    request.shutdown(socket.SHUT_RDWR)
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """A receiver that goes is nothing to report."""
-
-
 class _Handler(BaseHTTPRequestHandler):
     """Answers one receiver."""
 
     air: AirServer
-    timeout = _SEND_SECONDS
     server_version = "live-gradcam"
     sys_version = ""
 
     def setup(self) -> None:
-        """Hold little back for a receiver that is slow: its picture is to be the newest."""
-        self.request.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BYTES)
-        self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        """Take the connection as what it is: somebody's who may be slow, gone or hostile."""
         super().setup()
+        self._receiver = Receiver(self.connection)
+        self._request = Request(self.connection)
+        self.rfile.close()
+        self.rfile = io.BufferedReader(self._request)
 
     def do_GET(self) -> None:
         """Answer with a file, a picture, or a stream that goes on."""
@@ -198,6 +156,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing: the terminal is for people."""
 
     def _answer(self, *, body: bool) -> None:
+        self._request.lift()
         path = urlsplit(self.path).path
         if not self.air.hosts.allow(self.headers.get("Host") or ""):
             self._say(HTTPStatus.FORBIDDEN, body=body)
@@ -223,7 +182,7 @@ class _Handler(BaseHTTPRequestHandler):
         return hmac.compare_digest(given.encode("utf-8", "replace"), self.air.secret.encode())
 
     def _snapshot(self, *, body: bool) -> None:
-        found = self.air.pictures.after(0, _SEND_SECONDS)
+        found = self.air.pictures.after(0, _SNAPSHOT_SECONDS)
         if found is None:
             self._say(HTTPStatus.SERVICE_UNAVAILABLE, body=body)
         else:
@@ -235,19 +194,33 @@ class _Handler(BaseHTTPRequestHandler):
                 self._say(HTTPStatus.SERVICE_UNAVAILABLE, body=body)
                 return
             self._begin(f"multipart/x-mixed-replace; boundary={_BOUNDARY}")
-            number = 0
-            while body and not self.air.pictures.ended:
-                found = self.air.pictures.after(number, _POLL_SECONDS)
-                if found is None:
-                    if self._gone():
-                        return
-                    continue
-                number, picture = found
-                head = (
-                    f"--{_BOUNDARY}\r\nContent-Type: image/jpeg\r\n"
-                    f"Content-Length: {len(picture)}\r\n\r\n"
-                )
-                self.wfile.write(head.encode() + picture + b"\r\n")
+            if body:
+                self._send_pictures()
+
+    def _send_pictures(self) -> None:
+        """Send the newest picture whenever it can be taken.
+
+        The boundary follows each picture at once: browsers show a picture when they have read it,
+        which must not be when the next one comes.
+        """
+        receiver, pictures = self._receiver, self.air.pictures
+        receiver.send(f"--{_BOUNDARY}\r\n".encode())
+        number, held_up = 0, 0.0
+        while not pictures.ended:
+            if not receiver.is_ready(_POLL_SECONDS):
+                held_up += _POLL_SECONDS
+                if held_up >= receiver.patience_seconds:
+                    return
+                continue
+            held_up = 0.0
+            found = pictures.after(number, _POLL_SECONDS)
+            if found is None:
+                if receiver.is_gone():
+                    return
+                continue
+            number, picture = found
+            head = f"Content-Type: image/jpeg\r\nContent-Length: {len(picture)}\r\n\r\n"
+            receiver.send(head.encode() + picture + f"\r\n--{_BOUNDARY}\r\n".encode())
 
     def _events(self, *, body: bool) -> None:
         """Records as server-sent events (WHATWG HTML, 9.2); one that returns misses nothing."""
@@ -262,23 +235,14 @@ class _Handler(BaseHTTPRequestHandler):
             if found:
                 quiet, number = 0.0, found[-1][0]
                 text = "".join(f"id: {each}\ndata: {record}\n\n" for each, record in found)
-                self.wfile.write(text.encode())
-            elif ended or self._gone():
+                self._receiver.send(text.encode())
+            elif ended or self._receiver.is_gone():
                 return
             else:
                 quiet += _POLL_SECONDS
                 if quiet >= _QUIET_SECONDS:  # proxies end connections on which nothing comes
                     quiet = 0.0
-                    self.wfile.write(b": still here\n\n")
-
-    def _gone(self) -> bool:
-        """True if the receiver has closed its end, which is seen while nothing is sent."""
-        try:
-            return not self.request.recv(1, socket.MSG_PEEK | _DONT_WAIT)
-        except (BlockingIOError, TimeoutError):
-            return False
-        except OSError:
-            return True
+                    self._receiver.send(b": still here\n\n")
 
     def _begin(self, kind: str) -> None:
         """Answer with something that goes on until it is closed."""
@@ -293,7 +257,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content)))
         self._end_headers()
         if body:
-            self.wfile.write(content)
+            self._receiver.send(content)
 
     def _say(self, status: HTTPStatus, *, body: bool) -> None:
         said = f"{status.phrase}\n".encode()
@@ -304,7 +268,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(said)))
         self._end_headers()
         if body:
-            self.wfile.write(said)
+            self._receiver.send(said)
 
     def _end_headers(self) -> None:
         self.send_header("Cache-Control", "no-store")

@@ -9,6 +9,7 @@ import json
 import socket
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -169,13 +170,84 @@ def test_the_end_of_the_session_ends_every_receiver(
     next_picture(stream)
     sink.close()
     sink.close()
-    assert stream.read() == b""
+    assert stream.read() == b"--live-gradcam\r\n", "browsers wait for it to show what was before"
     assert events.read().count(b"data: ") == 1, "the last record comes before the end"
     for each in (stream, events):
         each.close()
     assert "1 frames, 1 receivers at most" in sink.description
     with pytest.raises(ConnectionError):
         ask(sink, "/")
+
+
+def test_a_picture_is_whole_before_the_next_one_comes(sink: HttpSink, writing: Writing) -> None:
+    """Browsers show a picture when they have read the boundary that follows it."""
+    writing.write(40)
+    with ask(sink, "/stream.mjpg") as stream:
+        assert stream.readline() == b"--live-gradcam\r\n"
+        next_picture(stream)
+        assert stream.readline() == b"--live-gradcam\r\n"
+
+
+def test_after_a_pause_the_next_picture_and_record_come_at_once(
+    sink: HttpSink, writing: Writing
+) -> None:
+    writing.write(40)
+    with ask(sink, "/stream.mjpg") as stream, ask(sink, "/events") as events:
+        next_picture(stream)
+        time.sleep(0.8)  # nothing comes; they are asked whether they are still there
+        began = time.monotonic()
+        writing.write(200)
+        next_picture(stream)
+        events.readline()
+        assert time.monotonic() - began < 5.0, "half of what a look with a timeout would take"
+
+
+def test_a_receiver_that_is_slow_sees_what_is_new(sink: HttpSink, writing: Writing) -> None:
+    """Not what has piled up: a few pictures of noise fill what the system holds."""
+    generator = np.random.default_rng(0)
+    noise = generator.integers(0, 200, (480, 640, 3), np.uint8)
+    writing.write(1)
+    with ask(sink, "/stream.mjpg") as stream:
+        next_picture(stream)
+        for grey in range(100):
+            noise[:48] = grey
+            frame = Frame(noise, grey, grey / 30, "camera 0", 0.0)
+            sink.write(frame, noise.copy(), writing.explanation)
+            time.sleep(0.01)
+        last, count = 0, 0
+        while last < 97:
+            last, count = int(np.median(next_picture(stream)[:40])), count + 1
+    assert count < 60
+
+
+def test_whoever_says_too_little_or_too_much_is_let_go(sink: HttpSink, writing: Writing) -> None:
+    writing.write()
+    port = int(sink.address.rsplit(":", 1)[1].rstrip("/"))
+    with contextlib.ExitStack() as stack:
+        idle = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", port), PATIENCE_SECONDS))
+            for _ in range(50)
+        ]
+        for each in idle:
+            each.sendall(b"GET / HT")
+        large = stack.enter_context(socket.create_connection(("127.0.0.1", port), PATIENCE_SECONDS))
+        large.sendall(b"GET / HTTP/1.1\r\n" + 3 * (b"X-A: " + 60_000 * b"a" + b"\r\n"))
+        assert b" 431 " in large.recv(1000).splitlines()[0] + b" "
+        with ask(sink, "/snapshot.jpg") as snapshot:
+            assert snapshot.status == 200
+        assert idle[0].recv(1) == b"", "after some seconds"
+
+
+def test_it_is_served_under_ipv6(make_explanation: Callable[..., Explanation]) -> None:
+    try:
+        sink = HttpSink(ServeAddress("::1", 0))
+    except UsageError:
+        pytest.skip("this machine has no IPv6")
+    with sink:
+        Writing(sink, make_explanation()).write()
+        assert sink.address.startswith("http://[::1]:")
+        with urllib.request.urlopen(sink.address + "snapshot.jpg", timeout=60) as answer:
+            assert answer.status == 200
 
 
 def test_the_page_shows_it_and_loads_nothing_else(sink: HttpSink) -> None:

@@ -78,6 +78,7 @@ class Sending:
         self._sink, self._explanation = sink, explanation
         self._stop = threading.Event()
         self.grey = 60
+        self.written = 0
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
 
@@ -87,7 +88,7 @@ class Sending:
             image: Image = np.full((HEIGHT, WIDTH, 3), self.grey, np.uint8)
             frame = Frame(image, number, number / 30, "camera 0", time.monotonic())
             self._sink.write(frame, image, self._explanation)
-            number += 1
+            number = self.written = number + 1
 
     def close(self) -> None:
         self._stop.set()
@@ -179,12 +180,25 @@ def test_a_server_that_goes_is_found_again(
         try:
             wait_until(lambda receiver=receiver: near(receiver.pictures, 60))  # type: ignore[misc]
             assert sink.receivers == 1
+            wait_until(lambda: not sink.banner)
         finally:
             receiver.kill()
         wait_until(lambda: sink.receivers == 0)
     assert threading.active_count() <= threads
     assert len([each for each in told if "trying again" in each]) >= 3
     assert len([each for each in told if "connected again" in each]) >= 3
+
+
+def test_a_server_that_says_nothing_holds_nobody_up(
+    send: Callable[[str], tuple[PushSink, Sending]], told: list[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        sink, sending = send(f"rtsp://127.0.0.1:{silent.getsockname()[1]}/live")
+        wait_until(lambda: sending.written > 30)  # while it is waited for
+        assert (sink.receivers, sink.banner) == (0, "")
+        wait_until(lambda: bool(sink.banner))
+    assert len(told) == 1
+    assert "no answer for 5 s, trying again" in told[0]
 
 
 def test_a_password_is_in_no_sentence(
