@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import gc
+import importlib.machinery
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import hypothesis
@@ -47,12 +49,37 @@ def pytest_runtest_setup() -> None:
         torch.manual_seed(0)
 
 
-def pytest_collection_finish() -> None:
-    """Where coverage is measured by tracing, torch's exporters are not traced.
+def _untraced(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same function; while it runs, nothing is traced on its thread."""
 
-    They are Python, tens of seconds of it, take two thirds longer when they are traced, and call
-    nothing of this package: a program's operations are recorded when they begin.
-    """
+    @functools.wraps(function)
+    def call(*arguments: Any, **named: Any) -> Any:
+        tracer = sys.gettrace()
+        sys.settrace(None)
+        try:
+            return function(*arguments, **named)
+        finally:
+            sys.settrace(tracer)
+
+    return call
+
+
+# Where coverage is measured by tracing, all Python takes half as long again, that of others, too.
+# What calls nothing of this package is left out: libraries while they are imported, and below,
+# torch's exporters, which follow operations that were recorded before.
+if sys.gettrace() is not None:
+    _execute = importlib.machinery.SourceFileLoader.exec_module
+    _execute_untraced = _untraced(_execute)
+
+    def _exec_module(loader: importlib.machinery.SourceFileLoader, module: ModuleType) -> None:
+        ours = module.__name__.partition(".")[0] in ("live_gradcam", "scripts", "tests")
+        (_execute if ours else _execute_untraced)(loader, module)
+
+    setattr(importlib.machinery.SourceFileLoader, "exec_module", _exec_module)  # noqa: B010
+
+
+def pytest_collection_finish() -> None:
+    """Leave torch's exporters out of what is traced."""
     torch = sys.modules.get("torch")
     if torch is None or sys.gettrace() is None:
         return
@@ -65,19 +92,6 @@ def pytest_collection_finish() -> None:
     )
     for owner, name in exporters:
         setattr(owner, name, _untraced(getattr(owner, name)))
-
-
-def _untraced(function: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(function)
-    def call(*arguments: Any, **named: Any) -> Any:
-        tracer = sys.gettrace()
-        sys.settrace(None)
-        try:
-            return function(*arguments, **named)
-        finally:
-            sys.settrace(tracer)
-
-    return call
 
 
 @pytest.fixture(scope="session")
