@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 
 from live_gradcam.values import Explanation, Image, Prediction, Region
+from tests.helpers.forked import Forks
 
 # Read when the library is imported: it would keep a thread that tells its makers who uses it.
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
@@ -189,25 +190,59 @@ def noise_image() -> Callable[..., Image]:
     return make
 
 
+@pytest.fixture(scope="session")
+def _forks() -> Iterator[Forks | None]:
+    if sys.platform != "linux":
+        yield None
+        return
+    forks = Forks(_without_display(os.environ))
+    yield forks
+    forks.close()
+
+
+def _without_display(environment: Mapping[str, str]) -> dict[str, str]:
+    return {
+        name: value
+        for name, value in environment.items()
+        if name not in ("DISPLAY", "WAYLAND_DISPLAY")
+    }
+
+
 @pytest.fixture
-def command(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+def started_command(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs ``live-gradcam`` as a user does: a process of its own, in an empty folder."""
 
     def run(
         *arguments: object, timeout: float = 240, **environment: str
     ) -> subprocess.CompletedProcess[str]:
-        variables = {**os.environ, **environment}
-        variables.pop("DISPLAY", None) if "DISPLAY" not in environment else None
-        variables.pop("WAYLAND_DISPLAY", None)
         return subprocess.run(
             [sys.executable, "-m", "live_gradcam", *map(str, arguments)],
             capture_output=True,
             text=True,
             encoding="utf-8",
             cwd=tmp_path,
-            env=variables,
+            env={**_without_display(os.environ), **environment},
             timeout=timeout,
             check=False,
         )
+
+    return run
+
+
+@pytest.fixture
+def command(
+    _forks: Forks | None,
+    started_command: Callable[..., subprocess.CompletedProcess[str]],
+    tmp_path: Path,
+) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Does the same, sooner: its processes start with torch loaded, see `tests.helpers.forked`."""
+
+    def run(
+        *arguments: object, timeout: float = 240, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        variables = {**_without_display(os.environ), **environment}
+        if _forks is None or not _forks.serves(variables):
+            return started_command(*arguments, timeout=timeout, **environment)
+        return _forks.run([*map(str, arguments)], tmp_path, variables, timeout)
 
     return run
