@@ -125,8 +125,8 @@ def main(handle: int) -> None:
         if not process:
             channel.close()
             _become(*json.loads(request), *handles)
-        for each in handles:
-            os.close(each)
+        for handle in handles:
+            os.close(handle)
         channel.send(b"%d" % process)
         _, status = os.waitpid(process, 0)
         channel.send(b"%d" % os.waitstatus_to_exitcode(status))
