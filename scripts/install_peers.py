@@ -16,7 +16,8 @@ WITHOUT_DEPENDENCIES = ["grad-cam>=1.5.5", "ttach>=0.0.3"]
 
 def main() -> int:
     """Install; returns pip's exit code."""
-    pip = [sys.executable, "-m", "pip", "install", "--quiet"]
+    # What is imported is compiled then.
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-compile"]
     wanted = PEERS + (["openvino"] if "--openvino" in sys.argv[1:] else [])
     return subprocess.call([*pip, *wanted]) or subprocess.call(
         [*pip, "--no-deps", *WITHOUT_DEPENDENCIES]

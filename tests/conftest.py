@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import functools
 import gc
+import importlib.machinery
 import os
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import hypothesis
 import numpy as np
 import pytest
 
 from live_gradcam.values import Explanation, Image, Prediction, Region
+from tests.helpers.forked import Forks
 
 # Read when the library is imported: it would keep a thread that tells its makers who uses it.
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
@@ -43,6 +48,51 @@ def pytest_runtest_setup() -> None:
     torch = sys.modules.get("torch")
     if torch is not None:
         torch.manual_seed(0)
+
+
+def _untraced(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same function; while it runs, nothing is traced on its thread."""
+
+    @functools.wraps(function)
+    def call(*arguments: Any, **named: Any) -> Any:
+        tracer = sys.gettrace()
+        sys.settrace(None)
+        try:
+            return function(*arguments, **named)
+        finally:
+            sys.settrace(tracer)
+
+    return call
+
+
+# Where coverage is measured by tracing, all Python takes half as long again, that of others, too.
+# What calls nothing of this package is left out: libraries while they are imported, and below,
+# torch's exporters, which follow operations that were recorded before.
+if sys.gettrace() is not None:
+    _execute = importlib.machinery.SourceFileLoader.exec_module
+    _execute_untraced = _untraced(_execute)
+
+    def _exec_module(loader: importlib.machinery.SourceFileLoader, module: ModuleType) -> None:
+        ours = module.__name__.partition(".")[0] in ("live_gradcam", "scripts", "tests")
+        (_execute if ours else _execute_untraced)(loader, module)
+
+    setattr(importlib.machinery.SourceFileLoader, "exec_module", _exec_module)  # noqa: B010
+
+
+def pytest_collection_finish() -> None:
+    """Leave torch's exporters out of what is traced."""
+    torch = sys.modules.get("torch")
+    if torch is None or sys.gettrace() is None:
+        return
+    from torch.export import ExportedProgram
+
+    exporters = (
+        (torch.export, "export"),
+        (torch.onnx, "export"),
+        (ExportedProgram, "run_decompositions"),
+    )
+    for owner, name in exporters:
+        setattr(owner, name, _untraced(getattr(owner, name)))
 
 
 @pytest.fixture(scope="session")
@@ -140,25 +190,59 @@ def noise_image() -> Callable[..., Image]:
     return make
 
 
+@pytest.fixture(scope="session")
+def _forks() -> Iterator[Forks | None]:
+    if sys.platform != "linux":
+        yield None
+        return
+    forks = Forks(_without_display(os.environ))
+    yield forks
+    forks.close()
+
+
+def _without_display(environment: Mapping[str, str]) -> dict[str, str]:
+    return {
+        name: value
+        for name, value in environment.items()
+        if name not in ("DISPLAY", "WAYLAND_DISPLAY")
+    }
+
+
 @pytest.fixture
-def command(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+def started_command(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs ``live-gradcam`` as a user does: a process of its own, in an empty folder."""
 
     def run(
         *arguments: object, timeout: float = 240, **environment: str
     ) -> subprocess.CompletedProcess[str]:
-        variables = {**os.environ, **environment}
-        variables.pop("DISPLAY", None) if "DISPLAY" not in environment else None
-        variables.pop("WAYLAND_DISPLAY", None)
         return subprocess.run(
             [sys.executable, "-m", "live_gradcam", *map(str, arguments)],
             capture_output=True,
             text=True,
             encoding="utf-8",
             cwd=tmp_path,
-            env=variables,
+            env={**_without_display(os.environ), **environment},
             timeout=timeout,
             check=False,
         )
+
+    return run
+
+
+@pytest.fixture
+def command(
+    _forks: Forks | None,
+    started_command: Callable[..., subprocess.CompletedProcess[str]],
+    tmp_path: Path,
+) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Does the same, sooner: its processes start with torch loaded, see `tests.helpers.forked`."""
+
+    def run(
+        *arguments: object, timeout: float = 240, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        variables = {**_without_display(os.environ), **environment}
+        if _forks is None or not _forks.serves(variables):
+            return started_command(*arguments, timeout=timeout, **environment)
+        return _forks.run([*map(str, arguments)], tmp_path, variables, timeout)
 
     return run

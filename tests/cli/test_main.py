@@ -15,6 +15,12 @@ from .conftest import assert_one_line_error
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
+@pytest.fixture
+def command(started_command: Command) -> Command:
+    """From the interpreter's first step on: what the entry point does is looked at here."""
+    return started_command
+
+
 def test_help_lists_the_commands(command: Command) -> None:
     done = command("--help")
     assert done.returncode == 0

@@ -32,7 +32,11 @@ _RELATIVE = 2e-5
 # denominator; torch itself is no reference there.
 _ROUNDING = {"attention": ("eigencam", "xgradcam")}
 # Each method takes seconds of tracing; what it does with a gradient is the same behind every head.
-_FEW = {"attention": ("gradcam", "layercam", "gradcam++"), "largest": ("gradcam", "layercam")}
+_FEW = {
+    "attention": ("gradcam", "layercam", "gradcam++"),
+    "pooled": ("gradcam", "layercam", "gradcam++"),
+    "largest": ("gradcam", "layercam"),
+}
 _REFUSED = {"scorecam": set(NETWORKS), "ablationcam": set(NETWORKS) - {"linear"}}
 
 

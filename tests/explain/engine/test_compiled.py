@@ -111,24 +111,16 @@ def test_another_method_is_compiled_with_the_network() -> None:
     support.assert_maps_close(found.evidence, expected.evidence, support.ROUNDING["fp32"])
 
 
-@needs_compiler
-@pytest.mark.parametrize("make", [support.tiny_classifier, support.gradient_classifier])
-def test_a_compiled_network_equals_eager_and_is_found_again(
-    make: Callable[[], Classifier], cache: Path
-) -> None:
-    classifier = make()
-    told: list[str] = []
+def assert_equals_eager(explainer: Explainer, classifier: Classifier) -> None:
+    """What is compiled gives the maps of eager, whatever classes they are of."""
     images = [support.smooth_image(seed=seed) for seed in range(3)]
     eager = Explainer(classifier, compile="off").explain_batch(images, classes="all")
-    with Explainer(classifier, engine="torch", compile="on", on_notice=told.append) as explainer:
-        assert state_of(explainer) == "eager"
-        found = [explainer.explain(image, classes="all") for image in images]
-        assert explainer.compiled
-        assert state_of(explainer) == "compiled"
-        rounding = support.ROUNDING[explainer.runtime.precision]
-        named = explainer.explain(images[0], classes=[4, 0])
-        top = explainer.explain(images[0])
-    assert told == []
+    found = [explainer.explain(image, classes="all") for image in images]
+    assert explainer.compiled
+    assert state_of(explainer) == "compiled"
+    rounding = support.ROUNDING[explainer.runtime.precision]
+    named = explainer.explain(images[0], classes=[4, 0])
+    top = explainer.explain(images[0])
     for ours, theirs in zip(found, eager, strict=True):
         assert ours.explained == theirs.explained
         support.assert_maps_close(ours.evidence, theirs.evidence, rounding)
@@ -136,22 +128,33 @@ def test_a_compiled_network_equals_eager_and_is_found_again(
     support.assert_maps_close(named.evidence[0], found[0].evidence[4])
     assert top.evidence.shape[0] == 1
     assert top.explained == (top.predictions[0].class_index,)
+
+
+@needs_compiler
+def test_a_compiled_network_equals_eager_and_is_found_again(cache: Path) -> None:
+    classifier = support.gradient_classifier()
+    told: list[str] = []
+    with Explainer(classifier, engine="torch", compile="on", on_notice=told.append) as explainer:
+        assert state_of(explainer) == "eager"
+        assert_equals_eager(explainer, classifier)
+    assert told == []
     (package,) = cache.iterdir()
     assert package.suffix == ".pt2"
     # The next session finds it after some frames, and no child process is needed.
     with Explainer(classifier, engine="torch", compile="auto") as again:
         for _ in range(5):
-            again.explain(images[0])
+            again.explain(support.smooth_image())
         assert wait_until(lambda: again.compiled)
         assert children() == []
-        again.explain(images[0])
+        again.explain(support.smooth_image())
     assert [path.name for path in cache.iterdir()] == [package.name]
 
 
 @needs_compiler
 @pytest.mark.usefixtures("eager_child")
 def test_frames_never_wait_and_the_compiled_network_comes_in_between(cache: Path) -> None:
-    with Explainer(support.tiny_classifier(), engine="torch", compile="auto") as explainer:
+    classifier = support.tiny_classifier()
+    with Explainer(classifier, engine="torch", compile="auto") as explainer:
         image = support.smooth_image()
         expected = explainer.explain(image)
         rounding = support.ROUNDING[explainer.runtime.precision]
@@ -166,6 +169,7 @@ def test_frames_never_wait_and_the_compiled_network_comes_in_between(cache: Path
             if explainer.runtime.state != states[-1]:
                 states.append(explainer.runtime.state)
             time.sleep(0.02)  # frames come at a camera's rate
+        assert_equals_eager(explainer, classifier)
     assert states == ["eager", "compiling", "compiled"]
 
 
