@@ -16,6 +16,7 @@ from live_gradcam.air.address import (
 from live_gradcam.air.http_sink import HttpSink
 from live_gradcam.air.push import PushSink, can_send
 from live_gradcam.air.virtual_camera import VirtualCameraSink
+from live_gradcam.choices import StreamFormat
 from live_gradcam.credentials import parse_address, printable
 from live_gradcam.errors import SourceError, UsageError
 from live_gradcam.show import open as files
@@ -32,6 +33,7 @@ def open_sink(
     max_frames: int | None = None,
     threads: int | None = None,
     auth: tuple[str, str] | None = None,
+    format: StreamFormat | None = None,
     on_notice: Callable[[str], None] | None = None,
 ) -> Sink:
     """Open one output for the frames of one source.
@@ -51,6 +53,7 @@ def open_sink(
         max_frames: How many frames there will be at most, where that is known.
         threads: Threads of the video encoder; its share of the budget by default.
         auth: Name and password that a served picture asks for.
+        format: Of standard output.
         on_notice: Told where the picture is served and who can watch, and when a server is lost.
 
     Raises:
@@ -66,7 +69,14 @@ def open_sink(
             return PushSink(spec, on_notice=on_notice)
         return HttpSink(serve_address(spec), auth=auth, on_notice=on_notice)
     return files.open_sink(
-        spec, info, overwrite=overwrite, fps=fps, max_frames=max_frames, threads=threads
+        spec,
+        info,
+        overwrite=overwrite,
+        fps=fps,
+        max_frames=max_frames,
+        threads=threads,
+        format=format,
+        on_notice=on_notice,
     )
 
 

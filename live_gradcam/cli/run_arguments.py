@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +22,7 @@ from live_gradcam.choices import (
     ColormapName,
     HudLayout,
     Preset,
+    StreamFormat,
 )
 from live_gradcam.cli.known_names import source_names
 from live_gradcam.cli.network import (
@@ -32,8 +34,10 @@ from live_gradcam.cli.network import (
 )
 from live_gradcam.cli.options import MODEL, Outputs, Overwrite, Window, matching, option
 from live_gradcam.cli.preset_option import RUN_PRESET
+from live_gradcam.errors import UsageError
 from live_gradcam.hosts import parse_credentials
 
+_SIZE = re.compile(r"([1-9]\d{0,5})[xX]([1-9]\d{0,5})")
 _PICTURE = "The picture"
 _CAPTURE = "Frames"
 
@@ -122,16 +126,34 @@ class RunArguments:
     width: Annotated[int | None, option("Width asked of a camera.", panel=_CAPTURE, min=1)] = None
     height: Annotated[int | None, option("Height asked of a camera.", panel=_CAPTURE, min=1)] = None
     fps: Annotated[
-        float | None, option("Rate asked of a camera.", panel=_CAPTURE, min=0.1, max=1000)
+        float | None,
+        option("Rate asked of a camera; rate of raw video.", panel=_CAPTURE, min=0.1, max=1000),
+    ] = None
+    size: Annotated[
+        str | None,
+        option(
+            "Size of raw video, or asked of a camera: --width and --height in one.",
+            panel=_CAPTURE,
+            metavar="WIDTHxHEIGHT",
+        ),
     ] = None
     input_format: Annotated[
         str | None,
         option(
             "Format of the pictures as they leave a camera: mjpeg is what USB carries fast, "
-            "yuyv422 is uncompressed.",
+            "yuyv422 is uncompressed. Of a pipe or file: rawvideo, which needs --size.",
             panel=_CAPTURE,
             metavar="NAME",
             show_default="mjpeg from 1280x720 on, else the camera's own",
+        ),
+    ] = None
+    pixel_format: Annotated[
+        str | None,
+        option(
+            "Pixels of raw video by FFmpeg's name: bgr24, rgb24, gray, yuv420p, nv12, ...",
+            panel=_CAPTURE,
+            metavar="NAME",
+            show_default="bgr24",
         ),
     ] = None
     seconds_per_picture: Annotated[
@@ -212,6 +234,14 @@ class RunArguments:
             panel=_CAPTURE,
         ),
     ] = False
+    format: Annotated[
+        StreamFormat | None,
+        option(
+            "What -o - writes to standard output: a JSON line for each frame, the picture "
+            "uncompressed (rawvideo: bgr24; y4m), or as H.264 in Matroska.",
+            show_default="jsonl",
+        ),
+    ] = None
     overwrite: Overwrite = False
     kiosk: Annotated[
         bool,
@@ -264,6 +294,21 @@ class RunArguments:
         """True if a window opens: nothing is written into files, and none was forbidden."""
         return self.window and all(is_on_air(each) for each in self.outputs)
 
+    def with_size(self) -> RunArguments:
+        """Return the same with the size that was typed in one as width and height.
+
+        Raises:
+            UsageError: It is no size, or contradicts the width or height that was typed.
+        """
+        if self.size is None:
+            return self
+        width, height = parse_size(self.size)
+        for typed, given, name in ((self.width, width, "width"), (self.height, height, "height")):
+            if typed not in (None, given):
+                step = f"Leave one of --size and --{name} out"
+                raise UsageError("--size contradicts", f"--{name} {typed}", "", step)
+        return replace(self, width=width, height=height, size=None)
+
     @property
     def credentials(self) -> tuple[str, str] | None:
         """Name and password of whoever may watch.
@@ -289,3 +334,16 @@ class RunArguments:
         if self.seconds_per_picture is not None:
             return 1 / self.seconds_per_picture
         return self.fps
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Read ``WIDTHxHEIGHT``.
+
+    Raises:
+        UsageError: It has another form.
+    """
+    found = _SIZE.fullmatch(text.strip())
+    if found is None:
+        step = "Write WIDTHxHEIGHT in pixels, e.g. --size 640x480"
+        raise UsageError("--size is no size", text, "", step)
+    return int(found[1]), int(found[2])

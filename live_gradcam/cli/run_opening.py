@@ -178,6 +178,7 @@ def open_source_of(arguments: RunArguments, console: Console) -> Source:
         stream=arguments.stream,
         keep_timestamps=arguments.keep_timestamps,
         input_format=arguments.input_format,
+        pixel_format=arguments.pixel_format,
         on_notice=console.note,
     )
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from live_gradcam.choices import StreamFormat
 from live_gradcam.credentials import scheme_of
 from live_gradcam.errors import UsageError
 from live_gradcam.os_errors import cannot_write
@@ -26,6 +27,7 @@ from live_gradcam.show.map_images import MapFolderSink, is_maps_folder
 from live_gradcam.show.recorder import VideoSink
 from live_gradcam.show.records import RECORD_FORMATS, RecordSink
 from live_gradcam.show.sink import Sink
+from live_gradcam.show.standard_output import PictureStreamSink
 from live_gradcam.values import SourceInfo
 
 _SUFFIXES = tuple(
@@ -41,6 +43,8 @@ def open_sink(
     fps: float | None = None,
     max_frames: int | None = None,
     threads: int | None = None,
+    format: StreamFormat | None = None,
+    on_notice: Callable[[str], None] | None = None,
 ) -> Sink:
     """Open one output for the frames of one source.
 
@@ -54,7 +58,7 @@ def open_sink(
     ``maps/``, ``clip-maps/``   a 16-bit grey PNG of the map for each frame
     ``out.npz``                 the maps of all frames, for NumPy
     ``out.jsonl``, ``out.csv``  a record for each frame
-    ``-``                       JSON lines on standard output
+    ``-``                       standard output: JSON lines, or what ``format`` says
     ==========================  ==================================================================
 
     Args:
@@ -64,6 +68,8 @@ def open_sink(
         fps: Nominal rate of a recording; the source's own by default.
         max_frames: How many frames there will be at most, where that is known.
         threads: Threads of the video encoder; its share of the budget by default.
+        format: Of standard output: records, or the drawn picture.
+        on_notice: Told how pictures on standard output are read.
 
     Raises:
         UsageError: The form is unknown, the output exists, or a single image cannot hold it.
@@ -71,7 +77,9 @@ def open_sink(
     """
     validate_outputs([spec], overwrite=overwrite)
     if spec == "-":
-        return RecordSink(None)
+        if format is None or format == "jsonl":
+            return RecordSink(None)
+        return PictureStreamSink(format, info, on_notice=on_notice)
     path = Path(spec)
     suffix = path.suffix.lower()
     if is_maps(spec):
@@ -180,7 +188,7 @@ def _is_device(path: Path) -> bool:
 def _check_form(spec: str | Path) -> None:
     path = Path(spec)
     allowed = ", ".join(_SUFFIXES)
-    step = f"Use {allowed}, a folder, or - for JSON lines on standard output"
+    step = f"Use {allowed}, a folder, or - for standard output"
     if not str(spec).strip() or "\0" in str(spec):
         raise UsageError("unknown output", str(spec), "it has no name", step)
     if spec == "-" or path.suffix.lower() in _SUFFIXES:
