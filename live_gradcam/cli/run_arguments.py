@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -291,8 +292,22 @@ class RunArguments:
 
     @property
     def in_window(self) -> bool:
-        """True if a window opens: nothing is written into files, and none was forbidden."""
-        return self.window and all(is_on_air(each) for each in self.outputs)
+        """True if a window opens: nothing is written into files, and none was forbidden.
+
+        HLS is watched while it is written, where the source is live.
+        """
+        return self.window and all(
+            is_on_air(each) or (each.lower().endswith(".m3u8") and self._is_live)
+            for each in self.outputs
+        )
+
+    @property
+    def _is_live(self) -> bool:
+        """True if the source, going by its name alone, is no file, folder or pipe."""
+        source = self.source.strip()
+        if len(self.sources) > 1 or source == "-" or glob.has_magic(source) or "%" in source:
+            return False
+        return source.startswith("/dev/video") or not Path(source).expanduser().exists()
 
     def with_size(self) -> RunArguments:
         """Return the same with the size that was typed in one as width and height.

@@ -14,6 +14,8 @@ from live_gradcam.errors import UsageError
 from live_gradcam.os_errors import cannot_write
 from live_gradcam.show.animation import ANIMATIONS, AnimationSink
 from live_gradcam.show.film_formats import FORMATS
+from live_gradcam.show.hls import SUFFIX as HLS_SUFFIX
+from live_gradcam.show.hls import HlsSink
 from live_gradcam.show.images import (
     ENCODER_OPTIONS,
     FolderSink,
@@ -31,7 +33,9 @@ from live_gradcam.show.standard_output import PictureStreamSink
 from live_gradcam.values import SourceInfo
 
 _SUFFIXES = tuple(
-    dict.fromkeys((*FORMATS, *ANIMATIONS, *ENCODER_OPTIONS, *RECORD_FORMATS, MAPS_SUFFIX))
+    dict.fromkeys(
+        (*FORMATS, *ANIMATIONS, *ENCODER_OPTIONS, *RECORD_FORMATS, MAPS_SUFFIX, HLS_SUFFIX)
+    )
 )
 
 
@@ -51,6 +55,7 @@ def open_sink(
     ==========================  ==================================================================
     ``out.mp4``, ``.mov``,      a film with the source's times and sound: H.264, in WebM VP9
     ``.mkv``, ``.webm``
+    ``hls/live.m3u8``           HLS: a list of segments beside it, rolling for what is live
     ``out.gif``, ``.webp``,     an animated picture with the source's times
     ``.apng``
     ``out.png``, ``out.jpg``    the image of a source with a single frame; so is ``.webp``
@@ -88,6 +93,9 @@ def open_sink(
         return FolderSink(path, info, overwrite=overwrite)
     if suffix == MAPS_SUFFIX:
         return MapArchiveSink(path)
+    if suffix == HLS_SUFFIX:
+        endless = info.kind == "scene" and max_frames is None
+        return HlsSink(path, info, rolling=info.live or endless)
     if suffix in FORMATS:
         return VideoSink(path, info, fps=fps, threads=threads)
     single = info.frame_count == 1 or max_frames == 1
@@ -173,6 +181,11 @@ def is_folder(spec: str | Path) -> bool:
 def is_maps(spec: str | Path) -> bool:
     """Return whether an output is a folder of maps, going by its name."""
     return spec != "-" and is_folder(spec) and is_maps_folder(str(spec))
+
+
+def is_playlist(spec: str | Path) -> bool:
+    """Return whether an output is HLS, which can be watched while it is written."""
+    return spec != "-" and Path(spec).suffix.lower() == HLS_SUFFIX
 
 
 def is_record(spec: str | Path) -> bool:

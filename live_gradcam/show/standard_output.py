@@ -71,7 +71,8 @@ class PictureStreamSink(Sink):
         Raises:
             SinkError: It cannot be written, e.g. because nobody reads any more.
         """
-        assert rendered is not None, "it needs the rendered image"
+        if rendered is None:
+            raise ValueError("a film needs the drawn picture")
         if self._failed:
             raise SinkError(_WHAT, _NAME, "the output is closed")
         try:
