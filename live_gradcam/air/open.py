@@ -33,6 +33,7 @@ def open_sink(
     max_frames: int | None = None,
     threads: int | None = None,
     auth: tuple[str, str] | None = None,
+    origins: Sequence[str] = (),
     format: StreamFormat | None = None,
     on_notice: Callable[[str], None] | None = None,
 ) -> Sink:
@@ -53,6 +54,7 @@ def open_sink(
         max_frames: How many frames there will be at most, where that is known.
         threads: Threads of the video encoder; its share of the budget by default.
         auth: Name and password that a served picture asks for.
+        origins: Whose pages may read what is served, besides those of this machine.
         format: Of standard output.
         on_notice: Told where the picture is served and who can watch, and when a server is lost.
 
@@ -67,7 +69,7 @@ def open_sink(
             return VirtualCameraSink(info)
         if can_send(spec):
             return PushSink(spec, on_notice=on_notice)
-        return HttpSink(serve_address(spec), auth=auth, on_notice=on_notice)
+        return HttpSink(serve_address(spec), auth=auth, origins=origins, on_notice=on_notice)
     return files.open_sink(
         spec,
         info,
@@ -78,6 +80,13 @@ def open_sink(
         format=format,
         on_notice=on_notice,
     )
+
+
+def introduce(sinks: Sequence[Sink]) -> None:
+    """Let the pages that are served list all outputs of a session."""
+    for sink in sinks:
+        if isinstance(sink, HttpSink):
+            sink.list_outputs(sinks)
 
 
 def validate_outputs(

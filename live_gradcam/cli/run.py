@@ -164,6 +164,7 @@ def _check_arguments(arguments: RunArguments) -> None:
         step = "Add --input-format rawvideo, or leave it out"
         what = "--pixel-format is for raw video"
         raise UsageError(what, arguments.pixel_format, "", step)
+    _ = arguments.origins  # refused before anything is loaded
     if arguments.format is not None and "-" not in arguments.outputs:
         step = "Add -o -; files get their format from their ending"
         raise UsageError("--format needs standard output", arguments.format, "", step)

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from live_gradcam.air.address import is_on_air
+from live_gradcam.air.origins import parse_origin
 from live_gradcam.choices import (
     DEFAULT_COLORMAP,
     DEFAULT_COMPILE,
@@ -287,6 +288,15 @@ class RunArguments:
             envvar="LIVE_GRADCAM_AUTH",
         ),
     ] = None
+    allow_origin: Annotated[
+        tuple[str, ...],
+        option(
+            "Whose web pages may read a served picture and its records, besides those of this "
+            "machine; may be repeated.",
+            metavar="https://HOST",
+            show_default="none",
+        ),
+    ] = ()
     window: Window = True
     verbose: Annotated[bool, option("Say how long each stage took, for films.")] = False
 
@@ -332,6 +342,15 @@ class RunArguments:
             UsageError: They have another form.
         """
         return None if self.auth is None else parse_credentials(self.auth)
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """Whose pages may read what is served.
+
+        Raises:
+            UsageError: One is no origin.
+        """
+        return tuple(parse_origin(each) for each in self.allow_origin)
 
     @property
     def shows_rate(self) -> bool:

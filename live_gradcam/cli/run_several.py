@@ -176,7 +176,7 @@ def _open_part(
 
 
 def _open_shared(several: _Several, info: SourceInfo, outputs: contextlib.ExitStack) -> None:
-    from live_gradcam.air.open import open_sink
+    from live_gradcam.air.open import introduce, open_sink
     from live_gradcam.show.film_formats import FORMATS
 
     arguments, console = several.run.arguments, several.run.console
@@ -197,12 +197,14 @@ def _open_shared(several: _Several, info: SourceInfo, outputs: contextlib.ExitSt
             overwrite=arguments.overwrite,
             max_frames=arguments.max_frames,
             auth=arguments.credentials,
+            origins=arguments.origins,
             format=arguments.format,
             on_notice=console.note,
         )
         several.shared.append(outputs.enter_context(sink))
         if Path(spec).suffix.lower() in FORMATS and info.path is not None:
             console.note(f"{spec}: no sound: it is made of several sources")
+    introduce(several.shared)
 
 
 def _shared_outputs(outputs: Sequence[str]) -> list[str]:

@@ -173,7 +173,7 @@ def run_options(
 
 def open_sinks(run: Run, info: SourceInfo) -> list[Sink]:
     """Open every output, or none."""
-    from live_gradcam.air.open import open_sink
+    from live_gradcam.air.open import introduce, open_sink
 
     arguments = run.arguments
     sinks: list[Sink] = []
@@ -185,6 +185,7 @@ def open_sinks(run: Run, info: SourceInfo) -> list[Sink]:
                 overwrite=arguments.overwrite,
                 max_frames=arguments.max_frames,
                 auth=arguments.credentials,
+                origins=arguments.origins,
                 format=arguments.format,
                 on_notice=run.console.note,
             )
@@ -193,6 +194,7 @@ def open_sinks(run: Run, info: SourceInfo) -> list[Sink]:
         for sink in sinks:
             sink.close()
         raise
+    introduce(sinks)
     return sinks
 
 

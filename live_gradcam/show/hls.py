@@ -82,7 +82,7 @@ class HlsSink(Sink):
     @property
     @override
     def on_air(self) -> str:
-        return f"on air in {self._path}" if self._rolling else ""
+        return f"on air as {self._path.name}" if self._rolling else ""
 
     @property
     @override

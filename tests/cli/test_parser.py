@@ -61,6 +61,7 @@ _WRONG_TEXTS: dict[str, tuple[str, int, str]] = {
     "output_name": ("nonsense", 5, "one output"),
     "class_name": ("sqare", 2, "square"),
     "input_format": ("motion jpeg", 2, "mjpeg"),
+    "allow_origin": ("slides.example", 2, "https://"),
     "size": ("vga", 2, "640x480"),
     "pixel_format": ("brg24", 2, "rawvideo"),
     "host": ("192.0.2.1", 2, "--host"),

@@ -76,7 +76,7 @@ def test_what_is_live_keeps_its_end_and_nothing_of_others_is_touched(
         segments = set(tmp_path.glob("live-2*.ts"))
         assert {tmp_path / name for name in names} <= segments
         assert len(segments) <= 9, "what is listed, what a player may still load, and the next one"
-        assert "on air in" in sink.on_air
+        assert sink.on_air == "on air as live.m3u8"
     text, _, first_names = listed(path)
     assert text.endswith("#EXT-X-ENDLIST\n"), "players know that no more comes"
     with HlsSink(path, INFO, rolling=True) as sink:
