@@ -17,8 +17,9 @@ from live_gradcam.air.http_sink import HttpSink
 from live_gradcam.air.push import PushSink, can_send
 from live_gradcam.air.virtual_camera import VirtualCameraSink
 from live_gradcam.choices import StreamFormat
-from live_gradcam.credentials import parse_address, printable
+from live_gradcam.credentials import parse_address, printable, scheme_of
 from live_gradcam.errors import SourceError, UsageError
+from live_gradcam.native import av
 from live_gradcam.show import open as files
 from live_gradcam.show.sink import Sink
 from live_gradcam.values import SourceInfo
@@ -129,6 +130,7 @@ def _place(spec: str) -> object:
     if spec == CAMERA:
         return spec
     if can_send(spec):
+        _refuse_unspoken(spec)
         try:
             return parse_address(spec).url
         except SourceError as exc:
@@ -138,3 +140,24 @@ def _place(spec: str) -> object:
     if not is_served(spec):
         refuse_unknown_scheme(spec)
     return serve_address(spec)
+
+
+def _refuse_unspoken(spec: str) -> None:
+    """Refuse what this build of FFmpeg cannot speak, and say which other one can.
+
+    Raises:
+        UsageError: It is SRT, which PyAV's own FFmpeg is built without.
+    """
+    if scheme_of(spec) != "srt":
+        return
+    try:
+        av.open("srt:", format="mpegts").close()  # no address: nothing is asked
+    except av.error.ProtocolNotFoundError as exc:
+        cause = "PyAV's FFmpeg is built without SRT"
+        step = (
+            "Pipe it to your own: -o - --format matroska | "
+            "ffmpeg -i - -c copy -f mpegts 'srt://...'"
+        )
+        raise UsageError("cannot send the picture", printable(spec), cause, step) from exc
+    except (av.error.FFmpegError, OSError, ValueError):
+        return
