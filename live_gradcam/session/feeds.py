@@ -11,7 +11,7 @@ from live_gradcam.capture.source import LiveSource, Source
 from live_gradcam.capture.video import VideoSource
 from live_gradcam.errors import LiveGradcamError
 from live_gradcam.session.feed import Clock, Feed, FeedReport
-from live_gradcam.session.pipe_feed import PipeFeed
+from live_gradcam.session.pipe_feed import PipeFeed, WatchedPipe
 from live_gradcam.session.player_feed import PlayerFeed
 from live_gradcam.session.slides import SlideFeed
 from live_gradcam.values import Frame, SourceInfo
@@ -204,6 +204,8 @@ def make_feed(
         return SlideFeed(
             source, clock or Clock(), seconds=slideshow_seconds, loop=loop or source.loops
         )
+    if isinstance(source, WatchedPipe):
+        return source.feed
     if isinstance(source, VideoSource) and source.waited_seconds is not None:
         player: PlayerFeed = PipeFeed(source, clock or Clock())
     else:

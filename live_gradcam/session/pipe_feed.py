@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from typing_extensions import override
 
+from live_gradcam.capture.source import Source
 from live_gradcam.capture.video import VideoSource
 from live_gradcam.session.feed import Clock, FeedReport
 from live_gradcam.session.player_feed import PlayerFeed
-from live_gradcam.values import Frame
+from live_gradcam.values import Frame, SourceInfo
 
 # What has piled up while the network was loaded has to fit, or it is never seen that no more comes.
 _READ_AHEAD_FRAMES = 48
@@ -66,13 +69,6 @@ class PipeFeed(PlayerFeed):
     def next(self, timeout_seconds: float) -> Frame | None:
         if not self._live:
             return super().next(timeout_seconds)
-        newest = self._next_waiting(timeout_seconds)
-        while newest is not None and (newer := self._next_waiting(0.0)) is not None:
-            newest = newer
-            self._dropped += 1
-        return newest
-
-    def _next_waiting(self, timeout_seconds: float) -> Frame | None:
         if not self._arrived(timeout_seconds):
             return None
         frame, self._waiting = self._waiting, None
@@ -83,9 +79,18 @@ class PipeFeed(PlayerFeed):
         now = self._clock.now()
         if not self._live:
             self._watch(frame, now)
-        super()._take(replace(frame, captured_seconds=now) if self._live else frame)
+        if self._live:
+            self._drop_waiting()
+            frame = replace(frame, captured_seconds=now)
+        super()._take(frame)
         if self._clock.now() - now > _STRETCH_SECONDS / 100:
             self._stretch = None  # it was us who let the other side wait
+
+    def _drop_waiting(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            while True:
+                self._frames.get(0.0)
+                self._dropped += 1
 
     def _watch(self, frame: Frame, now: float) -> None:
         waited, begin = self._pipe.waited_seconds or 0.0, self._stretch
@@ -96,3 +101,56 @@ class PipeFeed(PlayerFeed):
             slow = frame.pts_seconds - begin.pts_seconds <= _LIVE_PACE * elapsed
             self._live = slow and waited - begin.waited_seconds >= _LIVE_WAITS * elapsed
         self._stretch = _Stretch(now, frame.pts_seconds, waited)
+
+
+class WatchedPipe(Source):
+    """A pipe that is read while the network is still being loaded.
+
+    Whoever writes what is live would otherwise stand still meanwhile, and be late ever after.
+
+    Args:
+        source: What comes through the pipe; closed with this.
+    """
+
+    def __init__(self, source: VideoSource) -> None:
+        self._source = source
+        self.feed = PipeFeed(source, Clock())
+        """The session's feed of it, which reads already."""
+        self.feed.start()
+
+    @property
+    @override
+    def info(self) -> SourceInfo:
+        return self._source.info
+
+    @property
+    @override
+    def notes(self) -> tuple[str, ...]:
+        return self._source.notes
+
+    @property
+    @override
+    def skipped(self) -> int:
+        return self._source.skipped
+
+    @override
+    def __iter__(self) -> Iterator[Frame]:
+        while not self.feed.ended:
+            if (frame := self.feed.next(1.0)) is not None:
+                yield frame
+
+    @override
+    def interrupt(self) -> None:
+        self._source.interrupt()
+
+    @override
+    def close(self) -> None:
+        self._source.interrupt()
+        self.feed.close()
+        self._source.close()
+
+
+def watch_pipe(source: Source) -> Source:
+    """Begin to read a source for the window, if it is a pipe; any other is returned as it is."""
+    piped = isinstance(source, VideoSource) and source.waited_seconds is not None
+    return WatchedPipe(source) if isinstance(source, VideoSource) and piped else source

@@ -12,6 +12,7 @@ import pytest
 from live_gradcam.capture.pipes import open_pipe
 from live_gradcam.capture.raw import RawFormat
 from live_gradcam.session.feeds import make_feed
+from live_gradcam.session.pipe_feed import watch_pipe
 from tests.session.doubles import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="pipes cannot be asked here")
@@ -40,21 +41,22 @@ def test_the_newest_frame_of_a_live_pipe_comes_next() -> None:
     writer = threading.Thread(target=write)
     writer.start()
     with open_pipe(reading, "pipe", raw=FORM) as source:
-        feed = make_feed(source)
+        watched = watch_pipe(source)
+        feed = make_feed(watched)
         deadline = time.monotonic() + PATIENCE_SECONDS
         while not feed.report.dropped:
             feed.next(0.1)
             time.sleep(0.1)  # a network that is slower than the camera
             assert time.monotonic() < deadline
-        before = written
+        before, frame = written, None
         feed.next(1.0)
-        frame = None
         while frame is None:
             frame = feed.next(1.0)
         assert frame.index >= before
         assert frame.captured_seconds is not None
         done.set()
-        feed.close()
+        watched.close()
+        watched.close()
     writer.join()
 
 
