@@ -34,6 +34,9 @@ audience, or every figure there is."""
 HUD_LAYOUTS: tuple[HudLayout, ...] = get_args(HudLayout)
 """The layouts of what is written, in the order in which a key walks through them."""
 
+StreamFormat: TypeAlias = Literal["jsonl", "rawvideo", "y4m", "matroska"]
+"""What goes to standard output: records, pictures as they are, or a film while it is made."""
+
 ColormapName: TypeAlias = Literal[
     "inferno", "turbo", "viridis", "magma", "plasma", "cividis", "jet", "hot"
 ]

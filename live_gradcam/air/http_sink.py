@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from typing_extensions import override
 
 from live_gradcam.air.address import ServeAddress
+from live_gradcam.air.origins import Origins
 from live_gradcam.air.pictures import Pictures
 from live_gradcam.air.records_feed import RecordsFeed
 from live_gradcam.air.server import AirServer
@@ -25,6 +27,7 @@ class HttpSink(Sink):
     Args:
         address: What to listen on.
         auth: Name and password that are asked for; ``None`` asks for none.
+        origins: Whose pages may read it, besides those of this machine.
         on_notice: Told where it is served, and who can watch.
 
     Raises:
@@ -36,12 +39,21 @@ class HttpSink(Sink):
         address: ServeAddress,
         *,
         auth: tuple[str, str] | None = None,
+        origins: Iterable[str] = (),
         on_notice: Callable[[str], None] | None = None,
     ) -> None:
         self._pictures = Pictures()
         self._feed = RecordsFeed()
         self._frames = 0
-        self._server = AirServer(address, auth=auth, pictures=self._pictures, feed=self._feed)
+        self._others: Sequence[Sink] = (self,)
+        self._server = AirServer(
+            address,
+            auth=auth,
+            pictures=self._pictures,
+            feed=self._feed,
+            origins=Origins(origins),
+            places=lambda: [place for sink in self._others if (place := sink.on_air)],
+        )
         self._closed = False
         if on_notice is not None:
             on_notice(self._greeting(guarded=auth is not None))
@@ -51,10 +63,23 @@ class HttpSink(Sink):
         """Where it can be seen."""
         return self._server.address
 
+    def list_outputs(self, sinks: Sequence[Sink]) -> None:
+        """Show on the page where else the picture goes.
+
+        Args:
+            sinks: All outputs of the session, this one too.
+        """
+        self._others = tuple(sinks)
+
     @property
     def receivers(self) -> int:
         """Number of receivers of the moving picture at present."""
         return self._server.receivers
+
+    @property
+    def status(self) -> dict[str, Any]:
+        """What ``/status.json`` says: ``on_air``, ``watching`` and ``following``."""
+        return self._server.status()
 
     @property
     @override

@@ -16,8 +16,10 @@ from live_gradcam.air.address import (
 from live_gradcam.air.http_sink import HttpSink
 from live_gradcam.air.push import PushSink, can_send
 from live_gradcam.air.virtual_camera import VirtualCameraSink
-from live_gradcam.credentials import parse_address, printable
+from live_gradcam.choices import StreamFormat
+from live_gradcam.credentials import parse_address, printable, scheme_of
 from live_gradcam.errors import SourceError, UsageError
+from live_gradcam.native import av
 from live_gradcam.show import open as files
 from live_gradcam.show.sink import Sink
 from live_gradcam.values import SourceInfo
@@ -32,6 +34,8 @@ def open_sink(
     max_frames: int | None = None,
     threads: int | None = None,
     auth: tuple[str, str] | None = None,
+    origins: Sequence[str] = (),
+    format: StreamFormat | None = None,
     on_notice: Callable[[str], None] | None = None,
 ) -> Sink:
     """Open one output for the frames of one source.
@@ -51,6 +55,8 @@ def open_sink(
         max_frames: How many frames there will be at most, where that is known.
         threads: Threads of the video encoder; its share of the budget by default.
         auth: Name and password that a served picture asks for.
+        origins: Whose pages may read what is served, besides those of this machine.
+        format: Of standard output.
         on_notice: Told where the picture is served and who can watch, and when a server is lost.
 
     Raises:
@@ -64,10 +70,24 @@ def open_sink(
             return VirtualCameraSink(info)
         if can_send(spec):
             return PushSink(spec, on_notice=on_notice)
-        return HttpSink(serve_address(spec), auth=auth, on_notice=on_notice)
+        return HttpSink(serve_address(spec), auth=auth, origins=origins, on_notice=on_notice)
     return files.open_sink(
-        spec, info, overwrite=overwrite, fps=fps, max_frames=max_frames, threads=threads
+        spec,
+        info,
+        overwrite=overwrite,
+        fps=fps,
+        max_frames=max_frames,
+        threads=threads,
+        format=format,
+        on_notice=on_notice,
     )
+
+
+def introduce(sinks: Sequence[Sink]) -> None:
+    """Let the pages that are served list all outputs of a session."""
+    for sink in sinks:
+        if isinstance(sink, HttpSink):
+            sink.list_outputs(sinks)
 
 
 def validate_outputs(
@@ -110,6 +130,7 @@ def _place(spec: str) -> object:
     if spec == CAMERA:
         return spec
     if can_send(spec):
+        _refuse_unspoken(spec)
         try:
             return parse_address(spec).url
         except SourceError as exc:
@@ -119,3 +140,24 @@ def _place(spec: str) -> object:
     if not is_served(spec):
         refuse_unknown_scheme(spec)
     return serve_address(spec)
+
+
+def _refuse_unspoken(spec: str) -> None:
+    """Refuse what this build of FFmpeg cannot speak, and say which other one can.
+
+    Raises:
+        UsageError: It is SRT, which PyAV's own FFmpeg is built without.
+    """
+    if scheme_of(spec) != "srt":
+        return
+    try:
+        av.open("srt:", format="mpegts").close()  # no address: nothing is asked
+    except av.error.ProtocolNotFoundError as exc:
+        cause = "PyAV's FFmpeg is built without SRT"
+        step = (
+            "Pipe it to your own: -o - --format matroska | "
+            "ffmpeg -i - -c copy -f mpegts 'srt://...'"
+        )
+        raise UsageError("cannot send the picture", printable(spec), cause, step) from exc
+    except (av.error.FFmpegError, OSError, ValueError):
+        return

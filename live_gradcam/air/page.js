@@ -9,3 +9,18 @@ events.onmessage = (event) => {
   label.textContent = `${best.label} ${sure}`;
 };
 events.onerror = () => { label.textContent = "The picture has ended, or the connection is lost"; };
+
+// Where the picture goes and who watches, as the window says it.
+const places = document.getElementById("places");
+const list = async () => {
+  const status = await (await fetch("status.json")).json();
+  const followers = `${status.following} following the records`;
+  places.replaceChildren(...[...status.on_air, followers].map((line) => {
+    const item = document.createElement("li");
+    item.textContent = line;
+    return item;
+  }));
+};
+const keepListing = () => { list().catch(() => { places.replaceChildren(); }); };
+keepListing();
+setInterval(keepListing, 2000);

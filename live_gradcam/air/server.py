@@ -6,21 +6,25 @@ import base64
 import contextlib
 import hmac
 import io
+import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from importlib import resources
 from typing import Any
 from urllib.parse import urlsplit
 
+from live_gradcam.air import websocket
 from live_gradcam.air.address import ServeAddress
 from live_gradcam.air.connections import ConnectionServer
+from live_gradcam.air.origins import Origins
 from live_gradcam.air.pictures import Pictures
 from live_gradcam.air.receiver import Receiver, Request
 from live_gradcam.air.records_feed import RecordsFeed
 from live_gradcam.errors import UsageError
-from live_gradcam.hosts import Hosts, host_name, is_loopback
+from live_gradcam.hosts import Hosts, is_loopback
+from live_gradcam.wording import install_step
 
 _BOUNDARY = "live-gradcam"
 _FILES = {"/": ("page.html", "text/html"), "/page.js": ("page.js", "text/javascript")}
@@ -44,6 +48,8 @@ class AirServer:
         auth: Name and password that are asked for; ``None`` asks for none.
         pictures: What is shown.
         feed: Records as JSON.
+        origins: Whose pages may read them.
+        places: Returns a line for each place that the picture goes to.
 
     Raises:
         UsageError: Nothing can listen there.
@@ -56,8 +62,12 @@ class AirServer:
         auth: tuple[str, str] | None,
         pictures: Pictures,
         feed: RecordsFeed,
+        origins: Origins,
+        places: Callable[[], Sequence[str]],
     ) -> None:
-        self.pictures, self.feed = pictures, feed
+        self.pictures, self.feed, self.origins = pictures, feed, origins
+        self._places = places
+        self._followers = 0
         self.hosts = Hosts(address.host)
         self.secret = None if auth is None else _basic(auth)
         self._lock = threading.Lock()
@@ -90,6 +100,25 @@ class AirServer:
     def most_receivers(self) -> int:
         """Largest number of receivers at one time so far."""
         return self._most
+
+    @contextlib.contextmanager
+    def following(self) -> Iterator[None]:
+        """Count somebody who follows the records."""
+        with self._lock:
+            self._followers += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._followers -= 1
+
+    def status(self) -> dict[str, Any]:
+        """Say where the picture goes, and how many watch it and follow the records here."""
+        return {
+            "on_air": list(self._places()),
+            "watching": self._receivers,
+            "following": self._followers,
+        }
 
     @contextlib.contextmanager
     def receiving(self) -> Iterator[bool]:
@@ -158,7 +187,11 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, *, body: bool) -> None:
         self._request.lift()
         path = urlsplit(self.path).path
-        if not self.air.hosts.allow(self.headers.get("Host") or ""):
+        host, origin = self.headers.get("Host") or "", self.headers.get("Origin") or ""
+        if websocket.is_asked_for(self.headers.get("Upgrade")):
+            # Who speaks it, understands no older refusal.
+            self.protocol_version, self.close_connection = "HTTP/1.1", True
+        if not (self.air.hosts.allow(host) and self.air.origins.allow(origin, host)):
             self._say(HTTPStatus.FORBIDDEN, body=body)
         elif not self._known():
             self._say(HTTPStatus.UNAUTHORIZED, body=body)
@@ -171,7 +204,14 @@ class _Handler(BaseHTTPRequestHandler):
         elif path in _STREAMS:
             self._stream(body=body)
         elif path == "/events":
-            self._events(body=body)
+            with self.air.following():
+                if body and websocket.is_asked_for(self.headers.get("Upgrade")):
+                    self._websocket()
+                else:
+                    self._events(body=body)
+        elif path == "/status.json":
+            content = json.dumps(self.air.status()).encode()
+            self._send("application/json", content, body=body)
         else:
             self._say(HTTPStatus.NOT_FOUND, body=body)
 
@@ -244,6 +284,19 @@ class _Handler(BaseHTTPRequestHandler):
                     quiet = 0.0
                     self._receiver.send(b": still here\n\n")
 
+    def _websocket(self) -> None:
+        """Records as messages; who returns begins with the newest."""
+        speaking = websocket.library()
+        if speaking is None:
+            need = f"WebSockets need an optional package. {install_step('air')}"
+            self._say(HTTPStatus.NOT_IMPLEMENTED, body=True, more=need)
+            return
+        request = f"{self.requestline}\r\n{self.headers.as_string()}".replace("\r\n", "\n")
+        lines = request.rstrip("\n").replace("\n", "\r\n")
+        websocket.send_records(
+            self.connection, f"{lines}\r\n\r\n".encode("latin-1"), self.air.feed, speaking
+        )
+
     def _begin(self, kind: str) -> None:
         """Answer with something that goes on until it is closed."""
         self.close_connection = True
@@ -259,11 +312,13 @@ class _Handler(BaseHTTPRequestHandler):
         if body:
             self._receiver.send(content)
 
-    def _say(self, status: HTTPStatus, *, body: bool) -> None:
-        said = f"{status.phrase}\n".encode()
+    def _say(self, status: HTTPStatus, *, body: bool, more: str = "") -> None:
+        said = f"{more or status.phrase}\n".encode()
         self.send_response(status)
         if status is HTTPStatus.UNAUTHORIZED:
             self.send_header("WWW-Authenticate", 'Basic realm="live-gradcam", charset="UTF-8"')
+        if self.close_connection:
+            self.send_header("Connection", "close")
         self.send_header("Content-Type", "text/plain; charset=utf-8")
         self.send_header("Content-Length", str(len(said)))
         self._end_headers()
@@ -275,9 +330,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Security-Policy", _POLICY)
         self.send_header("X-Content-Type-Options", "nosniff")
         self.send_header("Referrer-Policy", "no-referrer")
-        origin = self.headers.get("Origin") or ""
-        # Pages of this machine, such as slides, may follow the records; nobody else's may.
-        if origin and is_loopback(host_name(urlsplit(origin).netloc)):
+        host, origin = self.headers.get("Host") or "", self.headers.get("Origin") or ""
+        if origin and self.air.origins.allow(origin, host):
             self.send_header("Access-Control-Allow-Origin", origin)
             self.send_header("Vary", "Origin")
+        # Pictures are shown without an origin being said; by whom, only the address before tells.
+        known = self.air.origins.allow_referrer(self.headers.get("Referer") or "", host)
+        self.send_header("Cross-Origin-Resource-Policy", "cross-origin" if known else "same-site")
         self.end_headers()

@@ -34,6 +34,8 @@ _ADDRESS_OPTIONS = {
     "reconnect_on_network_error": "1",
     "reconnect_delay_max": "4",
 }
+# Looking for more streams for as long as FFmpeg would is a delay that whoever watches sees.
+_PIPE_OPTIONS = {"mpegts": {"analyzeduration": "1000000"}}
 _FORMAT_OPTIONS = {"mov": {"enable_drefs": "0", "use_absolute_path": "0"}}
 
 
@@ -76,11 +78,21 @@ class FileMedium:
         self.path: Path | None = path
         self.name = path.name
         self.where = str(path)
+        self.demuxer_options: dict[str, str] = {}
+        """What the demuxer is told besides."""
         self._address = f"file:{path.absolute()}"
+
+    @property
+    def length(self) -> int:
+        """Number of its bytes; 0 where it cannot be asked."""
+        try:
+            return 0 if self.path is None else self.path.stat().st_size
+        except OSError:
+            return 0
 
     def open(self, format_name: str) -> av.container.InputContainer:
         """Open the file with one demuxer."""
-        return _open(self._address, format_name, _FILE_OPTIONS)
+        return _open(self._address, format_name, {**_FILE_OPTIONS, **self.demuxer_options})
 
     def interrupt(self) -> None:
         """Do nothing: a file never lets anyone wait."""
@@ -253,8 +265,20 @@ class PipeMedium:
 
     def __init__(self, descriptor: int, name: str) -> None:
         self.name = self.where = name
+        self.demuxer_options: dict[str, str] = {}
+        """What the demuxer is told besides."""
         self._reader = PipeReader(descriptor)
         self._copy: IO[bytes] | None = None
+
+    @property
+    def length(self) -> int:
+        """Number of bytes that have come so far."""
+        return self._reader.received
+
+    @property
+    def waited_seconds(self) -> float:
+        """Time that readers have waited so far for whoever writes."""
+        return self._reader.waited_seconds
 
     def sniff(self) -> Sniffed:
         """Detect the kind of what comes, without taking it away."""
@@ -281,7 +305,8 @@ class PipeMedium:
                 self._copy.write(piece)
             self._copy.seek(0)
             return _open(self._copy, format_name, _FILE_OPTIONS)
-        return _open(self._reader, format_name, _FILE_OPTIONS)
+        options = {**_FILE_OPTIONS, **_PIPE_OPTIONS.get(format_name, {}), **self.demuxer_options}
+        return _open(self._reader, format_name, options)
 
     def interrupt(self) -> None:
         """Let the pipe end here."""
@@ -307,6 +332,10 @@ class PipeReader:
         self._interrupted = threading.Event()
         self._lock = threading.Lock()
         self._closed = False
+        self.received = 0
+        """Number of bytes that have come so far."""
+        self.waited_seconds = 0.0
+        """Time that readers have waited so far for whoever writes."""
 
     def read(self, size: int = _READ_BYTES) -> bytes:
         """Return the next bytes, at most so many; empty at the end."""
@@ -358,8 +387,13 @@ class PipeReader:
             with self._lock:
                 if self._closed:
                     return b""
-                if _is_ready(self._descriptor):
-                    return os.read(self._descriptor, size)
+                began = time.monotonic()
+                ready = _is_ready(self._descriptor)
+                self.waited_seconds += time.monotonic() - began
+                if ready:
+                    piece = os.read(self._descriptor, size)
+                    self.received += len(piece)
+                    return piece
         return b""
 
 

@@ -21,9 +21,11 @@ from live_gradcam.capture.pattern import is_numbered, numbered_files
 from live_gradcam.capture.pipes import (
     STANDARD_INPUT,
     open_pipe,
+    open_raw_file,
     open_standard_input,
     standard_input_file,
 )
+from live_gradcam.capture.raw import RAW, RawFormat, raw_format
 from live_gradcam.capture.scene import SceneSource
 from live_gradcam.capture.screen import ScreenSource, ScreenSpec, is_screen, screen_spec
 from live_gradcam.capture.source import Source
@@ -58,6 +60,7 @@ def open_source(
     keep_timestamps: bool = False,
     seed: int = 0,
     input_format: str | None = None,
+    pixel_format: str | None = None,
     on_notice: Callable[[str], None] | None = None,
 ) -> Source:
     """Open whatever frames can come from.
@@ -69,7 +72,7 @@ def open_source(
     ``photos``                  a folder: its images in natural order
     ``"shots/*/p_*.png"``       a pattern: its images in natural order
     ``frame_%04d.png``          numbered images: a film of 25 frames a second, or ``fps``
-    ``-``                       standard input, or a named pipe: an encoded film or images
+    ``-``                       standard input, or a named pipe: a film, images, raw video
     ``https://host/clip.mp4``   a film on a web server, read once like a file
     ``rtsp://host/stream``      a network stream: rtsp, rtsps, http, https, rtmp, tcp, udp
     ``v4l2:/dev/video0``        a device by FFmpeg's name for it: ``dshow:``, ``avfoundation:``, ...
@@ -81,9 +84,9 @@ def open_source(
     Args:
         spec: One of the forms above. A ``Path`` is always a file, folder or pattern.
         loop: Files, images: begin again at the end.
-        width: Asked of a camera; size of a scene.
-        height: Asked of a camera; size of a scene.
-        fps: Asked of a camera; rate of a scene, a screen; images per second for images.
+        width: Asked of a camera; size of a scene, of raw video.
+        height: Asked of a camera; size of a scene, of raw video.
+        fps: Asked of a camera; rate of a scene, a screen, raw video; images per second for images.
         max_outage_seconds: Cameras, screens, streams: give up after an outage of that length;
             ``None`` never gives up once there has been an image.
         strict: Files, images: damage is an error instead of being stepped over and counted.
@@ -92,6 +95,8 @@ def open_source(
         keep_timestamps: Films: times as the file has them, instead of from 0 on.
         seed: Of the scene, unless the spec says one.
         input_format: Asked of a camera: the images' format as they leave it, such as ``mjpeg``.
+            ``rawvideo`` says that a pipe or file holds frames without a container.
+        pixel_format: Of raw video, by FFmpeg's name; ``bgr24`` by default.
         on_notice: Told each sentence the user should know, when it arises, from any thread.
 
     Raises:
@@ -109,6 +114,7 @@ def open_source(
         keep_timestamps=keep_timestamps,
         seed=seed,
         input_format=input_format,
+        pixel_format=pixel_format,
         on_notice=on_notice,
     )
     text = str(spec).strip()
@@ -202,7 +208,15 @@ class _SourceOptions:
     keep_timestamps: bool
     seed: int
     input_format: str | None
+    pixel_format: str | None
     on_notice: Callable[[str], None] | None
+
+    @property
+    def raw(self) -> RawFormat | None:
+        """Format of raw video; ``None`` where the content says what it is."""
+        if self.input_format != RAW:
+            return None
+        return raw_format(self.width, self.height, self.pixel_format, self.fps)
 
 
 def _as_path_text(text: str) -> str:
@@ -289,11 +303,14 @@ def _open_standard_input(options: _SourceOptions) -> Source:
         stream=options.stream,
         keep_timestamps=options.keep_timestamps,
         loop=options.loop,
+        fps=options.fps,
+        raw=options.raw,
         on_notice=options.on_notice,
     )
 
 
 def _open_pipe(path: Path, options: _SourceOptions) -> Source:
+    raw = options.raw
     try:
         # Opening it otherwise waits for whoever writes, which nothing could end.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
@@ -306,6 +323,8 @@ def _open_pipe(path: Path, options: _SourceOptions) -> Source:
         stream=options.stream,
         keep_timestamps=options.keep_timestamps,
         loop=options.loop,
+        fps=options.fps,
+        raw=raw,
         on_notice=options.on_notice,
     )
 
@@ -323,6 +342,10 @@ def _open_film(medium: Path | Medium, verdict: Sniffed, options: _SourceOptions)
 
 
 def _open_file(path: Path, options: _SourceOptions) -> Source:
+    if (raw := options.raw) is not None:
+        return open_raw_file(
+            path, raw, loop=options.loop, strict=options.strict, on_notice=options.on_notice
+        )
     verdict = sniff(path)
     if verdict.content == "video":
         return _open_film(path, verdict, options)

@@ -10,7 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from live_gradcam.capture.images import ImagesSource
-from live_gradcam.capture.medium import PipeMedium
+from live_gradcam.capture.medium import FileMedium, PipeMedium
+from live_gradcam.capture.raw import RAW, RawFormat, RawVideoSource
 from live_gradcam.capture.source import Source
 from live_gradcam.capture.video import VideoSource
 from live_gradcam.errors import SourceError
@@ -24,6 +25,9 @@ _SEAMS = {
     "JPEG": (b"\xff\xd8\xff", b"\xff\xd9\xff\xd8\xff", "mjpeg"),
     "PNG": (b"\x89PNG", b"IEND\xaeB`\x82\x89PNG", "png_pipe"),
 }
+# Demuxers of what has no times of its own, which take them from a rate.
+_WITHOUT_TIMES = frozenset(["mjpeg", "png_pipe", "h264", "hevc", "m4v", "obu"])
+_RAW_STEP = f"Raw video needs --input-format {RAW} --size WIDTHxHEIGHT"
 _STEP = "Pipe a film or a picture into it, e.g. ffmpeg -i clip.mp4 -f matroska - | ..."
 
 
@@ -42,6 +46,8 @@ def open_standard_input(
     stream: int | None = None,
     keep_timestamps: bool = False,
     loop: bool = False,
+    fps: float | None = None,
+    raw: RawFormat | None = None,
     on_notice: Callable[[str], None] | None = None,
 ) -> Source:
     """Open what comes from standard input; see `open_pipe`."""
@@ -54,8 +60,27 @@ def open_standard_input(
         stream=stream,
         keep_timestamps=keep_timestamps,
         loop=loop,
+        fps=fps,
+        raw=raw,
         on_notice=on_notice,
     )
+
+
+def open_raw_file(
+    path: Path,
+    form: RawFormat,
+    *,
+    loop: bool = False,
+    strict: bool = False,
+    on_notice: Callable[[str], None] | None = None,
+) -> Source:
+    """Open a file of raw video.
+
+    Raises:
+        SourceError: It does not hold one frame.
+    """
+    medium = FileMedium(path)
+    return RawVideoSource(medium, form, loop=loop, strict=strict, on_notice=on_notice)
 
 
 def open_pipe(
@@ -66,6 +91,8 @@ def open_pipe(
     stream: int | None = None,
     keep_timestamps: bool = False,
     loop: bool = False,
+    fps: float | None = None,
+    raw: RawFormat | None = None,
     on_notice: Callable[[str], None] | None = None,
 ) -> Source:
     """Open what comes from a pipe: a film, a picture, or pictures one after the other.
@@ -77,12 +104,16 @@ def open_pipe(
         stream: Number of the video stream.
         keep_timestamps: Times as the film has them.
         loop: Begin again at the end, where that is possible: a picture's.
+        fps: Frames per second of what has no times of its own, such as MJPEG; 25 by default.
+        raw: What comes is raw video of this format, and nothing else.
         on_notice: Told each note when it arises.
 
     Raises:
         SourceError: Neither a film nor a picture comes.
     """
     medium = PipeMedium(descriptor, name)
+    if raw is not None:
+        return RawVideoSource(medium, raw, strict=strict, on_notice=on_notice)
     try:
         verdict = medium.sniff()
         if verdict.content == "image":
@@ -100,7 +131,10 @@ def open_pipe(
                 )
             verdict = replace(verdict, content="video", format=demuxer)
         if verdict.content != "video":
-            raise SourceError("cannot open source", name, _in_words(verdict), _STEP)
+            step = f"{_STEP}. {_RAW_STEP}" if medium.length else _STEP
+            raise SourceError("cannot open source", name, _in_words(verdict), step)
+        if fps is not None and verdict.format in _WITHOUT_TIMES:
+            medium.demuxer_options = {"framerate": f"{fps:.6f}"}
     except BaseException:
         medium.close()
         raise

@@ -10,7 +10,7 @@ from live_gradcam.capture.colour import wide_colour
 from live_gradcam.capture.conversion import FrameConverter, orientation_of
 from live_gradcam.capture.decoder import Decoder
 from live_gradcam.capture.deinterlace import deinterlaced
-from live_gradcam.capture.medium import FileMedium, Medium
+from live_gradcam.capture.medium import FileMedium, Medium, PipeMedium
 from live_gradcam.capture.pieces import FrameRange, frames_of
 from live_gradcam.capture.source import Source
 from live_gradcam.capture.timeline import Timeline
@@ -150,6 +150,12 @@ class VideoSource(Source):
     def skipped(self) -> int:
         """Number of frames that could not be decoded so far."""
         return self._earlier_damage + self._decoder.damaged + self._unshowable
+
+    @property
+    def waited_seconds(self) -> float | None:
+        """Time so far that a pipe has let its reader wait; ``None`` for what is no pipe."""
+        medium = self._medium
+        return medium.waited_seconds if isinstance(medium, PipeMedium) else None
 
     def __iter__(self) -> Iterator[Frame]:
         """Yield every frame that is left.

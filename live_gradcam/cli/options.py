@@ -41,8 +41,9 @@ def option(help: str, *names: str, panel: str | None = None, **details: Any) -> 
 _OUTPUTS_HELP = (
     "Where results go; may be repeated: .mp4 .mov .mkv .webm film, .gif .webp .apng animation, "
     ".png .jpg picture, a folder, "
-    ".jsonl .csv records, '-' for JSON lines on stdout; the maps themselves: .npz for NumPy, a "
-    "folder called maps or ...-maps for 16-bit grey PNG; http://:8090/ to serve the live picture, "
+    ".jsonl .csv records, '-' for JSON lines on stdout, or what --format says; the maps "
+    "themselves: .npz for NumPy, a folder called maps or ...-maps for 16-bit grey PNG; .m3u8 for "
+    "HLS, which browsers play; http://:8090/ to serve the live picture, "
     "rtsp:// rtmp:// udp:// to send it, "
     "camera for a virtual camera. "
     "Without a file, a window opens. The words "

@@ -24,6 +24,7 @@ from live_gradcam.cli.run_opening import (
 from live_gradcam.cli.run_several import run_several
 from live_gradcam.cli.run_steps import (
     is_live,
+    nobody_reads_on,
     open_sinks,
     run_kiosk,
     run_live,
@@ -48,7 +49,7 @@ def run_command(arguments: RunArguments, console: Console) -> None:
         Interrupted: A signal came; files are finalised.
     """
     meaning, files = split_meaning(arguments.outputs)
-    arguments = replace(arguments, outputs=files, sources=_listed(arguments))
+    arguments = replace(arguments, outputs=files, sources=_listed(arguments)).with_size()
     goes_on = arguments.resume and arguments.teach is None  # with a run over many files
     if goes_on:
         check_resumable(arguments)
@@ -114,9 +115,9 @@ def _run_one(run: Run) -> None:
                 else:
                     summary = run_offline_steps(run, source, explainer, sinks, stop)
             except SinkError as error:
-                if arguments.outputs == ("-",) and isinstance(error.__cause__, BrokenPipeError):
-                    return  # whoever read our records has enough of them
-                raise
+                if not nobody_reads_on(run, error):
+                    raise
+                return
             print_summary(console, summary, verbose=arguments.verbose)
 
 
@@ -155,6 +156,18 @@ def _check_arguments(arguments: RunArguments) -> None:
     if arguments.input_format is not None and not _FORMAT.fullmatch(arguments.input_format):
         step = "Write mjpeg, yuyv422, or another name that the camera's list of formats has"
         raise UsageError("--input-format names no format", arguments.input_format, "", step)
+    raw = arguments.input_format == "rawvideo"
+    if raw and (arguments.width is None or arguments.height is None):
+        step = "Add --size WIDTHxHEIGHT, e.g. --size 640x480"
+        raise UsageError("--input-format rawvideo needs --size", "", "", step)
+    if arguments.pixel_format is not None and not raw:
+        step = "Add --input-format rawvideo, or leave it out"
+        what = "--pixel-format is for raw video"
+        raise UsageError(what, arguments.pixel_format, "", step)
+    _ = arguments.origins  # refused before anything is loaded
+    if arguments.format is not None and "-" not in arguments.outputs:
+        step = "Add -o -; files get their format from their ending"
+        raise UsageError("--format needs standard output", arguments.format, "", step)
     if arguments.truth and not _writes_records(arguments):
         step = "Add -o OUTPUT.jsonl; in the window a key does it: see its help"
         raise UsageError("--truth needs records", "", "its figures stand in them", step)
@@ -176,4 +189,5 @@ def _writes_records(arguments: RunArguments) -> bool:
         return False
     from live_gradcam.show.open import is_record
 
-    return any(map(is_record, arguments.outputs))
+    pictures = arguments.format not in (None, "jsonl")
+    return any(is_record(each) for each in arguments.outputs if not (pictures and each == "-"))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import glob
+import re
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from live_gradcam.air.address import is_on_air
+from live_gradcam.air.origins import parse_origin
 from live_gradcam.choices import (
     DEFAULT_COLORMAP,
     DEFAULT_COMPILE,
@@ -21,6 +24,7 @@ from live_gradcam.choices import (
     ColormapName,
     HudLayout,
     Preset,
+    StreamFormat,
 )
 from live_gradcam.cli.known_names import source_names
 from live_gradcam.cli.network import (
@@ -32,8 +36,10 @@ from live_gradcam.cli.network import (
 )
 from live_gradcam.cli.options import MODEL, Outputs, Overwrite, Window, matching, option
 from live_gradcam.cli.preset_option import RUN_PRESET
+from live_gradcam.errors import UsageError
 from live_gradcam.hosts import parse_credentials
 
+_SIZE = re.compile(r"([1-9]\d{0,5})[xX]([1-9]\d{0,5})")
 _PICTURE = "The picture"
 _CAPTURE = "Frames"
 
@@ -122,16 +128,34 @@ class RunArguments:
     width: Annotated[int | None, option("Width asked of a camera.", panel=_CAPTURE, min=1)] = None
     height: Annotated[int | None, option("Height asked of a camera.", panel=_CAPTURE, min=1)] = None
     fps: Annotated[
-        float | None, option("Rate asked of a camera.", panel=_CAPTURE, min=0.1, max=1000)
+        float | None,
+        option("Rate asked of a camera; rate of raw video.", panel=_CAPTURE, min=0.1, max=1000),
+    ] = None
+    size: Annotated[
+        str | None,
+        option(
+            "Size of raw video, or asked of a camera: --width and --height in one.",
+            panel=_CAPTURE,
+            metavar="WIDTHxHEIGHT",
+        ),
     ] = None
     input_format: Annotated[
         str | None,
         option(
             "Format of the pictures as they leave a camera: mjpeg is what USB carries fast, "
-            "yuyv422 is uncompressed.",
+            "yuyv422 is uncompressed. Of a pipe or file: rawvideo, which needs --size.",
             panel=_CAPTURE,
             metavar="NAME",
             show_default="mjpeg from 1280x720 on, else the camera's own",
+        ),
+    ] = None
+    pixel_format: Annotated[
+        str | None,
+        option(
+            "Pixels of raw video by FFmpeg's name: bgr24, rgb24, gray, yuv420p, nv12, ...",
+            panel=_CAPTURE,
+            metavar="NAME",
+            show_default="bgr24",
         ),
     ] = None
     seconds_per_picture: Annotated[
@@ -212,6 +236,14 @@ class RunArguments:
             panel=_CAPTURE,
         ),
     ] = False
+    format: Annotated[
+        StreamFormat | None,
+        option(
+            "What -o - writes to standard output: a JSON line for each frame, the picture "
+            "uncompressed (rawvideo: bgr24; y4m), or as H.264 in Matroska.",
+            show_default="jsonl",
+        ),
+    ] = None
     overwrite: Overwrite = False
     kiosk: Annotated[
         bool,
@@ -256,13 +288,51 @@ class RunArguments:
             envvar="LIVE_GRADCAM_AUTH",
         ),
     ] = None
+    allow_origin: Annotated[
+        tuple[str, ...],
+        option(
+            "Whose web pages may read a served picture and its records, besides those of this "
+            "machine; may be repeated.",
+            metavar="https://HOST",
+            show_default="none",
+        ),
+    ] = ()
     window: Window = True
     verbose: Annotated[bool, option("Say how long each stage took, for films.")] = False
 
     @property
     def in_window(self) -> bool:
-        """True if a window opens: nothing is written into files, and none was forbidden."""
-        return self.window and all(is_on_air(each) for each in self.outputs)
+        """True if a window opens: nothing is written into files, and none was forbidden.
+
+        HLS is watched while it is written, where the source is live.
+        """
+        return self.window and all(
+            is_on_air(each) or (each.lower().endswith(".m3u8") and self._is_live)
+            for each in self.outputs
+        )
+
+    @property
+    def _is_live(self) -> bool:
+        """True if the source, going by its name alone, is no file, folder or pipe."""
+        source = self.source.strip()
+        if len(self.sources) > 1 or source == "-" or glob.has_magic(source) or "%" in source:
+            return False
+        return source.startswith("/dev/video") or not Path(source).expanduser().exists()
+
+    def with_size(self) -> RunArguments:
+        """Return the same with the size that was typed in one as width and height.
+
+        Raises:
+            UsageError: It is no size, or contradicts the width or height that was typed.
+        """
+        if self.size is None:
+            return self
+        width, height = parse_size(self.size)
+        for typed, given, name in ((self.width, width, "width"), (self.height, height, "height")):
+            if typed not in (None, given):
+                step = f"Leave one of --size and --{name} out"
+                raise UsageError("--size contradicts", f"--{name} {typed}", "", step)
+        return replace(self, width=width, height=height, size=None)
 
     @property
     def credentials(self) -> tuple[str, str] | None:
@@ -272,6 +342,15 @@ class RunArguments:
             UsageError: They have another form.
         """
         return None if self.auth is None else parse_credentials(self.auth)
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """Whose pages may read what is served.
+
+        Raises:
+            UsageError: One is no origin.
+        """
+        return tuple(parse_origin(each) for each in self.allow_origin)
 
     @property
     def shows_rate(self) -> bool:
@@ -289,3 +368,16 @@ class RunArguments:
         if self.seconds_per_picture is not None:
             return 1 / self.seconds_per_picture
         return self.fps
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Read ``WIDTHxHEIGHT``.
+
+    Raises:
+        UsageError: It has another form.
+    """
+    found = _SIZE.fullmatch(text.strip())
+    if found is None:
+        step = "Write WIDTHxHEIGHT in pixels, e.g. --size 640x480"
+        raise UsageError("--size is no size", text, "", step)
+    return int(found[1]), int(found[2])

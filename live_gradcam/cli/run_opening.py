@@ -148,7 +148,12 @@ def _open_both(run: Run) -> Opened:
     from live_gradcam.workers import wait_for
 
     with opening_network(run) as network, contextlib.ExitStack() as stack:
-        source = stack.enter_context(open_source_of(run.arguments, run.console))
+        source = open_source_of(run.arguments, run.console)
+        if run.arguments.in_window:
+            from live_gradcam.session.pipe_feed import watch_pipe
+
+            source = watch_pipe(source)
+        stack.enter_context(source)
         refuse_endless(source.info, run.arguments)
         explainer = wait_for(network)
         stack.pop_all()  # both are the caller's from now on
@@ -178,6 +183,7 @@ def open_source_of(arguments: RunArguments, console: Console) -> Source:
         stream=arguments.stream,
         keep_timestamps=arguments.keep_timestamps,
         input_format=arguments.input_format,
+        pixel_format=arguments.pixel_format,
         on_notice=console.note,
     )
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from live_gradcam import lifecycle
 from live_gradcam.cli.run_opening import open_source_of, opening_network
-from live_gradcam.cli.run_steps import run_offline_steps
+from live_gradcam.cli.run_steps import nobody_reads_on, run_offline_steps
 from live_gradcam.cli.run_values import Run
 from live_gradcam.cli.summary import print_summary
 from live_gradcam.errors import SinkError, SourceError
@@ -88,9 +88,9 @@ def run_several(run: Run) -> None:
                         break
                     _run_part(several, number, part, explainer, stop, outputs)
             except SinkError as error:
-                if arguments.outputs == ("-",) and isinstance(error.__cause__, BrokenPipeError):
-                    return
-                raise
+                if not nobody_reads_on(run, error):
+                    raise
+                return
             stop.be_patient()
             outputs.close()
             stop.be_patient(0)
@@ -176,7 +176,7 @@ def _open_part(
 
 
 def _open_shared(several: _Several, info: SourceInfo, outputs: contextlib.ExitStack) -> None:
-    from live_gradcam.air.open import open_sink
+    from live_gradcam.air.open import introduce, open_sink
     from live_gradcam.show.film_formats import FORMATS
 
     arguments, console = several.run.arguments, several.run.console
@@ -197,11 +197,14 @@ def _open_shared(several: _Several, info: SourceInfo, outputs: contextlib.ExitSt
             overwrite=arguments.overwrite,
             max_frames=arguments.max_frames,
             auth=arguments.credentials,
+            origins=arguments.origins,
+            format=arguments.format,
             on_notice=console.note,
         )
         several.shared.append(outputs.enter_context(sink))
         if Path(spec).suffix.lower() in FORMATS and info.path is not None:
             console.note(f"{spec}: no sound: it is made of several sources")
+    introduce(several.shared)
 
 
 def _shared_outputs(outputs: Sequence[str]) -> list[str]:

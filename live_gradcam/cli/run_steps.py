@@ -13,6 +13,7 @@ from live_gradcam.cli.run_opening import load_network, open_source_of, open_wind
 from live_gradcam.cli.run_teaching import teaching_options
 from live_gradcam.cli.run_values import Run
 from live_gradcam.cli.summary import print_summary
+from live_gradcam.errors import SinkError
 
 if TYPE_CHECKING:
     from live_gradcam.capture.source import Source
@@ -172,7 +173,7 @@ def run_options(
 
 def open_sinks(run: Run, info: SourceInfo) -> list[Sink]:
     """Open every output, or none."""
-    from live_gradcam.air.open import open_sink
+    from live_gradcam.air.open import introduce, open_sink
 
     arguments = run.arguments
     sinks: list[Sink] = []
@@ -184,6 +185,8 @@ def open_sinks(run: Run, info: SourceInfo) -> list[Sink]:
                 overwrite=arguments.overwrite,
                 max_frames=arguments.max_frames,
                 auth=arguments.credentials,
+                origins=arguments.origins,
+                format=arguments.format,
                 on_notice=run.console.note,
             )
             sinks.append(sink)
@@ -191,4 +194,14 @@ def open_sinks(run: Run, info: SourceInfo) -> list[Sink]:
         for sink in sinks:
             sink.close()
         raise
+    introduce(sinks)
     return sinks
+
+
+def nobody_reads_on(run: Run, error: SinkError) -> bool:
+    """Return whether a run ended because its only reader has had enough, which is no failure."""
+    if run.arguments.outputs != ("-",) or not isinstance(error.__cause__, BrokenPipeError):
+        return False
+    if run.arguments.format not in (None, "jsonl"):
+        run.console.note(f"{error.where}: {error.cause}")
+    return True

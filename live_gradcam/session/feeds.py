@@ -8,20 +8,15 @@ from typing import Literal
 
 from live_gradcam.capture.images import ImagesSource
 from live_gradcam.capture.source import LiveSource, Source
+from live_gradcam.capture.video import VideoSource
 from live_gradcam.errors import LiveGradcamError
 from live_gradcam.session.feed import Clock, Feed, FeedReport
+from live_gradcam.session.pipe_feed import PipeFeed, WatchedPipe
+from live_gradcam.session.player_feed import PlayerFeed
 from live_gradcam.session.slides import SlideFeed
 from live_gradcam.values import Frame, SourceInfo
-from live_gradcam.workers import (
-    Channel,
-    ChannelAborted,
-    ChannelClosed,
-    WorkerGroup,
-    release_when_done,
-    run_in_thread,
-)
+from live_gradcam.workers import release_when_done, run_in_thread
 
-_READ_AHEAD_FRAMES = 4
 _CLOSE_SECONDS = 1.0
 _FIRST_RETRY_SECONDS = 0.5
 _LONGEST_RETRY_SECONDS = 5.0
@@ -61,103 +56,6 @@ class _LiveFeed(Feed):
 
     def close(self) -> None:
         pass  # nothing is held
-
-
-class _PlayerFeed(Feed):
-    """Frames of a file in order, each when it is due; images, each when it is asked for.
-
-    A slow network plays slower; it does not race to catch up afterwards.
-    """
-
-    def __init__(self, source: Source, clock: Clock) -> None:
-        self._source = source
-        self._clock = clock
-        self._frames: Channel[Frame] = Channel(_READ_AHEAD_FRAMES)
-        self._workers = WorkerGroup("player", self._frames.abort)
-        self._waiting: Frame | None = None
-        self._offset_seconds: float | None = None
-        self._asked = 1
-        self._message = ""
-        self._ended = False
-        self._failure: Exception | None = None
-
-    @property
-    def by_hand(self) -> bool:
-        return self._source.info.kind == "pictures"
-
-    @property
-    def info(self) -> SourceInfo:
-        return self._source.info
-
-    @property
-    def ended(self) -> bool:
-        return self._ended
-
-    @property
-    def report(self) -> FeedReport:
-        return FeedReport(None, self._source.skipped, self._source.notes)
-
-    def start(self) -> None:
-        """Start the thread that reads ahead."""
-        self._workers.start("read", self._read)
-
-    def turn(self, steps: int) -> None:
-        if steps > 0:
-            self._asked += steps
-        else:
-            self._message = "what was shown is not kept: only forwards here"
-
-    def take_message(self) -> str:
-        message, self._message = self._message, ""
-        return message
-
-    def next(self, timeout_seconds: float) -> Frame | None:
-        if self.by_hand and self._asked <= 0:
-            self._clock.sleep(timeout_seconds)
-            return None
-        if self._waiting is None:
-            try:
-                self._waiting = self._frames.get(timeout_seconds)
-            except TimeoutError:
-                return None
-            except (ChannelClosed, ChannelAborted):
-                self._ended = True
-                if self._failure is not None:
-                    raise self._failure from None
-                return None
-        if not self.by_hand:
-            early = self._seconds_early(self._waiting)
-            self._clock.sleep(min(timeout_seconds, max(0.0, early)))
-            if early > timeout_seconds:
-                return None
-        frame, self._waiting = self._waiting, None
-        self._asked -= 1
-        return frame
-
-    def close(self) -> None:
-        self._workers.abort()
-        self._workers.join(_CLOSE_SECONDS)
-
-    def _seconds_early(self, frame: Frame) -> float:
-        """Time that the frame has to wait until it is due."""
-        now = self._clock.now()
-        if self._offset_seconds is None:
-            self._offset_seconds = now - frame.pts_seconds
-        early = self._offset_seconds + frame.pts_seconds - now
-        if early < 0:
-            self._offset_seconds -= early
-        return early
-
-    def _read(self) -> None:
-        try:
-            for frame in self._source:
-                self._frames.put(frame)
-        except Exception as error:
-            # The frames before it are shown first.
-            if not isinstance(error, ChannelAborted):
-                self._failure = error
-        finally:
-            self._frames.close()
 
 
 class _EndlessFeed(Feed):
@@ -306,7 +204,12 @@ def make_feed(
         return SlideFeed(
             source, clock or Clock(), seconds=slideshow_seconds, loop=loop or source.loops
         )
-    player = _PlayerFeed(source, clock or Clock())
+    if isinstance(source, WatchedPipe):
+        return source.feed
+    if isinstance(source, VideoSource) and source.waited_seconds is not None:
+        player: PlayerFeed = PipeFeed(source, clock or Clock())
+    else:
+        player = PlayerFeed(source, clock or Clock())
     player.start()
     return player
 

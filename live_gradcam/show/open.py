@@ -5,14 +5,17 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from live_gradcam.choices import StreamFormat
 from live_gradcam.credentials import scheme_of
 from live_gradcam.errors import UsageError
 from live_gradcam.os_errors import cannot_write
 from live_gradcam.show.animation import ANIMATIONS, AnimationSink
 from live_gradcam.show.film_formats import FORMATS
+from live_gradcam.show.hls import SUFFIX as HLS_SUFFIX
+from live_gradcam.show.hls import HlsSink
 from live_gradcam.show.images import (
     ENCODER_OPTIONS,
     FolderSink,
@@ -26,10 +29,13 @@ from live_gradcam.show.map_images import MapFolderSink, is_maps_folder
 from live_gradcam.show.recorder import VideoSink
 from live_gradcam.show.records import RECORD_FORMATS, RecordSink
 from live_gradcam.show.sink import Sink
+from live_gradcam.show.standard_output import PictureStreamSink
 from live_gradcam.values import SourceInfo
 
 _SUFFIXES = tuple(
-    dict.fromkeys((*FORMATS, *ANIMATIONS, *ENCODER_OPTIONS, *RECORD_FORMATS, MAPS_SUFFIX))
+    dict.fromkeys(
+        (*FORMATS, *ANIMATIONS, *ENCODER_OPTIONS, *RECORD_FORMATS, MAPS_SUFFIX, HLS_SUFFIX)
+    )
 )
 
 
@@ -41,12 +47,15 @@ def open_sink(
     fps: float | None = None,
     max_frames: int | None = None,
     threads: int | None = None,
+    format: StreamFormat | None = None,
+    on_notice: Callable[[str], None] | None = None,
 ) -> Sink:
     """Open one output for the frames of one source.
 
     ==========================  ==================================================================
     ``out.mp4``, ``.mov``,      a film with the source's times and sound: H.264, in WebM VP9
     ``.mkv``, ``.webm``
+    ``hls/live.m3u8``           HLS: a list of segments beside it, rolling for what is live
     ``out.gif``, ``.webp``,     an animated picture with the source's times
     ``.apng``
     ``out.png``, ``out.jpg``    the image of a source with a single frame; so is ``.webp``
@@ -54,7 +63,7 @@ def open_sink(
     ``maps/``, ``clip-maps/``   a 16-bit grey PNG of the map for each frame
     ``out.npz``                 the maps of all frames, for NumPy
     ``out.jsonl``, ``out.csv``  a record for each frame
-    ``-``                       JSON lines on standard output
+    ``-``                       standard output: JSON lines, or what ``format`` says
     ==========================  ==================================================================
 
     Args:
@@ -64,6 +73,8 @@ def open_sink(
         fps: Nominal rate of a recording; the source's own by default.
         max_frames: How many frames there will be at most, where that is known.
         threads: Threads of the video encoder; its share of the budget by default.
+        format: Of standard output: records, or the drawn picture.
+        on_notice: Told how pictures on standard output are read.
 
     Raises:
         UsageError: The form is unknown, the output exists, or a single image cannot hold it.
@@ -71,7 +82,9 @@ def open_sink(
     """
     validate_outputs([spec], overwrite=overwrite)
     if spec == "-":
-        return RecordSink(None)
+        if format is None or format == "jsonl":
+            return RecordSink(None)
+        return PictureStreamSink(format, info, on_notice=on_notice)
     path = Path(spec)
     suffix = path.suffix.lower()
     if is_maps(spec):
@@ -80,6 +93,9 @@ def open_sink(
         return FolderSink(path, info, overwrite=overwrite)
     if suffix == MAPS_SUFFIX:
         return MapArchiveSink(path)
+    if suffix == HLS_SUFFIX:
+        endless = info.kind == "scene" and max_frames is None
+        return HlsSink(path, info, rolling=info.live or endless)
     if suffix in FORMATS:
         return VideoSink(path, info, fps=fps, threads=threads)
     single = info.frame_count == 1 or max_frames == 1
@@ -167,6 +183,11 @@ def is_maps(spec: str | Path) -> bool:
     return spec != "-" and is_folder(spec) and is_maps_folder(str(spec))
 
 
+def is_playlist(spec: str | Path) -> bool:
+    """Return whether an output is HLS, which can be watched while it is written."""
+    return spec != "-" and Path(spec).suffix.lower() == HLS_SUFFIX
+
+
 def is_record(spec: str | Path) -> bool:
     """Return whether an output has a record for each frame."""
     return spec == "-" or (not is_folder(spec) and Path(spec).suffix.lower() in RECORD_FORMATS)
@@ -180,7 +201,7 @@ def _is_device(path: Path) -> bool:
 def _check_form(spec: str | Path) -> None:
     path = Path(spec)
     allowed = ", ".join(_SUFFIXES)
-    step = f"Use {allowed}, a folder, or - for JSON lines on standard output"
+    step = f"Use {allowed}, a folder, or - for standard output"
     if not str(spec).strip() or "\0" in str(spec):
         raise UsageError("unknown output", str(spec), "it has no name", step)
     if spec == "-" or path.suffix.lower() in _SUFFIXES:

@@ -17,6 +17,8 @@ import cv2
 import numpy as np
 import pytest
 
+from tests.air.test_push import speaks
+
 
 @pytest.mark.skipif(os.name != "posix", reason="ends it as Ctrl-C does")
 def test_a_run_is_watched_until_it_is_ended() -> None:
@@ -55,6 +57,11 @@ def test_a_run_is_watched_until_it_is_ended() -> None:
     [
         ("http://localhost/", "it has no port"),
         ("ftp://server/x", "ftp:// addresses are no outputs"),
+        pytest.param(
+            "srt://server:9000?passphrase=secret-word",
+            "-o - --format matroska | ffmpeg -i - -c copy -f mpegts 'srt://...'",
+            marks=pytest.mark.skipif(speaks("srt"), reason="this PyAV speaks SRT"),
+        ),
         ("rtsp://ann:secret-word@/live", "it names no server"),
         ("http://ann:secret-word@:8090/", "names and passwords do not belong into it"),
     ],

@@ -165,6 +165,7 @@ _SHARED = {
         "stream",
         "keep_timestamps",
         "input_format",
+        "pixel_format",
     },
     "RunOptions": {"class_name", "max_frames", "mirror", "show_rate", "truth"},
     "run_session": {"smooth", "kiosk"},

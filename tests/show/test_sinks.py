@@ -21,7 +21,7 @@ from tests.show.conftest import numbered, read_film
 FILMS = ["out.mp4", "out.mkv", "out.mov", "out.webm"]
 ANIMATIONS = ["out.gif", "out.apng"]
 PICTURES = ["out.png", "out.jpg", "folder/"]
-OUTPUTS = [*FILMS, *ANIMATIONS, *PICTURES, "out.jsonl", "out.csv", "out.npz", "maps/"]
+OUTPUTS = [*FILMS, *ANIMATIONS, *PICTURES, "out.jsonl", "out.csv", "out.npz", "maps/", "out.m3u8"]
 
 
 @pytest.fixture
