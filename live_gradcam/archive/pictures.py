@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from live_gradcam.archive.files import SourceFile
 from live_gradcam.capture.source import Source
 from live_gradcam.errors import SourceError
+from live_gradcam.images.parts import Roi, require_parts
 from live_gradcam.images.read import load_image
 from live_gradcam.values import Frame, SourceInfo
 
@@ -17,15 +18,22 @@ class PicturesSource(Source):
     Args:
         files: The pictures.
         on_notice: Told each sentence about a picture that the user should know.
+        rois: Parts that every picture must have.
 
     Attributes:
         errors: What was wrong with each picture that could not be read, by its name.
     """
 
-    def __init__(self, files: Sequence[SourceFile], on_notice: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        files: Sequence[SourceFile],
+        on_notice: Callable[[str], None],
+        rois: Sequence[Roi] = (),
+    ) -> None:
         self.errors: dict[str, SourceError] = {}
         self._files = files
         self._on_notice = on_notice
+        self._rois = rois
         self._next = 0
         name = files[0].name if len(files) == 1 else f"{files[0].name} and {len(files) - 1} more"
         self._info = SourceInfo(name, "pictures", False, 0, 0, frame_count=len(files))
@@ -47,6 +55,7 @@ class PicturesSource(Source):
             self._next += 1
             try:
                 loaded = load_image(file.path)
+                require_parts(self._rois, loaded.image, file.name)
             except SourceError as error:
                 self.errors[file.name] = error
                 continue

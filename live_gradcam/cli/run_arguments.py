@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -33,6 +33,9 @@ from live_gradcam.cli.network import (
 from live_gradcam.cli.options import MODEL, Outputs, Overwrite, Window, matching, option
 from live_gradcam.cli.preset_option import RUN_PRESET
 from live_gradcam.hosts import parse_credentials
+
+if TYPE_CHECKING:
+    from live_gradcam.images.parts import Roi
 
 _PICTURE = "The picture"
 _CAPTURE = "Frames"
@@ -84,6 +87,17 @@ class RunArguments:
         ),
     ] = None
     view: ViewOption = DEFAULT_VIEW
+    roi: Annotated[
+        tuple[str, ...],
+        option(
+            "Explain this part of every frame alone, in its full resolution: pixels or percent, "
+            "e.g. 10%,10%,50%,50%. Several are explained side by side. In the window, the mouse "
+            "draws one.",
+            panel=_PICTURE,
+            metavar="X,Y,W,H",
+            show_default="the whole frame",
+        ),
+    ] = ()
     top_k: Annotated[int, option("How many labels to show.", panel=_PICTURE, min=1)] = DEFAULT_TOP_K
     colormap: Annotated[
         ColormapName, option("Colours of the heatmap.", panel=_PICTURE, metavar="NAME")
@@ -272,6 +286,19 @@ class RunArguments:
             UsageError: They have another form.
         """
         return None if self.auth is None else parse_credentials(self.auth)
+
+    @property
+    def rois(self) -> tuple[Roi, ...]:
+        """The parts of every frame that are explained; none for all of it.
+
+        Raises:
+            UsageError: What was typed is no part.
+        """
+        if not self.roi:
+            return ()
+        from live_gradcam.images.parts import Roi
+
+        return tuple(map(Roi.parse, self.roi))
 
     @property
     def shows_rate(self) -> bool:

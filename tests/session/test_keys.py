@@ -55,6 +55,7 @@ EFFECTS: dict[str, tuple[Callable[[SessionState], object], object, object]] = {
     "a": (lambda s: s.settings.mode, "mosaic", "single"),
     "d": (lambda s: s.settings.mode, "contrast", "single"),
     "e": (lambda s: s.overlay.signed, True, False),
+    "w": (lambda s: "all of the picture is" in s.message, True, True),
     "j": (lambda s: s.settings.key.layer, "layer3", "layer2"),
     "l": (lambda s: s.settings.key.layer, "layer4", "layer4"),
     "k": (
@@ -121,7 +122,7 @@ def test_maps_are_subtracted_only_where_that_is_right() -> None:
     assert after("k", state=allowed).settings.mode == "contrast"
 
 
-@pytest.mark.parametrize("key", ["tab", "w", "f1", "+", "up", "ä", "", "f13", "Q"])
+@pytest.mark.parametrize("key", ["tab", "z", "f1", "+", "up", "ä", "", "f13", "Q"])
 def test_unknown_keys_are_ignored(key: str) -> None:
     assert press(START, key, HERE) is START
 
@@ -166,7 +167,8 @@ def test_visitors_of_a_kiosk_have_no_keys_for_developers(key: str) -> None:
 def test_the_help_is_grouped_and_says_what_the_mouse_does() -> None:
     groups = help_groups()
     rows = [keys for group in groups for keys, _ in group.rows]
-    assert sorted(rows) == sorted([binding.shown for binding in KEYS] + ["point"])
+    mouse = ["point", "drag", "right click"]
+    assert sorted(rows) == sorted([binding.shown for binding in KEYS] + mouse)
     assert groups[-1].title == "Mouse"
     assert all(group.title and group.rows for group in (*groups, *help_groups(may_quit=False)))
 
