@@ -139,6 +139,7 @@ class Controller:
         settings = replace(self._state.settings, rois=rois)
         self._state = replace(self._state, settings=settings, message=message)
         self._message_until = self._clock() + MESSAGE_SECONDS
+        self._pointer = None
 
     def move_pointer(self, x: int, y: int) -> None:
         """Obey the mouse."""

@@ -228,13 +228,10 @@ class Session:
         self, explained: ExplainedFrame, hud: Hud, window: tuple[int, int] | None = None
     ) -> Image:
         controller = self._controller
+        drawn = self._chooser.drawn if window is not None else None
+        pointer = controller.pointer if drawn is None else None  # one thing at a time
         return self._renderer.render(
-            explained,
-            controller.state,
-            hud,
-            controller.pointer,
-            window,
-            chosen=self._chooser.drawn if window is not None else None,
+            explained, controller.state, hud, pointer, window, chosen=drawn
         )
 
     def _rendered_frame(self) -> Image | None:

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from live_gradcam.choices import COLORMAP_NAMES
 from live_gradcam.explain.methods import METHOD_FACTS, METHODS, QUICK_METHODS
+from live_gradcam.images.parts import Roi
 from live_gradcam.session import KEYS, help_groups, help_lines, keys_markdown
 from live_gradcam.session.keys import press
 from live_gradcam.session.state import SessionState, Situation
 from live_gradcam.session.teaching_keys import TEACHING_KEYS
-from live_gradcam.values import Prediction
+from live_gradcam.values import Prediction, Region
 from tests.session.doubles import START, with_settings
 
 LABELS = tuple(
@@ -171,6 +172,17 @@ def test_the_help_is_grouped_and_says_what_the_mouse_does() -> None:
     assert sorted(rows) == sorted([binding.shown for binding in KEYS] + mouse)
     assert groups[-1].title == "Mouse"
     assert all(group.title and group.rows for group in (*groups, *help_groups(may_quit=False)))
+
+
+def test_the_whole_picture_comes_back_and_a_part_goes_with_what_it_shows_when_mirrored() -> None:
+    part = with_settings(START, rois=(Roi(10, 20, 30, 40),))
+    whole = after("w", state=part)
+    assert (whole.settings.rois, whole.message) == ((), "all of the picture")
+    here = replace(HERE, frame=(100, 80))
+    (mirrored,) = after("m", state=part, situation=here).settings.rois
+    assert mirrored.on(100, 80) == Region(60, 20, 30, 40)
+    (back,) = after("m", "m", state=part, situation=here).settings.rois
+    assert back.on(100, 80) == Region(10, 20, 30, 40)
 
 
 def test_contrast_and_mosaic_say_why_they_cannot_be_shown() -> None:
