@@ -202,7 +202,7 @@ def test_a_full_disk_stops_all_stages_and_finalises_the_other_outputs(
 @pytest.mark.parametrize("stage", ["draw", "progress"])
 def test_an_exception_in_any_stage_comes_back(explainer: lg.Explainer, stage: str) -> None:
     class BrokenPainter(lg.Painter):
-        def paint(self, image: Image, explanation: Explanation, hud: object = None) -> Image:
+        def paint(self, *_about: object, **_more: object) -> Image:
             raise ZeroDivisionError("a bug of ours")
 
     def broken_progress(_: Progress) -> None:

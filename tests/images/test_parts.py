@@ -113,7 +113,7 @@ def test_shares_of_a_frame_are_its_pixels_again_and_mirroring_twice_changes_noth
 
 def test_a_part_can_be_given_in_several_ways() -> None:
     same: list[RoiLike] = ["1,2,3,4", (1, 2, 3, 4), [1, 2, 3, 4], Region(1, 2, 3, 4)]
-    same += [Roi(1, 2, 3, 4), np.array([1, 2, 3, 4])]
+    same += [Roi(1, 2, 3, 4), range(1, 5)]
     assert {as_roi(each) for each in same} == {Roi(1, 2, 3, 4)}
     assert str(Roi(1, Fraction(1, 8), 3, Fraction(1))) == "1,12.5%,3,100%"
     for wrong in ((1, 2, 3), 5, ("a", 2, 3, 4)):
@@ -140,7 +140,11 @@ def test_a_part_is_explained_as_if_it_were_the_picture(
 
 
 def test_parts_of_several_images_are_one_batch(explainer: lg.Explainer, image: Image) -> None:
-    parts = [[Region(0, 0, 100, 100), Region(90, 40, 200, 150)], [], [Region(5, 6, 70, 80)]]
+    parts: list[list[Region]] = [
+        [Region(0, 0, 100, 100), Region(90, 40, 200, 150)],
+        [],
+        [Region(5, 6, 70, 80)],
+    ]
     images = [image, image[:, ::-1], image[:200]]
     sizes: list[int] = []
 
@@ -153,7 +157,7 @@ def test_parts_of_several_images_are_one_batch(explainer: lg.Explainer, image: I
     assert sizes == [4]
     assert [[each.roi for each in some] for some in found] == [parts[0], [None], parts[2]]
     for some, own, whole in zip(found, parts, images, strict=True):
-        for explanation, part in zip(some, own or [None], strict=True):
+        for explanation, part in zip(some, [*own] or [None], strict=True):
             alone = explainer.explain(whole, classes="top", roi=part)
             np.testing.assert_allclose(explanation.evidence, alone.evidence, atol=1e-5)
             assert explanation.picture is not None

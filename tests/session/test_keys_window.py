@@ -51,6 +51,7 @@ _X_NAMES = {
 MIDDLE = np.s_[150:330, 200:440]
 BESIDE = np.s_[190:290, 20:90]
 EDGE = np.s_[190:290, 0:4]
+LINE = np.full((HEIGHT, WIDTH, 3), ACCENT)
 # The network sees it of the whole frame, but not of a part in the middle.
 SEEN_ONLY_AS_WHOLE = np.s_[320:400, 240:400]
 Screenshot: TypeAlias = NDArray[np.uint8]
@@ -330,7 +331,7 @@ def test_every_key_in_a_real_window(begin: Callable[..., WindowedSession], tmp_p
     # A rectangle of the mouse: it can be seen, and its part is explained; w: all of it again.
     drag(show.screen, (220, 180), (420, 300), release=False)
     line = np.s_[180:183, 230:410]
-    show.until("the rectangle", lambda p: differ(p, ACCENT, line) < 60)
+    show.until("the rectangle", lambda p: differ(p, LINE, line) < 60)
     show.screen.xdotool("mouseup", 1)
     shares = {"x": "11/32", "y": "3/8", "width": "201/640", "height": "121/480"}
     show.until("the part", lambda _: show.state["rois"] == [shares])
@@ -338,9 +339,9 @@ def test_every_key_in_a_real_window(begin: Callable[..., WindowedSession], tmp_p
     show.press_until("w", lambda p: not show.state["rois"] and differ(p, without) < 2)
     # Esc gives up a rectangle, and not the session.
     drag(show.screen, (220, 180), (420, 300), release=False)
-    show.until("the rectangle", lambda p: differ(p, ACCENT, line) < 60)
+    show.until("the rectangle", lambda p: differ(p, LINE, line) < 60)
     show.press("esc")
-    show.until("no rectangle", lambda p: differ(p, ACCENT, line) > 60)
+    show.until("no rectangle", lambda p: differ(p, LINE, line) > 60)
     show.screen.xdotool("mouseup", 1)
 
     # y: the row of classes that are taught, and away with it; o: nothing has been taught.
@@ -367,7 +368,7 @@ def test_every_key_in_a_real_window(begin: Callable[..., WindowedSession], tmp_p
     # In a window of any size, the part is what the mouse touched; the right button ends it.
     window = show.screen.find_window(TITLE)
     size = show.screen.xdotool("getwindowgeometry", "--shell", window).split()
-    width, height = (int(each.split("=")[1]) for each in size if each[:2] in ("WI", "HE"))
+    width, height = (int(each.split("=")[1]) for each in size if each[:3] in ("WID", "HEI"))
     assert (width, height) != (WIDTH, HEIGHT)
     drag(show.screen, (100, 90), (300, 250), window=window)
     left, right = (x * WIDTH // width for x in (100, 300))

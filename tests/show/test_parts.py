@@ -89,13 +89,13 @@ def test_several_parts_are_drawn_each_as_by_itself(image: Image) -> None:
 def test_each_part_has_a_scale_of_its_own_that_is_steady_in_time(image: Image) -> None:
     strong = explained(1, Region(20, 20, 400, 400), Region(0, 0, 400, 400))
     weak = explained(2, Region(450, 20, 400, 400), Region(0, 0, 400, 400))
-    weak = replace(weak, evidence=weak.evidence / 100)
+    weak = replace(weak, evidence=weak.evidence * np.float32(0.01))
     painter = Painter(BARE, moving=True)
     made = painter.paint(image, strong, others=[weak])
     assert np.array_equal(
         made[inner(Region(450, 20, 400, 400))], drawn_alone(image, weak)[EDGE:-EDGE, EDGE:-EDGE]
     )
-    fainter = replace(weak, evidence=weak.evidence / 4)
+    fainter = replace(weak, evidence=weak.evidence * np.float32(0.25))
     later = painter.paint(image, strong, others=[fainter])
     alone = drawn_alone(image, fainter)[EDGE:-EDGE, EDGE:-EDGE]
     assert not np.array_equal(later[inner(Region(450, 20, 400, 400))], alone)
