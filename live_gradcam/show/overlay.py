@@ -186,7 +186,8 @@ def compose(
         pointing=pointing,
     )
     captions = _captions(scene.pictures, written) if mosaic and not hud.help else ()
-    if others and len(scene.pictures) == 1 and options.show_labels and not hud.help:
+    heated = len(scene.pictures) == 1 and options.layout != "plain"
+    if others and heated and options.show_labels and not hud.help:
         parts = [explanation, *(other.explanation for other in others)]
         captions = tuple(part_tags(parts, scene.pictures[0], space))
     found = _lay_out(written, captions, seats, others if len(scene.pictures) == 1 else ())

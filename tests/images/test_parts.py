@@ -157,7 +157,8 @@ def test_parts_of_several_images_are_one_batch(explainer: lg.Explainer, image: I
     assert sizes == [4]
     assert [[each.roi for each in some] for some in found] == [parts[0], [None], parts[2]]
     for some, own, whole in zip(found, parts, images, strict=True):
-        for explanation, part in zip(some, [*own] or [None], strict=True):
+        wanted: list[Region | None] = [*own] or [None]
+        for explanation, part in zip(some, wanted, strict=True):
             alone = explainer.explain(whole, classes="top", roi=part)
             np.testing.assert_allclose(explanation.evidence, alone.evidence, atol=1e-5)
             assert explanation.picture is not None
