@@ -295,7 +295,11 @@ def make_hud(state: SessionState, request: ExplainRequest, figures: Figures) -> 
         figures=truth_figures(reading, randomized=random) if wanted.measured else (),
     )
     held = wanted.held is not None
-    status = {"frozen": wanted.frozen, "held": held, "part": bool(wanted.rois)}
+    status = {
+        "frozen": wanted.frozen,
+        "held": held,
+        "part": bool(wanted.rois) and not figures.outside,
+    }
     words = [request.explainer.classifier.name]
     words += ["taught"] if used.key.head else []
     words += [] if figures.own_layer else [used.key.layer]
