@@ -311,11 +311,7 @@ class _OfflineRun:
             self.read.close()
 
     def _parts_of(self, frame: Frame) -> tuple[Region, ...] | None:
-        """Return the parts to explain; ``None`` for a picture among others that they lie beside.
-
-        Raises:
-            SourceError: They lie beside the frames of a film, all of which have one size.
-        """
+        """Return the parts to explain; ``None`` for a picture that they lie outside of."""
         try:
             return require_parts(self.options.rois, frame.image, frame.source)
         except SourceError as error:
@@ -365,9 +361,8 @@ class _OfflineRun:
 
     def _painted(self, item: _Item, hud: Hud | None) -> Image:
         first, *others = item.explanations
-        if not others:
-            return self.painter.paint(item.frame.image, first, hud)
-        return self.painter.paint(item.frame.image, first, hud, others=others)
+        more = {"others": others} if others else {}
+        return self.painter.paint(item.frame.image, first, hud, **more)
 
     def _shown_rate(self, frame: Frame) -> float | None:
         """Return a rate that stands still for a second of the film, so that it can be read."""
