@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from live_gradcam.graph.explainer import GraphExplainer
     from live_gradcam.graph.open import open_graph
     from live_gradcam.images import read_image
+    from live_gradcam.images.parts import Roi
     from live_gradcam.painter import Painter
     from live_gradcam.pipeline import RunOptions, Summary, run_offline
     from live_gradcam.preprocessing.settings import Preprocessing
@@ -96,6 +97,7 @@ _NAMES = {
     "exports": "export",
     "faithfulness": "Removal cascading_randomization rank_correlation removal_test",
     "images": "read_image",
+    "images.parts": "Roi",
     "painter": "Painter",
     "present": "draw",
     "pipeline": "RunOptions Summary run_offline",
@@ -141,6 +143,7 @@ __all__ = [
     "Preprocessing",
     "Region",
     "Removal",
+    "Roi",
     "RunOptions",
     "Scene",
     "SceneSource",

@@ -19,13 +19,14 @@ from live_gradcam.capture.source import Source
 from live_gradcam.errors import SourceError
 from live_gradcam.faithfulness.removal import removal_test
 from live_gradcam.images.geometry import mirror_frame
+from live_gradcam.images.parts import Roi, explain_parts, require_parts
 from live_gradcam.lifecycle import StopToken
 from live_gradcam.painter import Painter
 from live_gradcam.protocol import BatchExplainer, ClassChoice
 from live_gradcam.show.overlay import Hud
 from live_gradcam.show.sink import Sink, closing_sinks
 from live_gradcam.timing import RateMeter, StageClock, StageTimes, SteadyFigure
-from live_gradcam.values import Explanation, Frame, Image
+from live_gradcam.values import Explanation, Frame, Image, Region
 from live_gradcam.workers import Channel, ChannelAborted, ChannelClosed, WorkerGroup
 
 _QUEUE_FRAMES = 4
@@ -84,9 +85,10 @@ class _Item:
     """A frame on its way through the stages."""
 
     frame: Frame
-    explanation: Explanation | None = None
+    parts: tuple[Region, ...] = ()
+    explanations: Sequence[Explanation] = ()
     rendered: Image | None = None
-    extra: dict[str, Any] | None = None
+    extras: list[dict[str, Any] | None] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,8 @@ class RunOptions:
         truth: Test each frame by removal, or those that a function names, see
             `live_gradcam.faithfulness.removal`; records have the result as ``truth``, ``None``
             where a map has no positive evidence.
+        rois: Parts of every frame, mirrored if that is asked for, each explained by itself, in one
+            batch; none is the whole frame. A picture that a part lies outside of is left out.
     """
 
     classes: ClassChoice = None
@@ -111,6 +115,7 @@ class RunOptions:
     batch_size: int = 1
     show_rate: bool = True
     truth: bool | Callable[[Frame], bool] = False
+    rois: tuple[Roi, ...] = ()
 
     def __post_init__(self) -> None:
         if self.max_frames is not None and self.max_frames < 1:
@@ -188,6 +193,8 @@ class _OfflineRun:
     # Images only where somebody looks at them: what waits here would hold memory for nothing.
     finished: Channel[_Item | None] = field(default_factory=lambda: Channel(_QUEUE_FRAMES))
     source_error: SourceError | None = None
+    left_out: list[SourceError] = field(default_factory=list)
+    taken: int = 0
 
     def execute(
         self,
@@ -242,9 +249,13 @@ class _OfflineRun:
             frames=frames,
             seconds=seconds,
             stages=self.clock.summary(),
-            skipped=self.source.skipped,
+            skipped=self.source.skipped + len(self.left_out),
             outputs=tuple(sink.description for sink in self.sinks),
-            notes=(*self.source.notes, *(note for sink in self.sinks for note in sink.notes)),
+            notes=(
+                *self.source.notes,
+                *(f"left out: {error}" for error in self.left_out),
+                *(note for sink in self.sinks for note in sink.notes),
+            ),
             pictures=self.source.info.kind == "pictures",
         )
 
@@ -289,25 +300,42 @@ class _OfflineRun:
                 if self.options.mirror:
                     frame = mirror_frame(frame)
                 self.clock.add("decode", _milliseconds_since(began))
-                self.read.put(_Item(frame))
+                parts = self._parts_of(frame)
+                if parts is not None:
+                    self.taken += 1
+                    self.read.put(_Item(frame, parts))
                 if limit is not None and frame.index + 1 >= limit:
                     break
+            if self.left_out and not self.taken:
+                self.source_error = self.source_error or self.left_out[0]
         finally:
             self.read.close()
 
+    def _parts_of(self, frame: Frame) -> tuple[Region, ...] | None:
+        """Return the parts to explain; ``None`` for a picture that they lie outside of."""
+        try:
+            return require_parts(self.options.rois, frame.image, frame.source)
+        except SourceError as error:
+            if self.source.info.kind != "pictures":
+                raise
+            self.left_out.append(error)
+            return None
+
     def _explain(self) -> None:
         while items := self.read.get_ready(self.options.batch_size):
-            explanations = self.explainer.explain_batch(
-                [item.frame.image for item in items], classes=self.options.classes
+            found = explain_parts(
+                self.explainer,
+                [item.frame.image for item in items],
+                [item.parts for item in items],
+                classes=self.options.classes,
             )
-            for item, explanation in zip(items, explanations, strict=True):
-                item.explanation = explanation
-                if self._is_tested(item.frame):
-                    tested = removal_test(self.explainer, item.frame.image, explanation)
-                    item.extra = {"truth": None if tested is None else tested.as_record()}
+            for item, explanations in zip(items, found, strict=True):
+                item.explanations = explanations
+                item.extras = [self._extra(item.frame, each) for each in explanations]
                 for stage in ("preprocess", "network"):
-                    if stage in explanation.timings_ms:
-                        self.clock.add(stage, explanation.timings_ms[stage])
+                    if all(stage in each.timings_ms for each in explanations):
+                        total = sum(each.timings_ms[stage] for each in explanations)
+                        self.clock.add(stage, total)
                 self.rate.tick(time.monotonic())
                 self.explained.put(item)
             if self.stop.requested:
@@ -315,20 +343,28 @@ class _OfflineRun:
         self.explained.close()
         self.read.abort()
 
-    def _is_tested(self, frame: Frame) -> bool:
+    def _extra(self, frame: Frame, explanation: Explanation) -> dict[str, Any] | None:
         wanted = self.options.truth
-        return wanted(frame) if callable(wanted) else wanted
+        if not (wanted(frame) if callable(wanted) else wanted):
+            return None
+        tested = removal_test(self.explainer, frame.image, explanation)
+        return {"truth": None if tested is None else tested.as_record()}
 
     def _draw(self) -> None:
         wanted = self.wants_rendered or any(sink.needs_rendered for sink in self.sinks)
         for item in self.explained:
-            if wanted and item.explanation is not None:
+            if wanted:
                 began = time.perf_counter()
                 hud = Hud(fps=self._shown_rate(item.frame)) if self.options.show_rate else None
-                item.rendered = self.painter.paint(item.frame.image, item.explanation, hud)
+                item.rendered = self._painted(item, hud)
                 self.clock.add("draw", _milliseconds_since(began))
             self.drawn.put(item)
         self.drawn.close()
+
+    def _painted(self, item: _Item, hud: Hud | None) -> Image:
+        first, *others = item.explanations
+        more = {"others": others} if others else {}
+        return self.painter.paint(item.frame.image, first, hud, **more)
 
     def _shown_rate(self, frame: Frame) -> float | None:
         """Return a rate that stands still for a second of the film, so that it can be read."""
@@ -345,8 +381,7 @@ class _OfflineRun:
                     continue
                 except ChannelClosed:
                     break
-                assert item.explanation is not None, "the explain stage fills this"
-                self._write_item(item, item.explanation)
+                self._write_item(item)
                 self.finished.put(item if self.wants_rendered else None)
             self.finished.close()
             for channel in (self.read, self.explained, self.drawn):
@@ -354,11 +389,11 @@ class _OfflineRun:
         finally:
             self.written.set()
 
-    def _write_item(self, item: _Item, explanation: Explanation) -> None:
+    def _write_item(self, item: _Item) -> None:
         began = time.perf_counter()
         self.stop.be_patient()
         for sink in self.sinks:
-            sink.write(item.frame, item.rendered, explanation, extra=item.extra)
+            sink.write_parts(item.frame, item.rendered, item.explanations, item.extras)
         self.stop.be_patient(0)
         if self.sinks:
             self.clock.add("write", _milliseconds_since(began))

@@ -204,6 +204,7 @@ class Explanation(Presentable):
         timings_ms: Duration of each stage in milliseconds.
         output: Meaning of the network's output, and so of the predictions' numbers.
         picture: What is remembered of the image; ``None`` where the explanation was made by hand.
+        roi: The part of the frame that was explained by itself, in frame pixels; ``None`` for all.
     """
 
     predictions: tuple[Prediction, ...]
@@ -219,6 +220,7 @@ class Explanation(Presentable):
     timings_ms: Mapping[str, float] = field(default_factory=dict)
     output: OutputKind = SOFTMAX
     picture: Picture | None = None
+    roi: Region | None = None
 
     def __post_init__(self) -> None:
         if self.evidence.ndim != 3 or len(self.explained) != self.evidence.shape[0]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import json
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,9 +15,12 @@ from torch import nn
 
 import live_gradcam as lg
 from live_gradcam.choices import View
+from live_gradcam.images.parts import Roi
 from live_gradcam.lifecycle import StopToken
 from live_gradcam.pipeline import Progress
 from live_gradcam.protocol import ClassChoice
+from live_gradcam.show.images import write_image
+from live_gradcam.show.records import flat, record
 from live_gradcam.values import Explanation, Frame, Image
 
 
@@ -196,7 +202,7 @@ def test_a_full_disk_stops_all_stages_and_finalises_the_other_outputs(
 @pytest.mark.parametrize("stage", ["draw", "progress"])
 def test_an_exception_in_any_stage_comes_back(explainer: lg.Explainer, stage: str) -> None:
     class BrokenPainter(lg.Painter):
-        def paint(self, image: Image, explanation: Explanation, hud: object = None) -> Image:
+        def paint(self, *_about: object, **_more: object) -> Image:
             raise ZeroDivisionError("a bug of ours")
 
     def broken_progress(_: Progress) -> None:
@@ -253,3 +259,83 @@ def test_impossible_options_are_refused() -> None:
         lg.RunOptions(max_frames=0)
     with pytest.raises(ValueError, match="at least 1"):
         lg.RunOptions(batch_size=0)
+
+
+PARTS = (Roi.parse("10,20,60,50"), Roi.parse("50%,50%,50%,50%"))
+
+
+def test_parts_are_rows_of_their_own_and_equal_to_the_part_alone(
+    explainer: lg.Explainer, painter: lg.Painter
+) -> None:
+    records, images = lg.MemorySink(needs_rendered=False), lg.MemorySink()
+    options = lg.RunOptions(rois=PARTS, mirror=True, batch_size=3, truth=True)
+    with scene(4) as source:
+        summary = lg.run_offline(
+            source, explainer, [records, images], painter=painter, options=options
+        )
+    assert summary.frames == 4
+    assert summary.stages["network"].count == 4
+    assert [frame.index for frame in records.frames] == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert len({id(image) for image in images.rendered}) == 4, "drawn once for both parts"
+    with scene(4) as source:
+        mirrored = [np.ascontiguousarray(frame.image[:, ::-1]) for frame in source]
+    pairs = zip(records.frames, records.explanations, records.extras, strict=True)
+    for place, (frame, found, extra) in enumerate(pairs):
+        part = PARTS[place % 2].on(160, 120)
+        x, y = part.x, part.y
+        alone = explainer.explain(
+            mirrored[frame.index][y : y + part.height, x : x + part.width].copy()
+        )
+        assert found.roi == part
+        assert found.explained == alone.explained
+        assert found.evidence == pytest.approx(alone.evidence, abs=1e-5)
+        content = record(frame, found, extra=extra)
+        assert content["roi"] == part.as_list()
+        assert set(flat(content)) >= {"roi_x", "roi_y", "roi_width", "roi_height", "truth"}
+    whole = lg.MemorySink()
+    with scene(1) as source:
+        lg.run_offline(source, explainer, [whole], painter=painter)
+    assert "roi" not in record(whole.frames[0], whole.explanations[0])
+
+
+def test_a_picture_beside_its_part_is_left_out_with_a_sentence(
+    explainer: lg.Explainer, painter: lg.Painter, tmp_path: Path
+) -> None:
+    for name, width in (("a.png", 160), ("b.png", 40), ("c.png", 100)):
+        write_image(tmp_path / name, np.full((100, width, 3), 90, np.uint8))
+    options = lg.RunOptions(rois=(Roi.parse("50,10,40,40"),))
+    kept = lg.MemorySink()
+    with lg.open_source(tmp_path) as source:
+        summary = lg.run_offline(source, explainer, [kept], painter=painter, options=options)
+    assert [frame.source for frame in kept.frames] == ["a.png", "c.png"]
+    assert (summary.frames, summary.skipped) == (2, 1)
+    (note,) = summary.notes
+    assert "b.png" in note
+    assert "40x100" in note
+    with (
+        lg.open_source(tmp_path / "b.png") as source,
+        pytest.raises(lg.SourceError, match=r"b\.png.*40x100"),
+    ):
+        lg.run_offline(source, explainer, [kept], painter=painter, options=options)
+
+
+def test_all_outputs_take_several_parts_of_a_frame(
+    explainer: lg.Explainer, painter: lg.Painter, tmp_path: Path
+) -> None:
+    options = lg.RunOptions(rois=PARTS, max_frames=2)
+    with scene(2) as source:
+        names = ("maps.npz", "all.csv", "all.jsonl", "clip-maps", "frames/")
+        sinks = [lg.open_sink(str(tmp_path / name), source.info) for name in names]
+        lg.run_offline(source, explainer, sinks, painter=painter, options=options)
+    rois = [part.on(160, 120).as_list() for part in PARTS] * 2
+    with np.load(tmp_path / "maps.npz") as maps:
+        assert maps["rois"].tolist() == rois
+        assert maps["indices"].tolist() == [0, 0, 1, 1]
+    lines = (tmp_path / "all.jsonl").read_text().splitlines()
+    assert [json.loads(line)["roi"] for line in lines] == rois
+    with (tmp_path / "all.csv").open(newline="") as file:
+        assert [int(row["roi_x"]) for row in csv.DictReader(file)] == [roi[0] for roi in rois]
+    table = (tmp_path / "clip-maps" / "maps.jsonl").read_text().splitlines()
+    assert [json.loads(line)["roi"] for line in table] == rois
+    assert len(list((tmp_path / "clip-maps").glob("*.png"))) == 4
+    assert len(list((tmp_path / "frames").glob("*.png"))) == 2

@@ -90,11 +90,22 @@ class HttpSink(Sink):
     def write(
         self, frame: Frame, rendered: Image | None, explanation: Explanation, *, extra: Extra = None
     ) -> None:
+        self.write_parts(frame, rendered, [explanation], [extra])
+
+    @override
+    def write_parts(
+        self,
+        frame: Frame,
+        rendered: Image | None,
+        explanations: Sequence[Explanation],
+        extras: Sequence[Extra],
+    ) -> None:
         assert rendered is not None, "it needs the rendered image"
         self._frames += 1
         self._pictures.put(rendered.copy())  # it is ours only until this returns
-        content = record(frame, explanation, extra=extra)
-        self._feed.put(json.dumps(content, ensure_ascii=False))
+        for explanation, extra in zip(explanations, extras, strict=True):
+            content = record(frame, explanation, extra=extra)
+            self._feed.put(json.dumps(content, ensure_ascii=False))
 
     @override
     def close(self) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from live_gradcam.archive.files import SourceFile
 from live_gradcam.capture.source import Source
 from live_gradcam.errors import SourceError
+from live_gradcam.images.parts import Roi, require_parts
 from live_gradcam.images.read import LoadedImage, load_image
 from live_gradcam.values import Frame, SourceInfo
 
@@ -18,6 +19,7 @@ class PicturesSource(Source):
         files: The pictures.
         on_notice: Told each sentence about a picture that the user should know.
         load: Reads one; those of this machine if not given.
+        rois: Parts that every picture must have.
 
     Attributes:
         errors: What was wrong with each picture that could not be read, by its name.
@@ -29,11 +31,13 @@ class PicturesSource(Source):
         on_notice: Callable[[str], None],
         *,
         load: Callable[[SourceFile], LoadedImage] | None = None,
+        rois: Sequence[Roi] = (),
     ) -> None:
         self.errors: dict[str, SourceError] = {}
         self._files = files
         self._on_notice = on_notice
         self._load = load or _load
+        self._rois = rois
         self._next = 0
         name = files[0].name if len(files) == 1 else f"{files[0].name} and {len(files) - 1} more"
         self._info = SourceInfo(name, "pictures", False, 0, 0, frame_count=len(files))
@@ -55,6 +59,7 @@ class PicturesSource(Source):
             self._next += 1
             try:
                 loaded = self._load(file)
+                require_parts(self._rois, loaded.image, file.name)
             except SourceError as error:
                 self.errors[file.name] = error
                 continue

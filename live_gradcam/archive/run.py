@@ -267,7 +267,7 @@ class _Worker:
         self, files: Sequence[SourceFile], names: Mapping[str, str], rows: Sequence[Sink]
     ) -> dict[str, SourceError]:
         images = [MirroredImages(folder, names) for folder in self.run.folders]
-        source = PicturesSource(files, self.run.on_notice)
+        source = PicturesSource(files, self.run.on_notice, rois=self.run.options.rois)
         self._run(source, [*images, *rows], moving=False)
         return source.errors
 

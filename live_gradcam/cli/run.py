@@ -14,6 +14,7 @@ from live_gradcam.cli.run_arguments import RunArguments
 from live_gradcam.cli.run_files import check_resumable, run_files_command
 from live_gradcam.cli.run_int8 import check_int8
 from live_gradcam.cli.run_opening import (
+    check_parts,
     load_all,
     network_name,
     open_window,
@@ -53,6 +54,7 @@ def run_command(arguments: RunArguments, console: Console) -> None:
     goes_on = arguments.resume and arguments.teach is None  # with a run over many files
     if goes_on:
         check_resumable(arguments)
+        check_parts(arguments)
     else:
         _check_arguments(arguments)
     if len(arguments.sources) == 1 and not arguments.kiosk:  # which waits for its source
@@ -137,6 +139,7 @@ def _check_arguments(arguments: RunArguments) -> None:
     if not arguments.outputs and not arguments.window:
         raise UsageError("nothing to do", "--no-window", "no output is given", "add -o OUTPUT")
     check_teaching(arguments)
+    check_parts(arguments)
     if arguments.kiosk and not arguments.in_window:
         raise UsageError("--kiosk needs the window", "", "", "Leave out -o and --no-window")
     for value, name in (

@@ -6,7 +6,7 @@ import glob
 import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -38,6 +38,9 @@ from live_gradcam.cli.options import MODEL, Outputs, Overwrite, Window, matching
 from live_gradcam.cli.preset_option import RUN_PRESET
 from live_gradcam.errors import UsageError
 from live_gradcam.hosts import parse_credentials
+
+if TYPE_CHECKING:
+    from live_gradcam.images.parts import Roi
 
 _SIZE = re.compile(r"([1-9]\d{0,5})[xX]([1-9]\d{0,5})")
 _PICTURE = "The picture"
@@ -90,6 +93,17 @@ class RunArguments:
         ),
     ] = None
     view: ViewOption = DEFAULT_VIEW
+    roi: Annotated[
+        tuple[str, ...],
+        option(
+            "Explain this part of every frame alone, in its full resolution: pixels or percent, "
+            "e.g. 10%,10%,50%,50%. Several are explained side by side. In the window, the mouse "
+            "draws one.",
+            panel=_PICTURE,
+            metavar="X,Y,W,H",
+            show_default="the whole frame",
+        ),
+    ] = ()
     top_k: Annotated[int, option("How many labels to show.", panel=_PICTURE, min=1)] = DEFAULT_TOP_K
     colormap: Annotated[
         ColormapName, option("Colours of the heatmap.", panel=_PICTURE, metavar="NAME")
@@ -351,6 +365,19 @@ class RunArguments:
             UsageError: One is no origin.
         """
         return tuple(parse_origin(each) for each in self.allow_origin)
+
+    @property
+    def rois(self) -> tuple[Roi, ...]:
+        """The parts of every frame that are explained; none for all of it.
+
+        Raises:
+            UsageError: What was typed is no part.
+        """
+        if not self.roi:
+            return ()
+        from live_gradcam.images.parts import Roi
+
+        return tuple(map(Roi.parse, self.roi))
 
     @property
     def shows_rate(self) -> bool:

@@ -99,6 +99,7 @@ def run_files_command(run: Run) -> None:
                     mirror=arguments.mirror,
                     show_rate=False,
                     truth=arguments.truth,
+                    rois=arguments.rois,
                 ),
                 smooth=arguments.smooth,
                 strict=arguments.strict,

@@ -155,6 +155,7 @@ def _open_both(run: Run) -> Opened:
             source = watch_pipe(source)
         stack.enter_context(source)
         refuse_endless(source.info, run.arguments)
+        refuse_outside(source.info, run.arguments)
         explainer = wait_for(network)
         stack.pop_all()  # both are the caller's from now on
         return Opened(source, explainer)
@@ -205,6 +206,28 @@ def require_pictures(sources: Sequence[str]) -> None:
             raise UsageError("the window shows one film, or pictures", source, what, step)
         step = "Leave --slideshow out"
         raise UsageError("--slideshow is for pictures", source, "it plays by itself", step)
+
+
+def check_parts(arguments: RunArguments) -> None:
+    """Refuse parts that are none, and those that a kiosk would not know what to do with.
+
+    Raises:
+        UsageError: What was typed cannot be explained.
+    """
+    if arguments.rois and arguments.kiosk:
+        cause = "a kiosk explains its demonstration, too, where the part means nothing"
+        raise UsageError("--roi and --kiosk exclude each other", "", cause)
+
+
+def refuse_outside(info: SourceInfo, arguments: RunArguments) -> None:
+    """Refuse parts that lie outside of the frames, where all of these have one size.
+
+    Raises:
+        UsageError: One lies outside.
+    """
+    if info.kind != "pictures" and min(info.width, info.height) > 0:
+        for roi in arguments.rois:
+            roi.on(info.width, info.height)
 
 
 def refuse_endless(info: SourceInfo, arguments: RunArguments) -> None:

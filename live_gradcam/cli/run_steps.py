@@ -168,6 +168,7 @@ def run_options(
         batch_size=explainer.preferred_batch_size,
         show_rate=arguments.shows_rate and (info is None or info.kind != "pictures"),
         truth=arguments.truth,
+        rois=arguments.rois,
     )
 
 

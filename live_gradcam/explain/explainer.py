@@ -39,6 +39,7 @@ from live_gradcam.explain.omp import in_short_lived_thread
 from live_gradcam.explain.results import ExplanationMaker
 from live_gradcam.image_like import ColorOrder, ImageLike
 from live_gradcam.images.inputs import OnError, TakenImage, take_batch, take_image, with_errors
+from live_gradcam.images.parts import RoiLike, cut_part, part_of, put_back
 from live_gradcam.preprocessing.plan import FramePlan
 from live_gradcam.protocol import ClassChoice
 from live_gradcam.values import Explanation, Image
@@ -182,6 +183,7 @@ class Explainer(Closeable):
         classes: ClassChoice = None,
         view: View | None = None,
         color: ColorOrder | None = None,
+        roi: RoiLike | None = None,
     ) -> Explanation:
         """Explain one image.
 
@@ -205,19 +207,27 @@ class Explainer(Closeable):
             view: Part of the image that the network is shown; ``None`` for the explainer's own.
             color: Order of the colours in an array or a tensor; ``None`` is ``bgr`` for arrays, as
                 in OpenCV, and ``rgb`` for tensors, as in torchvision. Files know theirs.
+            roi: The part of the image that is explained, in its full resolution, and that ``view``
+                is a part of: a `live_gradcam.Region` or ``(x, y, width, height)`` in pixels, or a
+                text such as ``10%,10%,50%,50%``. It is clipped to the image; ``None`` is all.
 
         Returns:
-            The explanation. It remembers a file by its path and pixels weakly, so that
-            `Explanation.show` and the like need no picture.
+            The explanation, in place on the whole image. It remembers a file by its path and
+            pixels weakly, so that `Explanation.show` and the like need no picture.
 
         Raises:
-            UsageError: A class, a view or a colour order does not exist.
+            UsageError: A class, a view or a colour order does not exist, or the part is none or
+                lies outside of the image.
             SourceError: It is no picture, or cannot be read.
             DeviceError: The device has too little memory.
         """
         shown = self._shown(view)
         self._chooser.selection(classes)  # what is wrong with it is said before anything is read
-        return self._explain_taken([take_image(image, color=color)], classes, shown)[0]
+        taken = take_image(image, color=color)
+        part = part_of(taken.image, roi)
+        cut = replace(taken, image=cut_part(taken.image, part))
+        (explanation,) = self._explain_taken([cut], classes, shown)
+        return put_back(explanation, part, taken.picture)
 
     @overload
     def explain_batch(

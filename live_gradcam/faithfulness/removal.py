@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from live_gradcam.choices import DEFAULT_SEED, View
+from live_gradcam.images.parts import cut_part, take_out
 from live_gradcam.native import cv2
 from live_gradcam.protocol import BatchExplainer
 from live_gradcam.values import Explanation, Image, Region
@@ -144,7 +145,8 @@ class RemovalPlan:
     """A removal test that is about to be made: what to hide, and from what.
 
     Attributes:
-        image: ``uint8 (H, W, 3)`` BGR, the image that was explained; not modified.
+        image: ``uint8 (H, W, 3)`` BGR, the image, or the part of it, that was explained; not
+            modified.
         explanation: Its explanation, the first map of which is tested.
         masks: ``bool (h, w)`` over the explanation's region: the hottest area, then the controls.
         share: Share of the region that each of them covers.
@@ -327,7 +329,9 @@ def plan_removal(
         return None
     hot = hottest_area(explanation.evidence[0], share)
     masks = (hot, *control_areas(hot, count=controls, seed=seed))
-    return RemovalPlan(image, explanation, masks, share)
+    # Where a part was explained, the network is asked about that part, too.
+    part = cut_part(image, explanation.roi)
+    return RemovalPlan(part, take_out(explanation), masks, share)
 
 
 def removal_test(

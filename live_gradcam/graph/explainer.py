@@ -17,6 +17,7 @@ from live_gradcam.graph.metadata import GraphMetadata
 from live_gradcam.graph.network import GraphNetwork, GraphRuntime
 from live_gradcam.image_like import ColorOrder, ImageLike
 from live_gradcam.images.inputs import take_image
+from live_gradcam.images.parts import RoiLike, cut_part, part_of, put_back
 from live_gradcam.predictions import predict
 from live_gradcam.preprocessing.plan import FramePlan, plan_frame, prepare_pixels
 from live_gradcam.protocol import ClassChoice
@@ -151,6 +152,7 @@ class GraphExplainer(Closeable):
         classes: ClassChoice = None,
         view: View | None = None,
         color: ColorOrder | None = None,
+        roi: RoiLike | None = None,
     ) -> Explanation:
         """Explain one image.
 
@@ -159,16 +161,19 @@ class GraphExplainer(Closeable):
             classes: As for `explain_batch`.
             view: As for `explain_batch`.
             color: As for `live_gradcam.Explainer.explain`.
+            roi: As for `live_gradcam.Explainer.explain`.
 
         Raises:
-            UsageError: There is no such class or view, or the file has no maps of the class.
+            UsageError: There is no such class, view or part, or the file has no maps of the class.
             SourceError: The file cannot be read.
             DeviceError: The device failed, or has too little memory.
         """
         self.require_maps(classes)
         taken = take_image(image, color=color)
-        (explanation,) = self.explain_batch([taken.image], classes=classes, view=view)
-        return replace(explanation, picture=taken.picture)
+        part = part_of(taken.image, roi)
+        cut = cut_part(taken.image, part)
+        (explanation,) = self.explain_batch([cut], classes=classes, view=view)
+        return replace(put_back(explanation, part), picture=taken.picture)
 
     def explain_batch(
         self, images: Sequence[Image], *, classes: ClassChoice = None, view: View | None = None

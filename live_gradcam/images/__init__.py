@@ -6,6 +6,7 @@
 `sniff`     detection of a file's kind from its first bytes
 `pixels`    limit of size, orientation, transparency
 `geometry`  resizing, letterboxing, mirroring, and the regions that result
+`parts`     parts of frames that are explained by themselves
 ==========  =====================================================================
 """
 

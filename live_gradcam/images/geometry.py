@@ -91,12 +91,13 @@ def scale_region(region: Region, across: float, down: float) -> Region:
 
 
 def scale_explanation(explanation: Explanation, across: float, down: float) -> Explanation:
-    """Scale the region of an explanation, as its image was scaled.
+    """Scale the regions of an explanation, as its image was scaled.
 
     The result remembers no picture: the one that was explained has another size.
     """
     region = scale_region(explanation.region, across, down)
-    return replace(explanation, region=region, picture=None)
+    roi = explanation.roi and scale_region(explanation.roi, across, down)
+    return replace(explanation, region=region, roi=roi, picture=None)
 
 
 def mirror_frame(frame: Frame) -> Frame:

@@ -34,6 +34,7 @@ def without_evidence(explanation: Explanation) -> dict[str, Any]:
             "labels": list(explanation.labels),
             "shape": list(explanation.evidence.shape),
             "region": explanation.region.as_list(),
+            "roi": None if explanation.roi is None else explanation.roi.as_list(),
             "method": explanation.method,
             "unit": explanation.unit,
             "class_specific": explanation.class_specific,
@@ -78,7 +79,7 @@ def rebuilt(content: Mapping[str, Any], evidence: np.ndarray | None) -> Explanat
     try:
         if evidence is None:
             evidence = np.asarray(content["evidence"], np.float32)
-        picture = content["picture"]
+        picture, roi = content["picture"], content.get("roi")
         return Explanation(
             predictions=tuple(_prediction(each) for each in content["predictions"]),
             explained=tuple(int(each) for each in content["explained"]),
@@ -93,6 +94,7 @@ def rebuilt(content: Mapping[str, Any], evidence: np.ndarray | None) -> Explanat
             timings_ms=dict(content["timings_ms"]),
             output=OutputKind(**content["output"]),
             picture=None if picture is None else Picture(**picture),
+            roi=None if roi is None else Region(*roi),
         )
     except (KeyError, TypeError, ValueError) as exc:
         cause = f"{type(exc).__name__}: {exc}"

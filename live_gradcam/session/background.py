@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import Any
@@ -55,13 +55,13 @@ class BackgroundTasks:
         return self._recording is not None and self._recording.failed
 
     def save_snapshot(
-        self, explained: ExplainedFrame, rendered: Image, extra: Mapping[str, Any]
+        self, explained: ExplainedFrame, rendered: Image, extras: Sequence[Mapping[str, Any]]
     ) -> None:
         """Save what is shown, and its record."""
 
         def save() -> str:
-            frame, selected = explained.frame, explained.selected
-            return f"saved {save_snapshot(self._folder, frame, rendered, selected, extra)}"
+            frame, written = explained.frame, explained.written
+            return f"saved {save_snapshot(self._folder, frame, rendered, written, extras)}"
 
         self._tasks.append(run_in_thread("snapshot", save))
 

@@ -91,6 +91,7 @@ class SessionConfig:
                 key=ExplainerKey(explainer.classifier.layer, explainer.method),
                 view=explainer.view,
                 mirror=self.options.mirror,
+                rois=self.options.rois,
                 held=_held_class(explainer, self.options),
             ),
             overlay=replace(self.overlay, hud_layout="stage") if self.kiosk else self.overlay,

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from live_gradcam.images.parts import Roi
 from live_gradcam.session.explainers import RequestedExplainers
 from live_gradcam.session.keys import press
 from live_gradcam.session.outputs import describe_failure
@@ -127,6 +128,18 @@ class Controller:
     def publish_state(self) -> None:
         """Hand the new state to the listener, once everything it asks for has begun."""
         self._on_state(self._state)
+
+    def explain_parts(self, *rois: Roi, message: str) -> None:
+        """Obey the mouse: explain parts of the frame, or all of it where there are none.
+
+        Args:
+            rois: The parts.
+            message: What it did, in a few words.
+        """
+        settings = replace(self._state.settings, rois=rois)
+        self._state = replace(self._state, settings=settings, message=message)
+        self._message_until = self._clock() + MESSAGE_SECONDS
+        self._pointer = None
 
     def move_pointer(self, x: int, y: int) -> None:
         """Obey the mouse."""

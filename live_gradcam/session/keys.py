@@ -35,7 +35,16 @@ _GROUP_TITLES: dict[KeyGroup, str] = {
     "session": "This session",
 }
 _WHILE_TEACHING = "While you teach"
-_MOUSE = HelpGroup("Mouse", (("point", "what this spot says about every label"),))
+WHOLE = "all of the picture"
+"""What is said when no part is explained alone any more."""
+_MOUSE = HelpGroup(
+    "Mouse",
+    (
+        ("point", "what this spot says about every label"),
+        ("drag", "explain this part alone"),
+        ("right click", "the whole picture again"),
+    ),
+)
 
 
 _VIEW_WORDS: dict[View, str] = {
@@ -196,9 +205,17 @@ def _opacity(step: float) -> Change:
     return change
 
 
-def _mirror(state: SessionState, _situation: Situation, _key: str) -> SessionState:
-    mirror = not state.settings.mirror
-    return _changed(state, "mirrored" if mirror else "not mirrored", mirror=mirror)
+def _mirror(state: SessionState, situation: Situation, _key: str) -> SessionState:
+    mirror, rois = not state.settings.mirror, state.settings.rois
+    if situation.frame is not None:  # the parts go with what they show
+        rois = tuple(roi.mirrored(*situation.frame) for roi in rois)
+    return _changed(state, "mirrored" if mirror else "not mirrored", mirror=mirror, rois=rois)
+
+
+def _whole(state: SessionState, _situation: Situation, _key: str) -> SessionState:
+    if not state.settings.rois:
+        return replace(state, message="all of the picture is explained (drag: a part of it)")
+    return _changed(state, WHOLE, rois=())
 
 
 def _advance(state: SessionState, situation: Situation, _key: str) -> SessionState:
@@ -257,6 +274,7 @@ KEYS: tuple[KeyBinding, ...] = (
     _key("a", f"{_TILES} side by side", _mode("mosaic", _TILES), "question"),
     _key("d", _CONTRAST, _mode("contrast", _CONTRAST), "question"),
     _key("e", "evidence for and against", _signed, "question"),
+    _key("w", "the whole picture, not a part", _whole, "question"),
     _key("t", "truth meter: which area decides", _truth, "network"),
     _key("x", "scramble the weights, restore", _randomize, "network"),
     _key("j", "previous layer", _layer(-1), "network", expert=True),

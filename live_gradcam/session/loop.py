@@ -26,6 +26,7 @@ from live_gradcam.session.kiosk import (
 )
 from live_gradcam.session.metrics import SessionMetrics
 from live_gradcam.session.outputs import Writer, describe_failure
+from live_gradcam.session.part_chooser import PartChooser
 from live_gradcam.session.pools import explainers_beside
 from live_gradcam.session.renderer import (
     Figures,
@@ -42,8 +43,9 @@ from live_gradcam.session.state import SessionState, Situation
 from live_gradcam.session.teaching import Teaching
 from live_gradcam.session.truth import TruthDisplay
 from live_gradcam.session.worker import ExplainWorker, Item
+from live_gradcam.show.mouse import Dragged, MouseMoved, RightClicked
 from live_gradcam.show.overlay import Hud
-from live_gradcam.show.window import Closed, KeyPressed, MouseMoved, Window
+from live_gradcam.show.window import Closed, KeyPressed, Window
 from live_gradcam.values import Image
 
 _logger = logging.getLogger(__name__)
@@ -91,6 +93,7 @@ class Session:
         self._explained: ExplainedFrame | None = None
         self._truth = TruthDisplay()
         self._rendered: Image | None = None
+        self._chooser = PartChooser(self._renderer, self._controller)
         self._banner = ""
         self._forwards: tuple[int, int] | None = None
         self._look_due = 0.0
@@ -193,7 +196,7 @@ class Session:
         self._metrics.count_frame(explained.frame)
         recording = self._background.recording_seconds is not None
         rendered = self._rendered_frame() if writer.needs_rendered or recording else None
-        writer.write(explained.frame, rendered, explained.selected, self._extra())
+        writer.write(explained.frame, rendered, explained.written, self._extras(explained))
         if rendered is not None:
             self._background.record_frame(explained, rendered)
 
@@ -206,7 +209,8 @@ class Session:
         if explained is not None:
             rendered = self._render(explained, hud, inside)
             size = (explained.frame.image.shape[1], explained.frame.image.shape[0])
-            self._rendered = rendered if rendered.shape[1::-1] == size else None
+            same = rendered.shape[1::-1] == size and self._chooser.drawn is None
+            self._rendered = rendered if same else None
         elif hud.banner or hud.notes or hud.help or hud.title or hud.invitation or hud.teaching:
             size = inside if inside is not None and min(inside) > 0 else self._source_size()
             rendered = render_empty(size, hud, self._controller.state.overlay.hud_layout)
@@ -224,7 +228,11 @@ class Session:
         self, explained: ExplainedFrame, hud: Hud, window: tuple[int, int] | None = None
     ) -> Image:
         controller = self._controller
-        return self._renderer.render(explained, controller.state, hud, controller.pointer, window)
+        drawn = self._chooser.drawn if window is not None else None
+        pointer = controller.pointer if drawn is None else None  # one thing at a time
+        return self._renderer.render(
+            explained, controller.state, hud, pointer, window, chosen=drawn
+        )
 
     def _rendered_frame(self) -> Image | None:
         """Return what is shown in the frame's own size, for outputs and snapshots."""
@@ -244,6 +252,16 @@ class Session:
                 self._closed = True
             elif isinstance(event, MouseMoved):
                 again = self._point_at(event, window.size) or again
+            elif isinstance(event, Dragged):
+                if self._explained is not None:
+                    self._chooser.drag(event, self._explained, window.size)
+                    again = True
+            elif isinstance(event, RightClicked):
+                again = self._chooser.explain_whole() or again
+            elif event == KeyPressed("esc") and self._chooser.drawn is not None:
+                self._chooser.give_up()  # the rectangle, not the session
+                window.cancel_drag()
+                again = True
             elif isinstance(event, KeyPressed):
                 again = self._press(event.key) or again
         state = self._controller.state
@@ -299,6 +317,7 @@ class Session:
         situation = Situation(
             predictions=shown.predictions if shown else (),
             explained=shown.explained[0] if shown and shown.explained else None,
+            frame=self._frame_size(),
             layers=self._explainers.layer_names,
             methods=self._pool.methods,
             views=self._pool.views,
@@ -316,7 +335,7 @@ class Session:
         if explained is None or rendered is None:
             self._controller.show_message("there is no picture yet")
         else:
-            self._background.save_snapshot(explained, rendered, self._extra())
+            self._background.save_snapshot(explained, rendered, self._extras(explained))
 
     def _switch_recording(self, *, on: bool) -> None:
         if not on:
@@ -443,10 +462,19 @@ class Session:
         info = self._feed.info
         return (info.width, info.height) if info is not None else _EMPTY_SIZE
 
-    def _extra(self) -> Mapping[str, Any]:
-        settings = self._worker.request.settings
-        reading = self._truth.reading_of(self._explained)
-        return record_extra(self._controller.state, settings.key, reading)
+    def _frame_size(self) -> tuple[int, int] | None:
+        if self._explained is None:
+            return None
+        height, width = self._explained.frame.image.shape[:2]
+        return width, height
+
+    def _extras(self, explained: ExplainedFrame) -> list[Mapping[str, Any]]:
+        """Return the further fields of each part's record; the truth meter tests the first one."""
+        settings, state = self._worker.request.settings, self._controller.state
+        reading = self._truth.reading_of(explained)
+        first = record_extra(state, settings.key, reading)
+        rest = [record_extra(state, settings.key, None) for _ in explained.others]
+        return [first, *rest]
 
     def _hud(self) -> Hud:
         request, explained, info = self._worker.request, self._explained, self._feed.info
@@ -463,6 +491,7 @@ class Session:
             recording_seconds=self._background.recording_seconds,
             reading=self._truth.reading_of(explained),
             marked=self._truth.marked_on(explained),
+            outside=explained.note if explained is not None else "",
             forwards=self._config.shown_forwards,
             pending=self._controller.is_pending(request),
             own_layer=request.settings.key.layer == self._config.explainer.classifier.layer,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from typing_extensions import Self, override
 
@@ -29,6 +29,10 @@ _WRITE_BEHIND_FRAMES = 8
 _FINISH_SECONDS = 60.0
 _NAME = "live-gradcam"
 
+_Written: TypeAlias = (
+    "tuple[Frame, Image | None, Sequence[Explanation], Sequence[Mapping[str, Any]]]"
+)
+
 
 class Writer(Closeable):
     """Writes every frame to sinks in a thread of its own, in order and without loss.
@@ -47,9 +51,7 @@ class Writer(Closeable):
         self._stop = stop or StopToken()
         self._sinks = sinks
         self._clock = clock
-        self._items: Channel[tuple[Frame, Image | None, Explanation, Mapping[str, Any]]] = Channel(
-            _WRITE_BEHIND_FRAMES
-        )
+        self._items: Channel[_Written] = Channel(_WRITE_BEHIND_FRAMES)
         self._workers = WorkerGroup("live", self._items.abort)
 
     @property
@@ -61,10 +63,10 @@ class Writer(Closeable):
         self,
         frame: Frame,
         rendered: Image | None,
-        explanation: Explanation,
-        extra: Mapping[str, Any],
+        explanations: Sequence[Explanation],
+        extras: Sequence[Mapping[str, Any]],
     ) -> None:
-        """Hand over one frame, waiting for room.
+        """Hand over one frame with the explanations of its parts, waiting for room.
 
         Raises:
             SinkError: An output failed.
@@ -72,7 +74,7 @@ class Writer(Closeable):
         if not self._sinks:
             return
         try:
-            self._items.put((frame, rendered, explanation, extra))
+            self._items.put((frame, rendered, explanations, extras))
         except ChannelAborted:
             self._workers.reraise()
 
@@ -96,14 +98,14 @@ class Writer(Closeable):
         return self
 
     def _write_items(self) -> None:
-        for frame, rendered, explanation, extra in self._items:
+        for written in self._items:
             if self._stop.requested:
                 self._items.abort()
                 return
             began = time.perf_counter()
             self._stop.be_patient()
             for sink in self._sinks:
-                sink.write(frame, rendered, explanation, extra=extra)
+                sink.write_parts(*written)
             self._stop.be_patient(0)
             self._clock.add("write", (time.perf_counter() - began) * 1000.0)
 
@@ -206,9 +208,13 @@ def fresh_paths(
 
 
 def save_snapshot(
-    folder: Path, frame: Frame, rendered: Image, explanation: Explanation, extra: Mapping[str, Any]
+    folder: Path,
+    frame: Frame,
+    rendered: Image,
+    explanations: Sequence[Explanation],
+    extras: Sequence[Mapping[str, Any]],
 ) -> Path:
-    """Write the rendered image as PNG and its record as JSON.
+    """Write the rendered image as PNG and its record as JSON; a list of them for several parts.
 
     Returns:
         The image's path; the record has the same name.
@@ -218,7 +224,12 @@ def save_snapshot(
     """
     path, record_path = fresh_paths(folder, (".png", ".json"))
     write_image(path, rendered)
-    text = json.dumps(record(frame, explanation, extra=extra), ensure_ascii=False, indent=2)
+    records = [
+        record(frame, explanation, extra=extra)
+        for explanation, extra in zip(explanations, extras, strict=True)
+    ]
+    content = records if len(records) > 1 else records[0]
+    text = json.dumps(content, ensure_ascii=False, indent=2)
     try:
         record_path.write_text(text + "\n", encoding="utf-8")
     except OSError as exc:

@@ -24,14 +24,16 @@ from live_gradcam.show.options import HelpGroup
 from live_gradcam.show.overlay import (
     Hud,
     MarkedArea,
+    OtherPart,
     OverlayOptions,
     compose,
     draw,
     locate,
+    locate_part,
     paint,
 )
 from live_gradcam.show.scale import HeatScale
-from live_gradcam.show.scene import BACKDROP, Scene
+from live_gradcam.show.scene import BACKDROP, Scene, outline_cell
 from live_gradcam.show.votes import spot_at
 from live_gradcam.values import Explanation, Frame, Image, Region, SourceInfo
 
@@ -50,6 +52,7 @@ class Figures:
         recording_seconds: Length of the recording under way.
         reading: The truth meter's last reading of the class that is shown.
         marked: The area that it speaks of.
+        outside: Why not every part that was asked for is explained; empty if each is.
         forwards: Forwards that a slow method has made for the next frame, and all of them.
         pending: An explainer is being made.
         own_layer: The explained layer is the classifier's own.
@@ -65,6 +68,7 @@ class Figures:
     recording_seconds: float | None = None
     reading: TruthReading | None = None
     marked: MarkedArea | None = None
+    outside: str = ""
     forwards: tuple[int, int] | None = None
     pending: bool = False
     own_layer: bool = True
@@ -79,7 +83,7 @@ class Renderer:
     """
 
     def __init__(self, *, smooth: bool) -> None:
-        self._scale = HeatScale() if smooth else None
+        self._scales = [HeatScale()] if smooth else None
         self._context: object = None
         self._seats: dict[tuple[int, int], Mapping[str, Seat]] = {}
         self._fresh: set[tuple[int, int]] = set()
@@ -91,15 +95,18 @@ class Renderer:
         # Only where every frame was rendered, a panel knows where it stood in the one before.
         self._seats = {canvas: self._seats[canvas] for canvas in self._fresh}
         self._fresh = set()
-        if self._scale is None:
+        if self._scales is None:
             self._seats = {}
             return
         place = explained.frame.place  # each picture has a scale of its own
         context = (explained.request.settings.context, state.overlay.signed, place)
         if context != self._context:
-            self._scale.reset()
+            self._scales = []
             self._context = context
-        self._scale.update(explained.smoothed, signed=state.overlay.signed)
+        shown = (explained.smoothed, *(each.smoothed for each in explained.others))
+        self._scales += [HeatScale() for _ in shown[len(self._scales) :]]
+        for scale, each in zip(self._scales, shown, strict=False):
+            scale.update(each, signed=state.overlay.signed)
 
     def render(
         self,
@@ -108,6 +115,8 @@ class Renderer:
         hud: Hud,
         pointer: tuple[int, int] | None = None,
         size: tuple[int, int] | None = None,
+        *,
+        chosen: Region | None = None,
     ) -> Image:
         """Render an explained frame.
 
@@ -118,6 +127,7 @@ class Renderer:
             pointer: Position of the mouse, in pixels of the frame.
             size: Width and height of the result, into which the frame is fitted, e.g. those of the
                 window; the frame's own if ``None``.
+            chosen: A rectangle that the mouse draws just now, in pixels of the result.
 
         Returns:
             A new ``uint8 (H, W, 3)`` BGR image.
@@ -125,20 +135,24 @@ class Renderer:
         image = explained.frame.image
         canvas = (image.shape[1], image.shape[0]) if size is None or min(size) <= 0 else size
         options = state.overlay
-        if self._scale is not None:
-            options = replace(options, scale=self._scale.value)
+        if self._scales:
+            options = replace(options, scale=self._scales[0].value)
+        others = self._other_parts(explained)
         mosaic = explained.request.settings.mode == "mosaic"
         shown = next(iter(explained.smoothed.explained), None)
         spot = spot_at(explained.raw, *pointer, shown=shown) if pointer is not None else None
         composition = compose(
-            self._paint(explained, options, hud, canvas, mosaic=mosaic),
+            self._paint(explained, options, hud, canvas, others, mosaic=mosaic),
             explained.smoothed,
             options=options,
             hud=hud,
             mosaic=mosaic,
             pointing=spot,
             seats=self._seats.get(canvas),
+            others=others,
         )
+        if chosen is not None:
+            outline_cell(composition.image, chosen)
         # The panels' patience counts frames, however often each of them is rendered.
         if canvas not in self._fresh:
             self._seats[canvas] = composition.seats
@@ -169,12 +183,51 @@ class Renderer:
             size=size,
         )
 
+    def find_part(
+        self,
+        start: tuple[int, int],
+        end: tuple[int, int],
+        explained: ExplainedFrame,
+        state: SessionState,
+        size: tuple[int, int],
+    ) -> tuple[Region, Region]:
+        """Find the part of the frame between two pixels of what was rendered; as `find_pixel`.
+
+        Args:
+            start: Where the mouse began.
+            end: Where it is.
+            explained: What was rendered.
+            state: How it was rendered.
+            size: Width and height of the rendered image.
+
+        Returns:
+            The rectangle in pixels of the rendered image, and in those of the frame.
+        """
+        image = explained.frame.image
+        return locate_part(
+            start,
+            end,
+            (image.shape[1], image.shape[0]),
+            explained.smoothed,
+            options=state.overlay,
+            mosaic=explained.request.settings.mode == "mosaic",
+            size=size,
+        )
+
+    def _other_parts(self, explained: ExplainedFrame) -> tuple[OtherPart, ...]:
+        """Return the further parts with the scales of their colours."""
+        others, scales = explained.others, (self._scales or ())[1:]
+        known = [scale.value for scale in scales][: len(others)]
+        values = [*known, *([None] * (len(others) - len(known)))]
+        return tuple(OtherPart(o.smoothed, v) for o, v in zip(others, values, strict=True))
+
     def _paint(
         self,
         explained: ExplainedFrame,
         options: OverlayOptions,
         hud: Hud,
         canvas: tuple[int, int],
+        others: tuple[OtherPart, ...],
         *,
         mosaic: bool,
     ) -> Scene:
@@ -184,7 +237,15 @@ class Renderer:
         what = (explained, options, canvas, mosaic, hud.marked)
         if self._scene is not None and self._scene[0] == what:
             return self._scene[1].copy()
-        scene = paint(image, explanation, options=options, hud=hud, size=canvas, mosaic=mosaic)
+        scene = paint(
+            image,
+            explanation,
+            options=options,
+            hud=hud,
+            size=canvas,
+            mosaic=mosaic,
+            others=others,
+        )
         again, self._last = self._last == what, what
         self._scene = (what, scene.copy()) if again else None
         return scene
@@ -213,6 +274,7 @@ def make_hud(state: SessionState, request: ExplainRequest, figures: Figures) -> 
     """Choose what is written beside the explanation."""
     used = request.settings
     notes = [state.message] if state.message else []
+    notes += [figures.outside] if figures.outside else []
     if figures.pending:
         notes.append("preparing the network")
     if figures.forwards is not None:
@@ -232,7 +294,12 @@ def make_hud(state: SessionState, request: ExplainRequest, figures: Figures) -> 
         marked=figures.marked if wanted.measured and not random else None,
         figures=truth_figures(reading, randomized=random) if wanted.measured else (),
     )
-    status = {"frozen": wanted.frozen, "held": wanted.held is not None}
+    held = wanted.held is not None
+    status = {
+        "frozen": wanted.frozen,
+        "held": held,
+        "part": bool(wanted.rois) and not figures.outside,
+    }
     words = [request.explainer.classifier.name]
     words += ["taught"] if used.key.head else []
     words += [] if figures.own_layer else [used.key.layer]

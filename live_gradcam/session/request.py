@@ -79,6 +79,19 @@ class ExplainRequest:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class OtherExplained:
+    """A further part of a frame, explained.
+
+    Attributes:
+        selected: The maps that were asked for, unsmoothed.
+        smoothed: The same maps, and the labels in their order, steady in time.
+    """
+
+    selected: Explanation
+    smoothed: Explanation
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class ExplainedFrame:
     """A frame and its explanation, before and after it was made steady in time.
 
@@ -90,6 +103,9 @@ class ExplainedFrame:
         request: What was asked for.
         is_new: The frame was not explained before.
         features: Of the frame, where examples are shown.
+        others: Of the further parts of the frame, as ``smoothed`` is of the first one; each with
+            its unsmoothed maps.
+        note: Why not everything that was asked for is explained; empty if it is.
     """
 
     frame: Frame
@@ -99,6 +115,13 @@ class ExplainedFrame:
     request: ExplainRequest
     is_new: bool
     features: FrameFeatures | None = None
+    others: tuple[OtherExplained, ...] = ()
+    note: str = ""
+
+    @property
+    def written(self) -> tuple[Explanation, ...]:
+        """The unsmoothed explanations of all parts, which records are made of."""
+        return (self.selected, *(each.selected for each in self.others))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from live_gradcam.choices import VIEWS, View
+from live_gradcam.images.parts import Roi
 from live_gradcam.protocol import ExplainerKey, MethodFacts
 from live_gradcam.show.options import OverlayOptions
 from live_gradcam.values import Prediction
@@ -29,7 +30,9 @@ class ExplainSettings:
 
     Attributes:
         key: Layer, method and weights that are explained.
-        view: Part of the frame that the network is shown.
+        view: Part of the frame, or of each of its parts, that the network is shown.
+        rois: Parts of the frame that are explained by themselves, of the mirrored one if it is;
+            empty for all of it.
         mirror: Flip frames left to right.
         mode: Kind of maps.
         held: Class that is explained whatever the network prefers; ``None`` follows the top one.
@@ -42,6 +45,7 @@ class ExplainSettings:
 
     key: ExplainerKey
     view: View = "crop"
+    rois: tuple[Roi, ...] = ()
     mirror: bool = False
     mode: Mode = "single"
     held: int | None = None
@@ -71,7 +75,7 @@ class ExplainSettings:
     @property
     def context(self) -> Hashable:
         """The meaning of a class's map: maps of one class are comparable within it."""
-        return (self.key, self.view, self.mirror, self.mode == "contrast")
+        return (self.key, self.view, self.rois, self.mirror, self.mode == "contrast")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +145,7 @@ class Situation:
     Attributes:
         predictions: The labels on the screen, in their order there.
         explained: The class whose map is shown.
+        frame: Width and height of the frame that is shown; ``None`` before the first one.
         layers: Lists the names of the layers, from early to late, where a key needs them.
         methods: The methods that there are.
         views: The views that the network can be given.
@@ -159,6 +164,7 @@ class Situation:
 
     predictions: tuple[Prediction, ...] = ()
     explained: int | None = None
+    frame: tuple[int, int] | None = None
     layers: Callable[[], tuple[str, ...]] = _no_layers
     methods: tuple[MethodFacts, ...] = ()
     views: tuple[View, ...] = VIEWS

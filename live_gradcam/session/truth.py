@@ -11,6 +11,7 @@ from live_gradcam.faithfulness.removal import (
     plan_removal,
     rank_correlation,
 )
+from live_gradcam.images.parts import cut_part
 from live_gradcam.session.request import ExplainedFrame, ExplainRequest, TruthReading
 from live_gradcam.show.overlay import MarkedArea
 from live_gradcam.values import Explanation
@@ -117,8 +118,9 @@ def _correlate(last: ExplainedFrame, request: ExplainRequest) -> float | None:
     settings, selected = request.settings, last.selected
     if not settings.key.randomized or not selected.explained or settings.mode == "contrast":
         return None
+    image = cut_part(last.frame.image, selected.roi)
     (trained,) = request.trained.explain_batch(
-        [last.frame.image], classes=selected.explained[0], view=settings.view
+        [image], classes=selected.explained[0], view=settings.view
     )
     return rank_correlation(trained.evidence[0], selected.evidence[0])
 

@@ -8,26 +8,36 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from live_gradcam.images.geometry import mirror_frame
+from live_gradcam.images.parts import cut_part, explain_parts, outside_note, put_back
 from live_gradcam.session.feed import Feed
 from live_gradcam.session.request import (
     ExplainedFrame,
     ExplainRequest,
+    OtherExplained,
     TruthReading,
     select_maps,
     wanted_classes,
 )
 from live_gradcam.session.smoothing import SteadyLabels, SteadyMaps
 from live_gradcam.session.truth import TruthTester
-from live_gradcam.values import Frame
+from live_gradcam.values import Explanation, Frame
 from live_gradcam.workers import Channel, ChannelAborted, ChannelClosed, WorkerGroup
 
 _WAIT_SECONDS = 0.02
 
 Item: TypeAlias = "ExplainedFrame | TruthReading"
+
+
+@dataclass(slots=True)
+class _Steady:
+    """What keeps one part of the frames steady in time."""
+
+    labels: SteadyLabels = field(default_factory=SteadyLabels)
+    maps: SteadyMaps = field(default_factory=SteadyMaps)
 
 
 class ExplainWorker:
@@ -54,8 +64,7 @@ class ExplainWorker:
         self.request = request
         self._between = between
         self._smooth = smooth
-        self._labels = SteadyLabels()
-        self._maps = SteadyMaps()
+        self._steady = [_Steady()]
         self._items: Channel[Item] = Channel(4)
         self._room = threading.Semaphore(1)
         self._stopping = threading.Event()
@@ -68,6 +77,7 @@ class ExplainWorker:
         self._obeyed = (0, 0)
         self._tester = TruthTester()
         self._asked: tuple[bool, Sequence[str]] | None = None
+        self._parts: Hashable = ()
 
     @property
     def finished(self) -> bool:
@@ -161,37 +171,74 @@ class ExplainWorker:
         if settings.mirror:
             frame = mirror_frame(frame)
         self._attend_to(request)
-        leader = self._labels.top if frame.place is None else None
+        height, width = frame.image.shape[:2]
+        found = (roi.find(width, height) for roi in settings.rois)
+        parts = [part for part in found if part is not None]
+        # Of several parts, each has its own top class.
+        alone = frame.place is None and len(parts) < 2
+        leader = self._steady[0].labels.top if alone else None
         classes = wanted_classes(request, leader, self._known)
-        explainer, features = request.explainer, None
-        if request.learner is not None:
+        features, answers = None, []
+        if request.learner is not None:  # what is shown is the first part
             stands = not is_new or frame.place is not None
+            part = parts.pop(0) if parts else None
             raw, features = request.learner.explain(
-                explainer, frame.image, classes=classes, view=settings.view, always=stands
+                request.explainer,
+                cut_part(frame.image, part),
+                classes=classes,
+                view=settings.view,
+                always=stands,
             )
-        else:
-            (raw,) = explainer.explain_batch([frame.image], classes=classes, view=settings.view)
-        predictions = raw.predictions
+            answers.append(put_back(raw, part))
+        if parts or not answers:
+            (rest,) = explain_parts(
+                request.explainer, [frame.image], [parts], classes=classes, view=settings.view
+            )
+            answers += rest
+        self._steady += [_Steady() for _ in answers[len(self._steady) :]]
+        first, *others = (
+            self._make_steady(steady, raw, frame, request)
+            for steady, raw in zip(self._steady, answers, strict=False)
+        )
+        self._known = tuple(each.class_index for each in first.smoothed.predictions)
+        return ExplainedFrame(
+            frame,
+            answers[0],
+            first.selected,
+            first.smoothed,
+            request,
+            is_new,
+            features,
+            tuple(others),
+            outside_note(settings.rois, width, height),
+        )
+
+    def _make_steady(
+        self, steady: _Steady, raw: Explanation, frame: Frame, request: ExplainRequest
+    ) -> OtherExplained:
+        """Select the maps that are asked for, and make them and the labels steady in time."""
+        settings, predictions = request.settings, raw.predictions
         smooth = self._smooth and frame.place is None  # pictures do not follow each other in time
         if smooth:
             held = settings.held is not None
-            predictions = self._labels.update(raw.predictions, raw.output, held=held)
-        self._known = tuple(each.class_index for each in predictions)
-        contrasts = explainer.contrasts
+            predictions = steady.labels.update(raw.predictions, raw.output, held=held)
+        contrasts = request.explainer.contrasts
         selected = select_maps(raw, settings, predictions, contrasts=contrasts)
         smoothed = replace(selected, predictions=predictions)
         if smooth:
-            maps = self._maps.update(selected.explained, selected.evidence, settings.context)
+            maps = steady.maps.update(selected.explained, selected.evidence, settings.context)
             smoothed = replace(smoothed, evidence=maps)
-        return ExplainedFrame(frame, raw, selected, smoothed, request, is_new, features)
+        return OtherExplained(selected, smoothed)
 
     def _attend_to(self, request: ExplainRequest) -> None:
-        """Forget what was known of the labels where other weights or other classes answer."""
+        """Forget what was known of the labels where other weights, classes or parts are asked."""
         randomized, labels = request.settings.key.randomized, request.explainer.classifier.labels
         if self._asked is not None and self._asked[1] != labels:
             # The same index is another class now, if it is one at all.
             self._known = ()
-            self._maps.reset()
-        if self._asked != (randomized, labels):
-            self._labels.reset()
-        self._asked = (randomized, labels)
+            for steady in self._steady:
+                steady.maps.reset()
+        if self._asked != (randomized, labels) or self._parts != request.settings.rois:
+            for steady in self._steady:
+                steady.labels.reset()
+        self._asked, self._parts = (randomized, labels), request.settings.rois

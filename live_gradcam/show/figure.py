@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from live_gradcam.show.layout import Seat, Space
 from live_gradcam.show.layout.extended import extend, needs_extension
-from live_gradcam.show.options import Hud, OverlayOptions
+from live_gradcam.show.options import Hud, OtherPart, OverlayOptions
 from live_gradcam.show.overlay import Composition, compose, find_pictures, paint
 from live_gradcam.show.pieces import Written, make_pieces
 from live_gradcam.values import Explanation, Image, Region
@@ -54,6 +54,7 @@ class FigureDrawer:
         options: OverlayOptions,
         hud: Hud | None,
         seats: Mapping[str, Seat] | None = None,
+        others: Sequence[OtherPart] = (),
     ) -> Composition:
         """As `draw`, with how it came about.
 
@@ -63,15 +64,20 @@ class FigureDrawer:
             options: Options of the overlay.
             hud: Rates and messages to draw on top.
             seats: The seats of the frame before, where frames follow each other in time.
+            others: As for `live_gradcam.show.overlay.paint`.
         """
         frame = (image.shape[1], image.shape[0])
         if frame not in self._rooms:
             self._rooms[frame] = _find_room(frame, explanation, options, hud or Hud())
         room = self._rooms[frame]
         size, place = room if room is not None else (None, None)
-        scene = paint(image, explanation, options=options, hud=hud, size=size, place=place)
+        scene = paint(
+            image, explanation, options=options, hud=hud, size=size, place=place, others=others
+        )
         space = None if size is None else Space.of(*frame, options.hud_layout).on(*size)
-        return compose(scene, explanation, options=options, hud=hud, space=space, seats=seats)
+        return compose(
+            scene, explanation, options=options, hud=hud, space=space, seats=seats, others=others
+        )
 
 
 def _find_room(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from live_gradcam.show.sink import Sink
+from typing_extensions import override
+
+from live_gradcam.show.sink import Extra, Sink
 from live_gradcam.values import Explanation, Frame, Image
 
 _FALLBACK_STEP_SECONDS = 0.04
@@ -111,9 +113,19 @@ class JoinedSink(Sink):
         Raises:
             SinkError: The shared output failed.
         """
+        self.write_parts(frame, rendered, [explanation], [extra])
+
+    @override
+    def write_parts(
+        self,
+        frame: Frame,
+        rendered: Image | None,
+        explanations: Sequence[Explanation],
+        extras: Sequence[Extra],
+    ) -> None:
         placed = self._clock.place(frame) if self._clock is not None else frame
         placed = replace(placed, source=self._rename(placed.source))
-        self._sink.write(placed, rendered, explanation, extra=extra)
+        self._sink.write_parts(placed, rendered, explanations, extras)
 
     def close(self) -> None:
         """Leave the shared output open."""

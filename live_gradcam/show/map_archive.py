@@ -35,6 +35,7 @@ KEYS = {
     "classes": "int64 (N, K): the class of each map; -1 where a frame has fewer",
     "labels": "str (N, K): its name",
     "regions": "int64 (N, 4): x, y, width, height of what the maps cover, in frame pixels",
+    "rois": "int64 (N, 4): likewise, the part that was explained; the whole frame where it was all",
     "image_sizes": "int64 (N, 2): rows and columns of the frame",
     "names": "str (N): file or source of the frame",
     "indices": "int64 (N): its number in the source",
@@ -201,6 +202,7 @@ class MapArchiveSink(Sink):
         yield "classes", whole, maps, -1
         yield "labels", np.dtype(f"<U{text['labels']}"), maps, ""
         yield "regions", whole, 4, 0
+        yield "rois", whole, 4, 0
         yield "image_sizes", whole, 2, 0
         yield "names", np.dtype(f"<U{text['names']}"), None, ""
         yield "indices", whole, None, 0
@@ -214,12 +216,14 @@ class MapArchiveSink(Sink):
 def _row(frame: Frame, explanation: Explanation) -> dict[str, Any]:
     """Return all of a frame but its maps, ready for JSON."""
     found = explanation.predictions
+    height, width = frame.image.shape[:2]
     return {
         "maps": list(explanation.evidence.shape),
         "sizes": list(explanation.evidence.shape[1:]),
         "classes": list(map(int, explanation.explained)),
         "labels": [shown_label(explanation, i) for i in range(len(explanation.explained))],
         "regions": explanation.region.as_list(),
+        "rois": [0, 0, width, height] if explanation.roi is None else explanation.roi.as_list(),
         "image_sizes": list(frame.image.shape[:2]),
         "names": frame.source,
         "indices": frame.index,

@@ -159,6 +159,7 @@ def _facts(frame: Frame, explanation: Explanation, low: float, high: float) -> d
         "class_index": explanation.explained[0],
         "label": shown_label(explanation),
         "region": explanation.region.as_list(),
+        **({} if explanation.roi is None else {"roi": explanation.roi.as_list()}),
         "source": frame.source,
         "index": frame.index,
         "pts_seconds": float(frame.pts_seconds),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from typing_extensions import override
 
 from live_gradcam.show.sink import Extra, Sink
 from live_gradcam.values import Explanation, Frame, Image
@@ -40,6 +42,17 @@ class MemorySink(Sink):
         self.rendered.append(rendered)
         self.explanations.append(explanation)
         self.extras.append(extra or {})
+
+    @override
+    def write_parts(
+        self,
+        frame: Frame,
+        rendered: Image | None,
+        explanations: Sequence[Explanation],
+        extras: Sequence[Extra],
+    ) -> None:
+        for explanation, extra in zip(explanations, extras, strict=True):
+            self.write(frame, rendered, explanation, extra=extra)
 
     def close(self) -> None:
         """Note that the sink was closed; there is nothing to finalise."""

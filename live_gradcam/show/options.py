@@ -89,6 +89,19 @@ class MarkedArea:
     mask: NDArray[np.bool_]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class OtherPart:
+    """A further part of the frame that is explained by itself, drawn beside the first one.
+
+    Attributes:
+        explanation: Of the part, whose place it has as ``roi``.
+        scale: The evidence that gets the full colour there; ``None`` is its map's own maximum.
+    """
+
+    explanation: Explanation
+    scale: float | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class HelpGroup:
     """Keys that belong together, for the help.

@@ -5,7 +5,7 @@ Pure: images go in, a new image comes out, of the same size or of the size that 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from live_gradcam.show.heat import own_scale
@@ -19,9 +19,10 @@ from live_gradcam.show.layout import (
     arrange,
     place_pictures,
 )
-from live_gradcam.show.options import HelpGroup, Hud, MarkedArea, OverlayOptions
+from live_gradcam.show.options import HelpGroup, Hud, MarkedArea, OtherPart, OverlayOptions
 from live_gradcam.show.panel import Panel
 from live_gradcam.show.panels import caption_panel, caption_size
+from live_gradcam.show.part_tags import part_tags
 from live_gradcam.show.pieces import Written, make_pieces
 from live_gradcam.show.scene import Scene, outline_cell, paint_scene
 from live_gradcam.show.votes import Spot
@@ -32,12 +33,14 @@ __all__ = [
     "HelpGroup",
     "Hud",
     "MarkedArea",
+    "OtherPart",
     "OverlayOptions",
     "compose",
     "draw",
     "draw_mosaic",
     "find_pictures",
     "locate",
+    "locate_part",
     "paint",
 ]
 
@@ -118,6 +121,7 @@ def paint(
     size: tuple[int, int] | None = None,
     place: Region | None = None,
     mosaic: bool = False,
+    others: Sequence[OtherPart] = (),
 ) -> Scene:
     """Paint the pictures of an explanation, without anything written on them.
 
@@ -129,6 +133,8 @@ def paint(
         size: Width and height of the result, into which the image is fitted; its own if ``None``.
         place: Where on it the picture stands; in its middle, as large as it fits, if ``None``.
         mosaic: One tile for each map.
+        others: Further parts of the image that are explained by themselves; a mosaic and pictures
+            side by side leave them out.
     """
     options = options or _DEFAULTS
     frame = (image.shape[1], image.shape[0])
@@ -138,7 +144,7 @@ def paint(
         options = replace(options, layout="heatmap")
     scale = _scale(explanation, options, mosaic=mosaic)
     marked = hud.marked if hud is not None else None
-    return paint_scene(image, explanation, pictures, canvas, options, scale, marked)
+    return paint_scene(image, explanation, pictures, canvas, options, scale, marked, others)
 
 
 def compose(
@@ -151,6 +157,7 @@ def compose(
     pointing: Spot | None = None,
     space: Space | None = None,
     seats: Mapping[str, Seat] | None = None,
+    others: Sequence[OtherPart] = (),
 ) -> Composition:
     """Write on a painted scene, in place, what belongs to it.
 
@@ -163,6 +170,7 @@ def compose(
         pointing: The spot that the mouse points to, and its votes.
         space: Measures of the canvas; its own if ``None``.
         seats: The seats of the frame before, where frames follow each other in time.
+        others: As for `paint`; each part then has a small label, and all else is said of the first.
     """
     options, hud = options or _DEFAULTS, hud or _NO_HUD
     height, width = scene.image.shape[:2]
@@ -178,7 +186,11 @@ def compose(
         pointing=pointing,
     )
     captions = _captions(scene.pictures, written) if mosaic and not hud.help else ()
-    found = _lay_out(written, captions, seats)
+    heated = len(scene.pictures) == 1 and options.layout != "plain"
+    if others and heated and options.show_labels and not hud.help:
+        parts = [explanation, *(other.explanation for other in others)]
+        captions = tuple(part_tags(parts, scene.pictures[0], space))
+    found = _lay_out(written, captions, seats, others if len(scene.pictures) == 1 else ())
     if pointing is not None:
         for picture in scene.pictures:
             outline_cell(scene.image, picture.to_canvas(pointing.cell))
@@ -218,6 +230,37 @@ def locate(
     return next((pixel for pixel in found if pixel is not None), None)
 
 
+def locate_part(
+    start: tuple[int, int],
+    end: tuple[int, int],
+    image_size: tuple[int, int],
+    explanation: Explanation,
+    *,
+    options: OverlayOptions | None = None,
+    mosaic: bool = False,
+    size: tuple[int, int] | None = None,
+) -> tuple[Region, Region]:
+    """Find the part of a frame between two pixels of a rendered image, for the mouse.
+
+    It lies on the picture where the mouse began, or on the nearest one.
+
+    Args:
+        start: Where the mouse began, in the rendered image.
+        end: Where it is.
+        image_size: As for `locate`, as all that follows.
+        explanation: The explanation that was drawn.
+        options: Options that it was drawn with.
+        mosaic: True if it was drawn by `draw_mosaic`.
+        size: Width and height of the rendered image.
+
+    Returns:
+        The rectangle in pixels of the rendered image, and the frame's pixels that it touches.
+    """
+    options = options or _DEFAULTS
+    pictures = find_pictures(image_size, size or image_size, explanation, options, mosaic=mosaic)
+    return min(pictures, key=lambda each: each.distance(*start)).part_between(start, end)
+
+
 def find_pictures(
     frame: tuple[int, int],
     canvas: tuple[int, int],
@@ -249,7 +292,10 @@ def find_pictures(
 
 
 def _lay_out(
-    written: Written, captions: tuple[Placed[Panel], ...], seats: Mapping[str, Seat] | None
+    written: Written,
+    captions: tuple[Placed[Panel], ...],
+    seats: Mapping[str, Seat] | None,
+    others: Sequence[OtherPart],
 ) -> Arrangement[Panel]:
     pieces = make_pieces(written)
     space, options = written.space, written.options
@@ -263,6 +309,11 @@ def _lay_out(
         )
         for picture in written.pictures
     ]
+    for each in (other.explanation for other in others):
+        picture = written.pictures[0]
+        seen = picture.to_canvas(each.region)
+        weights = each.evidence[0] if len(each.evidence) else None
+        grounds.append(Ground.of(picture.place, seen, weights, signed=options.signed))
     taken = [each.place for each in captions]
 
     def attempt(order: list[str]) -> Arrangement[Panel]:

@@ -41,7 +41,9 @@ def record(
         ``output`` (``softmax``, ``sigmoid``, ``binary`` or ``raw``: how probabilities follow from
         logits), ``predictions`` (best first: ``class_index``, ``label``, ``logit``,
         ``probability``, which is ``None`` for ``raw``, whose logit is the number itself),
-        ``region`` (``[x, y, width, height]`` in frame pixels) and ``timings_ms``.
+        ``region`` (``[x, y, width, height]`` of what the network saw, in frame pixels), ``roi``
+        (likewise, the part of the frame that was explained; only where it was not all) and
+        ``timings_ms``.
         Numbers that are not finite are ``None``.
     """
     content: dict[str, Any] = _finite(
@@ -63,6 +65,7 @@ def record(
                 for prediction in explanation.predictions
             ],
             "region": explanation.region.as_list(),
+            **({} if explanation.roi is None else {"roi": explanation.roi.as_list()}),
             "timings_ms": dict(explanation.timings_ms),
             **(extra or {}),
         }
@@ -101,8 +104,8 @@ def flat(content: Mapping[str, Any]) -> dict[str, Any]:
             for place, prediction in enumerate(value, 1):
                 prefix = "" if place == 1 else f"top{place}_"
                 row.update({prefix + name: cell for name, cell in prediction.items()})
-        elif key == "region":
-            names = ("region_x", "region_y", "region_width", "region_height")
+        elif key in ("region", "roi"):
+            names = (f"{key}_{name}" for name in ("x", "y", "width", "height"))
             row.update(zip(names, value, strict=True))
         elif key == "timings_ms":
             row.update({f"{stage}_ms": duration for stage, duration in value.items()})

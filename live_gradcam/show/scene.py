@@ -9,11 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from live_gradcam.images.geometry import resize, scale_region
+from live_gradcam.images.parts import cut_part
 from live_gradcam.native import cv2
-from live_gradcam.show.heat import blend_heat, heat_table, normalise, upsample
-from live_gradcam.show.layout import Picture, clip_region, working_size
-from live_gradcam.show.options import MarkedArea, OverlayOptions
+from live_gradcam.show.heat import blend_heat, heat_table, normalise, own_scale, upsample
+from live_gradcam.show.layout import Picture, clip_region, clip_region_in, working_size
+from live_gradcam.show.options import MarkedArea, OtherPart, OverlayOptions
 from live_gradcam.show.panel import ACCENT, DARK, WHITE
+from live_gradcam.show.text import Colour
 from live_gradcam.values import Explanation, Image, Region
 
 BACKDROP = 14
@@ -50,6 +52,7 @@ def paint_scene(
     options: OverlayOptions,
     scale: float,
     marked: MarkedArea | None = None,
+    others: Sequence[OtherPart] = (),
 ) -> Scene:
     """Paint pictures with their heat.
 
@@ -61,6 +64,7 @@ def paint_scene(
         options: How heat is drawn.
         scale: The evidence in logits that has the full colour.
         marked: An area that is outlined on each picture.
+        others: Further parts that are explained, drawn where the whole frame is shown.
     """
     width, height = canvas
     first = pictures[0].place
@@ -77,9 +81,41 @@ def paint_scene(
             target[...] = resize(shown, place.width, place.height)
         else:
             _paint(target, shown, explanation, picture, options, scale, heated=heated)
+        if heated and len(pictures) == 1:
+            for other in others:
+                _paint_part(painted, image, other, picture, options)
+            for each in (explanation, *(other.explanation for other in others)):
+                _outline_part(painted, picture, each.roi)
         if marked is not None and picture.position is not None:
             outline_area(painted, picture.seen, marked)
     return Scene(painted, tuple(pictures))
+
+
+def _paint_part(
+    painted: Image, image: Image, other: OtherPart, picture: Picture, options: OverlayOptions
+) -> None:
+    """Paint a further part over its place in a picture of the whole frame."""
+    explanation = other.explanation
+    part = explanation.roi
+    if part is None:
+        return
+    place = picture.to_canvas(part)
+    inner = Picture(place, part, picture.to_canvas(explanation.region))
+    scale = other.scale
+    if scale is None:
+        maps = explanation.evidence[:1]
+        scale = max((own_scale(each, signed=options.signed) for each in maps), default=0.0)
+    target = view(painted, place)
+    _paint(target, cut_part(image, part), explanation, inner, options, scale, heated=True)
+
+
+def _outline_part(painted: Image, picture: Picture, part: Region | None) -> None:
+    """Outline a part that is explained by itself, where more of the frame than it is shown."""
+    source = picture.source
+    if part is None or clip_region_in(part, source) == source:
+        return
+    place = clip_region_in(picture.to_canvas(part), picture.place)
+    _outline(painted, place, ACCENT)
 
 
 def _paint(
@@ -158,10 +194,10 @@ def _thickness(width: int, height: int) -> int:
     return max(1, round(min(height, width) / 540))
 
 
-def _outline(rendered: Image, region: Region) -> None:
+def _outline(rendered: Image, region: Region, light: Colour = WHITE) -> None:
     """Draw a thin light line inside the region and a dark one around it: seen on any ground."""
     thick = _thickness(rendered.shape[1], rendered.shape[0])
-    for inset, colour in ((-thick, DARK), (0, WHITE)):
+    for inset, colour in ((-thick, DARK), (0, light)):
         x0, y0 = region.x + inset, region.y + inset
         x1, y1 = region.x + region.width - inset, region.y + region.height - inset
         for top, bottom, left, right in (

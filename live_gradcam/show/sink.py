@@ -42,6 +42,31 @@ class Sink(Closeable, ABC):
             SinkError: The output failed. What was written before stays usable.
         """
 
+    def write_parts(
+        self,
+        frame: Frame,
+        rendered: Image | None,
+        explanations: Sequence[Explanation],
+        extras: Sequence[Extra],
+    ) -> None:
+        """Write one frame of which one or several parts were explained.
+
+        An output of images gets the rendered one once, with the first explanation; any other gets
+        one after the other.
+
+        Args:
+            frame: As for `write`.
+            rendered: The frame with all overlays.
+            explanations: At least one.
+            extras: One for each.
+
+        Raises:
+            SinkError: The output failed.
+        """
+        count = 1 if self.needs_rendered else len(explanations)
+        for explanation, extra in zip(explanations[:count], extras, strict=False):
+            self.write(frame, rendered, explanation, extra=extra)
+
     def begin_source(self, fps: float | None) -> None:
         """Learn that the next frame is the first of another source.
 

@@ -13,6 +13,7 @@ from live_gradcam.errors import DeviceError
 from live_gradcam.images.geometry import letterbox, letterbox_region
 from live_gradcam.native import cv2
 from live_gradcam.show.display import prepare_toolkit, probe_display, screen_area
+from live_gradcam.show.mouse import Dragged, Mouse, MouseMoved, RightClicked
 from live_gradcam.values import Image, Region
 
 __all__ = ["Closed", "Event", "KeyPressed", "MouseMoved", "Window", "probe_display"]
@@ -31,19 +32,11 @@ class KeyPressed:
 
 
 @dataclass(frozen=True, slots=True)
-class MouseMoved:
-    """Event: the mouse points at pixel (x, y) of the image."""
-
-    x: int
-    y: int
-
-
-@dataclass(frozen=True, slots=True)
 class Closed:
     """Event: the window was closed with the mouse or by the desktop; it does not come back."""
 
 
-Event: TypeAlias = KeyPressed | MouseMoved | Closed
+Event: TypeAlias = KeyPressed | MouseMoved | Dragged | RightClicked | Closed
 
 _NAMED_KEYS: Mapping[int, str] = MappingProxyType(
     {
@@ -134,14 +127,14 @@ class Window(Closeable):
         self._fullscreen = False
         self._size_before = (0, 0)
         self._patience = 0
-        self._mouse: tuple[int, int] | None = None
+        self._mouse = Mouse()
         self._place = Region(0, 0, width, height)
         self._image_size = (width, height)
         kind = cv2.WINDOW_NORMAL | cv2.WINDOW_FREERATIO | cv2.WINDOW_GUI_NORMAL
         try:
             cv2.namedWindow(title, kind)
             self._place_first(width, height)
-            cv2.setMouseCallback(title, self._on_mouse)
+            cv2.setMouseCallback(title, self._mouse.obey)
         except cv2.error as exc:
             cause = str(getattr(exc, "err", "") or exc)
             raise DeviceError("cannot open a window", title, cause) from exc
@@ -225,7 +218,8 @@ class Window(Closeable):
                 if name is not None:
                     events.append(KeyPressed(name))
                 code = cv2.pollKey()
-            spot, self._mouse = self._mouse, None
+            events += map(self._placed, self._mouse.take_gestures())
+            spot = self._mouse.take_spot()
             if spot is not None and (pixel := self._to_image(*spot)) is not None:
                 events.append(MouseMoved(*pixel))
             self._open = self._is_visible()
@@ -281,9 +275,21 @@ class Window(Closeable):
         except cv2.error:
             return False
 
-    def _on_mouse(self, event: int, x: int, y: int, flags: int, data: object) -> None:
-        if event == cv2.EVENT_MOUSEMOVE:
-            self._mouse = (x, y)
+    def cancel_drag(self) -> None:
+        """Forget a drag under way: what is left of it is no event."""
+        self._mouse.cancel_drag()
+
+    def _placed(self, gesture: Dragged | RightClicked) -> Event:
+        """Return a gesture in pixels of the image."""
+        if isinstance(gesture, RightClicked):
+            return gesture
+        start, end = self._nearest_pixel(*gesture.start), self._nearest_pixel(*gesture.end)
+        return Dragged(start, end, gesture.released)
+
+    def _nearest_pixel(self, x: int, y: int) -> tuple[int, int]:
+        """Return the image's pixel under a point, or where it would be if the image went on."""
+        place, (width, height) = self._place, self._image_size
+        return (x - place.x) * width // place.width, (y - place.y) * height // place.height
 
     def _to_image(self, x: int, y: int) -> tuple[int, int] | None:
         place = self._place

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Literal, overload
 
 from live_gradcam.choices import DEFAULT_METHOD, DEFAULT_TOP_K, View
@@ -12,6 +13,7 @@ from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.engine.runtime import Runtime
 from live_gradcam.image_like import ColorOrder, ImageLike
 from live_gradcam.images.inputs import OnError, TakenImage, take_batch, take_image, with_errors
+from live_gradcam.images.parts import RoiLike, cut_part, part_of, put_back
 from live_gradcam.protocol import ClassChoice
 from live_gradcam.teaching.features import FeatureExtractor, FrameFeatures
 from live_gradcam.teaching.heads import HeadOnMaps
@@ -144,17 +146,21 @@ class TaughtExplainer(Closeable):
         classes: ClassChoice = None,
         view: View | None = None,
         color: ColorOrder | None = None,
+        roi: RoiLike | None = None,
     ) -> Explanation:
         """Explain one image, as `live_gradcam.Explainer.explain` does.
 
         Raises:
-            UsageError: A class, a view or a colour order does not exist.
+            UsageError: A class, a view or a colour order does not exist, or there is no such part.
             SourceError: It is no picture, or cannot be read.
             DeviceError: The device failed, or has too little memory.
         """
         self._head.check(classes)
-        taken = [take_image(image, color=color)]
-        return self.extractor.explain_taken(self._head, taken, classes, view)[0][0]
+        taken = take_image(image, color=color)
+        part = part_of(taken.image, roi)
+        cut = replace(taken, image=cut_part(taken.image, part))
+        ((explanation, _),) = self.extractor.explain_taken(self._head, [cut], classes, view)
+        return put_back(explanation, part, taken.picture)
 
     def explain_kept(
         self,

@@ -11,6 +11,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -21,7 +22,7 @@ from live_gradcam.air.address import ServeAddress, serve_address
 from live_gradcam.air.http_sink import HttpSink
 from live_gradcam.errors import UsageError
 from live_gradcam.show.records import RecordSink
-from live_gradcam.values import Explanation, Frame, Image
+from live_gradcam.values import Explanation, Frame, Image, Region
 
 PATIENCE_SECONDS = 60.0
 
@@ -342,3 +343,19 @@ def test_all_in_the_network_are_warned_of_once_asked_for() -> None:
     assert "everybody in the network can watch" in told[0]
     assert told[1].endswith("for all in the network who know the password")
     assert told[2].endswith("for this machine")
+
+
+def test_several_parts_of_a_frame_are_one_picture_and_an_event_each(
+    sink: HttpSink, make_explanation: Callable[..., Explanation]
+) -> None:
+    parts = [Region(0, 0, 20, 20), Region(30, 10, 20, 20)]
+    explanations = [replace(make_explanation(), roi=part) for part in parts]
+    with contextlib.closing(ask(sink, "/events")) as events:
+        sink.write_parts(Frame(plain(1), 0, 0.0), plain(1), explanations, [None, {"a": 1}])
+        found: list[dict[str, object]] = []
+        while len(found) < 2:
+            line = events.readline().decode()
+            if line.startswith("data:"):
+                found.append(json.loads(line.removeprefix("data:")))
+    assert [each["roi"] for each in found] == [part.as_list() for part in parts]
+    assert sink.description.startswith(f"{sink.address} (1 frames")

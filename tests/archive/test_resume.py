@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from live_gradcam.native import av, cv2
+from live_gradcam.show.images import write_image
 from scripts.faults.media import write_film
 from tests.archive.support import NETWORK, PICTURE, Run, rows
 
@@ -209,3 +210,22 @@ def test_what_cannot_go_on_is_refused(
     assert done.returncode in (2, 3)
     assert named in done.stderr.splitlines()[-1]
     assert not list(archive.glob("*.csv"))
+
+
+def test_parts_are_rows_and_a_picture_beside_them_is_an_error_of_its_own(
+    tmp_path: Path, run: Run
+) -> None:
+    (tmp_path / "src").mkdir()
+    for name, width in (("a.png", 64), ("b.png", 20), ("c.png", 64)):
+        write_image(tmp_path / "src" / name, np.full((48, width, 3), 90, np.uint8))
+    done = run("-o", "out/", "-o", "all.jsonl", "--roi", "30,0,20,20", "--roi", "0,0,50%,50%")
+    assert done.returncode == 0, done.stderr
+    assert rows(tmp_path / "all.jsonl") == ["a.png 0", "a.png 0", "c.png 0", "c.png 0"]
+    (error,) = map(json.loads, (tmp_path / "out" / "errors.jsonl").read_text().splitlines())
+    assert error["name"] == "b.png"
+    assert "20x48" in error["error"]
+    before = (tmp_path / "all.jsonl").read_bytes()
+    parts = ("--roi", "30,0,20,20", "--roi", "0,0,50%,50%")
+    assert "0 of 3 files" in run("-o", "out/", "-o", "all.jsonl", *parts).stderr
+    assert (tmp_path / "all.jsonl").read_bytes() == before
+    assert "roi" in run("-o", "out/", "-o", "all.jsonl").stderr

@@ -70,6 +70,7 @@ _WRONG_TEXTS: dict[str, tuple[str, int, str]] = {
     "methods": ("gradcams", 2, "gradcam"),
     "output_name": ("nonsense", 5, "one output"),
     "class_name": ("sqare", 2, "square"),
+    "roi": ("10,10,5x,5", 2, "x,y,w,h"),
     "input_format": ("motion jpeg", 2, "mjpeg"),
     "allow_origin": ("slides.example", 2, "https://"),
     "size": ("vga", 2, "640x480"),

@@ -195,3 +195,18 @@ def test_it_takes_every_form_of_a_picture_and_remembers_it(
         ):
             np.testing.assert_array_equal(found.evidence, expected.evidence)
             np.testing.assert_array_equal(found.overlay(), expected.overlay())
+
+
+def test_a_part_is_explained_as_if_it_were_the_picture(
+    files: dict[str, Path], images: list[Image]
+) -> None:
+    with open_graph(files["all"]) as graph:
+        found = graph.explain(images[0], classes="top", roi=(40, 30, 120, 90))
+        alone = graph.explain(images[0][30:120, 40:160].copy(), classes="top")
+    assert np.array_equal(found.evidence, alone.evidence)
+    assert found.predictions == alone.predictions
+    assert found.roi is not None
+    assert found.roi.as_list() == [40, 30, 120, 90]
+    assert (found.region.x, found.region.y) == (alone.region.x + 40, alone.region.y + 30)
+    assert found.picture is not None
+    assert found.picture.size == (256, 256)

@@ -47,7 +47,7 @@ def test_on_the_screen_a_file_has_its_name_and_in_the_terminal_its_path(
 ) -> None:
     notices: list[str] = []
     tasks = BackgroundTasks(tmp_path, None, notices.append)
-    tasks.save_snapshot(explained, explained.frame.image, {})
+    tasks.save_snapshot(explained, explained.frame.image, [{}])
     message = await_report(tasks)
     tasks.close()
     (path,) = tmp_path.glob("*.png")
@@ -62,7 +62,7 @@ def test_a_folder_that_cannot_be_written_to_is_said_on_the_screen(
     tasks = BackgroundTasks(tmp_path / "absent", None, notices.append)
     with pytest.raises(SinkError, match="the folder does not exist"):
         tasks.begin_recording(SMALL)
-    tasks.save_snapshot(explained, explained.frame.image, {})
+    tasks.save_snapshot(explained, explained.frame.image, [{}])
     assert await_report(tasks) == "cannot create file: the folder does not exist"
     tasks.close()
 
@@ -99,7 +99,7 @@ def test_what_takes_long_is_written_all_the_same(
 ) -> None:
     notices: list[str] = []
     tasks = BackgroundTasks(tmp_path, None, notices.append)
-    tasks.save_snapshot(explained, explained.frame.image, {})
+    tasks.save_snapshot(explained, explained.frame.image, [{}])
     threading.Timer(0.1, disk.set).start()
     tasks.close()
     assert notices == [f"saved {tmp_path / 'a.png'}"]
@@ -110,7 +110,7 @@ def test_a_signal_waits_for_no_slow_disk(
 ) -> None:
     notices: list[str] = []
     tasks = BackgroundTasks(tmp_path, None, notices.append)
-    tasks.save_snapshot(explained, explained.frame.image, {})
+    tasks.save_snapshot(explained, explained.frame.image, [{}])
     tasks.close(hurried=True)
     assert notices == []
     disk.set()

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from live_gradcam.choices import COLORMAP_NAMES
 from live_gradcam.explain.methods import METHOD_FACTS, METHODS, QUICK_METHODS
+from live_gradcam.images.parts import Roi
 from live_gradcam.session import KEYS, help_groups, help_lines, keys_markdown
 from live_gradcam.session.keys import press
 from live_gradcam.session.state import SessionState, Situation
 from live_gradcam.session.teaching_keys import TEACHING_KEYS
-from live_gradcam.values import Prediction
+from live_gradcam.values import Prediction, Region
 from tests.session.doubles import START, with_settings
 
 LABELS = tuple(
@@ -55,6 +56,7 @@ EFFECTS: dict[str, tuple[Callable[[SessionState], object], object, object]] = {
     "a": (lambda s: s.settings.mode, "mosaic", "single"),
     "d": (lambda s: s.settings.mode, "contrast", "single"),
     "e": (lambda s: s.overlay.signed, True, False),
+    "w": (lambda s: "all of the picture is" in s.message, True, True),
     "j": (lambda s: s.settings.key.layer, "layer3", "layer2"),
     "l": (lambda s: s.settings.key.layer, "layer4", "layer4"),
     "k": (
@@ -121,7 +123,7 @@ def test_maps_are_subtracted_only_where_that_is_right() -> None:
     assert after("k", state=allowed).settings.mode == "contrast"
 
 
-@pytest.mark.parametrize("key", ["tab", "w", "f1", "+", "up", "ä", "", "f13", "Q"])
+@pytest.mark.parametrize("key", ["tab", "z", "f1", "+", "up", "ä", "", "f13", "Q"])
 def test_unknown_keys_are_ignored(key: str) -> None:
     assert press(START, key, HERE) is START
 
@@ -166,9 +168,21 @@ def test_visitors_of_a_kiosk_have_no_keys_for_developers(key: str) -> None:
 def test_the_help_is_grouped_and_says_what_the_mouse_does() -> None:
     groups = help_groups()
     rows = [keys for group in groups for keys, _ in group.rows]
-    assert sorted(rows) == sorted([binding.shown for binding in KEYS] + ["point"])
+    mouse = ["point", "drag", "right click"]
+    assert sorted(rows) == sorted([binding.shown for binding in KEYS] + mouse)
     assert groups[-1].title == "Mouse"
     assert all(group.title and group.rows for group in (*groups, *help_groups(may_quit=False)))
+
+
+def test_the_whole_picture_comes_back_and_a_part_goes_with_what_it_shows_when_mirrored() -> None:
+    part = with_settings(START, rois=(Roi(10, 20, 30, 40),))
+    whole = after("w", state=part)
+    assert (whole.settings.rois, whole.message) == ((), "all of the picture")
+    here = replace(HERE, frame=(100, 80))
+    (mirrored,) = after("m", state=part, situation=here).settings.rois
+    assert mirrored.on(100, 80) == Region(60, 20, 30, 40)
+    (back,) = after("m", "m", state=part, situation=here).settings.rois
+    assert back.on(100, 80) == Region(10, 20, 30, 40)
 
 
 def test_contrast_and_mosaic_say_why_they_cannot_be_shown() -> None:

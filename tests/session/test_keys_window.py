@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -24,6 +25,7 @@ from live_gradcam.images import read_image
 from live_gradcam.native import av
 from live_gradcam.session import KEYS
 from live_gradcam.show.images import write_image
+from live_gradcam.show.panel import ACCENT
 from scripts.faults.servers import MjpegServer
 from tests.conftest import ROOT
 from tests.helpers.screen import HAS_SCREEN, PATIENCE_SECONDS, VirtualScreen
@@ -49,6 +51,9 @@ _X_NAMES = {
 MIDDLE = np.s_[150:330, 200:440]
 BESIDE = np.s_[190:290, 20:90]
 EDGE = np.s_[190:290, 0:4]
+LINE = np.full((HEIGHT, WIDTH, 3), ACCENT)
+# The network sees it of the whole frame, but not of a part in the middle.
+SEEN_ONLY_AS_WHOLE = np.s_[320:400, 240:400]
 Screenshot: TypeAlias = NDArray[np.uint8]
 
 
@@ -166,6 +171,30 @@ def begin(screen: VirtualScreen, tmp_path: Path) -> Iterator[Callable[..., Windo
 def differ(first: Screenshot, second: NDArray[Any], where: Any = MIDDLE) -> float:
     """Mean absolute difference of two images, grey levels."""
     return float(np.abs(first[where].astype(int) - second[where]).mean())
+
+
+def drag(
+    screen: VirtualScreen,
+    start: tuple[int, int],
+    end: tuple[int, int],
+    *,
+    window: str | None = None,
+    release: bool = True,
+) -> None:
+    """Move the mouse with its left button down, in pixels of the screen or of a window."""
+    where = ["--window", window] if window is not None else []
+    between = ((start[0] + end[0]) // 2, (start[1] + end[1]) // 2)
+    screen.xdotool("mousemove", *where, *start, "mousedown", 1)
+    screen.xdotool("mousemove", *where, *between)
+    screen.xdotool("mousemove", *where, *end)
+    if release:
+        screen.xdotool("mouseup", 1)
+
+
+def fractions(part: tuple[int, int, int, int]) -> Iterator[Fraction]:
+    """Return a part of a frame as shares of its size."""
+    for value, length in zip(part, (WIDTH, HEIGHT) * 2, strict=True):
+        yield Fraction(value, length)
 
 
 def colormap(show: WindowedSession) -> object:
@@ -299,6 +328,22 @@ def test_every_key_in_a_real_window(begin: Callable[..., WindowedSession], tmp_p
     show.screen.xdotool("mousemove", 244, 204)
     show.until("the votes", lambda p: differ(p, without) > 2)
 
+    # A rectangle of the mouse: it can be seen, and its part is explained; w: all of it again.
+    drag(show.screen, (220, 180), (420, 300), release=False)
+    line = np.s_[180:183, 230:410]
+    show.until("the rectangle", lambda p: differ(p, LINE, line) < 60)
+    show.screen.xdotool("mouseup", 1)
+    shares = {"x": "11/32", "y": "3/8", "width": "201/640", "height": "121/480"}
+    show.until("the part", lambda _: show.state["rois"] == [shares])
+    show.until("the rest is unseen", lambda p: differ(p, plain * 0.42, SEEN_ONLY_AS_WHOLE) < 8)
+    show.press_until("w", lambda p: not show.state["rois"] and differ(p, without) < 2)
+    # Esc gives up a rectangle, and not the session.
+    drag(show.screen, (220, 180), (420, 300), release=False)
+    show.until("the rectangle", lambda p: differ(p, LINE, line) < 60)
+    show.press("esc")
+    show.until("no rectangle", lambda p: differ(p, LINE, line) > 60)
+    show.screen.xdotool("mouseup", 1)
+
     # y: the row of classes that are taught, and away with it; o: nothing has been taught.
     row = np.s_[380:470, 120:520]
     before = show.look()
@@ -313,12 +358,27 @@ def test_every_key_in_a_real_window(begin: Callable[..., WindowedSession], tmp_p
 
     # n: the next camera sees something else. Unknown keys do nothing.
     other = still(2)
-    for key in ("w", "Tab", "F5"):
+    for key in ("z", "Tab", "F5"):
         show.screen.xdotool("key", key)
     show.press_until("n", lambda p: differ(p, other * 0.42, BESIDE) < 12)
     show.press("right")
     show.press("f")
     show.until("it shrinks", lambda _: not show.state["fullscreen"])
+
+    # In a window of any size, the part is what the mouse touched; the right button ends it.
+    window = show.screen.find_window(TITLE)
+    size = show.screen.xdotool("getwindowgeometry", "--shell", window).split()
+    width, height = (int(each.split("=")[1]) for each in size if each[:3] in ("WID", "HEI"))
+    assert (width, height) != (WIDTH, HEIGHT)
+    drag(show.screen, (100, 90), (300, 250), window=window)
+    left, right = (x * WIDTH // width for x in (100, 300))
+    top, bottom = (y * HEIGHT // height for y in (90, 250))
+    part = (left, top, right - left + 1, bottom - top + 1)
+    shares = dict(zip(("x", "y", "width", "height"), map(str, fractions(part)), strict=True))
+    show.until("the part of the small window", lambda _: show.state["rois"] == [shares])
+    show.screen.xdotool("mousemove", "--window", window, 200, 200, "click", 3)
+    show.until("all of it", lambda _: not show.state["rois"])
+    show.screen.xdotool("click", 1)
 
     show.press("q")
     assert show.wait() == 0

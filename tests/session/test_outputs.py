@@ -44,7 +44,7 @@ def test_a_snapshot_is_the_rendered_image_and_its_record(
     explanation = explainer.explain(image)
     rendered = np.ascontiguousarray(255 - image)
     frame = Frame(image, 7, 0.25, "scene")
-    path = save_snapshot(tmp_path, frame, rendered, explanation, {"truth": {}})
+    path = save_snapshot(tmp_path, frame, rendered, [explanation], [{"truth": {}}])
     assert np.array_equal(read_image(path), rendered)
     record = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
     assert record["index"] == 7
@@ -96,7 +96,7 @@ class FullDisk(MemorySink):
 def write_one(sinks: Sequence[Sink], explanation: Explanation, then: Exception | None) -> None:
     frame = Frame(np.zeros((48, 64, 3), np.uint8), 0, 0.0)
     with Writer(sinks, StageClock()) as writer:
-        writer.write(frame, frame.image, explanation, {})
+        writer.write(frame, frame.image, [explanation], [{}])
         if then is not None:
             raise then
 
@@ -133,7 +133,7 @@ def test_an_end_that_was_asked_for_leaves_all_sinks_with_the_same_frames() -> No
     image = np.zeros((4, 4, 3), np.uint8)
     with Writer(sinks, StageClock(), stop) as writer:
         for index in range(8):
-            writer.write(Frame(image, index, 0.0), image, nothing, {})
+            writer.write(Frame(image, index, 0.0), image, [nothing], [{}])
         assert sinks[0].enough.wait(PATIENCE_SECONDS), "one frame is being written"
         stop.request()
         ended.set()

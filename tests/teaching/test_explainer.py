@@ -109,3 +109,16 @@ def test_a_picture_that_cannot_be_read_leaves_the_others(extractor: lg.FeatureEx
     assert isinstance(found[1], lg.Explanation)
     with pytest.raises(lg.SourceError):
         explainer.explain_batch([b"no picture", wall(1)])
+
+
+def test_a_part_is_explained_as_if_it_were_the_picture(extractor: lg.FeatureExtractor) -> None:
+    lesson = learn(clouds(2, size=extractor.count))
+    explainer = TaughtExplainer(extractor, lesson.put_on(extractor.classifier))
+    image = wall(1)
+    height, width = image.shape[:2]
+    half = image[: height // 2, : width // 2].copy()
+    found = explainer.explain(image, roi=(0, 0, width // 2, height // 2))
+    alone = explainer.explain(half)
+    assert np.array_equal(found.evidence, alone.evidence)
+    assert (found.predictions, found.region) == (alone.predictions, alone.region)
+    assert found.roi == lg.Region(0, 0, width // 2, height // 2)

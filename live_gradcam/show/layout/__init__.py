@@ -20,6 +20,7 @@ from live_gradcam.show.layout.extended import needs_extension
 from live_gradcam.show.layout.pictures import (
     Picture,
     clip_region,
+    clip_region_in,
     place_pictures,
     working_size,
 )
@@ -37,6 +38,7 @@ __all__ = [
     "Space",
     "arrange",
     "clip_region",
+    "clip_region_in",
     "needs_extension",
     "place_pictures",
     "working_size",

@@ -41,6 +41,29 @@ class Picture:
             self.source.y + row * self.source.height // self.place.height,
         )
 
+    def part_between(self, start: tuple[int, int], end: tuple[int, int]) -> tuple[Region, Region]:
+        """Return the rectangle between two pixels of the canvas, as far as it is on the picture.
+
+        Returns:
+            It in pixels of the canvas, and all of the frame's pixels that it touches.
+        """
+        place, source = self.place, self.source
+        xs = sorted(min(max(x, place.x), place.x + place.width - 1) for x, _ in (start, end))
+        ys = sorted(min(max(y, place.y), place.y + place.height - 1) for _, y in (start, end))
+        left, right = (source.x + (x - place.x) * source.width // place.width for x in xs)
+        top, bottom = (source.y + (y - place.y) * source.height // place.height for y in ys)
+        return (
+            Region(xs[0], ys[0], xs[1] - xs[0] + 1, ys[1] - ys[0] + 1),
+            Region(left, top, right - left + 1, bottom - top + 1),
+        )
+
+    def distance(self, x: int, y: int) -> int:
+        """Return how far a pixel of the canvas is from the picture; 0 on it."""
+        place = self.place
+        across = max(place.x - x, x - (place.x + place.width - 1), 0)
+        down = max(place.y - y, y - (place.y + place.height - 1), 0)
+        return max(across, down)
+
     def to_canvas(self, region: Region) -> Region:
         """Return the place of a part of the frame on the canvas, which may lie beside it."""
         return map_region(region, self.source, self.place)
