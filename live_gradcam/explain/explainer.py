@@ -29,7 +29,7 @@ from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.engine.batching import Finish, run_in_parts
 from live_gradcam.explain.engine.cuda_graphs import Accelerator
 from live_gradcam.explain.engine.fused import Selection
-from live_gradcam.explain.engine.graphs import MadeGraph
+from live_gradcam.explain.engine.graph_use import MadeGraph
 from live_gradcam.explain.engine.runner import Runner
 from live_gradcam.explain.engine.runtime import Runtime, choose_runtime
 from live_gradcam.explain.engine.timed import begin_timed

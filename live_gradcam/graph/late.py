@@ -75,6 +75,7 @@ class LateExplainer(GraphExplainer):
         self._load = load
         self._on_notice = on_notice
         self._failed = False
+        self._trouble = ""
         self._loading, self._counting = threading.Lock(), threading.Lock()
         self._loaded: LiveExplainer | None = None
         self._ended = False
@@ -118,6 +119,23 @@ class LateExplainer(GraphExplainer):
                 self._loaded = self._load()
             return self._loaded
 
+    def begin_loading(self) -> None:
+        """Load the network in a thread of its own, while the graph explains. Idempotent."""
+        with self._counting:
+            if self._loader is None and self._loaded is None and not self._ended:
+                self._loader = threading.Thread(target=self._try_to_load, name="load-network")
+                self._loader.start()
+
+    @property
+    def is_loaded(self) -> bool:
+        """True once the network is loaded."""
+        return self._loaded is not None
+
+    @property
+    def trouble(self) -> str:
+        """Why the network could not be loaded beside, as a sentence; empty as long as it may be."""
+        return self._trouble
+
     @override
     def explain_batch(
         self, images: Sequence[Image], *, classes: ClassChoice = None, view: View | None = None
@@ -160,17 +178,16 @@ class LateExplainer(GraphExplainer):
             self._began = self._began or now
             self._images += images
             few = self._images <= _ALONE and now - self._began <= _ALONE_SECONDS
-            if few or self._loader is not None or self._ended:
-                return
-            self._loader = threading.Thread(target=self._try_to_load, name="load-network")
-            self._loader.start()
+        if not few:
+            self.begin_loading()
 
     def _try_to_load(self) -> None:
         try:
             self.network()
         except Exception as exc:  # the graph goes on to explain
+            self._trouble = f"the network cannot be loaded, its graph goes on: {exc}"
             if not self._ended:
-                self._on_notice(f"the network cannot be loaded, its graph goes on: {exc}")
+                self._on_notice(self._trouble)
 
     def _answers(self, classes: ClassChoice, view: View) -> bool:
         """Return whether the graph can be asked this."""

@@ -82,17 +82,19 @@ class LatePools:
         """
         return self._explainer if key == self._key else self._load().get(key)
 
+    @property
+    def trouble(self) -> str:
+        """Why the network cannot be loaded, as a sentence; empty as long as it may be."""
+        return self._explainer.trouble
+
     def want(self) -> None:
-        """Ask for the network itself; see `make_wanted`."""
+        """Ask for the network itself, which is loaded beside the graph; see `make_wanted`."""
         self._wanted.set()
+        self._explainer.begin_loading()
 
     def make_wanted(self) -> None:
-        """Load the network if it was asked for; in the thread that explains.
-
-        Raises:
-            LiveGradcamError: It cannot be loaded.
-        """
-        if self._wanted.is_set():
+        """Take the network if it was asked for and is loaded; in the thread that explains."""
+        if self._wanted.is_set() and self._explainer.is_loaded:
             self._wanted.clear()
             self._load()
 

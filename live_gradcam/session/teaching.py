@@ -59,7 +59,8 @@ class Teaching(Closeable):
             return _FIXED
         if "," in self._config.explainer.classifier.layer:
             return _FUSED
-        return self._trouble
+        late = self._pool.trouble if isinstance(self._pool, LatePools) else ""
+        return self._trouble or late
 
     def describe(self, situation: Situation) -> Situation:
         """Return a situation with what keys need to know of teaching."""
@@ -125,10 +126,7 @@ class Teaching(Closeable):
     def make_wanted(self, used: Callable[[], ExplainRequest]) -> None:
         """Make what teaching needs, between two frames; in the thread that explains."""
         if isinstance(self._pool, LatePools):
-            try:
-                self._pool.make_wanted()
-            except LiveGradcamError as error:  # as of other troubles, the window says it
-                self._trouble = str(error)
+            self._pool.make_wanted()
         pools = self._pools
         if pools is not None:
             pools.make_wanted()

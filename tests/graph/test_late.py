@@ -20,7 +20,7 @@ from live_gradcam.graph.engines import installed_engines, open_engine
 from live_gradcam.graph.late import LateExplainer, NetworkFacts
 from live_gradcam.protocol import ClassChoice, ExplainerKey
 from live_gradcam.session.late_pools import LatePools
-from live_gradcam.session.pools import explainers_beside
+from live_gradcam.session.pools import explainers_beside, pools_to_teach
 from tests.explain import support
 
 pytest.importorskip("onnxscript")
@@ -106,7 +106,8 @@ def test_the_network_takes_over_in_a_long_run_where_it_is_faster(plain: Explaine
 
 
 def test_an_engine_that_fails_is_named_and_the_network_goes_on(plain: Explainer) -> None:
-    running, told = engine(), []
+    running = engine()
+    told: list[str] = []
     with LateExplainer(running, FACTS, lambda: plain, top_k=2, on_notice=told.append) as late:
         running.close()
         assert late.explain_batch([support.smooth_image()])[0].finite
@@ -143,7 +144,35 @@ def test_other_layers_and_methods_are_made_by_the_network(plain: Explainer) -> N
         assert made.method == "layercam"
         assert pool.find(other) is made
         assert loads == [1]
-        pool.want()
-        pool.make_wanted()
-        assert pool.loaded is not None
         pool.close()
+
+
+def test_teaching_waits_for_the_network_which_is_loaded_beside(plain: Explainer) -> None:
+    with LateExplainer(engine(), FACTS, lambda: plain, top_k=2) as late:
+        pool = explainers_beside(late)
+        assert isinstance(pool, LatePools)
+        assert pools_to_teach(pool) is None
+        pool.want()
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while pools_to_teach(pool) is None:
+            assert late.explain_batch([support.smooth_image()])[0].finite
+            pool.make_wanted()
+            assert time.monotonic() < deadline
+        pool.close()
+
+
+def test_a_network_that_cannot_be_loaded_leaves_it_to_the_graph() -> None:
+    def load() -> Explainer:
+        raise DeviceError("no memory")
+
+    told: list[str] = []
+    with LateExplainer(engine(), FACTS, load, top_k=2, on_notice=told.append) as late:
+        pool = LatePools(late)
+        pool.want()
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not pool.trouble:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        assert "no memory" in pool.trouble
+        assert late.explain_batch([support.smooth_image()])[0].finite
+    assert told == [pool.trouble]
