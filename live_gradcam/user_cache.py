@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from pathlib import Path
 
@@ -23,3 +24,21 @@ def user_folder() -> Path:
 def cache_folder() -> Path:
     """Return the folder of compiled networks, graphs and measurements."""
     return user_folder() / "compiled"
+
+
+def why_not_trusted(folder: Path) -> str:
+    """Return why what a folder holds cannot be trusted, in a few words; empty if it can be.
+
+    Args:
+        folder: One that is there.
+
+    Raises:
+        OSError: It cannot be looked at.
+    """
+    facts = folder.stat()
+    if hasattr(os, "getuid"):
+        if facts.st_uid != os.getuid():
+            return "belongs to another user"
+        if stat.S_IMODE(facts.st_mode) & 0o022:
+            return "can be written by others"
+    return ""

@@ -91,6 +91,7 @@ MAY_WAIT = {
     "cli": "help is there at once: torch and OpenCV wait until a command needs them",
     "explain.engine.compile_worker": "the process steps back before it loads torch",
     "explain.export.worker": "what converts a graph is loaded in the child process alone",
+    "session.late_pools": "a kept graph explains before torch is there",
     "session.pools": "an exported file has one explainer, and torch stays away",
     "web.server": "Gradio reads a part of its environment when it is imported",
     "web.space": "what is wrong with a Space's settings is said before torch is loaded",

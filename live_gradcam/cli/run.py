@@ -9,6 +9,7 @@ from dataclasses import replace
 from live_gradcam import lifecycle
 from live_gradcam.cli.console import Console
 from live_gradcam.cli.graph_network import exported_metadata
+from live_gradcam.cli.kept_graph import keeping_graph
 from live_gradcam.cli.network import split_meaning
 from live_gradcam.cli.run_arguments import RunArguments
 from live_gradcam.cli.run_files import check_resumable, run_files_command
@@ -109,6 +110,7 @@ def _run_one(run: Run) -> None:
         source = stack.enter_context(opened.source)
         explainer = opened.explainer
         stack.push(explainer)
+        stack.enter_context(keeping_graph(run, explainer))
         sinks = [stack.enter_context(sink) for sink in open_sinks(run, source.info)]
         with lifecycle.cooperative() as stop:
             try:

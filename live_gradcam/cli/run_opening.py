@@ -13,6 +13,7 @@ from live_gradcam.air.address import is_on_air
 from live_gradcam.choices import DEFAULT_METHOD, DEFAULT_MODEL
 from live_gradcam.cli.console import Console
 from live_gradcam.cli.graph_network import open_exported
+from live_gradcam.cli.kept_graph import open_kept
 from live_gradcam.cli.network import open_classifier, warn_of_forwards
 from live_gradcam.cli.run_arguments import RunArguments
 from live_gradcam.cli.run_int8 import open_int8
@@ -259,6 +260,13 @@ def open_explainer(run: Run) -> Explainer | GraphExplainer:
             top_k=arguments.top_k,
             view=arguments.view,
         )
+    kept = open_kept(run, lambda: _load_explainer(run))
+    return _load_explainer(run) if kept is None else kept
+
+
+def _load_explainer(run: Run) -> Explainer | GraphExplainer:
+    """Load the network itself, and what explains with it."""
+    arguments, console = run.arguments, run.console
     from live_gradcam.explain.explainer import Explainer
     from live_gradcam.explain.methods import require_method
 

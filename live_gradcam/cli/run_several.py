@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from live_gradcam import lifecycle
+from live_gradcam.cli.kept_graph import keeping_graph
 from live_gradcam.cli.run_opening import open_source_of, opening_network
 from live_gradcam.cli.run_steps import nobody_reads_on, run_offline_steps
 from live_gradcam.cli.run_values import Run
@@ -79,6 +80,7 @@ def run_several(run: Run) -> None:
                 console.error(f"left out: {error}")
             explainer = wait_for(network)
         stack.push(explainer)
+        stack.enter_context(keeping_graph(run, explainer))
         still = all(part.kind != "film" for part in parts)
         several = _Several(run, JoinedClock(), still, targets, failed=missing)
         with lifecycle.cooperative() as stop, contextlib.ExitStack() as outputs:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from live_gradcam import lifecycle
+from live_gradcam.cli.kept_graph import keeping_graph
 from live_gradcam.cli.run_arguments import RunArguments
 from live_gradcam.cli.run_opening import load_network, open_source_of, open_window
 from live_gradcam.cli.run_teaching import teaching_options
@@ -101,6 +102,7 @@ def run_kiosk(run: Run) -> None:
         if explainer is None:
             return
         stack.enter_context(explainer)
+        stack.enter_context(keeping_graph(run, explainer))
         exhibit = make_exhibit(run, explainer)
         stop = stack.enter_context(lifecycle.cooperative())
         summary = run_session(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from live_gradcam.choices import OutputChoice
@@ -26,6 +27,7 @@ class Run:
         forwards: Progress of a slow method.
         meaning: Of the network's output, as it was typed.
         exported: What the network's file says about itself, where it is an exported one.
+        began: Unix time, before anything was loaded.
     """
 
     arguments: RunArguments
@@ -34,3 +36,4 @@ class Run:
     forwards: StepProgress
     meaning: OutputChoice
     exported: GraphMetadata | None = None
+    began: float = field(default_factory=time.time)

@@ -29,6 +29,7 @@ from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.engine.batching import Finish, run_in_parts
 from live_gradcam.explain.engine.cuda_graphs import Accelerator
 from live_gradcam.explain.engine.fused import Selection
+from live_gradcam.explain.engine.graph_use import MadeGraph
 from live_gradcam.explain.engine.runner import Runner
 from live_gradcam.explain.engine.runtime import Runtime, choose_runtime
 from live_gradcam.explain.engine.timed import begin_timed
@@ -175,6 +176,12 @@ class Explainer(Closeable):
         The number that shares a forward is found out while explaining.
         """
         return self._runner.preferred_batch
+
+    @property
+    def made_graph(self) -> MadeGraph | None:
+        """The network's graph for images of the usual size, where one was made and measured."""
+        graphs = self._runner.graphs
+        return None if graphs is None else graphs.made(self._classifier.preprocessing.input_size)
 
     def explain(
         self,

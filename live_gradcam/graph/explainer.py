@@ -12,6 +12,7 @@ import numpy as np
 from live_gradcam.choices import DEFAULT_TOP_K, DEFAULT_VIEW, VIEWS, View
 from live_gradcam.closeable import Closeable
 from live_gradcam.errors import UsageError
+from live_gradcam.graph.asked import run_asked
 from live_gradcam.graph.engine import GraphEngine, GraphResult
 from live_gradcam.graph.metadata import GraphMetadata
 from live_gradcam.graph.network import GraphNetwork, GraphRuntime
@@ -33,8 +34,8 @@ class GraphExplainer(Closeable):
     """Explains images with an exported graph. A context manager.
 
     Layer and method are those that the file was made for, and so are the classes that have maps:
-    the best ones of each image, a few named ones, or all. A class without a map is predicted like
-    any other. Safe to use from many threads.
+    the best ones of each image, a few named ones, all, or those that are asked for. A class without
+    a map is predicted like any other. Safe to use from many threads.
 
     Args:
         engine: Runs the graph; belongs to the explainer from now on.
@@ -105,7 +106,7 @@ class GraphExplainer(Closeable):
     @property
     def all_maps_are_cheap(self) -> bool:
         """True if all maps that there are come with every image."""
-        return True
+        return self._metadata.classes != "asked"
 
     @property
     def preferred_batch_size(self) -> int:
@@ -129,7 +130,7 @@ class GraphExplainer(Closeable):
             UsageError: There is no such class, or this file has no map of it, or not of all.
         """
         kept = self._metadata.classes
-        if classes is None or classes == "top" or kept == "all":
+        if classes is None or classes == "top" or kept in ("all", "asked"):
             self._named(classes)
             return
         if isinstance(kept, tuple):
@@ -203,7 +204,7 @@ class GraphExplainer(Closeable):
             began = time.perf_counter()
             pixels = np.ascontiguousarray(prepare_pixels(images[part], plans[part])[..., ::-1])
             prepared = time.perf_counter()
-            result = self._engine.run(pixels)
+            result = self._run(pixels, classes, named)
             share = 1000.0 / len(pixels)
             timings = MappingProxyType(
                 {
@@ -219,6 +220,20 @@ class GraphExplainer(Closeable):
     def close(self) -> None:
         """Give the engine's memory and threads back. Idempotent."""
         self._engine.close()
+
+    def _run(self, pixels: Image, classes: ClassChoice, named: tuple[int, ...]) -> GraphResult:
+        if self._metadata.classes != "asked":
+            return self._engine.run(pixels)
+        output = self._metadata.output
+        count = self._top_k if classes == "top" else 1
+        wanted: Sequence[int] = tuple(range(-1, -1 - count, -1))
+        if classes == "all":
+            wanted = range(self._network.class_count)
+        elif named:
+            wanted = tuple(dict.fromkeys(named))
+        elif output.name == "binary":  # whose threshold says which side is the best
+            wanted = (0, 1)
+        return run_asked(self._engine, pixels, wanted, self._metadata.maps)
 
     def _checked_view(self, view: View) -> View:
         if view not in VIEWS:
@@ -265,8 +280,9 @@ class GraphExplainer(Closeable):
         if metadata.bias is not None and explained and finite:
             first = explained[0]
             residual = abs(float(maps[0].sum() + metadata.bias[first] - scores[first]))
+        known = tuple(dict.fromkeys((*explained, *named)))
         return Explanation(
-            predictions=predict(scores, labels, self._top_k, (*explained, *named), metadata.output),
+            predictions=predict(scores, labels, self._top_k, known, metadata.output),
             explained=tuple(explained),
             evidence=maps,
             region=plan.region,

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from live_gradcam.graph.explainer import GraphExplainer
+from live_gradcam.graph.late import LateExplainer
 from live_gradcam.graph.only import OnlyExplainer
 from live_gradcam.protocol import Explainers, LiveExplainer
 from live_gradcam.session.config import TeachingOptions
+from live_gradcam.session.late_pools import LatePools
 
 if TYPE_CHECKING:
     from live_gradcam.session.taught_pools import TaughtPools
@@ -29,6 +31,8 @@ def explainers_beside(
         keep: How many of the others are kept at most.
         on_forwards: Called with the progress of a slow method.
     """
+    if isinstance(explainer, LateExplainer):
+        return LatePools(explainer, keep=keep, on_forwards=on_forwards)
     if isinstance(explainer, GraphExplainer):
         return OnlyExplainer(explainer)
     from live_gradcam.explain.explainer import Explainer
@@ -38,9 +42,11 @@ def explainers_beside(
 
 
 def pools_to_teach(pool: Explainers[LiveExplainer]) -> TaughtPools | None:
-    """Return the explainers that classes can be taught beside; ``None`` for an exported file's."""
+    """Return the explainers that classes can be taught beside; ``None`` without, or not yet."""
     if isinstance(pool, OnlyExplainer):
         return None
+    if isinstance(pool, LatePools):
+        return pool.loaded
     from live_gradcam.session.taught_pools import TaughtPools
 
     return pool if isinstance(pool, TaughtPools) else None

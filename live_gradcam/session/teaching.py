@@ -12,14 +12,17 @@ from live_gradcam.errors import LiveGradcamError
 from live_gradcam.protocol import Explainers, LiveExplainer
 from live_gradcam.session.config import SessionConfig
 from live_gradcam.session.controller import Controller
+from live_gradcam.session.late_pools import LatePools
 from live_gradcam.session.pools import make_desk, pools_to_teach
 from live_gradcam.session.request import ExplainedFrame, ExplainRequest
 from live_gradcam.session.state import Situation
 from live_gradcam.show.options import TeachingRow
 
 if TYPE_CHECKING:
+    from live_gradcam.session.taught_pools import TaughtPools
     from live_gradcam.session.teaching_desk import TeachingDesk
 
+_LOADING = "loading what learns ..."
 _FIXED = "an exported or int8 network cannot be taught: run the network itself"
 _FUSED = "several layers at once cannot be taught on: run one (--layer)"
 
@@ -39,20 +42,25 @@ class Teaching(Closeable):
         self, config: SessionConfig, pool: Explainers[LiveExplainer], controller: Controller
     ) -> None:
         self._config = config
-        self._pools = pools_to_teach(pool)
+        self._pool = pool
         self._controller = controller
         self._desk: TeachingDesk | None = None
         self._head = 0
         self._trouble = ""
 
     @property
+    def _pools(self) -> TaughtPools | None:
+        return pools_to_teach(self._pool)
+
+    @property
     def unteachable(self) -> str:
         """Why nothing can be taught, in a few words; empty if it can."""
-        if self._pools is None:
+        if self._pools is None and not isinstance(self._pool, LatePools):
             return _FIXED
         if "," in self._config.explainer.classifier.layer:
             return _FUSED
-        return self._trouble
+        late = self._pool.trouble if isinstance(self._pool, LatePools) else ""
+        return self._trouble or late
 
     def describe(self, situation: Situation) -> Situation:
         """Return a situation with what keys need to know of teaching."""
@@ -69,6 +77,8 @@ class Teaching(Closeable):
     def obey(self) -> None:
         """Do what the last key has asked for."""
         if self._desk is None and not self._open():
+            if self._is_loading():
+                self._controller.show_message(_LOADING)
             return
         assert self._desk is not None, "it is there"
         words = self._desk.follow(self._controller.state)
@@ -83,7 +93,7 @@ class Teaching(Closeable):
             LiveGradcamError: The session that was to be gone on with cannot be.
         """
         if self._desk is None and not self._open():
-            if not self._controller.state.teaching.open:
+            if not self._controller.state.teaching.open or self._is_loading():
                 return False
             self._controller.close_row()  # it was open from the beginning
             self._controller.show_message(self.unteachable)
@@ -115,23 +125,35 @@ class Teaching(Closeable):
 
     def make_wanted(self, used: Callable[[], ExplainRequest]) -> None:
         """Make what teaching needs, between two frames; in the thread that explains."""
-        if self._pools is not None:
-            self._pools.make_wanted()
-            self._pools.close_old({used().settings.key.head, self._head})
+        if isinstance(self._pool, LatePools):
+            self._pool.make_wanted()
+        pools = self._pools
+        if pools is not None:
+            pools.make_wanted()
+            pools.close_old({used().settings.key.head, self._head})
 
     def close(self, *, hurried: bool = False) -> None:
         """Save what was taught. Idempotent."""
         if self._desk is not None:
             self._desk.close(hurried=hurried)
 
+    def _is_loading(self) -> bool:
+        """Return whether the network is needed for the row, and not there yet; ask for it."""
+        if not self._controller.state.teaching.open or self._pools is not None or self.unteachable:
+            return False
+        assert isinstance(self._pool, LatePools), "others are there, or cannot be taught"
+        self._pool.want()
+        return True
+
     def _open(self) -> bool:
         """Make the desk, if the row is open; ``False`` if there is none."""
         config = self._config
-        if self._pools is None or not self._controller.state.teaching.open or self.unteachable:
+        pools = self._pools
+        if pools is None or not self._controller.state.teaching.open or self.unteachable:
             return False
         source = config.source
         self._desk = make_desk(
-            self._pools,
+            pools,
             config.teaching,
             folder=config.folder or Path.cwd(),
             moving=source is None or source.info.kind != "pictures",

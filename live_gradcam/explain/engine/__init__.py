@@ -9,7 +9,8 @@
 - `cuda_graphs`, `cuda`: capturing the network as a CUDA graph.
 - `graphs`: the network's graph in OpenVINO or ONNX Runtime; `candidates` (which may run it),
   `graph_choice` (whether there is one), `graph_files` (exported in a child process, kept),
-  `graph_network` (tensors in and out), `trial` and `decisions` (which is fastest here).
+  `graph_use` (what is known of one), `graph_network` (tensors in and out), `trial` and `decisions`
+  (which is fastest here).
 - `threads`: how many compute an image when the machine is busy.
 - `background_jobs`, `child_process`, `failures`: one thread, one child, errors of ours.
 - `verify`: checks that a faster engine equals the network.

@@ -16,6 +16,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from live_gradcam.explain.engine.trial import TORCH
 from live_gradcam.user_cache import cache_folder
 
 _SUFFIX = ".engine.json"
@@ -53,6 +54,12 @@ def decision_key(*facts: object) -> str:
     return hashlib.sha256("\n".join(map(str, every)).encode()).hexdigest()
 
 
+def quickest(milliseconds: Mapping[str, float]) -> str:
+    """Return the label of the fastest engine beside torch; nothing where none was measured."""
+    others = {name: each for name, each in milliseconds.items() if name != TORCH}
+    return min(others, key=others.__getitem__, default="")
+
+
 def read_decision(folder: Path, key: str) -> Decision | None:
     """Return a decision that was kept; ``None`` if there is none that can be read."""
     return _read(folder / f"{key}{_SUFFIX}")
@@ -73,7 +80,8 @@ def write_decision(folder: Path, key: str, decision: Decision) -> None:
 def list_decisions() -> list[Decision]:
     """Return all decisions that were kept, the newest first."""
     found = (_read(path) for path in cache_folder().glob(f"*{_SUFFIX}"))
-    return sorted((each for each in found if each is not None), key=lambda each: -each.when)
+    each_once = {(each.network, each.when): each for each in found if each is not None}
+    return sorted(each_once.values(), key=lambda each: -each.when)
 
 
 def _read(path: Path) -> Decision | None:

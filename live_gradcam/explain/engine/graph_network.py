@@ -11,10 +11,8 @@ import torch
 from torch import Tensor
 
 from live_gradcam.explain.engine.fused import BatchResult, Selection
+from live_gradcam.graph.asked import MOST_RUNS, run_asked
 from live_gradcam.graph.engine import GraphEngine, GraphResult
-
-# Runs of the graph that are still cheaper than the same in torch.
-_MOST_RUNS = 2
 
 
 class GraphNetwork:
@@ -48,19 +46,9 @@ class GraphNetwork:
         count, every = len(selection), self.every
         if count > self._depth and every is not None:
             return _selected(every.run(_rgb(pixels)), selection)
-        if count > _MOST_RUNS * self._depth:
+        if count > MOST_RUNS * self._depth:
             return None
-        rgb = _rgb(pixels)
-        parts = []
-        for start in range(0, count, self._depth):
-            part = selection[start : start + self._depth]
-            padded = (part + part[-1:] * self._depth)[: self._depth]
-            found = self.engine.run(rgb, np.array(padded, np.int64))
-            parts.append((found, len(part)))
-        scores = parts[0][0].scores
-        classes = np.concatenate([found.classes[:, :kept] for found, kept in parts], 1)
-        evidence = np.concatenate([found.evidence[:, :kept] for found, kept in parts], 1)
-        return _tensors(GraphResult(scores, classes, evidence))
+        return _tensors(run_asked(self.engine, _rgb(pixels), selection, self._depth))
 
     def __call__(self, pixels: Tensor, selection: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Run as `live_gradcam.explain.engine.fused.Engine` does, without a basis."""

@@ -12,10 +12,9 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TypeAlias
 
 import torch
 
@@ -26,12 +25,14 @@ from live_gradcam.explain.engine.decisions import (
     Decision,
     decision_key,
     processor_name,
+    quickest,
     read_decision,
     write_decision,
 )
 from live_gradcam.explain.engine.fused import FusedNetwork, Shape
 from live_gradcam.explain.engine.graph_files import Exporter, GraphFiles
 from live_gradcam.explain.engine.graph_network import GraphNetwork, every_as_engine
+from live_gradcam.explain.engine.graph_use import GraphUse, MadeGraph, Size
 from live_gradcam.explain.engine.package_cache import open_cache
 from live_gradcam.explain.engine.trial import TORCH, EngineTrial
 from live_gradcam.explain.engine.verify import check_equal
@@ -49,26 +50,6 @@ _EXPORT_AFTER = 30
 _EXPORT_AFTER_SECONDS = 2.0
 # Batches of other numbers of images in a row, after which a measurement begins anew with theirs.
 _OTHERS = 4
-
-Size: TypeAlias = "tuple[int, int]"
-"""Height and width of the network's input."""
-
-
-@dataclass(slots=True)
-class _Use:
-    """What is known about one size of the network's input."""
-
-    forwards: int = 0
-    began: float = 0.0
-    looked: bool = False
-    made: bool = False
-    key: tuple[object, ...] = ()
-    shape: Shape = (1, 1, 1)
-    others: int = 0
-    engines: dict[str, GraphNetwork] | None = None
-    trial: EngineTrial | None = None
-    chosen: str | None = None
-    every_asked: bool = False
 
 
 class GraphNetworks:
@@ -109,7 +90,7 @@ class GraphNetworks:
         self._measure = measure
         self._wait = wait
         self._on_failure = on_failure
-        self._uses: dict[Size, _Use] = {}
+        self._uses: dict[Size, GraphUse] = {}
         self._lock = threading.Lock()
         self._jobs = BackgroundJobs("graph-engines")
         self._files = GraphFiles(
@@ -128,6 +109,16 @@ class GraphNetworks:
     def used(self) -> Candidate | None:
         """The engine that ran last; ``None`` for torch."""
         return self._last
+
+    def made(self, size: Size) -> MadeGraph | None:
+        """Return the graph for a size; ``None`` where there is none, or nothing was chosen yet."""
+        use = self._uses.get(size)
+        if use is None or use.path is None or use.chosen is None or not use.path.is_file():
+            return None
+        candidate = self._candidates.get(use.quickest)
+        if candidate is None:
+            return None
+        return MadeGraph(use.path, candidate, use.chosen == TORCH)
 
     def is_settled(self, shape: Shape) -> bool:
         """Return whether nothing is being measured or made for images of this size."""
@@ -186,7 +177,7 @@ class GraphNetworks:
             return
         now = time.monotonic()
         with self._lock:
-            use = self._uses.setdefault(shape[1:], _Use(began=now, shape=shape))
+            use = self._uses.setdefault(shape[1:], GraphUse(began=now, shape=shape))
             if use.chosen is not None or use.trial is not None or use.made:
                 return
             use.forwards += 1
@@ -259,7 +250,7 @@ class GraphNetworks:
 
     # In the background
 
-    def _prepare(self, use: _Use, *, may_export: bool) -> None:
+    def _prepare(self, use: GraphUse, *, may_export: bool) -> None:
         self._busy = may_export
         try:
             self._obtain(use, may_export=may_export)
@@ -270,15 +261,18 @@ class GraphNetworks:
         finally:
             self._busy = False
 
-    def _obtain(self, use: _Use, *, may_export: bool) -> None:
+    def _obtain(self, use: GraphUse, *, may_export: bool) -> None:
         if use.trial is not None or use.chosen is not None:  # the look into the cache found it
             return
         folder = open_cache()
-        path = self._files.path(folder, self._metadata, use.shape)
+        use.first = use.shape
+        path = use.path = self._files.path(folder, self._metadata, use.shape)
         engines = sorted(installed_engines().items())
         use.key = (path.stem, engines, torch.__version__, *self._candidates, self._threads)
         key = decision_key(*use.key, use.shape)
         decision = read_decision(folder, key) if self._measure else None
+        if decision is not None:
+            use.quickest = quickest(decision.milliseconds)
         if decision is not None and decision.winner == TORCH:
             use.engines, use.chosen = {}, TORCH
             return
@@ -308,6 +302,7 @@ class GraphNetworks:
         use.engines = opened  # first: those who explain look for what is chosen among them
         if decision is not None or not self._measure:
             (use.chosen,) = opened
+            use.quickest = use.chosen
         else:
             use.trial = EngineTrial([*opened, TORCH])
 
@@ -337,7 +332,7 @@ class GraphNetworks:
             cache=path.parent / "engines",
         )
 
-    def _add_every(self, use: _Use) -> None:
+    def _add_every(self, use: GraphUse) -> None:
         """Add the graph of all classes to the engine in use; it is checked as the other one was."""
         assert use.chosen is not None, "asked for when an engine is in use"
         assert use.engines is not None, "asked for when an engine is in use"
@@ -361,7 +356,7 @@ class GraphNetworks:
         except Exception:  # torch makes these maps, as before
             _logger.debug("no graph of all classes", exc_info=True)
 
-    def _conclude(self, use: _Use) -> None:
+    def _conclude(self, use: GraphUse) -> None:
         """Use the winner, once there is one; keep the decision and close the others."""
         with self._lock:
             winner = use.trial.winner if use.trial is not None else None
@@ -370,12 +365,13 @@ class GraphNetworks:
             use.chosen = winner
         self._jobs.submit(partial(self._keep, use))
 
-    def _keep(self, use: _Use) -> None:
+    def _keep(self, use: GraphUse) -> None:
         assert use.trial is not None, "it has just ended"
         assert use.chosen is not None, "it has just ended"
         assert use.engines is not None, "they were measured"
         for label in [each for each in use.engines if each != use.chosen]:
             use.engines.pop(label).close()
+        use.quickest = quickest(use.trial.table)
         meta, (_, height, width) = self._metadata, use.shape
         decision = Decision(
             winner=use.chosen,
@@ -384,8 +380,10 @@ class GraphNetworks:
             processor=processor_name(),
             threads=self._threads,
         )
-        with suppress(Exception):
-            write_decision(open_cache(), decision_key(*use.key, use.shape), decision)
+        # The next session begins with batches of the same size as this one, whatever comes then.
+        for shape in {use.first, use.shape}:
+            with suppress(Exception):
+                write_decision(open_cache(), decision_key(*use.key, shape), decision)
 
     def _give_up(self, reason: str) -> None:
         self._failed = True

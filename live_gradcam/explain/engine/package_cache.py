@@ -7,10 +7,8 @@ alone, under names that hash everything they were made from; so do graphs.
 from __future__ import annotations
 
 import hashlib
-import os
 import platform
 import shutil
-import stat
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -23,7 +21,7 @@ from live_gradcam.explain.engine import compile_worker
 from live_gradcam.explain.engine.fused import FusedNetwork, Shape
 from live_gradcam.explain.engine.runtime import cpu_flags
 from live_gradcam.explain.engine.source_versions import source_versions
-from live_gradcam.user_cache import cache_folder
+from live_gradcam.user_cache import cache_folder, why_not_trusted
 
 _KEEP_PACKAGES = 12
 _KEEP_BYTES = 3 << 30
@@ -97,14 +95,11 @@ def open_cache() -> Path:
     folder = cache_folder()
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        facts = folder.stat()
+        untrusted = why_not_trusted(folder)
     except OSError as exc:
         raise CacheError(f"its cache {folder} cannot be used: {exc.strerror}") from exc
-    if hasattr(os, "getuid"):
-        if facts.st_uid != os.getuid():
-            raise CacheError(f"its cache {folder} belongs to another user")
-        if stat.S_IMODE(facts.st_mode) & 0o022:
-            raise CacheError(f"its cache {folder} can be written by others")
+    if untrusted:
+        raise CacheError(f"its cache {folder} {untrusted}")
     return folder
 
 

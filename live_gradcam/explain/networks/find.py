@@ -15,7 +15,7 @@ from torch import nn
 from live_gradcam.errors import ModelError, UsageError
 from live_gradcam.explain.networks.bundled import bundled_names, bundled_weights, read_card
 from live_gradcam.explain.networks.checkpoint import read_checkpoint
-from live_gradcam.explain.networks.download import Progress, fetch_weights
+from live_gradcam.explain.networks.download import Progress, cached_path, fetch_weights
 from live_gradcam.explain.networks.file_networks import is_onnx, load_network_file
 from live_gradcam.explain.networks.fit_preprocessing import fit_preprocessing
 from live_gradcam.explain.networks.hf_files import HF_PREFIX
@@ -91,6 +91,34 @@ def find_network(
     spec = replace(spec, notes=(*found, *spec.notes))
     spec = fit_preprocessing(spec, options.preprocessing)
     return spec if options.labels is None else replace(spec, labels=options.labels)
+
+
+def files_of(name: str, weights: str | Path | None) -> tuple[Path, ...]:
+    """Return the files that `find_network` makes a network of, none where that cannot be told.
+
+    Another library may keep them, or one file may name others.
+
+    Args:
+        name: As for `find_network`.
+        weights: A file, or the name of an entry; ``None`` stands for the published ones.
+
+    Raises:
+        ModelError: There is no such network.
+    """
+    if _network_file(name, weights) is not None or Path(name).is_dir():
+        return ()
+    given = Path(name if weights is None else weights)
+    if given.is_file():
+        return (given,)
+    if name in bundled_names():
+        if weights is None:
+            path = bundled_weights(name)
+            return (path, path.with_name("card.json"))
+        name = str(read_card(name)["arch"])
+    if name.startswith((HF_PREFIX, TIMM_PREFIX)):
+        return ()
+    entry = _find_entry(name, weights)
+    return () if entry is None else (cached_path(entry.url),)
 
 
 def _is_checkpoint(name: str, weights: Any, whole: Path | None) -> bool:  # noqa: ANN401

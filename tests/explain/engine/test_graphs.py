@@ -216,6 +216,11 @@ def test_a_film_after_single_images_is_measured_and_its_decision_is_kept(
         assert wait_until(
             lambda: bool(again.explain_batch(film)) and again.runtime.engine == "onnxruntime"
         )
+    # A session that begins as the first one did finds what was measured on what came after.
+    with auto(plain.classifier) as alike:
+        assert wait_until(
+            lambda: bool(alike.explain(image)) and alike.runtime.engine == "onnxruntime"
+        )
 
 
 @pytest.fixture
