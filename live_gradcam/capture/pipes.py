@@ -27,7 +27,10 @@ _SEAMS = {
 }
 # Demuxers of what has no times of its own, which take them from a rate.
 _WITHOUT_TIMES = frozenset(["mjpeg", "png_pipe", "h264", "hevc", "m4v", "obu"])
-_RAW_STEP = f"Raw video needs --input-format {RAW} --size WIDTHxHEIGHT"
+_RAW_STEP = (
+    "Pipe a film or a picture into it, e.g. ffmpeg -i clip.mp4 -f matroska - | ...; "
+    f"raw video needs --input-format {RAW} --size WIDTHxHEIGHT"
+)
 _STEP = "Pipe a film or a picture into it, e.g. ffmpeg -i clip.mp4 -f matroska - | ..."
 
 
@@ -131,7 +134,7 @@ def open_pipe(
                 )
             verdict = replace(verdict, content="video", format=demuxer)
         if verdict.content != "video":
-            step = f"{_STEP}. {_RAW_STEP}" if medium.length else _STEP
+            step = _RAW_STEP if medium.length else _STEP
             raise SourceError("cannot open source", name, _in_words(verdict), step)
         if fps is not None and verdict.format in _WITHOUT_TIMES:
             medium.demuxer_options = {"framerate": f"{fps:.6f}"}
