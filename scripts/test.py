@@ -20,16 +20,23 @@ from environment import ENVIRONMENT, ROOT, make_environment, run_or_exit, say
 # Left out by --quick: real processes, windows, browsers and compilers, whole films, and what runs
 # over every network or every device. A file, or a test of a file whose others are fast.
 SLOW = (
+    "tests/archive/test_explain_files.py",
+    "tests/archive/test_ray.py",
+    "tests/archive/test_report.py",
+    "tests/archive/test_sources.py",
+    "tests/archive/test_tables.py",
     "tests/bench",
     "tests/capture/test_fuzz.py",
     "tests/capture/test_stream.py",
     "tests/cli/test_demo.py",
     "tests/cli/test_doctor.py",
     "tests/cli/test_evaluate.py",
+    "tests/cli/test_kept_graph.py",
     "tests/cli/test_listings.py",
     "tests/cli/test_main.py",
     "tests/cli/test_parser.py::test_a_wrong_value_of_any_option_ends_with_its_code_and_one_line",
     "tests/cli/test_run.py",
+    "tests/cli/test_run_pipes.py",
     "tests/evaluate/test_evaluation.py",
     "tests/explain/engine/test_compiled.py",
     "tests/explain/engine/test_cuda_graphs.py",
@@ -72,11 +79,13 @@ SLOW = (
 
 # Computes most; what real processes, windows and networks wait for runs beside it.
 FIRST_HALF = (
+    "tests/archive",
     "tests/bench",
     "tests/evaluate",
     "tests/explain",
     "tests/exports",
     "tests/faithfulness",
+    "tests/session",
     "tests/show",
     "tests/teaching",
     "tests/test_gpu_check.py",
