@@ -70,8 +70,18 @@ def torch_threads(number: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+def keep_to_one_thread() -> None:
+    """Have torch never use more than one thread for what this thread computes, as long as it lives.
+
+    A second team beside that of the thread that explains costs it more than the work itself.
+    """
+    _this_thread.most = 1
+    use_threads(1)
+
+
 def use_threads(number: int) -> None:
     """Have torch use this number of threads for what this thread computes."""
+    number = min(number, getattr(_this_thread, "most", number))
     # Torch keeps the number for each thread by itself, and asking for it is not free.
     if getattr(_this_thread, "number", None) != number:
         torch.set_num_threads(number)

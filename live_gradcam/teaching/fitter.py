@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from live_gradcam.closeable import Closeable
 from live_gradcam.errors import LiveGradcamError
-from live_gradcam.explain.omp import in_short_lived_thread
+from live_gradcam.explain.omp import in_short_lived_thread, keep_to_one_thread
 from live_gradcam.teaching.examples import Moving, find_moving
 from live_gradcam.teaching.features import FeatureExtractor
 from live_gradcam.teaching.fit import DEFAULT_STRENGTH, ROUGH, Stopped, warm_up
@@ -266,9 +266,9 @@ class _Fitting:
 
             def work() -> Moving | None:
                 _step_back()
+                keep_to_one_thread()
                 return find_moving(frames, extractor)
 
-            # The network runs: no team of threads stays behind.
             moving = in_short_lived_thread(work)
             self.state.put_moving(name, moving)
 

@@ -13,8 +13,10 @@ import torch
 
 from live_gradcam.explain.omp import (
     in_short_lived_thread,
+    keep_to_one_thread,
     short_lived_thread,
     torch_threads,
+    use_threads,
 )
 from tests.explain import support
 
@@ -114,3 +116,15 @@ def test_the_number_of_threads_is_given_back() -> None:
         with torch_threads(number):
             assert torch.get_num_threads() == number
     assert torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+def test_a_thread_that_keeps_to_one_never_uses_more(keeps: bool) -> None:
+    def work() -> int:
+        if keeps:
+            keep_to_one_thread()
+        use_threads(2)
+        return torch.get_num_threads()
+
+    assert in_short_lived_thread(work) == (1 if keeps else 2)
+    assert in_short_lived_thread(lambda: (use_threads(2), torch.get_num_threads())[1]) == 2
