@@ -118,13 +118,17 @@ def test_the_number_of_threads_is_given_back() -> None:
     assert torch.get_num_threads() == before
 
 
-@pytest.mark.parametrize("keeps", [True, False])
-def test_a_thread_that_keeps_to_one_never_uses_more(keeps: bool) -> None:
-    def work() -> int:
-        if keeps:
-            keep_to_one_thread()
-        use_threads(2)
-        return torch.get_num_threads()
+def test_a_thread_that_keeps_to_one_never_uses_more() -> None:
+    def numbers() -> list[int]:
+        used = []
+        for number in (1, 2):
+            use_threads(number)
+            used.append(torch.get_num_threads())
+        return used
 
-    assert in_short_lived_thread(work) == (1 if keeps else 2)
-    assert in_short_lived_thread(lambda: (use_threads(2), torch.get_num_threads())[1]) == 2
+    def kept() -> list[int]:
+        keep_to_one_thread()
+        return numbers()
+
+    assert in_short_lived_thread(kept) == [1, 1]
+    assert in_short_lived_thread(numbers) == [1, 2]
