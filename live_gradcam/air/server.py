@@ -286,7 +286,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _websocket(self) -> None:
         """Records as messages; who returns begins with the newest."""
-        speaking = websocket.library()
+        speaking = websocket.load_protocol()
         if speaking is None:
             need = f"WebSockets need an optional package. {install_step('air')}"
             self._say(HTTPStatus.NOT_IMPLEMENTED, body=True, more=need)

@@ -16,7 +16,7 @@ _MOST_BYTES = 4096  # of a message that comes: nothing is expected
 _GOING_AWAY = 1001
 
 
-def library() -> ModuleType | None:
+def load_protocol() -> ModuleType | None:
     """Return the library that speaks the protocol; ``None`` where it is not installed."""
     try:
         return importlib.import_module("websockets.server")
@@ -40,7 +40,7 @@ def send_records(
         connection: The socket, with a time limit for sending; stays the caller's.
         request: The handshake as it came.
         feed: The records.
-        speaking: See `library`.
+        speaking: See `load_protocol`.
 
     Raises:
         OSError: The receiver is gone, or takes nothing.
