@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import BinaryIO
@@ -11,6 +10,7 @@ from typing import BinaryIO
 from PIL import Image as Pillow
 from typing_extensions import override
 
+from live_gradcam.archive.named import NamedSource
 from live_gradcam.archive.options import ArchiveOptions, Every
 from live_gradcam.archive.part_rows import modified_at
 from live_gradcam.archive.parts import ArchiveFile
@@ -23,7 +23,7 @@ from live_gradcam.capture.video import VideoSource
 from live_gradcam.errors import SourceError
 from live_gradcam.images.read import LoadedImage, load_image, quiet_pillow
 from live_gradcam.images.sniff import sniff
-from live_gradcam.values import Frame, SourceInfo
+from live_gradcam.values import Frame
 
 # Formats whose EXIF block stands before the pixels; that of a PNG is found by decoding it.
 _WITH_TIMES = (".jpg", ".jpeg", ".jpe", ".tif", ".tiff", ".webp", ".mpo")
@@ -129,7 +129,7 @@ def open_film(
     return SampledFilm(film, file.file, chooser)
 
 
-class SampledFilm(Source):
+class SampledFilm(NamedSource):
     """A film, reduced to the frames that are to be explained, which keep their numbers.
 
     Args:
@@ -139,24 +139,8 @@ class SampledFilm(Source):
     """
 
     def __init__(self, inner: Source, name: str, chooser: _Chooser) -> None:
-        self._inner = inner
-        self._name = name
+        super().__init__(inner, name)
         self._chooser = chooser
-
-    @property
-    @override
-    def info(self) -> SourceInfo:
-        return replace(self._inner.info, name=self._name)
-
-    @property
-    @override
-    def notes(self) -> tuple[str, ...]:
-        return self._inner.notes
-
-    @property
-    @override
-    def skipped(self) -> int:
-        return self._inner.skipped
 
     @property
     def begun(self) -> datetime | None:
@@ -174,17 +158,9 @@ class SampledFilm(Source):
 
     @override
     def __iter__(self) -> Iterator[Frame]:
-        for frame in self._inner:
+        for frame in super().__iter__():
             if self._chooser.takes(frame.index, frame.pts_seconds):
-                yield replace(frame, source=self._name)
-
-    @override
-    def interrupt(self) -> None:
-        self._inner.interrupt()
-
-    @override
-    def close(self) -> None:
-        self._inner.close()
+                yield frame
 
 
 class _Chooser:

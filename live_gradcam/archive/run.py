@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from itertools import groupby, islice
 from pathlib import Path
 
-from typing_extensions import override
-
 from live_gradcam.archive.files import SourceFile, kind_of
 from live_gradcam.archive.ledger import Entry, Ledger, stamp
+from live_gradcam.archive.named import NamedSource
 from live_gradcam.archive.output_names import free_output_name
 from live_gradcam.archive.pictures import PicturesSource
 from live_gradcam.archive.sinks import (
@@ -35,7 +34,6 @@ from live_gradcam.show.open import open_sink
 from live_gradcam.show.options import OverlayOptions
 from live_gradcam.show.records import json_line
 from live_gradcam.show.sink import Sink
-from live_gradcam.values import Frame, SourceInfo
 
 _PICTURES_AT_ONCE = 64
 """Pictures that are noted together: so many are explained once more after a kill at most."""
@@ -275,7 +273,7 @@ class _Worker:
         self, file: SourceFile, name: str, rows: Sequence[Sink]
     ) -> dict[str, SourceError]:
         try:
-            with _Named(self.run.open_film(file.path), file.name) as source:
+            with NamedSource(self.run.open_film(file.path), file.name) as source:
                 films: list[Sink] = []
                 with contextlib.ExitStack() as stack:
                     for folder in self.run.folders:
@@ -323,40 +321,3 @@ class _Worker:
             names[file.name] = free_output_name(file.name, kind, used)
             used.add(names[file.name].casefold())
         return names
-
-
-class _Named(Source):
-    """A film under the name that it has among many."""
-
-    def __init__(self, inner: Source, name: str) -> None:
-        self._inner = inner
-        self._name = name
-        self._info = replace(inner.info, name=name)
-
-    @property
-    @override
-    def info(self) -> SourceInfo:
-        return self._info
-
-    @property
-    @override
-    def notes(self) -> tuple[str, ...]:
-        return self._inner.notes
-
-    @property
-    @override
-    def skipped(self) -> int:
-        return self._inner.skipped
-
-    @override
-    def __iter__(self) -> Iterator[Frame]:
-        for frame in self._inner:
-            yield replace(frame, source=self._name)
-
-    @override
-    def interrupt(self) -> None:
-        self._inner.interrupt()
-
-    @override
-    def close(self) -> None:
-        self._inner.close()

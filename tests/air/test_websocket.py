@@ -155,7 +155,7 @@ def test_the_password_is_asked_for() -> None:
 
 
 def test_a_missing_package_is_named(sink: HttpSink, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(websocket, "library", lambda: None)
+    monkeypatch.setattr(websocket, "load_protocol", lambda: None)
     with ask(sink, "/events", Upgrade="websocket", Connection="Upgrade") as answer:
         assert answer.status == 501
         assert b'pip install "live-gradcam[air]"' in answer.read()
