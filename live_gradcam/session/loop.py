@@ -251,10 +251,10 @@ class Session:
             if isinstance(event, Closed):
                 self._closed = True
             elif isinstance(event, MouseMoved):
-                again = self._point_at(event, window.size) or again
+                again = self._point_at(event) or again
             elif isinstance(event, Dragged):
                 if self._explained is not None:
-                    self._chooser.drag(event, self._explained, window.size)
+                    self._chooser.drag(event, self._explained)
                     again = True
             elif isinstance(event, RightClicked):
                 again = self._chooser.explain_whole() or again
@@ -270,12 +270,12 @@ class Session:
             self._update_request()
         return again and not self._closed and not state.quit
 
-    def _point_at(self, mouse: MouseMoved, size: tuple[int, int]) -> bool:
+    def _point_at(self, mouse: MouseMoved) -> bool:
         """Let the spot under the mouse vote; ``True`` if there is one."""
         explained, state = self._explained, self._controller.state
         if explained is None:
             return False
-        pixel = self._renderer.find_pixel(mouse.x, mouse.y, explained, state, size)
+        pixel = self._renderer.find_pixel(mouse.x, mouse.y, explained, state, mouse.size)
         if pixel is None:
             return False
         self._controller.move_pointer(*pixel)

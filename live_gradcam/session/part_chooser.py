@@ -31,16 +31,15 @@ class PartChooser:
         """The rectangle under way, in pixels of the window; ``None`` while there is none."""
         return self._drawn
 
-    def drag(self, drag: Dragged, explained: ExplainedFrame, size: tuple[int, int]) -> None:
+    def drag(self, drag: Dragged, explained: ExplainedFrame) -> None:
         """Let the rectangle follow the mouse, and explain its part once the button is let go.
 
         Args:
             drag: What the mouse did.
             explained: The frame that is shown.
-            size: Width and height of the window.
         """
         state = self._controller.state
-        drawn, part = self._renderer.find_part(drag.start, drag.end, explained, state, size)
+        drawn, part = self._renderer.find_part(drag.start, drag.end, explained, state)
         self._drawn = None if drag.released else drawn
         if drag.released and min(drawn.width, drawn.height) >= _LEAST_SIDE:
             height, width = explained.frame.image.shape[:2]

@@ -20,6 +20,7 @@ from live_gradcam.session.keys import help_groups
 from live_gradcam.session.request import ExplainedFrame, ExplainRequest, TruthReading
 from live_gradcam.session.state import SessionState
 from live_gradcam.show.layout import Seat
+from live_gradcam.show.mouse import ScreenPoint
 from live_gradcam.show.options import HelpGroup
 from live_gradcam.show.overlay import (
     Hud,
@@ -185,11 +186,10 @@ class Renderer:
 
     def find_part(
         self,
-        start: tuple[int, int],
-        end: tuple[int, int],
+        start: ScreenPoint,
+        end: ScreenPoint,
         explained: ExplainedFrame,
         state: SessionState,
-        size: tuple[int, int],
     ) -> tuple[Region, Region]:
         """Find the part of the frame between two pixels of what was rendered; as `find_pixel`.
 
@@ -198,20 +198,20 @@ class Renderer:
             end: Where it is.
             explained: What was rendered.
             state: How it was rendered.
-            size: Width and height of the rendered image.
 
         Returns:
             The rectangle in pixels of the rendered image, and in those of the frame.
         """
         image = explained.frame.image
         return locate_part(
-            start,
-            end,
+            (start.x, start.y),
+            (end.x, end.y),
             (image.shape[1], image.shape[0]),
             explained.smoothed,
             options=state.overlay,
             mosaic=explained.request.settings.mode == "mosaic",
-            size=size,
+            size=end.size,
+            start_size=start.size,
         )
 
     def _other_parts(self, explained: ExplainedFrame) -> tuple[OtherPart, ...]:

@@ -239,6 +239,7 @@ def locate_part(
     options: OverlayOptions | None = None,
     mosaic: bool = False,
     size: tuple[int, int] | None = None,
+    start_size: tuple[int, int] | None = None,
 ) -> tuple[Region, Region]:
     """Find the part of a frame between two pixels of a rendered image, for the mouse.
 
@@ -252,13 +253,24 @@ def locate_part(
         options: Options that it was drawn with.
         mosaic: True if it was drawn by `draw_mosaic`.
         size: Width and height of the rendered image.
+        start_size: Those that it had when the mouse began; ``size`` if ``None``.
 
     Returns:
         The rectangle in pixels of the rendered image, and the frame's pixels that it touches.
     """
     options = options or _DEFAULTS
-    pictures = find_pictures(image_size, size or image_size, explanation, options, mosaic=mosaic)
-    return min(pictures, key=lambda each: each.distance(*start)).part_between(start, end)
+    size = size or image_size
+    began, pictures = (
+        find_pictures(image_size, each, explanation, options, mosaic=mosaic)
+        for each in (start_size or size, size)
+    )
+    number = min(range(len(began)), key=lambda each: began[each].distance(*start))
+    old, new = began[number].place, pictures[number].place
+    moved = (
+        new.x + (start[0] - old.x) * new.width // old.width,
+        new.y + (start[1] - old.y) * new.height // old.height,
+    )
+    return pictures[number].part_between(moved, end)
 
 
 def find_pictures(

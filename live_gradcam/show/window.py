@@ -13,7 +13,7 @@ from live_gradcam.errors import DeviceError
 from live_gradcam.images.geometry import letterbox, letterbox_region
 from live_gradcam.native import cv2
 from live_gradcam.show.display import prepare_toolkit, probe_display, screen_area
-from live_gradcam.show.mouse import Dragged, Mouse, MouseMoved, RightClicked
+from live_gradcam.show.mouse import Dragged, Mouse, MouseMoved, Point, RightClicked, ScreenPoint
 from live_gradcam.values import Image, Region
 
 __all__ = ["Closed", "Event", "KeyPressed", "MouseMoved", "Window", "probe_display"]
@@ -127,7 +127,7 @@ class Window(Closeable):
         self._fullscreen = False
         self._size_before = (0, 0)
         self._patience = 0
-        self._mouse = Mouse()
+        self._mouse = Mouse(self._to_image)
         self._place = Region(0, 0, width, height)
         self._image_size = (width, height)
         kind = cv2.WINDOW_NORMAL | cv2.WINDOW_FREERATIO | cv2.WINDOW_GUI_NORMAL
@@ -218,10 +218,10 @@ class Window(Closeable):
                 if name is not None:
                     events.append(KeyPressed(name))
                 code = cv2.pollKey()
-            events += map(self._placed, self._mouse.take_gestures())
+            events += self._mouse.take_gestures()
             spot = self._mouse.take_spot()
-            if spot is not None and (pixel := self._to_image(*spot)) is not None:
-                events.append(MouseMoved(*pixel))
+            if spot is not None and self._shows(spot):
+                events.append(MouseMoved(*spot))
             self._open = self._is_visible()
         if not self._open and not self._closed_reported:
             self._closed_reported = True
@@ -279,25 +279,17 @@ class Window(Closeable):
         """Forget a drag under way: what is left of it is no event."""
         self._mouse.cancel_drag()
 
-    def _placed(self, gesture: Dragged | RightClicked) -> Event:
-        """Return a gesture in pixels of the image."""
-        if isinstance(gesture, RightClicked):
-            return gesture
-        start, end = self._nearest_pixel(*gesture.start), self._nearest_pixel(*gesture.end)
-        return Dragged(start, end, gesture.released)
-
-    def _nearest_pixel(self, x: int, y: int) -> tuple[int, int]:
-        """Return the image's pixel under a point, or where it would be if the image went on."""
+    def _to_image(self, point: Point) -> ScreenPoint:
         place, (width, height) = self._place, self._image_size
-        return (x - place.x) * width // place.width, (y - place.y) * height // place.height
+        column, row = point[0] - place.x, point[1] - place.y
+        return ScreenPoint(
+            column * width // place.width, row * height // place.height, self._image_size
+        )
 
-    def _to_image(self, x: int, y: int) -> tuple[int, int] | None:
-        place = self._place
-        column, row = x - place.x, y - place.y
-        if not (0 <= column < place.width and 0 <= row < place.height):
-            return None
-        width, height = self._image_size
-        return column * width // place.width, row * height // place.height
+    @staticmethod
+    def _shows(spot: ScreenPoint) -> bool:
+        """Return ``True`` for a pixel of the image, not of the bars beside it."""
+        return 0 <= spot.x < spot.size[0] and 0 <= spot.y < spot.size[1]
 
 
 def first_size(width: int, height: int, screen: Region | None = None) -> tuple[int, int]:

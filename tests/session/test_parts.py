@@ -23,7 +23,7 @@ from live_gradcam.session.pools import explainers_beside
 from live_gradcam.session.renderer import Renderer
 from live_gradcam.session.request import ExplainedFrame, ExplainRequest, TruthReading
 from live_gradcam.session.worker import ExplainWorker
-from live_gradcam.show.mouse import Dragged
+from live_gradcam.show.mouse import Dragged, ScreenPoint
 from live_gradcam.show.overlay import Hud, OverlayOptions
 from live_gradcam.show.records import RecordSink
 from live_gradcam.values import Region
@@ -127,19 +127,28 @@ def test_a_drag_chooses_a_part_once_the_button_is_let_go(explainer: Explainer) -
         START, explainers, on_state=lambda state: published.append(state.settings.rois)
     )
     chooser = PartChooser(Renderer(smooth=True), controller)
-    size = (640, 480)
-    chooser.drag(Dragged((100, 80), (300, 240), released=False), explained, size)
+
+    def drag(
+        start: tuple[int, int], end: tuple[int, int], *, released: bool, before: int = 640
+    ) -> None:
+        began = ScreenPoint(*start, (before, before * 3 // 4))
+        chooser.drag(Dragged(began, ScreenPoint(*end, (640, 480)), released), explained)
+
+    drag((100, 80), (300, 240), released=False)
     assert chooser.drawn == Region(100, 80, 201, 161)
     assert not published
     # Whatever the corner it began in; what is beside the picture does not count.
-    chooser.drag(Dragged((300, 240), (-50, 80), released=True), explained, size)
+    drag((300, 240), (-50, 80), released=True)
     assert chooser.drawn is None
     ((roi,),) = published
     assert roi.on(160, 120) == Region(0, 20, 76, 41)
     assert "76x41 at 0,20" in controller.state.message
     # A slip chooses nothing.
-    chooser.drag(Dragged((300, 240), (302, 400), released=True), explained, size)
+    drag((300, 240), (302, 400), released=True)
     assert len(published) == 1
+    # The window was half as large when the button went down.
+    drag((50, 40), (299, 239), released=True, before=320)
+    assert published.pop() == (Roi.of(Region(25, 20, 50, 40), 160, 120),)
     assert chooser.explain_whole()
     assert not chooser.explain_whole()
     assert published[-1] == controller.state.settings.rois == ()
