@@ -5,11 +5,12 @@ Images are ``uint8 (H, W, 3)`` in BGR order everywhere outside ``live_gradcam.ex
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -179,6 +180,29 @@ class Prediction:
         return self.logit if self.probability is None else self.probability
 
 
+class Int8Fidelity(NamedTuple):
+    """How far a network in 8 bits is from itself in float32, as its file says.
+
+    Measured on pictures that its ranges were not taken from. What is not known is NaN.
+
+    Attributes:
+        pictures: Their number.
+        top1_agreement: Share of them with the same best class.
+        median_cosine: Of the maps of one class.
+        worst_cosine: The smallest.
+    """
+
+    pictures: float
+    top1_agreement: float
+    median_cosine: float
+    worst_cosine: float
+
+    @classmethod
+    def of(cls, figures: Mapping[str, float]) -> Int8Fidelity:
+        """Return what stands in a file's metadata."""
+        return cls(*(figures.get(name, math.nan) for name in cls._fields))
+
+
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Explanation(Presentable):
     """A network's predictions for one image, and the maps of evidence that explain them.
@@ -205,6 +229,7 @@ class Explanation(Presentable):
         output: Meaning of the network's output, and so of the predictions' numbers.
         picture: What is remembered of the image; ``None`` where the explanation was made by hand.
         roi: The part of the frame that was explained by itself, in frame pixels; ``None`` for all.
+        int8: How far the network is from itself in float32; ``None`` where none of it is in 8 bits.
     """
 
     predictions: tuple[Prediction, ...]
@@ -221,6 +246,7 @@ class Explanation(Presentable):
     output: OutputKind = SOFTMAX
     picture: Picture | None = None
     roi: Region | None = None
+    int8: Int8Fidelity | None = None
 
     def __post_init__(self) -> None:
         if self.evidence.ndim != 3 or len(self.explained) != self.evidence.shape[0]:

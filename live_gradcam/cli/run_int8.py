@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from live_gradcam.cli.export import read_pictures
 from live_gradcam.errors import UsageError
+from live_gradcam.values import Int8Fidelity
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,14 +96,14 @@ def open_int8(run: Run, classifier: Classifier) -> GraphExplainer:
 
 def describe_fidelity(figures: Mapping[str, float]) -> str:
     """Say in words what stands in a quantised file's metadata."""
-    try:
-        return (
-            f"measured on {figures['pictures']:.0f} pictures: the best class is the same in "
-            f"{figures['top1_agreement'] * 100:.4g} %, map cosine "
-            f"{figures['median_cosine']:.4f} (median), {figures['worst_cosine']:.4f} (worst)"
-        )
-    except KeyError:
+    found = Int8Fidelity.of(figures)
+    if any(map(math.isnan, found)):
         return "not measured"
+    return (
+        f"measured on {found.pictures:.0f} pictures: the best class is the same in "
+        f"{found.top1_agreement * 100:.4g} %, map cosine "
+        f"{found.median_cosine:.4f} (median), {found.worst_cosine:.4f} (worst)"
+    )
 
 
 def _calibration(run: Run) -> Sequence[Image]:

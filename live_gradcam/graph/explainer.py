@@ -22,7 +22,7 @@ from live_gradcam.images.parts import RoiLike, cut_part, part_of, put_back
 from live_gradcam.predictions import predict
 from live_gradcam.preprocessing.plan import FramePlan, plan_frame, prepare_pixels
 from live_gradcam.protocol import ClassChoice
-from live_gradcam.values import Explanation, Image
+from live_gradcam.values import Explanation, Image, Int8Fidelity
 
 CONTRASTING = ("gradcam", "hirescam", "xgradcam")
 """Methods whose maps of two classes can be subtracted."""
@@ -58,6 +58,8 @@ class GraphExplainer(Closeable):
         self._top_k = min(top_k, self._network.class_count)
         precision = self._metadata.precision
         computed = engine.precision if precision == "fp32" else precision
+        fidelity = self._metadata.fidelity
+        self._int8 = Int8Fidelity.of(fidelity) if precision == "int8" else None
         reasons = (f"{engine.name} runs the file's graph",)
         self._runtime = GraphRuntime(engine.name, engine.device, computed, reasons)
 
@@ -294,6 +296,7 @@ class GraphExplainer(Closeable):
             finite=finite,
             timings_ms=timings,
             output=metadata.output,
+            int8=self._int8,
         )
 
 

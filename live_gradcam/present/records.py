@@ -12,7 +12,7 @@ import numpy as np
 
 from live_gradcam.errors import SourceError
 from live_gradcam.picture import Picture
-from live_gradcam.values import Explanation, OutputKind, Prediction, Region
+from live_gradcam.values import Explanation, Int8Fidelity, OutputKind, Prediction, Region
 
 _FORMAT = "live-gradcam explanation 1"
 _WHAT = "cannot read explanation"
@@ -42,6 +42,7 @@ def without_evidence(explanation: Explanation) -> dict[str, Any]:
             "finite": explanation.finite,
             "timings_ms": dict(explanation.timings_ms),
             "output": asdict(explanation.output),
+            "int8": None if explanation.int8 is None else explanation.int8._asdict(),
             "picture": None
             if picture is None
             else {
@@ -79,7 +80,7 @@ def rebuilt(content: Mapping[str, Any], evidence: np.ndarray | None) -> Explanat
     try:
         if evidence is None:
             evidence = np.asarray(content["evidence"], np.float32)
-        picture, roi = content["picture"], content.get("roi")
+        picture, roi, int8 = content["picture"], content.get("roi"), content.get("int8")
         return Explanation(
             predictions=tuple(_prediction(each) for each in content["predictions"]),
             explained=tuple(int(each) for each in content["explained"]),
@@ -95,6 +96,7 @@ def rebuilt(content: Mapping[str, Any], evidence: np.ndarray | None) -> Explanat
             output=OutputKind(**content["output"]),
             picture=None if picture is None else Picture(**picture),
             roi=None if roi is None else Region(*roi),
+            int8=None if int8 is None else Int8Fidelity.of(_without_null(int8)),
         )
     except (KeyError, TypeError, ValueError) as exc:
         cause = f"{type(exc).__name__}: {exc}"
@@ -123,6 +125,10 @@ def _prediction(content: Mapping[str, Any]) -> Prediction:
         math.nan if logit is None else float(logit),
         content["probability"],
     )
+
+
+def _without_null(content: Mapping[str, float | None]) -> dict[str, float]:
+    return {name: value for name, value in content.items() if value is not None}
 
 
 def _finite(value: Any) -> Any:  # noqa: ANN401 - any JSON value

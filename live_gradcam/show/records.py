@@ -42,7 +42,8 @@ def record(
         logits), ``predictions`` (best first: ``class_index``, ``label``, ``logit``,
         ``probability``, which is ``None`` for ``raw``, whose logit is the number itself),
         ``region`` (``[x, y, width, height]`` of what the network saw, in frame pixels), ``roi``
-        (likewise, the part of the frame that was explained; only where it was not all) and
+        (likewise, the part of the frame that was explained; only where it was not all), ``int8``
+        (`live_gradcam.values.Int8Fidelity`; only where the network is in 8 bits) and
         ``timings_ms``.
         Numbers that are not finite are ``None``.
     """
@@ -66,6 +67,7 @@ def record(
             ],
             "region": explanation.region.as_list(),
             **({} if explanation.roi is None else {"roi": explanation.roi.as_list()}),
+            **({} if explanation.int8 is None else {"int8": explanation.int8._asdict()}),
             "timings_ms": dict(explanation.timings_ms),
             **(extra or {}),
         }
@@ -96,7 +98,7 @@ def flat(content: Mapping[str, Any]) -> dict[str, Any]:
     """Flatten a record to the cells of one row.
 
     The best prediction's cells are ``class_index``, ``label``, ``logit`` and ``probability``, those
-    of the next ones begin with ``top2_``, ``top3_`` and so on.
+    of the next ones begin with ``top2_``, ``top3_`` and so on, those of ``int8`` with ``int8_``.
     """
     row: dict[str, Any] = {}
     for key, value in content.items():
@@ -107,6 +109,8 @@ def flat(content: Mapping[str, Any]) -> dict[str, Any]:
         elif key in ("region", "roi"):
             names = (f"{key}_{name}" for name in ("x", "y", "width", "height"))
             row.update(zip(names, value, strict=True))
+        elif key == "int8":
+            row.update({f"int8_{name}": figure for name, figure in value.items()})
         elif key == "timings_ms":
             row.update({f"{stage}_ms": duration for stage, duration in value.items()})
         elif isinstance(value, (Mapping, list)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ from live_gradcam.graph.explainer import CONTRASTING
 from live_gradcam.graph.metadata import GraphMetadata
 from live_gradcam.site import tables
 from live_gradcam.site.preprocessing import describe_preprocessing
+from live_gradcam.values import Int8Fidelity
 from live_gradcam.web.settings import class_choices
 
 FORMAT = 1
@@ -68,6 +70,7 @@ def _describe_model(metadata: GraphMetadata, method_title: str) -> Mapping[str, 
     classes: Any = metadata.classes
     if classes == "all":
         classes = list(range(len(metadata.labels)))
+    quantised = metadata.precision == "int8"
     return {
         "name": metadata.network,
         "labels": list(metadata.labels),
@@ -82,7 +85,12 @@ def _describe_model(metadata: GraphMetadata, method_title: str) -> Mapping[str, 
         "unit": metadata.unit,
         "contrasts": metadata.unit == "logits" and metadata.method in CONTRASTING,
         "precision": metadata.precision,
+        "int8": _known(Int8Fidelity.of(metadata.fidelity)) if quantised else None,
         "bias": None if metadata.bias is None else list(metadata.bias),
         "weights_hash": metadata.weights_hash,
         "notes": list(metadata.notes),
     }
+
+
+def _known(figures: Int8Fidelity) -> Mapping[str, float]:
+    return {name: each for name, each in figures._asdict().items() if not math.isnan(each)}

@@ -23,7 +23,11 @@ def test_int8_is_made_measured_and_found_again(
     assert "calibrated on 200 generated scenes" in first.stderr
     assert "measured on 100 pictures: the best class is the same in" in first.stderr
     for ours, theirs in zip(first.stdout.splitlines(), exact.stdout.splitlines(), strict=True):
-        assert json.loads(ours)["explained"] == json.loads(theirs)["explained"]
+        record, other = json.loads(ours), json.loads(theirs)
+        assert record["explained"] == other["explained"]
+        assert record["int8"]["pictures"] == 100
+        assert record["int8"]["worst_cosine"] >= 0.95
+        assert "int8" not in other
     again = command(*SCENE, "--precision", "int8", **environment)
     assert again.stdout.count("\n") == 3
     assert "generated scenes" not in again.stderr, "it was not made again"

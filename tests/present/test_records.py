@@ -6,6 +6,7 @@ import copy
 import json
 import pickle
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 
 import live_gradcam as lg
 from live_gradcam.images.read import read_image
-from live_gradcam.values import Explanation
+from live_gradcam.values import Explanation, Int8Fidelity
 from tests.present import support
 
 ROUND_TRIPS: dict[str, Callable[[Explanation], Explanation]] = {
@@ -37,13 +38,13 @@ def assert_same(found: Explanation, expected: Explanation) -> None:
     assert found.picture.path == expected.picture.path
     for name in ("predictions", "explained", "labels", "region", "method", "unit", "output"):
         assert getattr(found, name) == getattr(expected, name), name
-    for name in ("class_specific", "completeness_residual", "finite"):
+    for name in ("class_specific", "completeness_residual", "finite", "int8"):
         assert getattr(found, name) == getattr(expected, name), name
 
 
 @pytest.mark.parametrize("name", ROUND_TRIPS)
 def test_it_comes_back_as_it_was(name: str) -> None:
-    expected = support.explained()
+    expected = replace(support.explained(), int8=Int8Fidelity(100, 0.99, 0.999, 0.95))
     found = ROUND_TRIPS[name](expected)
     assert type(found) is lg.Explanation
     assert_same(found, expected)

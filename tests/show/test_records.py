@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from live_gradcam.show.records import RecordSink, record
-from live_gradcam.values import Explanation, Frame, Prediction
+from live_gradcam.values import Explanation, Frame, Int8Fidelity, Prediction
 
 FRAME = Frame(np.zeros((48, 64, 3), np.uint8), 7, 0.25, "clip é.mp4", start_seconds=20.0)
 
@@ -41,6 +41,21 @@ def test_a_record_is_exactly_what_is_documented(explained: Explanation) -> None:
     assert record(FRAME, explained) == EXPECTED
     assert list(record(FRAME, explained)) == list(EXPECTED)
     assert record(FRAME, explained, extra={"drop": 0.5}) == {**EXPECTED, "drop": 0.5}
+
+
+def test_a_record_of_a_network_in_8_bits_says_how_far_it_is_from_itself(
+    explained: Explanation, tmp_path: Path
+) -> None:
+    figures = {"pictures": 100.0, "top1_agreement": 0.99, "median_cosine": 0.999}
+    int8 = Int8Fidelity.of({**figures, "scores": 0.5})
+    quantised = dataclasses.replace(explained, int8=int8)
+    found = record(FRAME, quantised)
+    assert found == {**EXPECTED, "int8": {**figures, "worst_cosine": None}}, "NaN is no JSON"
+    with RecordSink(tmp_path / "records.csv", format="csv") as sink:
+        sink.write(FRAME, None, quantised)
+    with (tmp_path / "records.csv").open(encoding="utf-8") as file:
+        (row,) = csv.DictReader(file)
+    assert {name: float(row[f"int8_{name}"]) for name in figures} == figures
 
 
 def test_numbers_of_any_kind_become_json(explained: Explanation) -> None:

@@ -266,6 +266,8 @@ def test_a_snapshot_is_a_picture_and_its_record(
     assert record["region"] == expected.region.as_list()
     assert np.allclose(record["evidence"][0], expected.evidence[0], atol=1e-3)
     assert record["removal"]["without_controls"]
+    assert expected.int8 is not None
+    assert record["int8"] == expected.int8._asdict()
     rendered = image_of(saved[".png"])
     assert rendered.shape[1] == 320
     assert rendered.shape[0] > 240

@@ -36,6 +36,7 @@ export function recordOf(session) {
     layer: model.layer,
     model: model.name,
     precision: model.precision,
+    ...(model.int8 ? { int8: model.int8 } : {}),
     weights_hash: model.weights_hash,
     output: model.output,
     view: session.state.choices.view,

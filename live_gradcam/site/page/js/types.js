@@ -37,6 +37,8 @@
  * @property {string} method
  * @property {string} unit Of the maps: "logits", or nothing that can be compared.
  * @property {string} precision
+ * @property {Record<string, number> | null} int8 How far it is from the network in float32, where it
+ *   is in 8 bits.
  * @property {number[] | null} bias
  * @property {string} method_title
  * @property {boolean} contrasts Maps of two classes can be subtracted.
