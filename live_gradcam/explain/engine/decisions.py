@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from live_gradcam.explain.engine.trial import TORCH
+from live_gradcam.explain.engine.trial import COMPILED, TORCH
 from live_gradcam.user_cache import cache_folder
 
 _SUFFIX = ".engine.json"
@@ -29,7 +29,7 @@ class Decision:
 
     Attributes:
         winner: Its label, such as ``OpenVINO bf16``, or ``torch``.
-        milliseconds: Median for an image, by label.
+        milliseconds: Median for an image, by label; also for ``torch compiled``, if compared.
         network: The network, where it is explained, by which method, at which size.
         processor: Name of the processor.
         threads: Number of threads on it.
@@ -56,7 +56,7 @@ def decision_key(*facts: object) -> str:
 
 def quickest(milliseconds: Mapping[str, float]) -> str:
     """Return the label of the fastest engine beside torch; nothing where none was measured."""
-    others = {name: each for name, each in milliseconds.items() if name != TORCH}
+    others = {name: each for name, each in milliseconds.items() if name not in (TORCH, COMPILED)}
     return min(others, key=others.__getitem__, default="")
 
 

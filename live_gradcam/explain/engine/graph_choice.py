@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from live_gradcam.explain.classifier import Classifier
-from live_gradcam.explain.engine.fused import FusedNetwork
+from live_gradcam.explain.engine.fused import FusedNetwork, Shape
 from live_gradcam.explain.engine.graph_files import Exporter
 from live_gradcam.explain.engine.graphs import GraphNetworks
 from live_gradcam.explain.engine.runtime import Runtime
@@ -29,6 +29,7 @@ def open_graphs(
     make_exact: Callable[[], FusedNetwork],
     depth: int,
     wait: bool,
+    is_compiled: Callable[[Shape], bool],
     on_notice: Callable[[str], None],
 ) -> GraphNetworks | None:
     """Return what runs a network's graphs in other engines; ``None`` where nothing will.
@@ -42,6 +43,7 @@ def open_graphs(
         make_exact: Makes the eager network in float32 on the CPU.
         depth: Number of maps that a graph makes.
         wait: The first image waits for the graph.
+        is_compiled: Says whether torch would run a batch of a shape compiled.
         on_notice: Called with a sentence where an engine was named that will not run it.
     """
     if not runtime.candidates or exporter is None:
@@ -75,6 +77,7 @@ def open_graphs(
         threads=runtime.threads,
         measure=measured,
         wait=wait,
+        is_compiled=is_compiled,
         on_failure=on_notice,
     )
 

@@ -34,7 +34,7 @@ from live_gradcam.explain.engine.graph_files import Exporter, GraphFiles
 from live_gradcam.explain.engine.graph_network import GraphNetwork, every_as_engine
 from live_gradcam.explain.engine.graph_use import GraphUse, MadeGraph, Size
 from live_gradcam.explain.engine.package_cache import open_cache
-from live_gradcam.explain.engine.trial import TORCH, EngineTrial
+from live_gradcam.explain.engine.trial import COMPILED, TORCH, EngineTrial
 from live_gradcam.explain.engine.verify import check_equal
 from live_gradcam.explain.omp import in_short_lived_thread
 from live_gradcam.graph.engine import GraphEngine
@@ -48,8 +48,6 @@ _logger = logging.getLogger(__name__)
 _LOOK_AFTER = 3
 _EXPORT_AFTER = 30
 _EXPORT_AFTER_SECONDS = 2.0
-# Batches of other numbers of images in a row, after which a measurement begins anew with theirs.
-_OTHERS = 4
 
 
 class GraphNetworks:
@@ -67,6 +65,7 @@ class GraphNetworks:
         threads: Number of threads on a processor.
         measure: Take the fastest candidate or torch; else the only candidate there is.
         wait: The first image of a size waits until its graph is there.
+        is_compiled: Says whether torch would run a batch of a shape compiled.
         on_failure: Called with a sentence if no engine will run the graph.
     """
 
@@ -81,6 +80,7 @@ class GraphNetworks:
         threads: int,
         measure: bool,
         wait: bool,
+        is_compiled: Callable[[Shape], bool],
         on_failure: Callable[[str], None],
     ) -> None:
         self._network = network
@@ -89,6 +89,7 @@ class GraphNetworks:
         self._threads = threads
         self._measure = measure
         self._wait = wait
+        self._is_compiled = is_compiled
         self._on_failure = on_failure
         self._uses: dict[Size, GraphUse] = {}
         self._lock = threading.Lock()
@@ -123,19 +124,21 @@ class GraphNetworks:
     def is_settled(self, shape: Shape) -> bool:
         """Return whether nothing is being measured or made for images of this size."""
         use = self._uses.get(shape[1:])
-        return self._failed or (use is not None and use.chosen is not None and not self._busy)
+        return self._failed or (use is not None and use.settled and not self._busy)
 
-    def torch_is_left(self, shape: Shape) -> bool:
-        """Return whether it is settled that torch explains images of this size."""
+    def wants_compiled(self, shape: Shape) -> bool:
+        """Return whether torch explains images of this size, or might if it were compiled."""
         use = self._uses.get(shape[1:])
-        return self._failed or (use is not None and use.chosen == TORCH)
+        if self._failed or (use is not None and use.chosen == TORCH):
+            return True
+        return use is not None and self._measure and use.awaits_compiled
 
     def pick(self, shape: Shape) -> tuple[str, GraphNetwork | None]:
         """Return the name of what runs the next batch, and the network, which torch has itself."""
         use = self._uses.get(shape[1:])
         if use is None or use.engines is None:
             return TORCH, None
-        name = use.chosen or (use.trial.next if use.trial is not None else TORCH)
+        name = use.next_for(shape)
         found = use.engines.get(name)
         self._last = None if found is None else self._candidates[name]
         return (name, found) if found is not None else (TORCH, None)
@@ -144,15 +147,12 @@ class GraphNetworks:
         """Add the measured time of a forward by what `pick` named."""
         use = self._uses.get(shape[1:])
         with self._lock:
-            if use is None or use.trial is None or use.chosen is not None:
-                return
-            use.others = 0 if shape == use.shape else use.others + 1
-            if use.others == _OTHERS:
-                use.shape, use.others = shape, 0
-                use.trial = EngineTrial([*(use.engines or ()), TORCH])
-            if shape != use.shape:
-                return
-        use.trial.note(name, seconds * 1000.0 / shape[0])
+            trial = use.trial_of(shape) if use is not None else None
+        if use is None or trial is None:
+            return
+        if trial is use.rivals and name == TORCH and self._is_compiled(shape):
+            name = COMPILED
+        trial.note(name, seconds * 1000.0 / shape[0])
         self._conclude(use)
 
     def drop(self, shape: Shape, name: str, reason: Exception) -> None:
@@ -169,7 +169,7 @@ class GraphNetworks:
             use.trial.drop(name)
             self._conclude(use)
         elif use.chosen == name:  # not one that has lost meanwhile
-            use.chosen = TORCH
+            use.chosen, use.rivals = TORCH, None
 
     def consider(self, shape: Shape) -> None:
         """Count a batch of a shape that keeps coming, and get its graph if it is worth it."""
@@ -178,6 +178,8 @@ class GraphNetworks:
         now = time.monotonic()
         with self._lock:
             use = self._uses.setdefault(shape[1:], GraphUse(began=now, shape=shape))
+            if self._measure and use.awaits_compiled and self._is_compiled(shape):
+                use.compare_compiled(shape)
             if use.chosen is not None or use.trial is not None or use.made:
                 return
             use.forwards += 1
@@ -272,7 +274,7 @@ class GraphNetworks:
         key = decision_key(*use.key, use.shape)
         decision = read_decision(folder, key) if self._measure else None
         if decision is not None:
-            use.quickest = quickest(decision.milliseconds)
+            use.quickest, use.milliseconds = quickest(decision.milliseconds), decision.milliseconds
         if decision is not None and decision.winner == TORCH:
             use.engines, use.chosen = {}, TORCH
             return
@@ -359,23 +361,20 @@ class GraphNetworks:
     def _conclude(self, use: GraphUse) -> None:
         """Use the winner, once there is one; keep the decision and close the others."""
         with self._lock:
-            winner = use.trial.winner if use.trial is not None else None
-            if winner is None or use.chosen is not None:
-                return
-            use.chosen = winner
-        self._jobs.submit(partial(self._keep, use))
+            found = use.conclude(compiled=self._is_compiled(use.shape))
+        if found:
+            self._jobs.submit(partial(self._keep, use))
 
     def _keep(self, use: GraphUse) -> None:
-        assert use.trial is not None, "it has just ended"
-        assert use.chosen is not None, "it has just ended"
+        assert use.chosen is not None, "it has just been found"
         assert use.engines is not None, "they were measured"
         for label in [each for each in use.engines if each != use.chosen]:
             use.engines.pop(label).close()
-        use.quickest = quickest(use.trial.table)
+        use.quickest = quickest(use.milliseconds)
         meta, (_, height, width) = self._metadata, use.shape
         decision = Decision(
             winner=use.chosen,
-            milliseconds=use.trial.table,
+            milliseconds=use.milliseconds,
             network=f"{meta.network} {meta.layer} {meta.method} {width}x{height}",
             processor=processor_name(),
             threads=self._threads,

@@ -116,6 +116,7 @@ class Runner:
             make_exact=self._exact_network,
             depth=depth,
             wait=waits,
+            is_compiled=self._is_compiled,
             on_notice=on_notice,
         )
         self._runtime = self._with_compiler(runtime)
@@ -397,8 +398,12 @@ class Runner:
             depth=self._depth,
             threads=self._runtime.threads,
             wait=self._runtime.compile == "on",
-            on_failure=self._on_notice,
+            on_failure=self._tell_uncompiled,
         )
+
+    def _tell_uncompiled(self, sentence: str) -> None:
+        if self.graphs is None or self.graphs.used is None:  # else it runs elsewhere, as before
+            self._on_notice(sentence)
 
     def _exact_network(self) -> FusedNetwork:
         exact = self.network.dtype == torch.float32 and self._device.type == "cpu"
@@ -425,8 +430,11 @@ class Runner:
             return
         # Compiling takes a minute; it is not begun before other engines have been tried.
         waits = self._runtime.compile == "on"
-        if waits or self.graphs is None or self.graphs.torch_is_left(shape):
+        if waits or self.graphs is None or self.graphs.wants_compiled(shape):
             self.compiled.consider(shape)
+
+    def _is_compiled(self, shape: Shape) -> bool:
+        return self.compiled is not None and self.compiled.get(shape) is not None
 
     def _keeps_coming(self, shape: Shape) -> bool:
         """True if batches have this size because it was chosen, not on trial or as a rest."""

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Mapping, Sequence
 
 TORCH = "torch"
+COMPILED = "torch compiled"
 
 _ROUNDS = 2
 _IN_A_ROW = 4

@@ -292,6 +292,75 @@ def test_where_torch_wins_it_stays_and_may_compile(
     assert kept.winner == "torch"
 
 
+@pytest.mark.parametrize(
+    ("eager", "compiled", "winner"),
+    [(13.0, 20.0, "ONNX Runtime fp32"), (13.0, 6.0, "torch"), (30.0, 6.0, "ONNX Runtime fp32")],
+    ids=["slower", "faster", "not-tried"],
+)
+def test_torch_is_compiled_and_compared_where_it_was_nearly_as_fast(
+    eager: float, compiled: float, winner: str, plain: Explainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("onnxruntime")
+    put_graphs()
+    note = EngineTrial.note
+    times = {"torch": eager, "torch compiled": compiled, "ONNX Runtime fp32": 10.0}
+
+    def injected(trial: EngineTrial, name: str, milliseconds: float) -> None:
+        note(trial, name, times.get(name, 50.0))
+
+    monkeypatch.setattr(EngineTrial, "note", injected)
+    image = support.smooth_image()
+    expected = plain.explain(image, classes="top")
+    near = eager < 20
+
+    def explain(explainer: Explainer) -> bool:
+        """Explain an image; the compiler, once it is asked, is ready at once."""
+        assert_same(explainer.explain(image, classes="top"), expected)
+        return True
+
+    def with_compiler(explainer: Explainer) -> list[Shape]:
+        runner, asked = explainer._runner, list[Shape]()
+        networks = runner.compiled
+        assert networks is not None
+
+        def consider(shape: Shape) -> None:
+            asked.append(shape)
+            networks.add(shape, runner.network)
+
+        monkeypatch.setattr(networks, "consider", consider)
+        return asked
+
+    def measured() -> set[str]:
+        return {name for each in list_decisions() for name in each.milliseconds}
+
+    with auto(plain.classifier) as explainer:
+        asked = with_compiler(explainer)
+        assert wait_until(lambda: explain(explainer) and bool(measured()))
+        for _ in range(30):
+            explain(explainer)
+        assert bool(asked) == near
+        if near:
+            assert wait_until(lambda: explain(explainer) and "torch compiled" in measured())
+        explain(explainer)
+        assert explainer.runtime.engine == ("torch" if winner == "torch" else "onnxruntime")
+    (kept,) = list_decisions()
+    assert kept.winner == winner
+    assert kept.milliseconds["torch"] == eager
+    assert kept.milliseconds.get("torch compiled") == (compiled if near else None)
+    # It is not measured again.
+    monkeypatch.setattr(EngineTrial, "__init__", lambda *_: pytest.fail("it was measured again"))
+    with auto(plain.classifier) as again:
+        asked = with_compiler(again)
+        engine = "torch" if winner == "torch" else "onnxruntime"
+        graphs = again._runner.graphs
+        assert graphs is not None
+        assert wait_until(lambda: explain(again) and graphs.is_settled(SHAPE))
+        for _ in range(10):
+            explain(again)
+        assert again.runtime.engine == engine
+        assert bool(asked) == (winner == "torch")
+
+
 def test_swapping_is_not_noticed_by_many_threads(plain: Explainer) -> None:
     pytest.importorskip("openvino")
     put_graphs()
