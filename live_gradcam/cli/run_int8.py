@@ -56,6 +56,7 @@ def open_int8(run: Run, classifier: Classifier) -> GraphExplainer:
         DeviceError: There is no engine for it.
     """
     from live_gradcam.explain.engine.package_cache import prune_cache
+    from live_gradcam.explain.frame_plan import plan_frame
     from live_gradcam.exports import export
     from live_gradcam.graph.files import read_metadata
     from live_gradcam.graph.open import open_graph
@@ -90,6 +91,7 @@ def open_int8(run: Run, classifier: Classifier) -> GraphExplainer:
         device=arguments.network.device,
         top_k=arguments.top_k,
         view=arguments.view,
+        plan=plan_frame,
         on_notice=console.note,
     )
 

@@ -25,6 +25,7 @@ from typing_extensions import override
 
 from live_gradcam.choices import View
 from live_gradcam.errors import UsageError
+from live_gradcam.explain.omp import torch_threads
 from live_gradcam.preprocessing import plan as exact
 from live_gradcam.preprocessing.plan import Axis, FramePlan, prepare_pixels
 from live_gradcam.preprocessing.settings import FAST_FILTERS, Preprocessing
@@ -98,7 +99,8 @@ class _TorchPlan(FramePlan):
         # In this order torch sees channels-last pixels, for which it has a faster filter.
         planes = torch.from_numpy(part).unsqueeze(0).permute(0, 3, 1, 2)
         size = [rows.size, columns.size]
-        resized = self.resize(planes, size, False, rows.scale, columns.scale)[0]
+        with torch_threads(1):  # more are no quicker, and awake beside the engine afterwards
+            resized = self.resize(planes, size, False, rows.scale, columns.scale)[0]
         # NumPy copies in this thread; torch would wake its others for a tenth of a megabyte.
         top, left = rows.skip, columns.skip
         kept = resized[:, top : top + self.height, left : left + self.width]
@@ -138,6 +140,7 @@ def plan_frame(height: int, width: int, preprocessing: Preprocessing, view: View
         plan.rows,
         plan.columns,
         plan.interpolation,
+        plan.exact,
         _Part.of(plan.rows, reach),
         _Part.of(plan.columns, reach),
         resize,

@@ -14,6 +14,7 @@ from live_gradcam.graph.engines.opening import open_engine
 from live_gradcam.graph.explainer import GraphExplainer
 from live_gradcam.graph.files import read_metadata
 from live_gradcam.graph.integrity import check_content
+from live_gradcam.preprocessing.plan import Planner, plan_frame
 
 EngineChoice: TypeAlias = "Literal['auto'] | EngineName"
 """Engine that runs a graph; ``auto`` takes the best one that is installed."""
@@ -26,6 +27,7 @@ def open_graph(
     device: str = "auto",
     top_k: int = DEFAULT_TOP_K,
     view: View = DEFAULT_VIEW,
+    plan: Planner = plan_frame,
     on_notice: Callable[[str], None] | None = None,
 ) -> GraphExplainer:
     """Open an exported explanation; neither torch nor the network's own code is needed.
@@ -36,6 +38,7 @@ def open_graph(
         device: As the engine names it; see `live_gradcam.graph.engines.open_engine`.
         top_k: Number of classes that are predicted.
         view: Part of an image that the network is shown.
+        plan: As for `live_gradcam.GraphExplainer`.
         on_notice: Called with each sentence that users should read.
 
     Raises:
@@ -59,7 +62,7 @@ def open_graph(
         precision="fp16" if parse_device(device).kind in ONLY_HALF else "fp32",
     )
     try:
-        explainer = GraphExplainer(opened, top_k=top_k, view=view)
+        explainer = GraphExplainer(opened, top_k=top_k, view=view, plan=plan)
     except BaseException:
         opened.close()
         raise

@@ -6,15 +6,21 @@ grid is cut where it meets the pixel grid of the frame exactly, so that every pi
 the neighbours, the weights and the position that it has in the full resize. The result is the same
 bit for bit, at a fraction of the time.
 
+Where the grids meet at the edges of the frame alone, as those of 1280 and 398 pixels do, there is
+nothing to cut. There, unless ``resample="pil"`` asks for the same bits, the centre of an image that
+shrinks is cut out between the frame's pixels: with the same weights but for their rounding to 22
+bits, and the same result but for one grey level at one pixel in a thousand.
+
 Everything stays ``uint8`` BGR; channels, range and normalisation are part of the network's graph.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeAlias
 
 import numpy as np
 from PIL import Image as PilImages
@@ -26,6 +32,10 @@ from live_gradcam.values import Image, Region
 REACH: Mapping[str, float] = {"bilinear": 1.0, "hamming": 1.0, "bicubic": 2.0, "lanczos": 3.0}
 """Reach of PIL's continuous filters to each side, in pixels of the coarser grid. The others,
 nearest and box, jump at positions that a part rounds to one side and the whole to the other."""
+
+_FREE_FROM = 1.5
+"""Source pixels per resized pixel from which the centre may be cut out between the frame's pixels.
+Below it sums lie half-way between two grey levels too often, where rounding weights decides."""
 
 LONGEST_RATIO = 4
 """The whole-frame view keeps the frame's shape up to this ratio; slivers are squeezed."""
@@ -60,21 +70,26 @@ class Axis:
         """Source pixels per resized pixel."""
         return self.length / self.resized
 
-    def part(self, reach: float | None) -> AxisPart:
-        """Return the smallest part whose resize gives the kept pixels exactly.
+    def part(self, reach: float | None, *, exact: bool = True) -> AxisPart:
+        """Return the smallest part whose resize gives the kept pixels.
 
         Args:
             reach: Of the filter to each side, in pixels of the coarser grid; ``None`` for filters
                 that are not continuous.
+            exact: Bit for bit; else it may begin and end between two source pixels.
         """
         if reach is None:
             return AxisPart((0, self.length), (0, self.length), self.resized, 0)
+        margin = math.ceil(reach * max(1.0, self.step)) + 1
+        if not exact:
+            left, right = (edge * self.length / self.resized for edge in (self.start, self.stop))
+            read = (max(0, int(left) - margin), min(self.length, math.ceil(right) + margin))
+            return AxisPart(read, (left - read[0], right - read[0]), self.kept, self.start)
         # Pixels of the resized grid whose edges are edges of source pixels, too.
         meeting = self.resized // math.gcd(self.length, self.resized)
         first = self.start // meeting * meeting
         last = min(self.resized, -(-self.stop // meeting) * meeting)
         low, high = (edge * self.length // self.resized for edge in (first, last))
-        margin = math.ceil(reach * max(1.0, self.step)) + 1
         source = (max(0, low - margin), min(self.length, high + margin))
         return AxisPart(source, (low - source[0], high - source[0]), last - first, first)
 
@@ -92,7 +107,7 @@ class AxisPart:
     """
 
     source: tuple[int, int]
-    box: tuple[int, int]
+    box: tuple[float, float]
     size: int
     first: int
 
@@ -108,6 +123,7 @@ class FramePlan:
         rows: The resize of the frame's rows.
         columns: The resize of the frame's columns.
         interpolation: PIL's name of the filter.
+        exact: The pixels are those of PIL's whole resize, bit for bit.
     """
 
     height: int
@@ -116,16 +132,17 @@ class FramePlan:
     rows: Axis
     columns: Axis
     interpolation: Interpolation
+    exact: bool
 
     def apply(self, image: Image, out: Image) -> None:
-        """Resize a frame to the network's pixels, exactly as PIL does.
+        """Resize a frame to the network's pixels, as PIL does.
 
         Args:
             image: ``uint8 (H, W, 3)``, BGR; not modified.
             out: ``uint8 (height, width, 3)``, BGR.
         """
         reach = REACH.get(self.interpolation)
-        rows, columns = self.rows.part(reach), self.columns.part(reach)
+        rows, columns = (axis.part(reach, exact=self.exact) for axis in (self.rows, self.columns))
         part = np.ascontiguousarray(image[slice(*rows.source), slice(*columns.source)])
         resized = PilImages.fromarray(part).resize(
             (columns.size, rows.size),
@@ -135,6 +152,10 @@ class FramePlan:
         top, left = self.rows.start - rows.first, self.columns.start - columns.first
         kept = np.asarray(resized)[top : top + self.height, left : left + self.width]
         np.copyto(out, kept)
+
+
+Planner: TypeAlias = Callable[[int, int, Preprocessing, View], FramePlan]
+"""Plans how frames of a size are shown to the network, as `plan_frame` does."""
 
 
 @lru_cache(maxsize=64)
@@ -159,7 +180,8 @@ def plan_frame(height: int, width: int, preprocessing: Preprocessing, view: View
     )
     (top, tall), (left, wide) = _seen(rows), _seen(columns)
     region = Region(left, top, wide, tall)
-    return FramePlan(*shown, region, rows, columns, preprocessing.interpolation)
+    exact = preprocessing.resample == "pil" or min(rows.step, columns.step) < _FREE_FROM
+    return FramePlan(*shown, region, rows, columns, preprocessing.interpolation, exact)
 
 
 def prepare_pixels(images: Sequence[Image], plans: Sequence[FramePlan]) -> Image:

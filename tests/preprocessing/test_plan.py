@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import get_args
 
 import numpy as np
@@ -41,13 +42,20 @@ def by_pil(image: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
 def test_the_part_equals_the_whole(
     height: int, width: int, sizes: tuple[int, int], interpolation: Interpolation
 ) -> None:
-    preprocessing = Preprocessing(*sizes, interpolation=interpolation)
+    preprocessing = Preprocessing(*sizes, interpolation=interpolation, resample="pil")
     image = np.random.default_rng(height * 1000 + width).integers(
         0, 256, (height, width, 3), np.uint8
     )
     plan = plan_frame(height, width, preprocessing, "crop")
     (found,) = prepare_pixels([image], [plan])
-    assert np.array_equal(found, by_pil(image, preprocessing))
+    expected = by_pil(image, preprocessing)
+    assert np.array_equal(found, expected)
+    # Where the same bits are not asked for, single pixels may be rounded the other way.
+    quick = plan_frame(height, width, replace(preprocessing, resample="torch"), "crop")
+    (found,) = prepare_pixels([image], [quick])
+    apart = np.abs(found.astype(int) - expected)
+    assert apart.max() <= 1
+    assert np.count_nonzero(apart) <= 0.01 * apart.size
 
 
 @pytest.mark.parametrize("view", ["stretch", "full"])
@@ -66,7 +74,7 @@ def test_mirrored_and_read_only_frames_are_taken_as_they_look() -> None:
     image = np.random.default_rng(4).integers(0, 256, (90, 120, 3), np.uint8)
     mirrored = image[:, ::-1]
     mirrored.flags.writeable = False
-    preprocessing = Preprocessing(48, 40)
+    preprocessing = Preprocessing(48, 40, resample="pil")
     plan = plan_frame(90, 120, preprocessing, "crop")
     (found,) = prepare_pixels([mirrored], [plan])
     assert np.array_equal(found, by_pil(np.ascontiguousarray(mirrored), preprocessing))
