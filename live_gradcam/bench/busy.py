@@ -7,9 +7,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import get_args
 
 from live_gradcam.bench.competitors import competitors
+from live_gradcam.bench.int8 import engines_of_int8, open_int8
 from live_gradcam.bench.measure import Effort
 from live_gradcam.bench.network import classifier_of, plain_network, random_image
 from live_gradcam.choices import CompileChoice, EngineChoice, PrecisionChoice
@@ -17,6 +21,7 @@ from live_gradcam.explain.explainer import Explainer
 from live_gradcam.explain.omp import in_short_lived_thread
 from live_gradcam.graph.engine import EngineName
 from live_gradcam.graph.engines.opening import installed_engines
+from live_gradcam.graph.explainer import GraphExplainer
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,7 @@ def measure_busy(
     Args:
         effort: Numbers of repetitions.
         processes: Number of competing processes.
-        precision: Of the networks.
+        precision: Of the networks; ``int8`` adds them in 8 bits to those in the best precision.
         compile: Measure what torch compiles, too.
         on_round: Called with the number of rounds done and in all.
     """
@@ -61,10 +66,13 @@ def measure_busy(
     kinds += [(name, "on") for name in get_args(EngineName) if name in installed_engines()]
     classifier = classifier_of(in_short_lived_thread(plain_network))
     frame = random_image(1280, 720)
+    quantised = precision == "int8"
     with ExitStack() as stack:
-        explainers: dict[str, Explainer] = {}
+        folder = Path(stack.enter_context(TemporaryDirectory(prefix="live-gradcam-bench-")))
+        explainers: dict[str, Explainer | GraphExplainer] = {}
         for engine, choice in kinds:
-            exact: PrecisionChoice = "fp32" if engine == "onnxruntime" else precision
+            exact: PrecisionChoice = "auto" if quantised else precision
+            exact = "fp32" if engine == "onnxruntime" else exact
             explainer = stack.enter_context(
                 Explainer(classifier, precision=exact, compile=choice, engine=engine)
             )
@@ -75,11 +83,14 @@ def measure_busy(
             explainers[f"{runtime.engine}{state.replace(' off', ' eager')} {runtime.precision}"] = (
                 explainer
             )
+        for name in engines_of_int8("auto") if quantised else ():
+            opened = in_short_lived_thread(partial(open_int8, classifier, name, folder))
+            explainers[f"{name} int8"] = stack.enter_context(opened)
         runs = {name: _run(each, frame) for name, each in explainers.items()}
         return in_short_lived_thread(lambda: _measure(runs, effort, processes, on_round))
 
 
-def _run(explainer: Explainer, frame: object) -> Callable[[], object]:
+def _run(explainer: Explainer | GraphExplainer, frame: object) -> Callable[[], object]:
     return lambda: explainer.explain(frame, classes="top")  # type: ignore[arg-type]
 
 

@@ -23,6 +23,7 @@ from live_gradcam.explain.export.onnx_graph import make_onnx
 from live_gradcam.explain.heads import Chooser, Explained
 from live_gradcam.explain.methods import Method
 from live_gradcam.graph.engines import open_engine
+from live_gradcam.graph.explainer import GraphExplainer
 from live_gradcam.graph.metadata import GraphMetadata
 from live_gradcam.painter import Painter
 from live_gradcam.preprocessing.settings import Preprocessing
@@ -71,25 +72,27 @@ def random_image(width: int, height: int, seed: int = 0) -> Image:
     return generator.integers(0, 256, (height, width, 3), np.uint8)
 
 
-def network_cases(network: nn.Module, explainer: Explainer, classifier: Classifier) -> list[Case]:
+def network_cases(
+    network: nn.Module, explainer: Explainer | GraphExplainer, classifier: Classifier
+) -> list[Case]:
     """Make the cases of batch 1, 8 and 32.
 
     Args:
-        network: The plain one, on the explainer's device.
+        network: The plain one, on the device that counts.
         explainer: Ours.
         classifier: Explained by it.
     """
     small = random_image(SIZE, SIZE)
     large = random_image(1280, 720)
-    device = torch.device(explainer.runtime.device)
-    x = torch.randn(1, 3, SIZE, SIZE, device=device)
+    x = torch.randn(1, 3, SIZE, SIZE, device=next(network.parameters()).device)
 
     def plain() -> None:
         with torch.inference_mode():
             network(x).cpu()
 
     cases = [Case("plain_fp32", "plain eager fp32 forward", plain)]
-    cases += [_bare_case(explainer, classifier)]
+    if isinstance(explainer, Explainer):  # an exported network is one graph, with its maps
+        cases += [_bare_case(explainer, classifier)]
     for name, classes, title in (
         ("explain_top1", None, "explain the top class"),
         ("explain_top3", "top", "explain the top 3"),
@@ -108,7 +111,7 @@ def network_cases(network: nn.Module, explainer: Explainer, classifier: Classifi
     return cases
 
 
-def _frame_case(explainer: Explainer) -> Case:
+def _frame_case(explainer: Explainer | GraphExplainer) -> Case:
     """The work of a live session for a frame, from the camera's memory to the window's."""
     frame = random_image(1920, 1080)
     painter = Painter(OverlayOptions(), moving=True)

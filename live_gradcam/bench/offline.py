@@ -15,11 +15,11 @@ from live_gradcam.bench.measure import Case
 from live_gradcam.bench.network import SIZE
 from live_gradcam.capture.scene import SceneSource
 from live_gradcam.capture.video import VideoSource
-from live_gradcam.explain.explainer import Explainer
 from live_gradcam.explain.omp import in_short_lived_thread
 from live_gradcam.native import cv2
 from live_gradcam.painter import Painter
 from live_gradcam.pipeline import RunOptions, run_offline
+from live_gradcam.protocol import LiveExplainer
 from live_gradcam.show.open import open_sink
 from live_gradcam.show.overlay import OverlayOptions
 from live_gradcam.values import Explanation, Frame, Image, Region
@@ -41,7 +41,7 @@ def make_clip(folder: Path, frames: int) -> Path:
     return path
 
 
-def offline_cases(clip: Path, explainer: Explainer, folder: Path) -> list[Case]:
+def offline_cases(clip: Path, explainer: LiveExplainer, folder: Path) -> list[Case]:
     """Make cases that decode, explain, draw and encode alone, and one that does all of it."""
     with VideoSource(clip) as source:
         frames = list(source)
