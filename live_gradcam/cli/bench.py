@@ -87,7 +87,7 @@ def _measure_speed(arguments: BenchArguments, console: Console) -> None:
     from live_gradcam.bench.report import machine, ratio_title, ratios_of, write_json
     from live_gradcam.bench.speed import measure_speed
 
-    if arguments.compile:
+    if arguments.compile and arguments.precision != "int8":
         console.note("Compiling; without a warm cache this takes a minute or two ...")
     with console.progress("measuring") as line:
         speed = measure_speed(

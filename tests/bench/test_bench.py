@@ -10,6 +10,7 @@ from subprocess import CompletedProcess
 import numpy as np
 import pytest
 
+from live_gradcam.bench.int8 import engines_of_int8, open_int8
 from live_gradcam.bench.live import (
     Promise,
     flicker,
@@ -20,6 +21,7 @@ from live_gradcam.bench.live import (
     min_max,
 )
 from live_gradcam.bench.measure import Case, measure
+from live_gradcam.bench.network import network_cases, plain_network
 from live_gradcam.bench.report import promises_markdown, ratio_title, ratios_of, write_promises
 from live_gradcam.bench.teach import measure_teaching_of
 from live_gradcam.errors import SinkError
@@ -156,6 +158,32 @@ def test_teaching_is_measured_with_what_a_session_does(tiny: Explainer) -> None:
     assert "9 classes, 1008 examples" in refit.what
     assert 0 < rate.numbers["worst_ratio"] <= rate.numbers["mean_ratio"]
     assert rate.kept == (rate.numbers["worst_ratio"] >= 0.6)
+
+
+def test_the_network_in_8_bits_is_measured_without_a_forward_that_it_does_not_have(
+    tmp_path: Path,
+) -> None:
+    pytest.importorskip("nncf")
+    pytest.importorskip("onnxruntime")
+    (name,) = engines_of_int8("onnxruntime")
+    classifier = tiny_classifier()
+    with open_int8(classifier, name, tmp_path) as explainer:
+        assert explainer.runtime.precision == "int8"
+        cases = {case.name: case for case in network_cases(plain_network(), explainer, classifier)}
+        assert set(cases) == {
+            *("plain_fp32", "explain_top1", "explain_top3", "explain_all", "explain_top3_720p"),
+            *("picture_1080p", "explain_batch8_720p", "explain_batch32_720p"),
+        }
+        ours = cases["explain_top3_720p"]
+        medians = measure([cases["plain_fp32"], ours], rounds=1, repeats=1)
+        assert set(ratios_of(medians)) == {"explain_over_plain_forward"}
+
+
+def test_torch_in_8_bits_is_refused(command: Callable[..., CompletedProcess[str]]) -> None:
+    refused = command("bench", "--precision", "int8", "--engine", "torch")
+    assert refused.returncode == 2
+    assert "torch does not compute in it. Leave out --engine" in refused.stderr
+    assert refused.stderr.count("\n") == 1
 
 
 def test_promises_become_a_table_and_a_file(tmp_path: Path) -> None:
