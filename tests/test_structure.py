@@ -69,7 +69,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     | FOUNDATION
     | {"evaluate", "exports", "lifecycle", "painter", "pipeline", "reports"},
     "session": WINGS | FOUNDATION | RUNNING | {"teaching"},
-    "bench": WINGS | FOUNDATION | {"painter", "pipeline", "session", "lifecycle", "teaching"},
+    "bench": WINGS
+    | FOUNDATION
+    | {"exports", "lifecycle", "painter", "pipeline", "session", "teaching"},
     "evaluate": WINGS | FOUNDATION | {"painter", "pool", "reports", "teaching"},
     "exports": WINGS | FOUNDATION,
     "teaching": WINGS | FOUNDATION,

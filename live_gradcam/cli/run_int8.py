@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from live_gradcam.cli.export import read_pictures
 from live_gradcam.errors import UsageError
-from live_gradcam.values import Int8Fidelity
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -98,6 +97,8 @@ def open_int8(run: Run, classifier: Classifier) -> GraphExplainer:
 
 def describe_fidelity(figures: Mapping[str, float]) -> str:
     """Say in words what stands in a quantised file's metadata."""
+    from live_gradcam.values import Int8Fidelity
+
     found = Int8Fidelity.of(figures)
     if any(map(math.isnan, found)):
         return "not measured"
