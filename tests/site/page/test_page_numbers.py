@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -95,7 +96,7 @@ def test_the_network_is_shown_the_same_pixels(
     visit: Visit, size: tuple[int, int], preprocessing: Preprocessing, view: Any
 ) -> None:
     image = np.random.default_rng(5).integers(0, 256, (*size, 3), np.uint8)
-    plan = plan_frame(*size, preprocessing, view)
+    plan = plan_frame(*size, replace(preprocessing, resample="pil"), view)
     described = dict(describe_preprocessing(preprocessing, any_size=True))
 
     found = visit.run(RESAMPLE, [text_of(rgba(image)), *size, described, view])
