@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import get_args
 
@@ -12,7 +11,7 @@ from live_gradcam.explain.classifier import Classifier
 from live_gradcam.explain.frame_plan import plan_frame
 from live_gradcam.exports import export
 from live_gradcam.graph.engine import EngineName
-from live_gradcam.graph.engines.opening import installed_engines
+from live_gradcam.graph.engines.opening import installed_engines, require_engine
 from live_gradcam.graph.explainer import GraphExplainer
 from live_gradcam.graph.open import open_graph
 from live_gradcam.scenes import render_scene
@@ -28,22 +27,18 @@ def engines_of_int8(engine: EngineChoice) -> list[EngineName]:
 
     Raises:
         UsageError: It is torch, which does not compute in 8 bits.
+        DeviceError: It, or any for ``auto``, is not installed.
     """
     if engine == "torch":
         step = "Leave out --engine, or use openvino or onnxruntime"
         raise UsageError("cannot measure", "--precision int8", "torch does not compute in it", step)
     if engine != "auto":
-        return [engine]
-    return [name for name in get_args(EngineName) if name in installed_engines()]
+        return [require_engine(engine)]
+    names: tuple[EngineName, ...] = get_args(EngineName)
+    return [name for name in names if name in installed_engines()] or [require_engine(names[0])]
 
 
-def open_int8(
-    classifier: Classifier,
-    engine: EngineName,
-    folder: Path,
-    *,
-    on_notice: Callable[[str], None] = lambda _: None,
-) -> GraphExplainer:
+def open_int8(classifier: Classifier, engine: EngineName, folder: Path) -> GraphExplainer:
     """Export a network in 8 bits into a folder, and open it.
 
     Its weights are random, so that its fidelity says nothing and is not judged.
@@ -52,11 +47,9 @@ def open_int8(
         classifier: The network.
         engine: Runs it.
         folder: Takes the file.
-        on_notice: Called with what users should know.
 
     Raises:
         ModelError: It cannot be exported, or a package is missing.
-        DeviceError: The engine is not installed.
     """
     path = folder / f"int8-{engine}{'.xml' if engine == 'openvino' else '.onnx'}"
     pictures = [render_scene(seed, width=320, height=240).image for seed in range(_PICTURES)]
@@ -67,6 +60,5 @@ def open_int8(
         precision="int8",
         calibrate=pictures,
         force=True,
-        on_notice=on_notice,
     )
     return open_graph(path, engine=engine, plan=plan_frame)

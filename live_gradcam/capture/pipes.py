@@ -27,11 +27,8 @@ _SEAMS = {
 }
 # Demuxers of what has no times of its own, which take them from a rate.
 _WITHOUT_TIMES = frozenset(["mjpeg", "png_pipe", "h264", "hevc", "m4v", "obu"])
-_RAW_STEP = (
-    "Pipe a film or a picture into it, e.g. ffmpeg -i clip.mp4 -f matroska - | ...; "
-    f"raw video needs --input-format {RAW} --size WIDTHxHEIGHT"
-)
 _STEP = "Pipe a film or a picture into it, e.g. ffmpeg -i clip.mp4 -f matroska - | ..."
+_RAW_STEP = f"{_STEP}; raw video needs --input-format {RAW} --size WIDTHxHEIGHT"
 
 
 def standard_input_file() -> Path | None:

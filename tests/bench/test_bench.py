@@ -10,6 +10,7 @@ from subprocess import CompletedProcess
 import numpy as np
 import pytest
 
+from live_gradcam.bench import int8
 from live_gradcam.bench.int8 import engines_of_int8, open_int8
 from live_gradcam.bench.live import (
     Promise,
@@ -24,8 +25,10 @@ from live_gradcam.bench.measure import Case, measure
 from live_gradcam.bench.network import network_cases, plain_network
 from live_gradcam.bench.report import promises_markdown, ratio_title, ratios_of, write_promises
 from live_gradcam.bench.teach import measure_teaching_of
-from live_gradcam.errors import SinkError
+from live_gradcam.choices import EngineChoice
+from live_gradcam.errors import DeviceError, SinkError
 from live_gradcam.explain.explainer import Explainer
+from live_gradcam.graph.engines import opening
 from tests.helpers.live import tiny_classifier
 
 RATIOS = {
@@ -177,6 +180,16 @@ def test_the_network_in_8_bits_is_measured_without_a_forward_that_it_does_not_ha
         ours = cases["explain_top3_720p"]
         medians = measure([cases["plain_fp32"], ours], rounds=1, repeats=1)
         assert set(ratios_of(medians)) == {"explain_over_plain_forward"}
+
+
+@pytest.mark.parametrize("engine", ["auto", "openvino", "onnxruntime"])
+def test_8_bits_without_an_engine_name_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, engine: EngineChoice
+) -> None:
+    for module in (int8, opening):
+        monkeypatch.setattr(module, "installed_engines", dict)
+    with pytest.raises(DeviceError, match="it is not installed"):
+        engines_of_int8(engine)
 
 
 def test_torch_in_8_bits_is_refused(command: Callable[..., CompletedProcess[str]]) -> None:
